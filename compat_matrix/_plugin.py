@@ -1,0 +1,143 @@
+"""The pytest plugin that a suite is run with; it reports each test as a line of JSON.
+
+On the layer it first imports ``quart_flask_patch``, before the suite or any other plugin can import
+Flask; on Flask it imports nothing of this project. It runs in the row's environment, so it uses
+only the standard library and pytest (7 and later), and none of the tool's other modules.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, TextIO
+
+import pytest
+
+TEXT_LIMIT = 12_000
+
+served = 0  # how many connections reached the layer's ASGI entry in this process
+
+
+def use_uvloop() -> None:
+    import asyncio
+
+    import uvloop
+
+    # Where setting a policy is deprecated the tool itself refuses --loop uvloop.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def count_served() -> None:
+    """Count the connections that reach the layer's ASGI entry."""
+    from quart import asgi
+
+    for name in ("ASGIHTTPConnection", "ASGIWebsocketConnection"):
+        kind: Any = getattr(asgi, name)
+        kind.__call__ = counting(kind.__call__)
+
+
+def counting(call: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        global served
+        served += 1
+        return call(*args, **kwargs)
+
+    return counted
+
+
+if os.environ.get("COMPAT_MATRIX_SIDE") == "layer":
+    if os.environ.get("COMPAT_MATRIX_LOOP") == "uvloop":
+        use_uvloop()
+    import quart_flask_patch  # noqa: F401
+
+    count_served()
+    os.environ["COMPAT_MATRIX_CHILD"] = "layer"  # read by _site/sitecustomize.py
+
+
+class Reporter:
+    """Writes what happens as it happens, so that a run that is killed has told how far it came."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.process = os.getpid()
+        self.served_before = 0
+
+    def write(self, event: str, **values: object) -> None:
+        if os.getpid() == self.process:  # not in a child that a test forked
+            print(json.dumps({"event": event, **values}), file=self.file, flush=True)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.served_before = served
+        self.write("start", id=nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.write(
+            "phase",
+            id=report.nodeid,
+            when=report.when,
+            outcome=outcome_of(report),
+            text=text_of(report),
+            seconds=report.duration,
+            served=served - self.served_before,
+        )
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.write("finish", id=nodeid, served=served - self.served_before)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.write("collect", id=report.nodeid, text=text_of(report))
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self.write("end", exit=int(exitstatus))
+
+
+def outcome_of(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return report.outcome
+
+
+def text_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    if report.passed:
+        return ""
+    captured = [f"--- {name} ---\n{text}" for name, text in report.sections if report.failed]
+    text = "\n".join([report.longreprtext or str(report.longrepr), *captured])
+    return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}\n[cut]"
+
+
+class TimeLimit:
+    """Fails a test that takes too long, and goes on with the next."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self) -> Iterator[None]:
+        started = time.monotonic()
+
+        def on_alarm(number: int, frame: FrameType | None) -> None:
+            pytest.fail(f"the test did not end within {time.monotonic() - started:.0f} s")
+
+        before = signal.signal(signal.SIGALRM, on_alarm)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds, self.seconds)  # again for its teardown
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "COMPAT_MATRIX_REPORT" not in os.environ:
+        return  # a pytest that a test started for itself
+    file = open(os.environ.pop("COMPAT_MATRIX_REPORT"), "w", encoding="utf-8")  # noqa: SIM115
+    config.add_cleanup(file.close)
+    config.pluginmanager.register(Reporter(file))
+    # pytest-timeout uses the same signal: where the row asks for it, it does the work.
+    limit = float(os.environ["COMPAT_MATRIX_TEST_TIMEOUT"])
+    if sys.platform != "win32" and not config.getoption("timeout", None):
+        config.pluginmanager.register(TimeLimit(limit))

@@ -1,0 +1,141 @@
+"""What the user reads: a line per row and side, the differences, and the summary."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from compat_matrix._compare import Comparison, Difference, counts_of
+from compat_matrix._rows import Counts, Row
+from compat_matrix._run import Result, Side
+
+SHOWN = 5  # how many differing tests a row's line is followed by
+
+
+@dataclass(slots=True)
+class RowReport:
+    """All that was found out about one row."""
+
+    row: Row
+    reference: Result | None = None
+    layers: list[tuple[Side, Result, Comparison]] = field(default_factory=list)
+    problem: str = ""  # why the row could not be run at all
+
+    @property
+    def green(self) -> bool:
+        return not self.problem and all(comparison.green for _, _, comparison in self.layers)
+
+
+def count_text(counts: Counts) -> str:
+    pairs = [("failed", counts.failed), ("errors", counts.errors), ("skipped", counts.skipped)]
+    return ", ".join([f"{counts.passed} passed", *(f"{n} {name}" for name, n in pairs if n)])
+
+
+def line(row: Row, side: object, mark: str, text: str) -> str:
+    return f"{row.name:<36} {side!s:<13} {mark:<6} {text}"
+
+
+def reference_line(row: Row, result: Result, *, remembered: bool) -> str:
+    text = f"{count_text(counts_of(result))}  ({result.seconds:g} s"
+    text += ", remembered)" if remembered else ")"
+    if result.problem:
+        return line(row, "flask", "BROKEN", result.problem)
+    return line(row, "flask", "ran", text)
+
+
+def difference_line(difference: Difference) -> str:
+    test = difference.layer
+    reason = test.text.strip().splitlines()[-1:] if test else []
+    if test:  # pytest marks the lines of the error itself with E
+        marked = [x for x in test.text.splitlines() if x.startswith("E  ")]
+        reason = [marked[0].lstrip("E ")] if marked else reason
+    return f"    {difference.how}: {difference.id}  {''.join(reason)[:160]}".rstrip()
+
+
+def comparison_lines(row: Row, side: Side, result: Result, found: Comparison) -> Iterator[str]:
+    """One line with the verdict, then the first few differences."""
+    parts = [count_text(counts_of(result))]
+    parts += [f"{len(found.worse)} worse"] if found.worse else []
+    parts += [f"{len(found.better)} better"] if found.better else []
+    parts += [f"{found.left_out} left out"] if found.left_out else []
+    text = f"{', '.join(parts)}; {found.served} over ASGI  ({result.seconds:g} s)"
+    yield line(row, side, "green" if found.green else "RED", text)
+    if found.problem:
+        yield f"    {found.problem}"
+    yield from map(difference_line, found.worse[:SHOWN])
+    if len(found.worse) > SHOWN:
+        yield f"    and {len(found.worse) - SHOWN} more"
+    if not result.tests:
+        yield from (f"    | {text}" for text in result.output.strip().splitlines()[-15:])
+    yield from (f"    note: {note}" for note in found.notes)
+
+
+def why_lines(row: Row, side: Side, result: Result, found: Comparison) -> Iterator[str]:
+    """Every differing test with what it said on both sides, and how to run the suite by hand."""
+    for difference in found.worse:
+        yield f"\n===== {row.name} [{side}] {difference.id}: {difference.how}"
+        yield "----- on the layer"
+        yield difference.layer.text if difference.layer else "(the test was not collected or run)"
+        yield "----- on the reference"
+        one = difference.reference
+        yield (one.text or f"({one.outcome})") if one else "(there is no such test there)"
+    if result.problem:
+        yield f"\n===== {row.name} [{side}] {result.problem}; the last that pytest printed:"
+        yield result.output
+    yield f"\n{row.name} [{side}] ran: {result.command}"
+
+
+def summary(reports: Sequence[RowReport]) -> Iterator[str]:
+    """The count of rows by verdict, and what to do next."""
+    broken = [report for report in reports if report.problem]
+    red = [report for report in reports if not report.problem and not report.green]
+    compared = [report for report in reports if report.layers and report.green]
+    first = f"\n{len(compared)} of {len(reports)} rows green, {len(red)} red"
+    yield f"{first}, {len(broken)} could not run"
+    if alone := len(reports) - len(compared) - len(red) - len(broken):
+        yield f"  not compared, as the layer was not asked for: {alone}"
+    for report in red:
+        sides = [str(side) for side, _, comparison in report.layers if not comparison.green]
+        yield f"  red in {' and '.join(sides)}: python -m compat_matrix --why {report.row.name}"
+    for report in broken:
+        yield f"  could not run: {report.row.name}: {report.problem.splitlines()[0]}"
+
+
+def difference_data(difference: Difference) -> dict[str, Any]:
+    one, other = difference.reference, difference.layer
+    return {
+        "id": difference.id,
+        "how": difference.how,
+        "reference": one.text if one else None,
+        "layer": other.text if other else None,
+    }
+
+
+def comparison_data(side: Side, result: Result, found: Comparison) -> dict[str, Any]:
+    return {
+        "place": side.place,
+        "loop": side.loop,
+        "green": found.green,
+        "counts": dataclasses.asdict(counts_of(result)),
+        "served": found.served,
+        "left_out": found.left_out,
+        "problem": found.problem,
+        "notes": found.notes,
+        "worse": [difference_data(item) for item in found.worse],
+        "better": [item.id for item in found.better],
+    }
+
+
+def report_data(report: RowReport) -> dict[str, Any]:
+    """The row's findings as plain data, for ``--json``."""
+    reference = report.reference
+    return {
+        "name": report.row.name,
+        "version": report.row.version,
+        "green": report.green,
+        "problem": report.problem,
+        "reference": dataclasses.asdict(counts_of(reference)) if reference else None,
+        "layer": [comparison_data(*entry) for entry in report.layers],
+    }

@@ -1,0 +1,182 @@
+"""Rows: which suite to run, how, and which of its tests are left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent
+
+Place = Literal["loop", "thread"]
+PLACES: tuple[Place, ...] = ("loop", "thread")
+
+# The only good reasons to leave a test out of the comparison.
+GOOD_REASONS = {
+    "source": "it asserts something of Flask's own source or WSGI internals that no user sees",
+    "flaky": "it fails now and then on Flask too",
+    "thread-bound": "it hands a view an object bound to the test's own thread (thread place only)",
+}
+
+
+class RowError(ValueError):
+    """A row's file does not say what a row must say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deselected:
+    """A test (or a prefix of test ids) that the layer need not pass, with the reason why."""
+
+    test: str
+    kind: str
+    reason: str
+    place: Place | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in GOOD_REASONS or not self.reason.strip():
+            allowed = "; ".join(f"{kind!r}: {why}" for kind, why in GOOD_REASONS.items())
+            raise RowError(
+                f"deselect {self.test!r} has kind {self.kind!r} and reason {self.reason!r};"
+                f" it needs a reason in words and one of these kinds: {allowed}"
+            )
+        if (self.kind == "thread-bound") != (self.place == "thread"):
+            raise RowError(
+                f"deselect {self.test!r} has kind {self.kind!r} and place {self.place!r};"
+                " kind 'thread-bound' goes with place = 'thread', and only with it"
+            )
+
+    def holds(self, place: Place | None) -> bool:
+        return self.place is None or self.place == place
+
+    def matches(self, test: str) -> bool:
+        return test.startswith(self.test)  # as pytest's own --deselect does
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How a suite ended on the reference (Flask, or Quart for the rows of Quart extensions)."""
+
+    passed: int
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One suite: an sdist, the environment it runs in, and its pytest arguments."""
+
+    name: str
+    version: str
+    sdist_sha256: str
+    arguments: tuple[str, ...]
+    baseline: Counts
+    project: str = ""  # the name on the index, where the row's own name differs
+    framework: Literal["flask", "quart"] = "flask"
+    tier: Literal["fast", "full"] = "fast"
+    extras: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()  # versions to take against what some package of the row says
+    directory: str = "."
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 300.0  # seconds for the whole suite
+    test_timeout: float = 60.0  # seconds for one test
+    deselect: tuple[Deselected, ...] = ()
+    services: str = ""
+    remark: str = ""
+
+    @property
+    def requirement(self) -> str:
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.project or self.name}{extras}=={self.version}"
+
+    @property
+    def standins(self) -> Path:
+        """The folder of helper files that the sdist leaves out; it need not exist."""
+        return HERE / "standins" / self.name.replace("-", "_")
+
+    def deselected(self, place: Place | None) -> list[Deselected]:
+        return [entry for entry in self.deselect if entry.holds(place)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    as_of: str
+    requires: tuple[str, ...]
+    excludes: tuple[str, ...]
+
+
+def digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def row_digest(row: Row) -> str:
+    """Names everything that a run on Flask depends on: the row, less what only the layer reads."""
+    content = asdict(row)
+    for name in ("deselect", "baseline", "remark", "services", "tier"):
+        del content[name]
+    files = sorted(path for path in row.standins.rglob("*") if path.is_file())
+    return digest([content, [(path.name, path.read_text()) for path in files]])
+
+
+def load_settings(path: Path = HERE / "settings.toml") -> Settings:
+    data = tomllib.loads(path.read_text())
+    return Settings(data["as_of"], tuple(data["requires"]), tuple(data["excludes"]))
+
+
+def project_dependencies(path: Path = PROJECT / "pyproject.toml") -> list[str]:
+    """What this project needs at run time; every row's environment has it."""
+    try:
+        data = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise RowError(
+            f"expected the project's pyproject.toml at {path}; run compat_matrix from a checkout"
+        ) from None
+    return list(data["project"]["dependencies"])
+
+
+def parse_row(data: Mapping[str, Any], source: str) -> Row:
+    """Make a row of a TOML table.
+
+    Raises:
+        RowError: if the table has an unknown key, lacks one, or a deselected test has no good
+            reason; the message names the file and the key.
+    """
+    known = {item.name for item in fields(Row)}
+    if unknown := sorted(set(data) - known):
+        raise RowError(f"{source}: unknown {unknown}; a row has {sorted(known)}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    try:
+        values["deselect"] = tuple(Deselected(**entry) for entry in data.get("deselect", ()))
+        values["baseline"] = Counts(**data["baseline"])
+        return Row(**values)
+    except (KeyError, TypeError) as error:
+        raise RowError(f"{source}: {error}; compare it with another row's file") from None
+    except RowError as error:
+        raise RowError(f"{source}: {error}") from None
+
+
+def load_rows(folder: Path = HERE / "rows") -> dict[str, Row]:
+    rows = {}
+    for path in sorted(folder.glob("*.toml")):
+        row = parse_row(tomllib.loads(path.read_text()), path.name)
+        if row.name != path.stem:
+            raise RowError(f"{path.name}: the row is named {row.name!r}; name both alike")
+        rows[row.name] = row
+    return rows
+
+
+def choose_rows(rows: Mapping[str, Row], names: Iterable[str], tier: str | None) -> list[Row]:
+    """Pick the rows called for: those named, else those of the tier, else all."""
+    if unknown := [name for name in names if name not in rows]:
+        raise RowError(f"no row named {', '.join(unknown)}; there are: {', '.join(rows)}")
+    if chosen := list(dict.fromkeys(names)):
+        return [rows[name] for name in chosen]
+    return [row for row in rows.values() if tier is None or row.tier == tier]

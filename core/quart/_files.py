@@ -1,0 +1,212 @@
+"""Answering with a file."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta, UTC as UTC
+from io import BytesIO, TextIOBase
+from pathlib import Path
+from typing import Any, IO, TYPE_CHECKING
+from zlib import adler32 as adler32
+
+from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
+from werkzeug.security import safe_join as safe_join
+
+from .globals import app_ctx
+from .utils import file_path_to_path
+
+if TYPE_CHECKING:
+    from .app import Quart
+    from .typing import FilePath
+    from .wrappers import Response
+    from .wrappers.response import ResponseBody
+
+DEFAULT_MIMETYPE = "application/octet-stream"
+
+
+async def send_from_directory(
+    directory: FilePath,
+    file_name: FilePath,
+    *,
+    mimetype: str | None = None,
+    as_attachment: bool = False,
+    attachment_filename: str | None = None,
+    add_etags: bool = True,
+    cache_timeout: int | None = None,
+    conditional: bool = True,
+    last_modified: datetime | float | None = None,
+    **kwargs: Any,
+) -> Response:
+    """Answer with the file *file_name*, which may come from a client, if it is in *directory*.
+
+    The other arguments are those of `send_file`.
+
+    Raises:
+        NotFound: if there is no such file, or the name points out of *directory*.
+    """
+    path = safe_join(os.fsdecode(directory), os.fsdecode(file_name))
+    if path is None or not _is_file(path):
+        raise NotFound()
+    return await send_file(
+        path,
+        mimetype,
+        as_attachment,
+        attachment_filename,
+        add_etags,
+        cache_timeout,
+        conditional,
+        last_modified,
+        **kwargs,
+    )
+
+
+async def send_file(
+    filename_or_io: FilePath | IO[bytes],
+    mimetype: str | None = None,
+    as_attachment: bool = False,
+    attachment_filename: str | None = None,
+    add_etags: bool = True,
+    cache_timeout: int | None = None,
+    conditional: bool = False,
+    last_modified: datetime | float | None = None,
+    *,
+    download_name: str | None = None,
+    etag: bool | str | None = None,
+    max_age: int | None = None,
+) -> Response:
+    """Answer with a file: a path you trust, or an open binary file.
+
+    The mimetype is guessed from the name. With *conditional* the answer may be 304 or a range. A
+    path gets an ETag, a modification date, and the cache time the application gives it.
+    *download_name*, *etag* and *max_age* are Flask's names of *attachment_filename*, *add_etags*
+    and *cache_timeout*.
+
+    Raises:
+        ValueError: if the mimetype is not given and there is no name to guess it from, or if the
+            file is open in text mode.
+        RequestedRangeNotSatisfiable: if the client asks for a range outside of the file.
+    """
+    app, source = app_ctx.app, _open(filename_or_io)
+    name = download_name or attachment_filename or source.name
+    encoding = None
+    if mimetype is None:
+        mimetype, encoding = _guess(name)
+    body, x_sendfile = _body(app, source)
+    response = app.response_class(body, mimetype=mimetype)
+    if x_sendfile is not None:
+        response.headers["X-Sendfile"] = x_sendfile
+    _set_size(response, source.size)
+    if as_attachment or download_name is not None:
+        _set_disposition(response, "attachment" if as_attachment else "inline", name)
+    if encoding is not None and not as_attachment:
+        # For a download a browser would undo it, and save something else than the name says.
+        response.headers["Content-Encoding"] = encoding
+    modified = source.modified if last_modified is None else last_modified
+    if modified is not None:
+        response.last_modified = modified  # type: ignore[assignment]  # its setter takes numbers
+    age = cache_timeout if max_age is None else max_age
+    _set_age(response, source.max_age(app) if age is None else age)
+    tag = add_etags if etag is None else etag
+    if tag and (value := tag if isinstance(tag, str) else source.etag()):
+        response.set_etag(value)
+    if conditional:
+        await _make_conditional(response, source)
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is known about the file; only of a path there is everything."""
+
+    path: Path | None
+    file: IO[bytes] | None
+    name: str | None
+    size: int | None
+    modified: float | None
+
+    def etag(self) -> str | None:
+        if self.path is None:
+            return None
+        return f"{self.modified}-{self.size}-{adler32(os.fsencode(self.path))}"
+
+    def max_age(self, app: Quart) -> int | None:
+        return None if self.path is None else app.get_send_file_max_age(str(self.path))
+
+
+def _open(filename_or_io: FilePath | IO[bytes]) -> _Source:
+    if isinstance(filename_or_io, bytes | str | os.PathLike):
+        path = file_path_to_path(filename_or_io)
+        # Asking the kernel takes some microseconds, a thread ten times that.
+        status = path.stat()
+        return _Source(path, None, path.name, status.st_size, status.st_mtime)
+    if isinstance(filename_or_io, TextIOBase):
+        raise ValueError(
+            "A file to send must give bytes, and this one gives text; open it in binary mode, or"
+            " put the encoded text in a BytesIO."
+        )
+    size = filename_or_io.getbuffer().nbytes if isinstance(filename_or_io, BytesIO) else None
+    return _Source(None, filename_or_io, None, size, None)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:
+        # A null byte in the name, on older versions of Python.
+        return False
+
+
+def _guess(name: str | None) -> tuple[str, str | None]:
+    if name is None:
+        raise ValueError(
+            "The mimetype cannot be guessed, as this file has no name; pass mimetype or"
+            " attachment_filename."
+        )
+    mimetype, encoding = mimetypes.guess_type(name)
+    return mimetype or DEFAULT_MIMETYPE, encoding
+
+
+def _body(app: Quart, source: _Source) -> tuple[ResponseBody | bytes, str | None]:
+    """Return the body, and the path the server in front is to send in its stead, if it can."""
+    if source.path is None:
+        return app.response_class.io_body_class(source.file), None  # type: ignore[arg-type]
+    if app.config["USE_X_SENDFILE"]:
+        return b"", os.path.abspath(source.path)
+    return app.response_class.file_body_class(source.path), None
+
+
+def _set_size(response: Response, size: int | None) -> None:
+    if size is not None:
+        response.content_length = size
+
+
+def _set_disposition(response: Response, kind: str, name: str | None) -> None:
+    names = {} if name is None else {"filename": name}
+    response.headers.set("Content-Disposition", kind, **names)
+
+
+def _set_age(response: Response, age: int | None) -> None:
+    """Let caches keep the answer for *age* seconds, or ask them to check it each time."""
+    if age is None or age <= 0:
+        response.cache_control.no_cache = True
+    else:
+        response.cache_control.public = True
+    if age is not None:
+        response.cache_control.max_age = age
+        response.expires = datetime.now(UTC) + timedelta(seconds=age)
+
+
+async def _make_conditional(response: Response, source: _Source) -> None:
+    try:
+        await response.make_conditional(
+            app_ctx.request, accept_ranges=True, complete_length=source.size
+        )
+    except RequestedRangeNotSatisfiable:
+        if source.file is not None:
+            source.file.close()
+        raise
+    if response.status_code == 304:
+        # Some servers would send the file in spite of the status.
+        response.headers.pop("X-Sendfile", None)

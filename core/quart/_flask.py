@@ -1,0 +1,66 @@
+"""Every use that the core makes of Flask's private names.
+
+Flask 3.2 changes the shapes behind some of them; only this file may have to follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TYPE_CHECKING
+
+from flask.ctx import _AppCtxGlobals as _AppCtxGlobals
+from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
+from flask.helpers import _split_blueprint_path
+from flask.sansio.app import App
+from flask.sansio.blueprints import Blueprint as SansioBlueprint
+from flask.sansio.scaffold import _sentinel as UNSET, setupmethod as setupmethod
+
+if TYPE_CHECKING:
+    from flask.sansio.scaffold import Scaffold
+
+__all__ = [
+    "UNSET",
+    "BlueprintBase",
+    "_AppCtxGlobals",
+    "find_error_handler",
+    "flask_cv_app",
+    "flask_cv_request",
+    "has_served",
+    "mark_served",
+    "replace_default_context_processor",
+    "setupmethod",
+    "split_blueprint_path",
+]
+
+split_blueprint_path: Callable[[str], list[str]] = _split_blueprint_path
+
+
+def find_error_handler(
+    app: App, error: Exception, blueprints: Sequence[str]
+) -> Callable[[Any], Any] | None:
+    return app._find_error_handler(error, list(blueprints))
+
+
+def mark_served(app: App, served: bool = True) -> None:
+    """From now on the application refuses set-up calls, as Flask does after its first request."""
+    app._got_first_request = served
+
+
+def has_served(app: App) -> bool:
+    return app._got_first_request
+
+
+def replace_default_context_processor(scaffold: Scaffold, processor: Callable[[], Any]) -> None:
+    """Put *processor* where Flask's scaffold has the one that reads Flask's context variables."""
+    scaffold.template_context_processors[None][0] = processor
+
+
+class BlueprintBase(SansioBlueprint):
+    """A blueprint that may have more dicts of hooks than Flask's."""
+
+    def merge_hooks(self, app: Any, name: str) -> None:
+        """Add this blueprint's own hooks to *app*; *name* is the name it is registered under."""
+
+    def _merge_blueprint_funcs(self, app: App, name: str) -> None:
+        super()._merge_blueprint_funcs(app, name)
+        self.merge_hooks(app, name)

@@ -1,0 +1,169 @@
+"""What a client sends, received when it is asked for.
+
+Nothing is received ahead, and no task is made, until a handler has waited for something else for
+`WATCH_AFTER` seconds. From then on the client's leaving must be noticed, so a task receives ahead,
+up to `AHEAD` bytes, and cancels the handler when the client is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+import types
+from typing import Any, TypeVar
+
+from ._worker import in_trio
+
+T = TypeVar("T")
+Message = Any
+Receive = Callable[[], Awaitable[Message]]
+
+WATCH_AFTER = 0.1
+AHEAD = 64 * 1024
+_DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
+
+
+class Inbound:
+    """An ASGI ``receive`` that can look ahead for a disconnect."""
+
+    __slots__ = (
+        "_ahead",
+        "_changed",
+        "_handler",
+        "_late",
+        "_receive",
+        "_size",
+        "_timer",
+        "_watcher",
+        "cancelled",
+        "gone",
+        "receiving",
+    )
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ahead: deque[Message] = deque()
+        self._size = 0
+        self._changed: asyncio.Event | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._handler: asyncio.Task[Any] | None = None
+        self._late = False
+        self.receiving = False
+        #: The disconnect message, once it came.
+        self.gone: Message | None = None
+        #: Whether the handler was cancelled because the client is gone.
+        self.cancelled = False
+
+    async def receive(self) -> Message:
+        """Return the next message; the disconnect again and again once it came."""
+        if self._watcher is not None:
+            return await self._receive_watched()
+        if self.gone is not None:
+            return self.gone
+        self.receiving = True
+        try:
+            message = await self._receive()
+        finally:
+            self.receiving = False
+            if self._late:
+                self._late = False
+                self._watch_later()
+        if message["type"] in _DISCONNECTS:
+            self.gone = message
+        return message
+
+    async def _receive_watched(self) -> Message:
+        assert self._changed is not None
+        while not self._ahead:
+            if self.gone is not None:
+                return self.gone
+            self._changed.clear()
+            self.receiving = True
+            try:
+                await self._changed.wait()
+            finally:
+                self.receiving = False
+        message = self._ahead.popleft()
+        self._size -= _size(message)
+        self._changed.set()
+        return message
+
+    # Watching
+
+    def _watch_later(self) -> None:
+        if self._timer is None and self._watcher is None and self.gone is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(WATCH_AFTER, self._watch)
+
+    def _watch(self) -> None:
+        self._timer = None
+        if self.receiving:
+            # Who receives learns of the disconnect; look again when that has ended.
+            self._late = True
+        else:
+            self._changed = asyncio.Event()
+            self._watcher = asyncio.get_running_loop().create_task(self._run_ahead())
+
+    async def _run_ahead(self) -> None:
+        assert self._changed is not None and self._handler is not None
+        while True:
+            while self._size >= AHEAD:
+                self._changed.clear()
+                await self._changed.wait()
+            message = await self._receive()
+            if message["type"] in _DISCONNECTS:
+                break
+            self._ahead.append(message)
+            self._size += _size(message)
+            self._changed.set()
+        self.gone = message
+        # A handler that is asking for the next message is told by that.
+        if not self.receiving and not self._handler.done():
+            self.cancelled = True
+            self._handler.cancel()
+        self._changed.set()
+
+    async def watched(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Run *work*; cancel it if the client leaves while it waits for something else.
+
+        Returns None if it was cancelled for that.
+        """
+        if in_trio():
+            return await work
+        try:
+            return await self._stepped(work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self.cancelled and task is not None and task.uncancel() == 0:
+                return None
+            raise
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._watcher is not None:
+                self._watcher.cancel()
+
+    @types.coroutine
+    def _stepped(self, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+        """Step *work* by hand, so that watching costs nothing if it never suspends."""
+        try:
+            future = work.send(None)
+            self._handler = asyncio.current_task()
+            self._watch_later()
+            while True:
+                try:
+                    reply = yield future
+                except BaseException as error:
+                    future = work.throw(error)
+                else:
+                    future = work.send(reply)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
+
+
+def _size(message: Message) -> int:
+    # A small message has a cost too, or a flood of empty ones would not be bounded.
+    return 256 + len(message.get("body") or message.get("bytes") or message.get("text") or b"")

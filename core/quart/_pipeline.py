@@ -1,0 +1,352 @@
+"""From connection to response, for requests and websockets alike.
+
+`handle` chooses the place and enters it; `_in_place` is all that happens there. Each step goes
+through the application's public method of that name, so an override, be it a plain function,
+takes effect; what differs between the kinds of connection is asked of `ctx.kind`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TYPE_CHECKING, TypeVar
+
+from blinker import Signal
+from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
+from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
+from werkzeug.routing import RoutingException
+
+from ._flask import find_error_handler, mark_served
+from .globals import _cv_app
+from .sessions import SecureCookieSessionInterface
+from .signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down
+from .wrappers.base import ClientDisconnectedError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._plan import Steps
+    from .app import Quart
+    from .ctx import AppContext
+
+T = TypeVar("T")
+ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"]
+
+# These open a session from nothing but a cookie, without side effects, so it may wait until
+# someone asks for the session. A subclass might do anything.
+_LAZY_SESSIONS = frozenset({SecureCookieSessionInterface, FlaskCookieSessions})
+
+
+async def resolve(ctx: AppContext, result: Any) -> Any:
+    """Wait for what a function returned, if it has to be waited for."""
+    if hasattr(result, "__await__"):
+        return await ctx.plan.place.resolve(result)
+    return result
+
+
+async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: Any) -> None:
+    """Send *signal*; plain receivers run as any plain function does."""
+    if not signal.receivers or signal.is_muted:
+        return
+    for receiver in signal.receivers_for(app):
+        if ctx is None:
+            await app.ensure_async(receiver)(app, **values)
+        else:
+            await resolve(ctx, ctx.plan.place.adapt(receiver)(app, **values))
+
+
+# A connection's whole life
+
+
+async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
+    """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
+    ctx.enter()
+    if connection.routing_exception is None:
+        ctx.match_request()
+    return await ctx.plan.place.enter(ctx, _in_place)
+
+
+async def _in_place(ctx: AppContext) -> Any:
+    app, kind = ctx.app, ctx.kind
+    steps = app._plans.steps(app, kind)
+    raised: BaseException | None = None
+    try:
+        try:
+            if appcontext_pushed.receivers or type(app.session_interface) not in _LAZY_SESSIONS:
+                await open_context(app, ctx)
+            return await steps.full_dispatch(app, ctx)
+        except Exception as error:
+            raised = error
+            return await steps.handle_exception(app, ctx, error)
+        except BaseException as error:
+            raised = error
+            if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
+                # The client left or the server stops. Who set something up wants to clean it up.
+                await finalize(app, ctx, None, from_error_handler=True)
+            raise
+    finally:
+        preserve = ctx.connection.scope.get("quart.preserve_context")  # type: ignore[union-attr]
+        if preserve is not None:
+            preserve(ctx)
+        await close_context(app, ctx, raised)
+
+
+async def open_context(app: Quart, ctx: AppContext) -> None:
+    """Do what follows upon `ctx.enter()`."""
+    if appcontext_pushed.receivers and ctx.owns_app_context:
+        await emit(app, ctx, appcontext_pushed)
+    if (
+        ctx.connection is not None
+        and ctx._session is None
+        and type(app.session_interface) not in _LAZY_SESSIONS
+    ):
+        opened = ctx.plan.open_session(app, app._face_of(ctx))
+        ctx.keep_session(await resolve(ctx, opened))
+
+
+async def close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    """Run all teardown functions, if this is *ctx*'s last pop, and leave it.
+
+    Raises:
+        BaseException: what a teardown function raised; as a group if several did.
+    """
+    if exc is not None and app.should_ignore_error(exc):
+        exc = None
+    last = len(ctx._tokens) == 1
+    steps = app._plans.steps(app, ctx.kind)
+    errors: list[BaseException] = []
+    if last and ctx.kind is not None:
+        await _collect(errors, steps.do_teardown(app, ctx, exc))
+        await _collect(errors, _close_connection(ctx))
+    if last and ctx.owns_app_context:
+        await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))
+    ctx.exit()
+    if appcontext_popped.receivers and ctx.owns_app_context:
+        await _collect(errors, emit(app, ctx, appcontext_popped))
+    _raise(errors)
+
+
+async def _close_connection(ctx: AppContext) -> None:
+    close = getattr(ctx.connection, "close_form", None)
+    if close is not None:
+        close()
+
+
+async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
+    try:
+        await step
+    except BaseException as error:
+        errors.append(error)
+
+
+def _raise(errors: list[BaseException]) -> None:
+    if not errors:
+        return
+    if len(errors) == 1:
+        raise errors[0]
+    raise BaseExceptionGroup("Several teardown functions failed.", errors)
+
+
+# The steps
+
+
+async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
+    mark_served(app)
+    kind, steps = ctx.kind, app._plans.steps(app, ctx.kind)
+    assert kind is not None
+    try:
+        if kind.started.receivers:
+            await emit(app, ctx, kind.started)
+        result = await steps.preprocess(app, ctx)
+        if result is None:
+            result = await steps.dispatch(app, ctx)
+    except Exception as error:
+        if isinstance(error, ClientDisconnectedError) and not kind.must_answer:
+            result = None  # The ordinary end of a websocket.
+        else:
+            result = await steps.handle_user_exception(app, ctx, error)
+    return await steps.finalize(app, ctx, result)
+
+
+async def preprocess(app: Quart, ctx: AppContext) -> Any:
+    plan, connection = ctx.plan, ctx.connection
+    assert connection is not None
+    for preprocessor in plan.preprocessors:
+        preprocessor(connection.endpoint, connection.view_args)
+    for func in plan.before:
+        result = func()
+        if result is not None:
+            result = await resolve(ctx, result)
+            if result is not None:
+                return result
+    return None
+
+
+async def dispatch(app: Quart, ctx: AppContext) -> Any:
+    connection = ctx.connection
+    assert connection is not None
+    if connection.routing_exception is not None:
+        app.raise_routing_exception(app._face_of(ctx))
+    rule = connection.url_rule
+    if connection.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
+        return await steps_of(app, ctx).make_default_options_response(app, ctx)
+    view = ctx.plan.view
+    if view is None:
+        raise KeyError(
+            f"There is no view function for the endpoint {connection.endpoint!r}; register one with"
+            " @app.endpoint or pass view_func to add_url_rule."
+        )
+    result = view(**connection.view_args)  # type: ignore[arg-type]  # set by match_request
+    if hasattr(result, "__await__"):
+        result = await ctx.plan.place.resolve(result)
+    return result
+
+
+async def finalize(
+    app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False
+) -> Any:
+    kind, steps = ctx.kind, app._plans.steps(app, ctx.kind)
+    assert kind is not None
+    response = None
+    if result is not None or kind.must_answer:
+        response = steps.make_response(app, ctx, result)
+        if hasattr(response, "__await__"):
+            response = await response
+    try:
+        response = await steps.process(app, ctx, response)
+        if kind.finished.receivers:
+            await emit(app, ctx, kind.finished, response=response)
+    except Exception:
+        if not from_error_handler:
+            raise
+        app.logger.exception("Finalizing failed while an error was being handled.")
+    return response
+
+
+async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
+    plan = ctx.plan
+    if ctx._after is not None:
+        for func in ctx._after:
+            response = await resolve(ctx, plan.place.adapt(func)(response))
+    for func in plan.after:
+        response = func(response)
+        if hasattr(response, "__await__"):
+            response = await plan.place.resolve(response)
+    await _save_session(app, ctx, response)
+    return response
+
+
+async def _save_session(app: Quart, ctx: AppContext, response: Any) -> None:
+    interface, session = app.session_interface, ctx._session
+    if session is None:
+        # Nobody asked for it. Only a cookie that came may still have to be renewed.
+        if interface.get_cookie_name(app) not in ctx.connection.headers.get("Cookie", ""):  # type: ignore[union-attr]
+            return
+        session = ctx.opened_session()
+    if interface.is_null_session(session):
+        return
+    if response is None and type(interface) in _LAZY_SESSIONS:
+        if session.modified:
+            app.logger.warning(
+                "The session was modified in a websocket handler. That is lost: a cookie can only"
+                " be set with a response, before the websocket is accepted."
+            )
+        return
+    await resolve(ctx, ctx.plan.close_session(app, session, response))
+
+
+async def make_default_options_response(app: Quart, ctx: AppContext) -> Any:
+    assert ctx.url_adapter is not None
+    response = app.response_class()
+    response.allow.update(ctx.url_adapter.allowed_methods())
+    return response
+
+
+# Errors
+
+
+async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> Any:
+    # Without a code, or from routing, it stands for a response already.
+    if error.code is None or isinstance(error, RoutingException):
+        return error
+    handler = find_error_handler(app, error, ctx.plan.blueprints)
+    if handler is None:
+        return error
+    return await resolve(ctx, ctx.plan.place.adapt(handler)(error))
+
+
+async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
+    if isinstance(error, BadRequestKeyError) and (
+        app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
+    ):
+        error.show_exception = True
+    if isinstance(error, HTTPException) and not app.trap_http_exception(error):
+        return await steps_of(app, ctx).handle_http_exception(app, ctx, error)
+    handler = find_error_handler(app, error, ctx.plan.blueprints)
+    if handler is None:
+        raise error
+    return await resolve(ctx, ctx.plan.place.adapt(handler)(error))
+
+
+async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
+    exc_info = sys.exc_info()
+    kind = ctx.kind
+    assert kind is not None
+    await emit(app, ctx, kind.failed, exception=error)
+    if app._propagates(ctx):
+        raise error
+    if exc_info[1] is not error:
+        exc_info = type(error), error, error.__traceback__
+    await resolve(ctx, app.log_exception(exc_info))
+    if app._shows_tracebacks():
+        from .debug import traceback_response
+
+        return await traceback_response(error)
+    return await server_error(app, ctx, error)
+
+
+async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Any:
+    failure = InternalServerError(original_exception=error)
+    result: Any = failure
+    handler = find_error_handler(app, failure, ctx.plan.blueprints)
+    if handler is not None:
+        result = await resolve(ctx, ctx.plan.place.adapt(handler)(failure))
+    return await steps_of(app, ctx).finalize(app, ctx, result, True)
+
+
+# Teardown
+
+
+async def do_teardown(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    assert ctx.kind is not None
+    await _tear_down(app, ctx, ctx.plan.teardown, ctx.kind.tearing_down, exc)
+
+
+async def do_teardown_appcontext(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    funcs = map(ctx.plan.place.adapt, reversed(app.teardown_appcontext_funcs))
+    await _tear_down(app, ctx, funcs, appcontext_tearing_down, exc)
+
+
+async def _tear_down(
+    app: Quart,
+    ctx: AppContext,
+    funcs: Iterable[Callable[..., Any]],
+    signal: Signal,
+    exc: BaseException | None,
+) -> None:
+    errors: list[BaseException] = []
+    for func in funcs:
+        try:
+            result = func(exc)
+            if hasattr(result, "__await__"):
+                await ctx.plan.place.resolve(result)
+        except BaseException as error:
+            errors.append(error)
+    if signal.receivers:
+        await _collect(errors, emit(app, ctx, signal, exc=exc))
+    _raise(errors)
+
+
+def steps_of(app: Quart, ctx: AppContext) -> Steps:
+    return app._plans.steps(app, ctx.kind)

@@ -1,0 +1,245 @@
+"""What an endpoint needs per connection, worked out once.
+
+An application's public dicts of hooks stay ordinary dicts of lists to who uses them, but they are
+observed: any change to them, at any time, makes the plans be compiled anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from functools import wraps
+from typing import Any, cast, TYPE_CHECKING, TypeVar
+
+from . import _strategy
+from ._flask import split_blueprint_path
+from ._kind import Kind, REQUEST
+
+if TYPE_CHECKING:
+    from .app import Quart
+
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+#: The attributes of an application whose change changes plans.
+HOOK_TABLES = frozenset(
+    {
+        "view_functions",
+        "url_value_preprocessors",
+        "before_request_funcs",
+        "after_request_funcs",
+        "teardown_request_funcs",
+        "before_websocket_funcs",
+        "after_websocket_funcs",
+        "teardown_websocket_funcs",
+    }
+)
+
+
+def _observed(base: type, mutators: str) -> dict[str, Function]:
+    def observe(name: str) -> Function:
+        original = getattr(base, name)
+
+        @wraps(original)
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                self.changed()
+
+        return method
+
+    return {name: observe(name) for name in mutators.split()}
+
+
+class HookList(list[Function]):
+    """A list that says when it changes."""
+
+    def __init__(self, values: Iterable[Function], changed: Callable[[], None]) -> None:
+        super().__init__(values)
+        self.changed = changed
+
+    locals().update(
+        _observed(
+            list,
+            "append extend insert remove pop clear sort reverse"
+            " __setitem__ __delitem__ __iadd__ __imul__",
+        )
+    )
+
+
+class HookTable(dict[Any, Any]):
+    """A dict that says when it, or a list in it, changes; a missing list appears when asked for."""
+
+    def __init__(self, values: dict[Any, Any], changed: Callable[[], None]) -> None:
+        super().__init__()
+        self.changed = changed
+        self._makes_lists = hasattr(values, "default_factory")
+        self.update(values)
+
+    def __missing__(self, key: Any) -> Any:
+        if not self._makes_lists:
+            raise KeyError(key)
+        self[key] = []
+        return self[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if type(value) is list:
+            value = HookList(value, self.changed)
+        super().__setitem__(key, value)
+        self.changed()
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def __ior__(self, other: Any) -> HookTable:  # type: ignore[override,misc]  # narrower than dict's
+        self.update(other)
+        return self
+
+    # Those of the abstract mapping go through the methods above; those of `dict` would not.
+    update = MutableMapping.update  # type: ignore[assignment]  # its overloads are the same
+    locals().update(_observed(dict, "__delitem__ pop popitem clear"))
+
+
+class Plan:
+    """An endpoint's place, view and hooks in the order in which they run."""
+
+    __slots__ = (
+        "after",
+        "before",
+        "blueprints",
+        "close_session",
+        "open_session",
+        "place",
+        "preprocessors",
+        "teardown",
+        "view",
+    )
+
+    def __init__(
+        self, app: Quart, kind: Kind, endpoint: str | None, place: _strategy.Place | None
+    ) -> None:
+        view = None if endpoint is None else app.view_functions.get(endpoint)
+        self.place = place or _strategy.current().place_for(app, view)
+        parent = "" if endpoint is None else endpoint.rpartition(".")[0]
+        self.blueprints: list[str] = split_blueprint_path(parent) if parent else []
+        inward = [None, *reversed(self.blueprints)]
+        outward = [*self.blueprints, None]
+        adapt = self.place.adapt
+        self.view = None if view is None else adapt(view)
+        self.preprocessors = tuple(_in_order(app.url_value_preprocessors, inward))
+        self.before = tuple(map(adapt, _in_order(getattr(app, kind.before), inward)))
+        self.after = tuple(map(adapt, _newest_first(getattr(app, kind.after), outward)))
+        self.teardown = tuple(map(adapt, _newest_first(getattr(app, kind.teardown), outward)))
+        self.open_session = adapt(app.session_interface.open_session)
+        self.close_session = adapt(app.session_interface.save_session)
+
+
+def _in_order(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
+    for scope in scopes:
+        yield from hooks.get(scope, ())
+
+
+def _newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
+    for scope in scopes:
+        yield from reversed(hooks.get(scope, ()))
+
+
+class Plans:
+    """The compiled plans and steps of one application; `clear` forgets them.
+
+    It has no reference to the application, so that one that never served is freed at once.
+    """
+
+    __slots__ = ("_plans", "_steps")
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[Kind, str | None, _strategy.Place | None], Plan] = {}
+        self._steps: dict[Kind, Any] = {}
+
+    def clear(self) -> None:
+        self._plans.clear()
+        self._steps.clear()
+
+    def get(
+        self, app: Quart, kind: Kind, endpoint: str | None, place: _strategy.Place | None = None
+    ) -> Plan:
+        key = kind, endpoint, place
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = Plan(app, kind, endpoint, place)
+        return plan
+
+    def steps(self, app: Quart, kind: Kind | None) -> Steps:
+        kind = kind or REQUEST
+        steps = self._steps.get(kind)
+        if steps is None:
+            steps = self._steps[kind] = Steps(app, kind)
+        return steps
+
+
+class Steps:
+    """The pipeline's steps as an application has them: ours, or what it overrides one with."""
+
+    __slots__ = (
+        "dispatch",
+        "do_teardown",
+        "do_teardown_appcontext",
+        "finalize",
+        "full_dispatch",
+        "handle",
+        "handle_exception",
+        "handle_http_exception",
+        "handle_user_exception",
+        "make_default_options_response",
+        "make_response",
+        "preprocess",
+        "process",
+    )
+    # Those that are one method for both kinds; the others are named by the kind.
+    _SHARED = frozenset(
+        {
+            "do_teardown_appcontext",
+            "handle_http_exception",
+            "handle_user_exception",
+            "make_default_options_response",
+            "make_response",
+        }
+    )
+
+    def __init__(self, app: Quart, kind: Kind) -> None:
+        for step in self.__slots__:
+            name = step if step in self._SHARED else getattr(kind, step)
+            setattr(self, step, _step(getattr(app, name)))
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Function: ...
+
+
+def _step(method: Function) -> Function:
+    """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable."""
+    function = getattr(method, "__func__", method)
+    marked, internal = getattr(function, "step", (None, None))
+    # A decorator that copies attributes copies the mark too, but it is not the marked function.
+    if marked is function and internal is not None:
+        return cast(Function, internal)
+
+    async def overridden(app: Quart, ctx: Any, *args: Any) -> Any:
+        result = method(*args)
+        if hasattr(result, "__await__"):
+            result = await ctx.plan.place.resolve(result)
+        return result
+
+    return overridden
+
+
+def step_of(internal: Function) -> Callable[[F], F]:
+    """Mark a public method as the untouched face of the step *internal*."""
+
+    def mark(method: F) -> F:
+        method.step = (method, internal)  # type: ignore[attr-defined]  # functions take attributes
+        return method
+
+    return mark

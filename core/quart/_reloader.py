@@ -1,0 +1,128 @@
+"""Start the program again when a file of it changes.
+
+Two processes: a parent that runs this very command as its child, again each time the child ends
+with `RELOAD_EXIT_CODE`, and the child that serves and watches. A new process is the only reload
+that leaves nothing behind of the old code.
+
+What to watch, and whether it changed, is asked of hypercorn, which is the server anyway and keeps
+that up. Its own reloader cannot be used: it takes an app by import path only (not `app.run()`, not
+a factory with arguments), and stops when a change does not compile. Werkzeug's is private, and
+serves in a side thread, where signals cannot ask for a graceful shutdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from hypercorn.utils import check_for_updates, files_to_watch
+
+RELOAD_EXIT_CODE = 3
+#: Set in the child. Werkzeug's own variable is set too, so that `is_running_from_reloader()`,
+#: which extensions ask before they start something once, is right.
+RUN_MAIN = "QUART_RUN_MAIN"
+#: Seconds between two looks at the files.
+INTERVAL = 0.5
+
+
+def is_child() -> bool:
+    """Whether this process serves on behalf of a reloading parent."""
+    return os.environ.get(RUN_MAIN) == "true"
+
+
+def supervise(environment: Mapping[str, str] | None = None) -> int:
+    """Run this command as a child until it ends for good, and return its exit code."""
+    command = [sys.executable, *sys.orig_argv[1:]]
+    variables = {**os.environ, RUN_MAIN: "true", "WERKZEUG_RUN_MAIN": "true", **(environment or {})}
+    children: list[subprocess.Popen[bytes]] = []
+    with _signals_passed_to(children):
+        while True:
+            # Sockets that were bound here are meant to be inherited.
+            children[:] = [subprocess.Popen(command, env=variables, close_fds=False)]
+            code = children[0].wait()
+            if code != RELOAD_EXIT_CODE:
+                # As a shell has it, a signal gives 128 and its number.
+                return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _signals_passed_to(children: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    # The child decides what a signal means, and how long its shutdown takes. An interrupt from
+    # the keyboard reaches it twice then, which it takes for one.
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for child in children:
+            if os.name == "posix":
+                child.send_signal(number)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Watcher:
+    """Knows the files of the program, those imported later included."""
+
+    def __init__(
+        self, extra_files: Iterable[str] = (), exclude_patterns: Iterable[str] = ()
+    ) -> None:
+        self._exclude = list(exclude_patterns)
+        self._files: dict[Path, float] = {}
+        for name in extra_files:
+            path = Path(name)
+            self.add(path.rglob("*") if path.is_dir() else [path])
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """Watch these too, as far as they exist."""
+        for path in paths:
+            try:
+                self._keep(path, path.stat().st_mtime)
+            except OSError:
+                continue
+
+    def _keep(self, path: Path, modified: float) -> None:
+        if not any(fnmatch(str(path), pattern) for pattern in self._exclude):
+            self._files.setdefault(path, modified)
+
+    def changed(self) -> bool:
+        """Whether a file was changed or removed since it was first seen."""
+        for path, modified in files_to_watch().items():
+            self._keep(path, modified)
+        return check_for_updates(self._files)
+
+    async def wait(self) -> None:
+        """Wait until a file has changed, without holding the event loop up."""
+        while not await asyncio.to_thread(self.changed):  # noqa: ASYNC110 - files send no events
+            await asyncio.sleep(INTERVAL)
+
+    def wait_to_mend(self, error: BaseException) -> NoReturn:
+        """End the child for a reload once somebody changes what may have caused *error*."""
+        self.add(_files_of(error))
+        # A module that is missing, or that moves while it is saved, appears in its directory.
+        self.add([Path(sys.path[0] or ".")])
+        while not self.changed():
+            time.sleep(INTERVAL)
+        sys.exit(RELOAD_EXIT_CODE)
+
+
+def _files_of(error: BaseException | None) -> Iterator[Path]:
+    while error is not None:
+        if isinstance(error, SyntaxError) and error.filename:
+            yield Path(error.filename)
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            yield Path(frame.f_code.co_filename)
+        error = error.__cause__ or error.__context__

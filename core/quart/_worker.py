@@ -1,0 +1,368 @@
+"""Worker threads for plain functions: one per request, in the request's own Context.
+
+Each thread runs a hub: a loop that takes jobs from its inbox. A piece of work is a greenlet on
+that thread whose ``gr_context`` *is* the Context of the task that asked for it. Nothing is copied,
+and the Context is not entered, so the task may go on running in it while the work waits.
+
+Work may wait for async code: it hands the awaitable to its task and switches back to the hub. While
+it waits, the thread takes other work of the same request, which is why nested sync work cannot
+exhaust the pool, and why pieces of work do not have to end in the order in which they began.
+
+The invariant: a thread belongs to one lease at a time, and a lease to one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, cast, ParamSpec, Protocol, TypeVar
+import weakref
+
+from greenlet import getcurrent, greenlet
+
+from .globals import _cv_app
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+DEFAULT_SIZE = 40
+# An unused thread ends after this many seconds, so that a burst does not hold memory forever.
+IDLE_SECONDS = 10.0
+
+
+class Mailbox(Protocol):
+    """Where a thread leaves messages for a task of an event loop."""
+
+    cancelled: BaseException | None
+
+    def put(self, message: Any) -> None: ...
+    async def get(self) -> Any: ...
+
+
+class _AsyncioMailbox:
+    """`get` cannot be interrupted, as a thread cannot: a cancellation is kept in `cancelled`."""
+
+    __slots__ = ("_loop", "_messages", "_waiter", "cancelled")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._messages: deque[Any] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self.cancelled: BaseException | None = None
+
+    def put(self, message: Any) -> None:
+        self._messages.append(message)
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def get(self) -> Any:
+        while not self._messages:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            except asyncio.CancelledError as error:
+                self.cancelled = error
+        return self._messages.popleft()
+
+
+class _TrioMailbox:
+    """The same under Trio, whose cancellation is raised again at the next checkpoint anyway."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self._trio: Any = trio
+        self._token = trio.lowlevel.current_trio_token()
+        self._messages: deque[Any] = deque()
+        self._event = trio.Event()
+        self.cancelled: BaseException | None = None
+
+    def put(self, message: Any) -> None:
+        self._messages.append(message)
+        self._token.run_sync_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._event.set()
+
+    async def get(self) -> Any:
+        with self._trio.CancelScope(shield=True):
+            while not self._messages:
+                self._event = self._trio.Event()
+                await self._event.wait()
+        return self._messages.popleft()
+
+
+def in_trio() -> bool:
+    """Whether this code runs in a Trio task."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def make_mailbox() -> Mailbox:
+    return _TrioMailbox() if in_trio() else _AsyncioMailbox()
+
+
+class Work(greenlet):
+    """One call of a plain function in a worker thread, seen from that thread."""
+
+    mailbox: Mailbox
+    waiter: greenlet
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Block this work, not its thread, until its task has awaited *awaitable*."""
+        self.waiter = getcurrent()
+        self.mailbox.put((self, awaitable))
+        hub = self.parent
+        assert hub is not None
+        return cast(T, hub.switch())
+
+
+def current_work() -> Work | None:
+    """The work whose greenlet, or a greenlet beneath it, is running now."""
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if type(current) is Work:
+            return current
+        current = current.parent
+    return None
+
+
+class Worker:
+    """A thread and its hub."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._pool = weakref.ref(pool)
+        pool.started += 1
+        threading.Thread(target=self._hub, name=f"quart-sync-{pool.started}", daemon=True).start()
+
+    def _hub(self) -> None:
+        while True:
+            try:
+                job = self.inbox.get(timeout=IDLE_SECONDS)
+            except Empty:
+                pool = self._pool()
+                if pool is None or pool.retire(self):
+                    return
+                continue
+            if job is None:
+                return
+            job()
+            # Keep nothing of a request alive while idle.
+            del job
+
+
+class Pool:
+    """A bounded set of worker threads; who finds none free queues, first come first served."""
+
+    def __init__(self, size: int = DEFAULT_SIZE) -> None:
+        if size < 1:
+            raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
+        self.size = size
+        self.threads = 0
+        self.started = 0
+        self._idle: list[Worker] = []
+        self._queue: deque[tuple[float, Mailbox]] = deque()
+        self._lock = threading.Lock()
+        self._longest_wait = 0.0
+        # Threads of a pool that nobody uses any more must not outlive it.
+        weakref.finalize(self, _dismiss, self._idle).atexit = False
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a thread now."""
+        return len(self._queue)
+
+    @property
+    def longest_wait(self) -> float:
+        """The longest time, in seconds, that a request has waited for a thread so far."""
+        return self._longest_wait
+
+    async def acquire(self) -> Worker:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            if self.threads < self.size:
+                self.threads += 1
+                return Worker(self)
+            since, mailbox = time.monotonic(), make_mailbox()
+            self._queue.append((since, mailbox))
+        worker = await mailbox.get()
+        self._longest_wait = max(self._longest_wait, time.monotonic() - since)
+        if mailbox.cancelled is not None:
+            self.release(worker)
+            raise mailbox.cancelled
+        return cast(Worker, worker)
+
+    def release(self, worker: Worker) -> None:
+        with self._lock:
+            if not self._queue:
+                self._idle.append(worker)
+                return
+            _, mailbox = self._queue.popleft()
+        mailbox.put(worker)
+
+    def retire(self, worker: Worker) -> bool:
+        """Let an idle worker end; False if somebody has taken it in the meantime."""
+        with self._lock:
+            if worker not in self._idle:
+                return False
+            self._idle.remove(worker)
+            self.threads -= 1
+            return True
+
+
+def _dismiss(idle: list[Worker]) -> None:
+    for worker in idle:
+        worker.inbox.put(None)
+
+
+class Lease:
+    """The worker thread of one request, taken when first needed and kept until `release`."""
+
+    __slots__ = ("_active", "_pool", "_worker")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._worker: Worker | None = None
+        self._active = 0
+
+    async def call(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *func* in this request's thread and return its result.
+
+        Where that thread is busy (the request started several calls at once) another one is
+        used. A cancellation reaches *func* at its next wait; a thread cannot be interrupted.
+        """
+        if self._active:
+            with Lease(self._pool) as other:
+                return await other.call(func, *args, **kwargs)
+        self._active += 1
+        try:
+            if self._worker is None:
+                self._worker = await self._pool.acquire()
+            return await self._run(self._worker, func, args, kwargs)
+        finally:
+            self._active -= 1
+
+    async def _run(
+        self, worker: Worker, func: Callable[..., T], args: Any, kwargs: dict[str, Any]
+    ) -> T:
+        mailbox = make_mailbox()
+        worker.inbox.put(_first_job(func, args, kwargs, getcurrent().gr_context, mailbox))
+        while True:
+            work, payload = await mailbox.get()
+            if work is None:
+                return cast(T, _outcome(payload, mailbox.cancelled))
+            # The thread waits, so other calls of this request may use it meanwhile.
+            self._active -= 1
+            try:
+                job = await _answer(work, payload, mailbox)
+            finally:
+                self._active += 1
+            worker.inbox.put(job)
+
+    def release(self) -> None:
+        """Give the thread back; the next `call` takes one anew."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            self._pool.release(worker)
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _first_job(
+    func: Callable[..., Any],
+    args: Any,
+    kwargs: dict[str, Any],
+    context: Context | None,
+    mailbox: Mailbox,
+) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            outcome = func(*args, **kwargs), None
+        except BaseException as error:
+            outcome = None, error
+        mailbox.put((None, outcome))
+
+    def start() -> None:
+        work = Work(run)
+        work.mailbox = mailbox
+        work.gr_context = context
+        work.switch()
+
+    return start
+
+
+def _outcome(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
+    result, error = payload
+    if cancelled is not None and not isinstance(error, type(cancelled)):
+        raise cancelled
+    if error is not None:
+        raise error
+    return result
+
+
+async def _answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox) -> Callable[[], None]:
+    """Await what *work* waits for and return the job that lets it go on."""
+    try:
+        if mailbox.cancelled is not None:
+            cancelled, mailbox.cancelled = mailbox.cancelled, None
+            discard(awaitable)
+            raise cancelled
+        value = await awaitable
+    except BaseException as error:
+        # `except` forgets `error` at its end, the job must not.
+        reason = error
+        return lambda: work.waiter.throw(reason)
+    return lambda: work.waiter.switch(value)
+
+
+def discard(awaitable: Awaitable[Any]) -> None:
+    """Close an awaitable that will not be awaited, so that it does not warn."""
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()
+
+
+_pool_lock = threading.Lock()
+
+
+def pool_of(app: Any) -> Pool:
+    """The application's pool, made at its first use with ``SYNC_THREADS`` threads."""
+    with _pool_lock:
+        pool = app.extensions.get(_POOL_KEY)
+        if pool is None:
+            pool = app.extensions[_POOL_KEY] = Pool(app.config.get("SYNC_THREADS") or DEFAULT_SIZE)
+    return cast(Pool, pool)
+
+
+_POOL_KEY = "quart.sync_pool"
+_shared_pool = Pool()
+
+
+async def call(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run the plain *func* in the current request's worker thread, in the current Context."""
+    ctx = _cv_app.get(None)
+    if ctx is not None and ctx.lease is not None:
+        return await ctx.lease.call(func, *args, **kwargs)
+    with Lease(_shared_pool if ctx is None else pool_of(ctx.app)) as lease:
+        return await lease.call(func, *args, **kwargs)

@@ -1,0 +1,744 @@
+"""The application: construction, factories, and the public method of each pipeline step.
+
+What the steps do is in `_pipeline`; a subclass, or an extension at run time, may replace any of
+the methods here, also by a plain function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, cast, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+import aiofiles
+from flask.debughelpers import FormDataRoutingRedirect
+from flask.sansio.app import App
+from werkzeug.datastructures import ImmutableDict
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BuildError, MapAdapter, RequestRedirect
+
+from . import _pipeline, _responses, _serving
+from ._flask import has_served
+from ._plan import HOOK_TABLES, HookTable, Plans, step_of
+from ._kind import REQUEST, WEBSOCKET
+from ._scaffold import Scaffold
+from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
+from .config import Config
+from .ctx import _AppCtxGlobals, AppContext
+from .globals import _cv_app, g, request, session, websocket
+from .helpers import get_flashed_messages
+from .json.provider import DefaultJSONProvider, JSONProvider
+from .logging import create_logger as create_logger
+from .routing import QuartMap, QuartRule
+from .sessions import SecureCookieSessionInterface, SessionInterface
+from .templating import Environment
+from .typing import ResponseReturnValue
+from .utils import run_sync, run_sync_iterable
+from .wrappers import Request, Response, Websocket
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from blinker import Signal
+    from click.testing import CliRunner
+    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+    from .testing import QuartClient, TestApp
+    from .typing import FilePath
+
+T = TypeVar("T")
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"]
+
+#: The public methods that are looked up once, when plans are made.
+_STEP_NAMES = frozenset(
+    {
+        value
+        for kind in (REQUEST, WEBSOCKET)
+        for value in (
+            kind.handle,
+            kind.full_dispatch,
+            kind.preprocess,
+            kind.dispatch,
+            kind.finalize,
+            kind.process,
+            kind.do_teardown,
+            kind.handle_exception,
+        )
+    }
+    | {
+        "do_teardown_appcontext",
+        "handle_http_exception",
+        "handle_user_exception",
+        "make_default_options_response",
+        "make_response",
+        "session_interface",
+    }
+)
+
+
+def current_context() -> AppContext:
+    ctx = _cv_app.get(None)
+    if ctx is None:
+        raise RuntimeError(
+            "This step of handling a request needs a context, and none is active; open one with"
+            " `async with app.test_request_context(...)`."
+        )
+    return ctx
+
+
+def takes_ctx(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """Let *method* be called with a context before its other arguments too.
+
+    Flask 3.1's signatures have no such argument, later ones do.
+    """
+
+    @wraps(method)
+    async def public(self: Any, *args: Any, **kwargs: Any) -> T:
+        ctx = kwargs.pop("ctx", None)
+        if args and isinstance(args[0], AppContext):
+            ctx, args = args[0], args[1:]
+        if ctx is None or ctx is _cv_app.get(None):
+            return await method(self, *args, **kwargs)
+        token = _cv_app.set(ctx)
+        try:
+            return await method(self, *args, **kwargs)
+        finally:
+            _cv_app.reset(token)
+
+    return public
+
+
+class Quart(Scaffold, App):
+    """An ASGI application with Flask's API."""
+
+    aborter_class = App.aborter_class
+    app_ctx_globals_class = _AppCtxGlobals
+    asgi_http_class: type[ASGIHTTPConnection] = ASGIHTTPConnection
+    asgi_lifespan_class: type[ASGILifespan] = ASGILifespan
+    asgi_websocket_class: type[ASGIWebsocketConnection] = ASGIWebsocketConnection
+    config_class = Config
+    event_class = asyncio.Event
+    jinja_environment = Environment
+    json_provider_class: type[JSONProvider] = DefaultJSONProvider
+    lock_class = asyncio.Lock
+    request_class: type[Request] = Request
+    response_class: type[Response] = Response
+    session_interface: SessionInterface = SecureCookieSessionInterface()
+    test_app_class: type[TestApp] | None = None
+    test_client_class: type[QuartClient] | None = None
+    test_cli_runner_class: type[CliRunner] | None = None
+    url_map_class = QuartMap
+    url_rule_class = QuartRule
+    websocket_class: type[Websocket] = Websocket
+
+    default_config = ImmutableDict(
+        {
+            "APPLICATION_ROOT": "/",
+            "BACKGROUND_TASK_SHUTDOWN_TIMEOUT": 5,
+            "BODY_TIMEOUT": 60,
+            "DEBUG": None,
+            "ENV": None,
+            "EXPLAIN_TEMPLATE_LOADING": False,
+            "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,
+            "MAX_COOKIE_SIZE": 4093,
+            "MAX_FORM_MEMORY_SIZE": 500_000,
+            "MAX_FORM_PARTS": 1_000,
+            "PERMANENT_SESSION_LIFETIME": timedelta(days=31),
+            "PREFERRED_URL_SCHEME": "http",
+            "PREFER_SECURE_URLS": False,
+            "PRESERVE_CONTEXT_ON_EXCEPTION": None,
+            "PROPAGATE_EXCEPTIONS": None,
+            "PROVIDE_AUTOMATIC_OPTIONS": True,
+            "RESPONSE_TIMEOUT": 60,
+            "SECRET_KEY": None,
+            "SECRET_KEY_FALLBACKS": None,
+            "SEND_FILE_MAX_AGE_DEFAULT": timedelta(hours=12),
+            "SERVER_NAME": None,
+            "SESSION_COOKIE_DOMAIN": None,
+            "SESSION_COOKIE_HTTPONLY": True,
+            "SESSION_COOKIE_NAME": "session",
+            "SESSION_COOKIE_PARTITIONED": False,
+            "SESSION_COOKIE_PATH": None,
+            "SESSION_COOKIE_SAMESITE": None,
+            "SESSION_COOKIE_SECURE": False,
+            "SESSION_REFRESH_EACH_REQUEST": True,
+            # The number of threads for plain functions; None means the default of 40.
+            "SYNC_THREADS": None,
+            "TEMPLATES_AUTO_RELOAD": None,
+            "TESTING": False,
+            "TRAP_BAD_REQUEST_ERRORS": None,
+            "TRAP_HTTP_EXCEPTIONS": False,
+            "TRUSTED_HOSTS": None,
+            "USE_X_SENDFILE": False,
+        }
+    )
+
+    def __init__(
+        self,
+        import_name: str,
+        static_url_path: str | None = None,
+        static_folder: str | os.PathLike[str] | None = "static",
+        static_host: str | None = None,
+        host_matching: bool = False,
+        subdomain_matching: bool = False,
+        template_folder: str | os.PathLike[str] | None = "templates",
+        instance_path: str | None = None,
+        instance_relative_config: bool = False,
+        root_path: str | None = None,
+    ) -> None:
+        self._plans = Plans()
+        super().__init__(
+            import_name,
+            static_url_path=static_url_path,
+            static_folder=static_folder,
+            static_host=static_host,
+            host_matching=host_matching,
+            subdomain_matching=subdomain_matching,
+            template_folder=template_folder,
+            instance_path=instance_path,
+            instance_relative_config=instance_relative_config,
+            root_path=root_path,
+        )
+        self._prepare()
+        self.before_serving_funcs: list[Callable[[], Any]] = []
+        self.while_serving_gens: list[Any] = []
+        self.after_serving_funcs: list[Callable[[], Any]] = []
+        self.background_tasks: set[asyncio.Task[Any]] = set()
+        self.shutdown_event = self.event_class()
+        if self.has_static_folder:
+            self._add_static_route(static_host, host_matching)
+
+    def _add_static_route(self, static_host: str | None, host_matching: bool) -> None:
+        if bool(static_host) != host_matching:
+            raise ValueError(
+                "static_host and host_matching go together: give both, or neither, or"
+                " static_folder=None."
+            )
+        # A reference to the app would be a cycle, and keep apps that nobody uses alive.
+        this = weakref.ref(self)
+
+        async def static(filename: str) -> Response:
+            app = this()
+            assert app is not None
+            return await app.send_static_file(filename)
+
+        self.add_url_rule(
+            f"{self.static_url_path}/<path:filename>",
+            endpoint="static",
+            host=static_host,
+            view_func=cast(Any, static),
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in HOOK_TABLES:
+            value = HookTable(value, self._plans.clear)
+        elif name in _STEP_NAMES:
+            self._plans.clear()
+        object.__setattr__(self, name, value)
+
+    # Serving
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Be an ASGI application; middleware goes around `asgi_app` instead."""
+        await self.asgi_app(scope, receive, send)
+
+    async def asgi_app(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Handle one ASGI connection: ``app.asgi_app = Middleware(app.asgi_app)`` wraps it."""
+        kind = scope["type"]
+        if kind == "http":
+            await self.asgi_http_class(self, scope)(receive, send)
+        elif kind == "websocket":
+            await self.asgi_websocket_class(self, scope)(receive, send)
+        elif kind == "lifespan":
+            await self.asgi_lifespan_class(self, scope)(receive, send)
+        else:
+            raise RuntimeError(
+                f"Expected an ASGI scope of type http, websocket or lifespan, got {kind!r}."
+            )
+
+    def before_serving(self, func: F) -> F:
+        """Run *func* once, before the application serves."""
+        self.before_serving_funcs.append(func)
+        return func
+
+    def while_serving(self, func: F) -> F:
+        """Run the async generator *func* to its `yield` before serving, and on after it."""
+        self.while_serving_gens.append(func)
+        return func
+
+    def after_serving(self, func: F) -> F:
+        """Run *func* once, after the application has served."""
+        self.after_serving_funcs.append(func)
+        return func
+
+    async def startup(self) -> None:
+        """Run what was registered to run before serving."""
+        await _serving.startup(self)
+
+    async def shutdown(self) -> None:
+        """Wait for background tasks, then run what was registered to run after serving."""
+        await _serving.shutdown(self)
+
+    def add_background_task(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Run *func* in the application's context beside the requests.
+
+        Its errors are logged. On shutdown it has BACKGROUND_TASK_SHUTDOWN_TIMEOUT seconds to end.
+        """
+        _serving.add_background_task(self, func, *args, **kwargs)
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        debug: bool | None = None,
+        use_reloader: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+        ca_certs: str | None = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Serve the application on hypercorn, for development, until interrupted."""
+        _serving.run(
+            self, host, port, debug, use_reloader, loop, ca_certs, certfile, keyfile, **kwargs
+        )
+
+    def run_task(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 5000,
+        debug: bool | None = None,
+        ca_certs: str | None = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        shutdown_trigger: Callable[..., Awaitable[None]] | None = None,
+    ) -> Coroutine[None, None, None]:
+        """Return a coroutine that serves the application until *shutdown_trigger* returns."""
+        return _serving.run_task(
+            self, host, port, debug, ca_certs, certfile, keyfile, shutdown_trigger
+        )
+
+    # Contexts
+
+    def app_context(self) -> AppContext:
+        """Return a context for code outside of requests: ``async with app.app_context():``."""
+        return AppContext(self)
+
+    def request_context(self, request: Request) -> AppContext:
+        """Return the context in which *request* is handled."""
+        return AppContext(self, request=request)
+
+    def websocket_context(self, websocket: Websocket) -> AppContext:
+        """Return the context in which *websocket* is handled."""
+        return AppContext(self, websocket=websocket)
+
+    def test_request_context(self, path: str, **options: Any) -> AppContext:
+        """Return the context of a request made up for a test.
+
+        Takes method, headers, query_string, scheme, data, form, json, root_path, http_version,
+        scope_base, auth, subdomain and send_push_promise, as the test client does.
+        """
+        from .testing.utils import make_test_request
+
+        return self.request_context(make_test_request(self, path, **options))
+
+    # How functions are called
+
+    def ensure_async(self, func: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
+        """Return *func* as something to await: itself if it is async, else run in a thread."""
+        if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
+            return func
+        return self.sync_to_async(func)
+
+    def sync_to_async(self, func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Return a coroutine function that runs *func* in the request's worker thread."""
+        if inspect.isgeneratorfunction(func):
+
+            async def generate(*args: P.args, **kwargs: P.kwargs) -> Any:
+                return run_sync_iterable(func(*args, **kwargs))
+
+            return generate
+        return run_sync(func)
+
+    async def _emit(self, signal: Signal, **values: Any) -> None:
+        await _pipeline.emit(self, _cv_app.get(None), signal, **values)
+
+    def _context_for(self, connection: Request | Websocket) -> AppContext:
+        """Return the context of a connection that came from a server."""
+        if isinstance(connection, Websocket):
+            return self.websocket_context(connection)
+        return self.request_context(connection)
+
+    @property
+    def _connection_class(self) -> type[Request]:
+        return self.request_class
+
+    def _face_of(self, ctx: AppContext) -> Any:
+        """Return the request or websocket as session interfaces and such expect it."""
+        return ctx.connection
+
+    # The steps from a connection to a response
+
+    @step_of(_pipeline.handle)
+    async def handle_request(self, request: Request) -> Response:
+        """Handle *request* in a context of its own."""
+        return cast(Response, await self._handle(self._context_for(request)))
+
+    @step_of(_pipeline.handle)
+    async def handle_websocket(self, websocket: Websocket) -> Response | None:
+        """Handle *websocket* in a context of its own."""
+        return cast("Response | None", await self._handle(self._context_for(websocket)))
+
+    async def _handle(self, ctx: AppContext) -> Any:
+        try:
+            return await _pipeline.handle(self, ctx, ctx.connection)
+        finally:
+            ctx.release()
+
+    @step_of(_pipeline.full_dispatch)
+    @takes_ctx
+    async def full_dispatch_request(self) -> Response:
+        """Run the hooks and the view of the current request, and handle their errors."""
+        return cast(Response, await _pipeline.full_dispatch(self, current_context()))
+
+    @step_of(_pipeline.full_dispatch)
+    @takes_ctx
+    async def full_dispatch_websocket(self) -> Response | None:
+        """Run the hooks and the handler of the current websocket, and handle their errors."""
+        return cast("Response | None", await _pipeline.full_dispatch(self, current_context()))
+
+    @step_of(_pipeline.preprocess)
+    @takes_ctx
+    async def preprocess_request(self) -> ResponseReturnValue | None:
+        """Run the before-request functions; the first that returns something answers."""
+        return cast("ResponseReturnValue | None", await self._preprocess())
+
+    @step_of(_pipeline.preprocess)
+    @takes_ctx
+    async def preprocess_websocket(self) -> ResponseReturnValue | None:
+        """Run the before-websocket functions; the first that returns something refuses."""
+        return cast("ResponseReturnValue | None", await self._preprocess())
+
+    async def _preprocess(self) -> Any:
+        return await _pipeline.preprocess(self, current_context())
+
+    @step_of(_pipeline.dispatch)
+    @takes_ctx
+    async def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view of the current request and return what it returns."""
+        return cast(ResponseReturnValue, await _pipeline.dispatch(self, current_context()))
+
+    @step_of(_pipeline.dispatch)
+    @takes_ctx
+    async def dispatch_websocket(self) -> ResponseReturnValue | None:
+        """Call the handler of the current websocket and return what it returns."""
+        return cast("ResponseReturnValue | None", await _pipeline.dispatch(self, current_context()))
+
+    @step_of(_pipeline.finalize)
+    @takes_ctx
+    async def finalize_request(self, result: Any, from_error_handler: bool = False) -> Response:
+        """Turn *result* into a response and process it."""
+        ctx = current_context()
+        return cast(Response, await _pipeline.finalize(self, ctx, result, from_error_handler))
+
+    @step_of(_pipeline.finalize)
+    @takes_ctx
+    async def finalize_websocket(
+        self, result: Any, from_error_handler: bool = False
+    ) -> Response | None:
+        """Turn *result* into a response, if there is one, and process it."""
+        ctx = current_context()
+        response = await _pipeline.finalize(self, ctx, result, from_error_handler)
+        return cast("Response | None", response)
+
+    @step_of(_pipeline.process)
+    @takes_ctx
+    async def process_response(self, response: Response) -> Response:
+        """Run the after-request functions and save the session."""
+        return cast(Response, await _pipeline.process(self, current_context(), response))
+
+    @step_of(_pipeline.process)
+    @takes_ctx
+    async def postprocess_websocket(self, response: Response | None) -> Response | None:
+        """Run the after-websocket functions and save the session."""
+        return cast("Response | None", await _pipeline.process(self, current_context(), response))
+
+    @step_of(_responses.make_response)
+    async def make_response(self, result: Any) -> Response:
+        """Return the response that the return value of a view stands for.
+
+        Raises:
+            TypeError: if it stands for none.
+        """
+        return _responses.make_response(self, _cv_app.get(None), result)
+
+    @step_of(_pipeline.make_default_options_response)
+    @takes_ctx
+    async def make_default_options_response(self) -> Response:
+        """Answer an OPTIONS request with the methods that the URL allows."""
+        ctx = current_context()
+        return cast(Response, await _pipeline.make_default_options_response(self, ctx))
+
+    @step_of(_pipeline.do_teardown)
+    @takes_ctx
+    async def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Run the teardown functions of the current request, all of them."""
+        await _pipeline.do_teardown(self, current_context(), exc)
+
+    @step_of(_pipeline.do_teardown)
+    @takes_ctx
+    async def do_teardown_websocket(self, exc: BaseException | None = None) -> None:
+        """Run the teardown functions of the current websocket, all of them."""
+        await _pipeline.do_teardown(self, current_context(), exc)
+
+    @step_of(_pipeline.do_teardown_appcontext)
+    @takes_ctx
+    async def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Run the teardown functions of the application context, newest first."""
+        await _pipeline.do_teardown_appcontext(self, current_context(), exc)
+
+    # Errors
+
+    @step_of(_pipeline.handle_http_exception)
+    @takes_ctx
+    async def handle_http_exception(
+        self, error: HTTPException
+    ) -> HTTPException | ResponseReturnValue:
+        """Call the handler of an HTTP error; without one the error is the answer."""
+        ctx = current_context()
+        return cast(HTTPException, await _pipeline.handle_http_exception(self, ctx, error))
+
+    @step_of(_pipeline.handle_user_exception)
+    @takes_ctx
+    async def handle_user_exception(
+        self, error: Exception
+    ) -> HTTPException | ResponseReturnValue:
+        """Call the handler of an error that a hook or a view raised.
+
+        Raises:
+            Exception: *error* itself, if it has no handler.
+        """
+        ctx = current_context()
+        return cast(HTTPException, await _pipeline.handle_user_exception(self, ctx, error))
+
+    @step_of(_pipeline.handle_exception)
+    @takes_ctx
+    async def handle_exception(self, error: Exception) -> Response:
+        """Log *error*, which nobody handled, and answer 500.
+
+        Raises:
+            Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
+        """
+        return cast(Response, await _pipeline.handle_exception(self, current_context(), error))
+
+    @step_of(_pipeline.handle_exception)
+    @takes_ctx
+    async def handle_websocket_exception(self, error: Exception) -> Response | None:
+        """Log *error*, which nobody handled; answer 500 if the websocket is not open yet.
+
+        Raises:
+            Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
+        """
+        ctx = current_context()
+        return cast("Response | None", await _pipeline.handle_exception(self, ctx, error))
+
+    @takes_ctx
+    async def handle_background_exception(self, error: Exception) -> None:
+        """Log what a background task raised."""
+        await _serving.handle_background_exception(self, error)
+
+    def log_exception(self, *args: Any) -> None:
+        """Log what ``sys.exc_info()`` gave as an error of the current request."""
+        connection = current_context().connection
+        where = ""
+        if connection is not None:
+            where = f" on {connection.path} [{connection.method}]"
+        self.logger.error("Exception%s", where, exc_info=args[-1])
+
+    def _propagates(self, ctx: AppContext) -> bool:
+        propagate = self.config["PROPAGATE_EXCEPTIONS"]
+        return self.testing if propagate is None else bool(propagate)
+
+    def _shows_tracebacks(self) -> bool:
+        return self.debug
+
+    def raise_routing_exception(self, request: Any) -> NoReturn:
+        """Raise what matching the URL raised.
+
+        In debug mode a redirect that would lose form data is reported as such.
+        """
+        error = request.routing_exception
+        if (
+            self.debug
+            and isinstance(error, RequestRedirect)
+            and error.code not in {307, 308}
+            and request.method not in {"GET", "HEAD", "OPTIONS"}
+        ):
+            raise FormDataRoutingRedirect(request)
+        raise error
+
+    # Factories
+
+    def create_url_adapter(self, request: Any) -> MapAdapter | None:
+        """Bind the URL map to *request* (or websocket), or without one to SERVER_NAME.
+
+        Raises:
+            SecurityError: if the host is not one of TRUSTED_HOSTS.
+        """
+        if request is not None:
+            trusted = self.config["TRUSTED_HOSTS"]
+            if trusted is not None:
+                request.trusted_hosts = trusted
+                # Reading it checks it.
+                request.host  # noqa: B018
+            server_name = self.config["SERVER_NAME"]
+            subdomain = None
+            if self.url_map.host_matching:
+                server_name = None
+            elif not self.subdomain_matching:
+                subdomain = self.url_map.default_subdomain or ""
+            return self.url_map.bind_to_request(request, subdomain, server_name)
+        if self.config["SERVER_NAME"] is None:
+            return None
+        scheme = "https" if self.config["PREFER_SECURE_URLS"] else None
+        return self.url_map.bind(
+            self.config["SERVER_NAME"],
+            script_name=self.config["APPLICATION_ROOT"],
+            url_scheme=scheme or self.config["PREFERRED_URL_SCHEME"],
+        )
+
+    def create_jinja_environment(self) -> Environment:
+        """Return the Jinja environment; use `jinja_options` to change how it is made."""
+        options = dict(self.jinja_options)
+        options.setdefault("autoescape", self.select_jinja_autoescape)
+        if "auto_reload" not in options:
+            reload = self.config["TEMPLATES_AUTO_RELOAD"]
+            options["auto_reload"] = self.debug if reload is None else reload
+        environment = self.jinja_environment(self, **options)
+        environment.globals.update(
+            url_for=self.url_for,
+            get_flashed_messages=get_flashed_messages,
+            config=self.config,
+            request=request,
+            websocket=websocket,
+            session=session,
+            g=g,
+        )
+        environment.policies["json.dumps_function"] = self.json.dumps
+        return environment
+
+    @takes_ctx
+    async def update_template_context(self, context: dict[str, Any]) -> None:
+        """Add what the context processors give to *context*, whose own values win."""
+        given = dict(context)
+        for func in self._context_processors():
+            values = await self.ensure_async(func)()
+            context.update(values)
+        context.update(given)
+
+    def _context_processors(self) -> Iterable[Callable[[], Any]]:
+        ctx = _cv_app.get(None)
+        blueprints: list[str] = []
+        if ctx is not None and ctx.connection is not None:
+            blueprints = ctx.connection.blueprints
+        for scope in (None, *reversed(blueprints)):
+            yield from self.template_context_processors.get(scope, ())
+
+    def make_shell_context(self) -> dict[str, Any]:
+        """Return what an interactive shell of the application starts with."""
+        context: dict[str, Any] = {"app": self, "g": g}
+        for processor in self.shell_context_processors:
+            context.update(processor())
+        return context
+
+    def test_client(self, use_cookies: bool = True, **kwargs: Any) -> QuartClient:
+        """Return a client that makes requests without a server."""
+        from .testing import QuartClient
+
+        return (self.test_client_class or QuartClient)(self, use_cookies=use_cookies, **kwargs)
+
+    def test_cli_runner(self, **kwargs: Any) -> CliRunner:
+        """Return a runner for the application's commands."""
+        from .testing import QuartCliRunner
+
+        return (self.test_cli_runner_class or QuartCliRunner)(self, **kwargs)  # type: ignore[arg-type]  # click's own has no app
+
+    def test_app(self) -> TestApp:
+        """Return the application as ``async with`` serves it in a test: started, then shut down."""
+        from .testing import TestApp
+
+        return (self.test_app_class or TestApp)(self)
+
+    # URLs and files
+
+    def url_for(
+        self,
+        endpoint: str,
+        *,
+        _anchor: str | None = None,
+        _external: bool | None = None,
+        _method: str | None = None,
+        _scheme: str | None = None,
+        **values: Any,
+    ) -> str:
+        """Build the URL of *endpoint*, as `flask.Flask.url_for` does.
+
+        Raises:
+            BuildError: if there is none for these values.
+            RuntimeError: outside of a request, if SERVER_NAME is not set.
+        """
+        ctx = _cv_app.get(None)
+        if ctx is not None and ctx.connection is not None:
+            adapter = ctx.url_adapter
+            if endpoint.startswith("."):
+                blueprint = ctx.connection.blueprint
+                endpoint = endpoint[1:] if blueprint is None else f"{blueprint}{endpoint}"
+            external = _scheme is not None if _external is None else _external
+        else:
+            adapter = self.create_url_adapter(None) if ctx is None else ctx.url_adapter
+            external = True if _external is None else _external
+        if adapter is None:
+            raise RuntimeError(
+                "A URL cannot be built outside of a request unless SERVER_NAME is configured (and"
+                " APPLICATION_ROOT and PREFERRED_URL_SCHEME as needed)."
+            )
+        if _scheme is not None and not external:
+            raise ValueError("_scheme was given, so _external must not be False.")
+        self.inject_url_defaults(endpoint, values)
+        try:
+            url = adapter.build(
+                endpoint, values, method=_method, url_scheme=_scheme, force_external=external
+            )
+        except BuildError as error:
+            values.update(
+                _anchor=_anchor, _method=_method, _scheme=_scheme, _external=_external
+            )
+            return self.handle_url_build_error(error, endpoint, values)
+        return url if _anchor is None else f"{url}#{quote(_anchor, safe=_ANCHOR_SAFE)}"
+
+    async def open_instance_resource(self, path: FilePath, mode: str = "rb") -> Any:
+        """Open a file of the instance folder, to be used with ``async with``."""
+        return aiofiles.open(os.path.join(self.instance_path, path), mode)  # type: ignore[call-overload]
+
+    @property
+    def got_first_request(self) -> bool:
+        """Whether the application has handled a request, and refuses set-up calls since."""
+        return has_served(self)
+
+
+# What may stand in a fragment unquoted, RFC 3986 section 3.5, and "#" and "%" as Flask has it.
+_ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"

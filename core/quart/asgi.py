@@ -1,0 +1,356 @@
+"""The ASGI side: from a scope to a request or websocket, and from a response to messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, nullcontext
+from functools import partial
+from typing import Any, cast, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import InternalServerError
+from werkzeug.wrappers import Response as WSGIResponse
+
+from ._inbound import Inbound
+from ._worker import in_trio
+from .utils import decode_headers, encode_headers
+from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
+from .wrappers.response import DataBody, IterableBody
+from .wrappers.websocket import State
+
+if TYPE_CHECKING:
+    from hypercorn.typing import (
+        ASGIReceiveCallable,
+        ASGISendCallable,
+        HTTPScope,
+        LifespanScope,
+        WebsocketScope,
+    )
+
+    from .app import Quart
+    from .ctx import AppContext
+    from .wrappers import Request, Websocket
+
+def path_within_root(scope: Any) -> str | None:
+    """Return the path below ``root_path``, or None if it is not below it.
+
+    ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if root and path.startswith(root):
+        rest = path[len(root) :]
+        if not rest or rest.startswith("/"):
+            return rest or "/"
+    elif not root:
+        # An absolute target, `GET http://host/path`, is allowed by RFC 9112 section 3.2.2.
+        return path if path.startswith("/") else urlsplit(path).path or "/"
+    return None
+
+
+class _Connection:
+    """What requests and websockets share: the way from `receive` to the application, and back."""
+
+    #: Before the type of the messages that make a response: a refusal, for a websocket.
+    prefix = ""
+
+    def __init__(self, app: Quart, scope: Any) -> None:
+        self.app = app
+        self.scope = scope
+        #: Whether an answer is on its way, so that no other can be given.
+        self.answered = False
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        inbound = Inbound(receive)
+        await inbound.watched(self._serve(inbound, send))
+
+    async def _serve(self, inbound: Inbound, send: Any) -> None:
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say how it is served; use ASGIHTTPConnection or"
+            " ASGIWebsocketConnection."
+        )
+
+    def _headers_and_path(self) -> tuple[Headers, str]:
+        path = path_within_root(self.scope)
+        # What is not below the root path is not ours: no rule matches this, so the answer is 404.
+        return decode_headers(self.scope["headers"]), " " if path is None else path
+
+    async def _respond(self, ctx: AppContext) -> Any:
+        """Return the application's response; 500 if it failed where nobody handles errors."""
+        app = self.app
+        try:
+            return await app._plans.steps(app, ctx.kind).handle(app, ctx, ctx.connection)
+        except Exception as error:
+            if app._propagates(ctx):
+                raise
+            app.logger.error("Exception outside of the view and its hooks", exc_info=error)
+            return app.response_class(InternalServerError().get_body(), status=500)
+
+    async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
+        self.answered = True
+        body = fixed_body(ctx, response)
+        await send(
+            {
+                "type": f"{self.prefix}http.response.start",
+                "status": response.status_code,
+                "headers": encode_headers(headers_of(ctx, response)),
+            }
+        )
+        message_type = f"{self.prefix}http.response.body"
+        try:
+            if body is None:
+                await self._stream(ctx, send, response, message_type)
+                body = b""
+            await send({"type": message_type, "body": body, "more_body": False})
+        finally:
+            await close_response(ctx, response)
+
+    async def _stream(self, ctx: AppContext, send: Any, response: Any, message_type: str) -> None:
+        seconds = getattr(response, "timeout", Ellipsis)
+        if seconds is Ellipsis:
+            seconds = self.app.config.get("RESPONSE_TIMEOUT")
+        # Under Trio, which has its own timeouts, this one would raise.
+        timeout = nullcontext() if seconds is None or in_trio() else asyncio.timeout(seconds)
+        async with timeout, aclosing(chunks_of(ctx, response)) as chunks:
+            async for chunk in chunks:
+                data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+                # A server may take an empty chunk for the end.
+                if data:
+                    await send({"type": message_type, "body": data, "more_body": True})
+
+
+class ASGIHTTPConnection(_Connection):
+    """One request and its response."""
+
+    async def _serve(self, inbound: Inbound, send: Any) -> None:
+        request = self._create_request_from_scope(send)
+        request.receive_from(inbound.receive)
+        await self.handle_request(request, send)
+
+    async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
+        """Answer *request* with what the application makes of it."""
+        ctx = self.app._context_for(request)
+        try:
+            response = await self._respond(ctx)
+            for path in getattr(response, "push_promises", ()):
+                await request.send_push_promise(path)
+            await self._answer(ctx, send, response)
+        finally:
+            ctx.release()
+
+    async def handle_messages(
+        self, request: Request, receive: ASGIReceiveCallable, request_task: asyncio.Task[None]
+    ) -> None:
+        """Push what *receive* brings into the request's body; cancel the task on a disconnect."""
+        while True:
+            message = await receive()
+            if message["type"] == "http.request":
+                await request.body.put(message.get("body", b""))
+                if not message.get("more_body", False):
+                    request.body.set_complete()
+            elif message["type"] == "http.disconnect":
+                request.body.disconnect()
+                request_task.cancel()
+                return
+
+    def _create_request_from_scope(self, send: Any) -> Request:
+        scope = self.scope
+        headers, path = self._headers_and_path()
+        extensions = scope.get("extensions") or {}
+
+        async def send_push_promise(path: str, headers: Headers) -> None:
+            if "http.response.push" in extensions:
+                await send(
+                    {
+                        "type": "http.response.push",
+                        "path": path,
+                        "headers": encode_headers(headers),
+                    }
+                )
+
+        return self.app._connection_class(
+            scope["method"],
+            scope.get("scheme", "http"),
+            path,
+            scope["query_string"],
+            headers,
+            scope.get("root_path", ""),
+            scope["http_version"],
+            scope,
+            body_timeout=self.app.config["BODY_TIMEOUT"],
+            send_push_promise=send_push_promise,
+        )
+
+
+class ASGIWebsocketConnection(_Connection):
+    """One websocket, from its handshake to its end."""
+
+    prefix = "websocket."
+
+    async def _serve(self, inbound: Inbound, send: Any) -> None:
+        await inbound.receive()  # websocket.connect; accepting answers it.
+        websocket = self._create_websocket_from_scope(send)
+        websocket.receive_from(inbound.receive)
+        await self.handle_websocket(websocket, send)
+
+    async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
+        """Let the application handle *websocket*, then close or refuse it as is still needed."""
+        ctx = self.app._context_for(websocket)
+        code = 1011  # RFC 6455 section 7.4.1: an unexpected condition.
+        try:
+            response = await self._respond(ctx)
+            if response is None:
+                code = 1000
+            elif not self.answered:
+                await self._refuse(ctx, send, response)
+        finally:
+            ctx.release()
+            if websocket.state is State.OPEN or not self.answered:
+                await self.close_connection(send, code, "")
+
+    async def handle_messages(
+        self,
+        websocket: Websocket,
+        receive: ASGIReceiveCallable,
+        websocket_task: asyncio.Task[None],
+    ) -> None:
+        """Push what *receive* brings into the websocket's buffer; cancel on a disconnect."""
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                data = message.get("bytes")
+                await websocket.buffer.put(message.get("text") if data is None else data)
+            elif message["type"] == "websocket.disconnect":
+                websocket.buffer.disconnect()
+                websocket_task.cancel()
+                return
+
+    async def _refuse(self, ctx: AppContext, send: Any, response: Any) -> None:
+        if "websocket.http.response" in (self.scope.get("extensions") or {}):
+            await self._answer(ctx, send, response)
+        else:
+            # The server can only say 403.
+            await self.close_connection(send, 1000, "")
+
+    async def accept_connection(
+        self, send: ASGISendCallable, headers: Headers | None, subprotocol: str | None
+    ) -> None:
+        self.answered = True
+        message: dict[str, Any] = {"type": "websocket.accept", "subprotocol": subprotocol}
+        message["headers"] = encode_headers(Headers(headers or ()))
+        await self._send(send, message)
+
+    async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
+        text, binary = (data, None) if isinstance(data, str) else (None, data)
+        await self._send(send, {"type": "websocket.send", "text": text, "bytes": binary})
+
+    async def close_connection(self, send: ASGISendCallable, code: int, reason: str | None) -> None:
+        self.answered = True
+        await self._send(send, {"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _send(self, send: Any, message: dict[str, Any]) -> None:
+        try:
+            await send(message)
+        except OSError as error:
+            # As the ASGI specification has it since 2.4: the client is gone.
+            raise ClientDisconnectedError from error
+
+    def _create_websocket_from_scope(self, send: Any) -> Websocket:
+        scope = self.scope
+        headers, path = self._headers_and_path()
+        return self.app.websocket_class(
+            path,
+            scope["query_string"],
+            scope.get("scheme", "ws"),
+            headers,
+            scope.get("root_path", ""),
+            scope.get("http_version", "1.1"),
+            list(scope.get("subprotocols") or ()),
+            partial(self.send_data, send),
+            partial(self.accept_connection, send),
+            partial(self.close_connection, send),
+            scope,
+        )
+
+
+class ASGILifespan:
+    """The server's start and end, as the application sees them."""
+
+    def __init__(self, app: Quart, scope: LifespanScope) -> None:
+        self.app = app
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        while True:
+            message = await receive()
+            phase = message["type"].removeprefix("lifespan.")
+            step = self.app.startup if phase == "startup" else self.app.shutdown
+            try:
+                await step()
+            except Exception as error:
+                await send({"type": f"lifespan.{phase}.failed", "message": str(error)})  # type: ignore[arg-type,misc,list-item]
+            else:
+                await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc,list-item]
+            if phase == "shutdown":
+                return
+
+
+# Responses, be they Quart's or, from sync code, Werkzeug's
+
+_NO_BODY = frozenset({204, 304})
+
+
+def _has_no_body(ctx: AppContext, response: Any) -> bool:
+    # RFC 9110 sections 6.4.1 and 9.3.2.
+    status = response.status_code
+    method = ctx.connection.method  # type: ignore[union-attr]  # a connection is answered
+    return status in _NO_BODY or 100 <= status < 200 or method == "HEAD"
+
+
+def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
+    """Return the body, if it is there as a whole."""
+    if _has_no_body(ctx, response):
+        return b""
+    body = response.response
+    if isinstance(body, DataBody):
+        return body.data
+    if isinstance(response, WSGIResponse) and response.is_sequence:
+        return b"".join(response.iter_encoded())
+    return None
+
+
+def headers_of(ctx: AppContext, response: Any) -> Headers:
+    if not isinstance(response, WSGIResponse):
+        return cast(Headers, response.headers)
+    environ = {}
+    if response.autocorrect_location_header:
+        environ = ctx.app._face_of(ctx).environ
+    return response.get_wsgi_headers(environ)
+
+
+async def chunks_of(ctx: AppContext, response: Any) -> AsyncIterator[str | bytes]:
+    """Yield the body piece by piece; a plain iterable is stepped where the request ran."""
+    if isinstance(response, WSGIResponse):
+        plain: Any = response.iter_encoded()
+    elif isinstance(response.response, IterableBody):
+        plain = response.response.plain_iterable
+    else:
+        plain = None
+    if plain is not None:
+        async with aclosing(ctx.plan.place.iterate(ctx, plain)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        return
+    async with response.response as body:
+        async for chunk in body:
+            yield chunk
+
+
+async def close_response(ctx: AppContext, response: Any) -> None:
+    """Call what `call_on_close` was given."""
+    if isinstance(response, WSGIResponse):
+        if response._on_close or hasattr(response.response, "close"):
+            await ctx.plan.place.call(ctx, response.close)
+    else:
+        await response.close()

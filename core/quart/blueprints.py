@@ -1,0 +1,73 @@
+"""Blueprints: Flask's, with websockets and serving hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask.sansio.blueprints import BlueprintSetupState as BlueprintSetupState
+
+from ._flask import BlueprintBase, setupmethod
+from ._scaffold import Scaffold
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_WEBSOCKET_HOOKS = ("before_websocket_funcs", "after_websocket_funcs", "teardown_websocket_funcs")
+
+
+class Blueprint(Scaffold, BlueprintBase):
+    """A set of routes, hooks and files to be registered on an application.
+
+    Takes what Flask's does: name, import_name, static_folder, static_url_path, template_folder,
+    url_prefix, subdomain, url_defaults, root_path, cli_group.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare()
+
+    def merge_hooks(self, app: Any, name: str) -> None:
+        for hooks in _WEBSOCKET_HOOKS:
+            for scope, funcs in getattr(self, hooks).items():
+                key = name if scope is None else f"{name}.{scope}"
+                getattr(app, hooks)[key].extend(funcs)
+
+    def _on_app(self, hooks: str, func: F) -> F:
+        def add(state: BlueprintSetupState) -> None:
+            target = getattr(state.app, hooks)
+            if isinstance(target, dict):
+                target = target.setdefault(None, [])
+            target.append(func)
+
+        self.record_once(add)
+        return func
+
+    @setupmethod
+    def before_app_websocket(self, func: F) -> F:
+        """Run *func* before every websocket's handler, of whatever blueprint."""
+        return self._on_app("before_websocket_funcs", func)
+
+    @setupmethod
+    def after_app_websocket(self, func: F) -> F:
+        """Run *func* after every websocket's handler, of whatever blueprint."""
+        return self._on_app("after_websocket_funcs", func)
+
+    @setupmethod
+    def teardown_app_websocket(self, func: F) -> F:
+        """Run *func* at the teardown of every websocket, of whatever blueprint."""
+        return self._on_app("teardown_websocket_funcs", func)
+
+    @setupmethod
+    def before_app_serving(self, func: F) -> F:
+        """Run *func* once, before the application serves."""
+        return self._on_app("before_serving_funcs", func)
+
+    @setupmethod
+    def while_app_serving(self, func: F) -> F:
+        """Run the async generator *func* to its `yield` before serving, and on after it."""
+        return self._on_app("while_serving_gens", func)
+
+    @setupmethod
+    def after_app_serving(self, func: F) -> F:
+        """Run *func* once, after the application has served."""
+        return self._on_app("after_serving_funcs", func)

@@ -1,0 +1,222 @@
+"""The commands that every app has: run, shell, routes."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import code
+import os
+import sys
+from collections.abc import Callable
+from contextvars import copy_context
+from inspect import iscoroutine
+from operator import itemgetter
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..globals import current_app
+from ..helpers import get_debug_flag
+from ._groups import ScriptInfo, pass_script_info, with_appcontext
+from ._options import debug_option
+
+if TYPE_CHECKING:
+    from .._server import ServeOptions
+
+FILE = click.Path(exists=True, file_okay=True, dir_okay=False)
+
+
+def serve_app(
+    load: Callable[[], Any],
+    options: ServeOptions,
+    *,
+    name: str | None = None,
+    framework: str = "Quart",
+    use_reloader: bool = False,
+) -> None:
+    """Serve what *load* gives, any ASGI application; the body of a ``run`` command.
+
+    Another command, with options of its own, turns them into
+    :class:`quart._server.ServeOptions` and calls this. What keeps the server from starting ends
+    the command with that message.
+    """
+    from hypercorn.utils import LifespanFailureError
+
+    from .._server import run_app
+
+    try:
+        run_app(load, options, name=name, framework=framework, use_reloader=use_reloader)
+    except (LifespanFailureError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("run", short_help="Run a development server.")
+@click.option("--host", "-h", default="127.0.0.1", help="The interface to bind to.")
+@click.option("--port", "-p", default=5000, help="The port to bind to.")
+@click.option("--certfile", "--cert", type=FILE, help="Specify a certificate file to use HTTPS.")
+@click.option(
+    "--keyfile",
+    "--key",
+    type=FILE,
+    help="The key file to use when specifying a certificate.",
+)
+@click.option(
+    "--reload/--no-reload",
+    default=None,
+    help="Enable or disable the reloader. By default it is active in debug mode.",
+)
+@pass_script_info
+def run_command(
+    info: ScriptInfo,
+    host: str,
+    port: int,
+    certfile: str | None,
+    keyfile: str | None,
+    reload: bool | None,
+) -> None:
+    """Run a local development server."""
+    from .._server import ServeOptions
+
+    if (certfile is None) != (keyfile is None):
+        raise click.UsageError("'--certfile' and '--keyfile' go together: give both or neither.")
+    serve_app(
+        info.load_app,
+        ServeOptions(host=host, port=port, certfile=certfile, keyfile=keyfile),
+        name=info.app_import_path,
+        use_reloader=get_debug_flag() if reload is None else reload,
+    )
+
+
+run_command.params.insert(0, debug_option)
+
+
+class AsyncConsole(code.InteractiveConsole):
+    """An interactive interpreter in which ``await`` works, each input on the same event loop."""
+
+    def __init__(self, names: dict[str, Any], runner: asyncio.Runner) -> None:
+        super().__init__(names)
+        self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        self._runner = runner
+        # One Context for all input: what a line sets, a pushed context for instance, stays set.
+        self._context = copy_context()
+
+    def run_coroutine(self, main: Any) -> Any:
+        """Run a coroutine as if it were awaited at the prompt."""
+        return self._runner.run(main, context=self._context)
+
+    def runcode(self, code: CodeType) -> None:
+        """Run what was typed; plain code runs on the loop too, so that it may create tasks."""
+        try:
+            self.run_coroutine(self._execute(code))
+        except SystemExit:
+            raise
+        except BaseException:
+            self.showtraceback()
+
+    async def _execute(self, code: CodeType) -> None:
+        result = FunctionType(code, self.locals)()
+        if iscoroutine(result):
+            await result
+
+
+@click.command("shell", short_help="Run a shell in the app context.")
+@pass_script_info
+def shell_command(info: ScriptInfo) -> None:
+    """Run an interactive Python shell in the context of the application.
+
+    Its namespace holds what the application's shell context processors give; 'await' works at
+    the prompt.
+    """
+    app = info.load_app()
+    banner = (
+        f"Python {sys.version} on {sys.platform}\n"
+        f"App: {app.import_name}\n"
+        f"Instance: {app.instance_path}\n"
+        "Use 'await' directly."
+    )
+    names = _startup_names() | {"__name__": "__console__", "__doc__": None}
+    with asyncio.Runner() as runner:
+        console = AsyncConsole(names, runner)
+        context = app.app_context()
+        console.run_coroutine(context.push())
+        try:
+            names.update(app.make_shell_context())
+            _call_interactive_hook(names)
+            console.interact(banner=banner)
+        finally:
+            console.run_coroutine(context.pop(None))
+
+
+def _startup_names() -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    startup = os.environ.get("PYTHONSTARTUP")
+    if startup and os.path.isfile(startup):
+        with open(startup) as file:
+            exec(compile(file.read(), startup, "exec"), names)
+    return names
+
+
+def _call_interactive_hook(names: dict[str, Any]) -> None:
+    # By default the hook of the site module: it sets up history and completion.
+    hook = getattr(sys, "__interactivehook__", None)
+    if hook is None:
+        return
+    try:
+        import readline
+        from rlcompleter import Completer
+    except ImportError:
+        pass
+    else:
+        # Complete the names of this shell, not those of __main__.
+        readline.set_completer(Completer(names).complete)
+    hook()
+
+
+@click.command("routes", short_help="Show the routes for the app.")
+@click.option(
+    "--sort",
+    "-s",
+    type=click.Choice(("endpoint", "methods", "domain", "rule", "match")),
+    default="endpoint",
+    help=(
+        "Method to sort routes by. 'match' is the order that Quart will match routes when"
+        " dispatching a request."
+    ),
+)
+@click.option("--all-methods", is_flag=True, help="Show HEAD and OPTIONS methods.")
+@with_appcontext
+def routes_command(sort: str, all_methods: bool) -> None:
+    """Show all registered routes with endpoints and methods."""
+    rules = list(current_app.url_map.iter_rules())
+    if not rules:
+        click.echo("No routes were registered.")
+        return
+    by_host = current_app.url_map.host_matching
+    domains = [(rule.host if by_host else rule.subdomain) or "" for rule in rules]
+    columns = {
+        "endpoint": ("Endpoint", [rule.endpoint for rule in rules]),
+        "methods": ("Methods", [_methods_of(rule, all_methods) for rule in rules]),
+        "domain": ("Host" if by_host else "Subdomain", domains),
+        "rule": ("Rule", [rule.rule for rule in rules]),
+    }
+    if not any(domains):
+        del columns["domain"]
+    rows = list(zip(*(values for _, values in columns.values()), strict=True))
+    if sort in columns:
+        rows.sort(key=itemgetter(list(columns).index(sort)))
+    _echo_table([title for title, _ in columns.values()], rows)
+
+
+def _methods_of(rule: Any, all_methods: bool) -> str:
+    if getattr(rule, "websocket", False):
+        return "WEBSOCKET"
+    hidden = set() if all_methods else {"HEAD", "OPTIONS"}
+    return ", ".join(sorted((rule.methods or set()) - hidden))
+
+
+def _echo_table(titles: list[str], rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, ["-" * width for width in widths], *rows):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -1,0 +1,23 @@
+"""The configuration mapping: Flask's, with Quart's prefix for environment variables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask.config import Config as FlaskConfig, ConfigAttribute as ConfigAttribute
+
+
+class Config(FlaskConfig):
+    """A dict of settings that can be filled from files, objects, mappings and the environment."""
+
+    def from_prefixed_env(
+        self, prefix: str = "QUART", *, loads: Callable[[str], Any] = json.loads
+    ) -> bool:
+        """Take over each environment variable that starts with *prefix* and an underscore.
+
+        A value that *loads* refuses stays a string. A double underscore in a name sets an item of
+        a nested dict: `QUART_MAIL__PORT=25` becomes `config["MAIL"]["PORT"]`.
+        """
+        return super().from_prefixed_env(prefix, loads=loads)

@@ -1,0 +1,341 @@
+"""The context of what is being handled: an application, and perhaps a request or a websocket."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from contextvars import Token
+from functools import wraps
+from types import TracebackType
+from typing import Any, cast, ParamSpec, TYPE_CHECKING, TypeVar
+
+from werkzeug.exceptions import HTTPException
+
+from . import _strategy, _worker
+from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
+from ._kind import Kind, REQUEST, WEBSOCKET
+from .globals import _cv_app
+
+if TYPE_CHECKING:
+    from werkzeug.routing import MapAdapter
+
+    from ._plan import Plan
+    from .app import Quart
+    from .sessions import SessionMixin
+    from .typing import AfterRequestCallable, AfterWebsocketCallable
+    from .wrappers import Request, Websocket
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class AppContext:
+    """An application and, while one is handled, a request or a websocket of it.
+
+    Pushed inside a context of the same application it shares that context's `g`, and leaves the
+    teardown of the application context to it, as Flask does.
+    """
+
+    def __init__(
+        self,
+        app: Quart,
+        *,
+        request: Request | None = None,
+        websocket: Websocket | None = None,
+        session: SessionMixin | None = None,
+    ) -> None:
+        self.app = app
+        self.connection: Request | Websocket | None = request if websocket is None else websocket
+        self.kind: Kind | None = (
+            REQUEST if request is not None else WEBSOCKET if websocket is not None else None
+        )
+        self.flashes: list[tuple[str, str]] | None = None
+        self.preserved = False
+        self._session = session
+        self._g: _AppCtxGlobals | None = None
+        self._outer: AppContext | None = None
+        self._plan: Plan | None = None
+        self._place: _strategy.Place | None = None
+        self._lease: _worker.Lease | None = None
+        self._after: list[Callable[[Any], Any]] | None = None
+        self._tokens: list[tuple[Token[AppContext], Any]] = []
+        self.url_adapter: MapAdapter | None = None
+        try:
+            self.url_adapter = app.create_url_adapter(self.connection)
+        except HTTPException as error:
+            if self.connection is None:
+                raise
+            self.connection.routing_exception = error
+
+    # What it is about
+
+    @property
+    def has_request(self) -> bool:
+        return self.kind is REQUEST
+
+    @property
+    def has_websocket(self) -> bool:
+        return self.kind is WEBSOCKET
+
+    @property
+    def request(self) -> Request:
+        return cast("Request", self._connection_of(REQUEST))
+
+    @property
+    def websocket(self) -> Websocket:
+        return cast("Websocket", self._connection_of(WEBSOCKET))
+
+    def _connection_of(self, kind: Kind) -> Any:
+        if self.kind is not kind:
+            has = "no connection" if self.kind is None else f"a {self.kind.name}"
+            raise RuntimeError(
+                f"There is no {kind.name} here: the current context has {has}. Use"
+                f" has_{kind.name}_context() to ask first."
+            )
+        return self.connection
+
+    @property
+    def g(self) -> _AppCtxGlobals:
+        if self._g is None:
+            self._g = self.app.app_ctx_globals_class()
+        return self._g
+
+    @g.setter
+    def g(self, value: _AppCtxGlobals) -> None:
+        self._g = value
+
+    @property
+    def session(self) -> SessionMixin:
+        """The session, opened when first asked for, and marked as accessed."""
+        session = self.opened_session()
+        session.accessed = True
+        return session
+
+    def opened_session(self) -> SessionMixin:
+        if self._session is None:
+            if self.connection is None:
+                raise RuntimeError(
+                    "There is no session here: it belongs to a request or a websocket, and the"
+                    " current context has none."
+                )
+            interface, face = self.app.session_interface, self.app._face_of(self)
+            self.keep_session(_strategy.finish(interface.open_session(self.app, face)))
+        return cast("SessionMixin", self._session)
+
+    def keep_session(self, session: SessionMixin | None) -> None:
+        if session is None:
+            interface = self.app.session_interface
+            session = _strategy.finish(interface.make_null_session(self.app))
+        self._session = session
+
+    @property
+    def plan(self) -> Plan:
+        """How this context's endpoint is handled, known once the URL is matched."""
+        if self._plan is None:
+            endpoint = None if self.connection is None else self.connection.endpoint
+            self._plan = self.app._plans.get(
+                self.app, self.kind or REQUEST, endpoint, self._place
+            )
+        return self._plan
+
+    @property
+    def lease(self) -> _worker.Lease | None:
+        """The worker thread of this request; a websocket, which may live long, keeps none."""
+        if self._lease is None and self.kind is REQUEST:
+            self._lease = _worker.Lease(_worker.pool_of(self.app))
+        return self._lease
+
+    @lease.setter
+    def lease(self, lease: _worker.Lease | None) -> None:
+        self._lease = lease
+
+    def release(self) -> None:
+        """Give the worker thread back, if there is one."""
+        if self._lease is not None:
+            self._lease.release()
+
+    def match_request(self) -> None:
+        """Match the URL, and keep the rule and its arguments, or the error, on the connection."""
+        connection = self.connection
+        assert connection is not None
+        if self.url_adapter is None:
+            return
+        try:
+            connection.url_rule, connection.view_args = self.url_adapter.match(return_rule=True)
+        except HTTPException as error:
+            connection.routing_exception = error
+
+    def after_this(self) -> list[Callable[[Any], Any]]:
+        """The functions that `after_this_request` and `after_this_websocket` add to."""
+        if self._after is None:
+            self._after = []
+        return self._after
+
+    _after_request_functions = property(after_this)
+
+    # Entering and leaving
+
+    @property
+    def owns_app_context(self) -> bool:
+        return self._outer is None
+
+    def enter(self) -> None:
+        """Become the current context; nothing else happens."""
+        if not self._tokens:
+            outer = _cv_app.get(None)
+            self._outer = None
+            if outer is not None and outer.app is self.app:
+                self._outer, self._g = outer, outer.g
+        self._tokens.append((_cv_app.set(self), _strategy.current().pushed(self)))
+
+    def exit(self) -> None:
+        """Stop being the current context; nothing else happens."""
+        token, mark = self._tokens.pop()
+        current = _cv_app.get(None)
+        _cv_app.reset(token)
+        _strategy.current().popped(self, mark)
+        if current is not self:
+            raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
+
+    async def push(self) -> None:
+        """Become the current context, open the session and match the URL."""
+        from . import _pipeline
+
+        self.enter()
+        if self.connection is not None and self.connection.url_rule is None:
+            self.match_request()
+        await _pipeline.open_context(self.app, self)
+
+    async def pop(self, exc: BaseException | None = cast(BaseException, UNSET)) -> None:
+        """Run the teardown functions if this is the last pop, then restore the outer context."""
+        from . import _pipeline
+
+        if exc is UNSET:
+            exc = sys.exc_info()[1]
+        await _pipeline.close_context(self.app, self, exc)
+        if not self._tokens:
+            self.release()
+
+    async def __aenter__(self) -> AppContext:
+        await self.push()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type | None, exc_value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.pop(exc_value)
+
+    def __enter__(self) -> AppContext:
+        self._place, self._plan = _strategy.current().inline, None
+        _strategy.finish(self.push())
+        return self
+
+    def __exit__(
+        self, exc_type: type | None, exc_value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        _strategy.finish(self.pop(exc_value))
+
+    def copy(self) -> AppContext:
+        """Return a new context of the same connection, session and `g`, to push elsewhere."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied._outer, copied._lease, copied._tokens = self, None, []
+        return copied
+
+    def __repr__(self) -> str:
+        about = ""
+        if self.connection is not None:
+            about = f" {self.connection.url!r} [{self.connection.method}]"
+        return f"<{type(self).__name__}{about} of {self.app.name}>"
+
+
+def _current(kind: Kind | None, caller: str) -> AppContext:
+    ctx = _cv_app.get(None)
+    if ctx is None or (kind is not None and ctx.kind is not kind):
+        name = "application" if kind is None else kind.name
+        raise RuntimeError(
+            f"'{caller}' needs an active {name} context, as there is in a view function, and there"
+            " is none here."
+        )
+    return ctx
+
+
+def after_this_request(func: AfterRequestCallable) -> AfterRequestCallable:
+    """Run *func* on the response of this request only.
+
+    Raises:
+        RuntimeError: if no request is being handled.
+    """
+    _current(REQUEST, "after_this_request").after_this().append(func)
+    return func
+
+
+def after_this_websocket(func: AfterWebsocketCallable) -> AfterWebsocketCallable:
+    """Run *func* when this websocket's handler has ended, on its response or None.
+
+    Raises:
+        RuntimeError: if no websocket is being handled.
+    """
+    _current(WEBSOCKET, "after_this_websocket").after_this().append(func)
+    return func
+
+
+def _copying(kind: Kind | None, caller: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+    def decorate(func: Callable[P, Any]) -> Callable[P, Any]:
+        ctx = _current(kind, caller).copy()
+
+        @wraps(func)
+        async def in_context(*args: P.args, **kwargs: P.kwargs) -> Any:
+            async with ctx:
+                return await cast(Awaitable[Any], ctx.app.ensure_async(func)(*args, **kwargs))
+
+        return in_context
+
+    return decorate
+
+
+def copy_current_app_context(func: Callable[P, Any]) -> Callable[P, Any]:
+    """Return *func* so that it runs in the current application context, in any later task.
+
+    Raises:
+        RuntimeError: if there is no application context.
+    """
+    return _copying(None, "copy_current_app_context")(func)
+
+
+def copy_current_request_context(func: Callable[P, Any]) -> Callable[P, Any]:
+    """Return *func* so that it runs in the current request's context, in any later task.
+
+    Raises:
+        RuntimeError: if no request is being handled.
+    """
+    return _copying(REQUEST, "copy_current_request_context")(func)
+
+
+def copy_current_websocket_context(func: Callable[P, Any]) -> Callable[P, Any]:
+    """Return *func* so that it runs in the current websocket's context, in any later task.
+
+    Raises:
+        RuntimeError: if no websocket is being handled.
+    """
+    return _copying(WEBSOCKET, "copy_current_websocket_context")(func)
+
+
+def has_app_context() -> bool:
+    return _cv_app.get(None) is not None
+
+
+def _has(kind: Kind) -> bool:
+    ctx = _cv_app.get(None)
+    return ctx is not None and ctx.kind is kind
+
+
+def has_request_context() -> bool:
+    return _has(REQUEST)
+
+
+def has_websocket_context() -> bool:
+    return _has(WEBSOCKET)
+
+
+RequestContext = WebsocketContext = AppContext

@@ -1,0 +1,214 @@
+"""What views and templates call: responses, URLs, messages, streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any, cast, NoReturn, TYPE_CHECKING
+
+from flask.helpers import get_root_path as get_root_path
+from flask.sansio.scaffold import find_package as _find_package
+from werkzeug.exceptions import abort as werkzeug_abort, NotFound as NotFound
+from werkzeug.utils import redirect as werkzeug_redirect
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+# Some of these are here because users import them from here.
+from ._files import (
+    adler32 as adler32,
+    DEFAULT_MIMETYPE as DEFAULT_MIMETYPE,
+    safe_join as safe_join,
+    send_file as send_file,
+    send_from_directory as send_from_directory,
+    UTC as UTC,
+)
+from .globals import (
+    _cv_app,
+    app_ctx as app_ctx,
+    current_app as current_app,
+    request as request,
+    session as session,
+)
+from .signals import message_flashed as message_flashed
+from .typing import FilePath as FilePath
+from .utils import file_path_to_path as file_path_to_path, run_sync_iterable
+from .wrappers import Response as Response
+from .wrappers.response import ResponseBody as ResponseBody
+
+if TYPE_CHECKING:
+    from .ctx import AppContext
+    from .typing import ResponseTypes
+
+_FALSE = frozenset({"0", "false", "no"})
+
+
+def get_debug_flag() -> bool:
+    """Whether the environment variable `QUART_DEBUG` asks for debug mode."""
+    value = os.environ.get("QUART_DEBUG")
+    return bool(value) and value.lower() not in _FALSE  # type: ignore[union-attr]  # it is set
+
+
+def get_load_dotenv(default: bool = True) -> bool:
+    """Whether dotenv files are to be loaded: not if `QUART_SKIP_DOTENV` is set to a true value."""
+    value = os.environ.get("QUART_SKIP_DOTENV")
+    return value.lower() in _FALSE if value else default
+
+
+async def make_response(*args: Any) -> ResponseTypes:
+    """Return the response that a view returning *args* would give, to set headers on it.
+
+    ```python
+    response = await make_response("Not here", 404)
+    response.headers["X-Reason"] = "moved"
+    ```
+    """
+    app = current_app
+    if not args:
+        return app.response_class()
+    return await app.make_response(args[0] if len(args) == 1 else args)
+
+
+async def make_push_promise(path: str) -> None:
+    """Announce to an HTTP/2 client that it will need *path*; others are not told."""
+    await request.send_push_promise(path)
+
+
+async def flash(message: str, category: str = "message") -> None:
+    """Keep *message* in the session, for the next page that calls `get_flashed_messages`."""
+    # Assigned anew, since the session does not see a change within the list.
+    session["_flashes"] = [*session.get("_flashes", ()), (category, message)]
+    await app_ctx.app._emit(message_flashed, message=message, category=category)
+
+
+def get_flashed_messages(
+    with_categories: bool = False, category_filter: Iterable[str] = ()
+) -> list[str] | list[tuple[str, str]]:
+    """Take the flashed messages out of the session and return them.
+
+    Within one request every call returns them again. With *category_filter* only those of these
+    categories are returned, but all are taken out.
+    """
+    ctx = app_ctx
+    if ctx.flashes is None:
+        kept = ctx.session
+        ctx.flashes = kept.pop("_flashes") if "_flashes" in kept else []
+    wanted = set(category_filter)
+    flashes = [item for item in ctx.flashes if not wanted or item[0] in wanted]
+    return flashes if with_categories else [message for _, message in flashes]
+
+
+def get_template_attribute(template_name: str, attribute: str) -> Any:
+    """Return a macro or variable that a template exports, to call it from Python.
+
+    Under an async Jinja environment, calling a macro gives an awaitable.
+    """
+    return getattr(current_app.jinja_env.get_template(template_name).module, attribute)
+
+
+def url_for(
+    endpoint: str,
+    *,
+    _anchor: str | None = None,
+    _external: bool | None = None,
+    _method: str | None = None,
+    _scheme: str | None = None,
+    **values: Any,
+) -> str:
+    """Return the URL of *endpoint*; one that begins with a dot is in the current blueprint.
+
+    Keywords that the rule has no variable for become the query string.
+    """
+    return current_app.url_for(
+        endpoint,
+        _anchor=_anchor,
+        _external=_external,
+        _method=_method,
+        _scheme=_scheme,
+        **values,
+    )
+
+
+def abort(code: int | Response | WerkzeugResponse, *args: Any, **kwargs: Any) -> NoReturn:
+    """Raise the `HTTPException` of *code*, with what follows passed to it."""
+    if (ctx := _cv_app.get(None)) is not None:
+        ctx.app.aborter(cast(Any, code), *args, **kwargs)
+    werkzeug_abort(cast(Any, code), *args, **kwargs)
+
+
+def redirect(location: str, code: int = 302) -> WerkzeugResponse:
+    """Return a response that sends the client to *location*."""
+    if (ctx := _cv_app.get(None)) is not None:
+        return ctx.app.redirect(location, code=code)
+    return werkzeug_redirect(location, code=code)
+
+
+def find_package(name: str) -> tuple[Path | None, Path]:
+    """Return where the package of *name* is installed under (None if it is not), and its folder."""
+    prefix, path = _find_package(name)
+    return None if prefix is None else Path(prefix), Path(path)
+
+
+def stream_with_context(func: Any) -> Any:
+    """Keep the context of this request while a stream is sent: its `g` and session, and it undone.
+
+    *func* is a generator or a generator function, plain or async; of a function a function is
+    returned, so this is a decorator as well. The teardown functions run when the stream has ended.
+
+    Raises:
+        RuntimeError: when the stream is made, if there is no context to keep.
+    """
+    if isinstance(func, (AsyncIterator, Iterator)):
+        return _KeptStream(func)
+
+    @wraps(func)
+    def make(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        return _KeptStream(func(*args, **kwargs))
+
+    return make
+
+
+class _KeptStream(AsyncIterator[Any]):
+    """An async iterator that has entered its context until it ends or is closed."""
+
+    def __init__(self, source: AsyncIterator[Any] | Iterator[Any]) -> None:
+        ctx = _cv_app.get(None)
+        if ctx is None:
+            raise RuntimeError(
+                "stream_with_context keeps the current context, and there is none. Call it in a"
+                " view function, not in what the response iterates over later."
+            )
+        self._source = source if isinstance(source, AsyncIterator) else run_sync_iterable(source)
+        self._ctx: AppContext | None = ctx
+        ctx.enter()
+        if ctx.connection is not None:
+            ctx.after_this().append(self._drop_if_unused)
+
+    async def __anext__(self) -> Any:
+        try:
+            return await anext(self._source)
+        except StopAsyncIteration:
+            await self._leave(None)
+            raise
+        except BaseException as error:
+            await self._leave(error)
+            raise
+
+    async def aclose(self) -> None:
+        close = getattr(self._source, "aclose", None)
+        try:
+            if close is not None:
+                await close()
+        finally:
+            await self._leave(None)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        ctx, self._ctx = self._ctx, None
+        if ctx is not None:
+            await ctx.pop(error)
+
+    async def _drop_if_unused(self, response: Any) -> Any:
+        """Let the context end with its request after all, if the answer is no stream."""
+        if self._ctx is not None and not getattr(response, "is_streamed", False):
+            await self.aclose()
+        return response

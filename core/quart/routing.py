@@ -1,0 +1,210 @@
+"""The URL map: Werkzeug's, bound to a connection without a WSGI environment."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TYPE_CHECKING
+
+from werkzeug.exceptions import BadHost
+from werkzeug.routing import Map, MapAdapter, Rule, RuleFactory
+
+if TYPE_CHECKING:
+    from .wrappers.base import BaseRequestWebsocket
+
+#: (domain, path) -> the rules that match exactly this, in order.
+StaticRules = dict[tuple[str, str], list[Rule]]
+
+
+class QuartRule(Rule):
+    """A URL rule; with *websocket* it matches websockets and nothing else."""
+
+    def __init__(
+        self,
+        string: str,
+        defaults: Mapping[str, Any] | None = None,
+        subdomain: str | None = None,
+        methods: Iterable[str] | None = None,
+        endpoint: Any | None = None,
+        strict_slashes: bool | None = None,
+        merge_slashes: bool | None = None,
+        host: str | None = None,
+        websocket: bool = False,
+        provide_automatic_options: bool = False,
+        *,
+        build_only: bool = False,
+        redirect_to: str | Callable[..., str] | None = None,
+        alias: bool = False,
+    ) -> None:
+        super().__init__(
+            string,
+            defaults=defaults,
+            subdomain=subdomain,
+            methods=methods,
+            build_only=build_only,
+            endpoint=endpoint,
+            strict_slashes=strict_slashes,
+            merge_slashes=merge_slashes,
+            redirect_to=redirect_to,
+            alias=alias,
+            host=host,
+            websocket=websocket,
+        )
+        self.provide_automatic_options = provide_automatic_options
+
+    def get_empty_kwargs(self) -> dict[str, Any]:
+        # Werkzeug forgets these two, so that a rule in a `Submount` would match plain requests.
+        return {
+            **super().get_empty_kwargs(),
+            "merge_slashes": self.merge_slashes,
+            "websocket": self.websocket,
+            "provide_automatic_options": self.provide_automatic_options,
+        }
+
+
+class QuartMapAdapter(MapAdapter):
+    """A map bound to one connection."""
+
+    map: QuartMap
+
+    def match(
+        self,
+        path_info: str | None = None,
+        method: str | None = None,
+        return_rule: bool = False,
+        query_args: Mapping[str, Any] | str | None = None,
+        websocket: bool | None = None,
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """Return the endpoint (or, with *return_rule*, the rule) and the values in the path.
+
+        Raises:
+            RequestRedirect: if another URL is meant.
+            NotFound: if no rule matches.
+            MethodNotAllowed: if one would match another method.
+        """
+        rule = self._match_static(
+            self.path_info if path_info is None else path_info,
+            (method or self.default_method).upper(),
+            self.websocket if websocket is None else websocket,
+        )
+        if rule is not None:
+            return rule if return_rule else rule.endpoint, {}
+        return super().match(path_info, method, return_rule, query_args, websocket)  # type: ignore[call-overload, no-any-return]  # it has no overload for a plain bool
+
+    def _match_static(self, path: str, method: str, websocket: bool) -> Rule | None:
+        domain = self.subdomain
+        if domain is None or self.map.host_matching:
+            domain = self.server_name
+        for rule in self.map.static_rules.get((domain, path), ()):
+            if rule.websocket == websocket and (rule.methods is None or method in rule.methods):
+                return rule
+        return None
+
+
+class QuartMap(Map):
+    """All URL rules of an application."""
+
+    _static: StaticRules | None = None
+
+    def add(self, rulefactory: RuleFactory) -> None:
+        super().add(rulefactory)
+        self._static = None
+
+    @property
+    def static_rules(self) -> StaticRules:
+        """The rules without variable parts, to be looked up instead of searched for.
+
+        Werkzeug's matcher prefers a static part to a variable one at every step, so a rule that is
+        equal to the whole path is the one it would find. What may end otherwise (redirects,
+        aliases, merged slashes, two rules for one path and method) is left to it.
+        """
+        static = self._static
+        if static is None:
+            static = self._static = _find_static_rules(self)
+        return static
+
+    def bind_to_request(
+        self,
+        request: BaseRequestWebsocket,
+        subdomain: str | None,
+        server_name: str | None,
+    ) -> MapAdapter:
+        """Bind to the host, path and method of *request*.
+
+        *server_name* stands for the host in URLs that are built. Without a *subdomain* it is what
+        the request's host has in front of *server_name*; a host that does not end with it matches
+        nothing.
+        """
+        host = request.host
+        name = host if server_name is None else _without_port(request.scheme, server_name)
+        if self.host_matching:
+            subdomain = None
+        elif subdomain is None:
+            subdomain = _subdomain(host, name)
+        query = request.query_string
+        return QuartMapAdapter(
+            self,
+            _to_ascii(name),
+            request.root_path,
+            subdomain,
+            request.scheme,
+            request.path,
+            request.method,
+            query.decode("utf-8", "replace") if query else "",
+        )
+
+
+def _find_static_rules(url_map: QuartMap) -> StaticRules:
+    found: StaticRules = {}
+    for rule in url_map.iter_rules():
+        domain = (rule.host if url_map.host_matching else rule.subdomain) or ""
+        if _is_static(domain, rule):
+            found.setdefault((domain, rule.rule), []).append(rule)
+    return {key: rules for key, rules in found.items() if not _overlap(rules)}
+
+
+def _is_static(domain: str, rule: Rule) -> bool:
+    special = rule.build_only or rule.alias or rule.redirect_to is not None or rule.arguments
+    return not special and "//" not in rule.rule and "<" not in domain + rule.rule
+
+
+def _overlap(rules: list[Rule]) -> bool:
+    """Whether two of *rules* match the same method and kind of connection."""
+    seen: set[tuple[bool, str]] = set()
+    for rule in rules:
+        if rule.methods is None and len(rules) > 1:
+            return True
+        keys = {(rule.websocket, method) for method in rule.methods or ()}
+        if keys & seen:
+            return True
+        seen |= keys
+    return False
+
+
+def _without_port(scheme: str, name: str) -> str:
+    """Strip the scheme's usual port, as `request.host` does."""
+    return name.lower().removesuffix(":80" if scheme in {"http", "ws"} else ":443")
+
+
+def _subdomain(host: str, name: str) -> str:
+    if host == name:
+        return ""
+    found, wanted = host.lower().split("."), name.lower().split(".")
+    if found[-len(wanted) :] != wanted:
+        warnings.warn(
+            f"Current server name {host!r} doesn't match configured server name {name!r}",
+            stacklevel=3,
+        )
+        return "<invalid>"
+    return ".".join(filter(None, found[: -len(wanted)]))
+
+
+# A server hears few names, and encoding one takes longer than matching a path.
+@lru_cache(maxsize=256)
+def _to_ascii(name: str) -> str:
+    host, separator, port = name.lower().partition(":")
+    try:
+        return f"{host.encode('idna').decode('ascii')}{separator}{port}"
+    except UnicodeError:
+        raise BadHost() from None

@@ -1,0 +1,133 @@
+"""Sessions: Flask's, opened and saved by coroutines.
+
+The classes extend Flask's, so that what sets and reads the cookie is Flask's code, and a cookie
+signed on one side can be read on the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast, TYPE_CHECKING
+
+from flask import sessions as flask_sessions
+from flask.sessions import (
+    NullSession as NullSession,
+    SecureCookieSession as SecureCookieSession,
+    session_json_serializer as session_json_serializer,
+    SessionMixin as SessionMixin,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from flask.sansio.app import App
+    from itsdangerous import URLSafeTimedSerializer
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from .wrappers import Response
+    from .wrappers.base import BaseRequestWebsocket
+
+if TYPE_CHECKING:
+    # To a type checker they are not Flask's, whose methods are not awaited.
+    class _Interface: ...
+
+    class _CookieInterface: ...
+
+else:
+    _Interface = flask_sessions.SessionInterface
+    _CookieInterface = flask_sessions.SecureCookieSessionInterface
+
+
+class SessionInterface(_Interface):
+    """How sessions are opened and saved; a subclass defines `open_session` and `save_session`.
+
+    Each of the two may be a plain function as well.
+    """
+
+    if TYPE_CHECKING:
+        null_session_class: type[NullSession]
+        pickle_based: bool
+
+        def is_null_session(self, instance: object) -> bool: ...
+        def get_cookie_name(self, app: App) -> str: ...
+        def get_cookie_domain(self, app: App) -> str | None: ...
+        def get_cookie_path(self, app: App) -> str: ...
+        def get_cookie_httponly(self, app: App) -> bool: ...
+        def get_cookie_secure(self, app: App) -> bool: ...
+        def get_cookie_samesite(self, app: App) -> str | None: ...
+        def get_cookie_partitioned(self, app: App) -> bool: ...
+        def get_expiration_time(self, app: App, session: SessionMixin) -> datetime | None: ...
+        def should_set_cookie(self, app: App, session: SessionMixin) -> bool: ...
+
+    async def make_null_session(self, app: App) -> NullSession:
+        """Return what stands for the session where none can be opened: it refuses writing."""
+        return self.null_session_class()
+
+    async def open_session(self, app: App, request: BaseRequestWebsocket) -> SessionMixin | None:
+        """Return the session of *request*, a new one, or None if the app cannot have one."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say how a session is opened; define open_session."
+        )
+
+    async def save_session(
+        self,
+        app: App,
+        session: SessionMixin,
+        response: Response | WerkzeugResponse | None,
+    ) -> None:
+        """Keep *session*, with the help of *response*, which is None after a websocket."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say how a session is saved; define save_session."
+        )
+
+
+def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> Any:
+    # Looked up late: a FIPS build of Python may have no `hashlib.sha1`.
+    return hashlib.sha1(string, usedforsecurity=usedforsecurity)
+
+
+class SecureCookieSessionInterface(SessionInterface, _CookieInterface):
+    """Keep the session in a cookie that is signed: clients can read it but not change it."""
+
+    digest_method = staticmethod(_sha1)
+
+    if TYPE_CHECKING:
+        key_derivation: str
+        salt: str
+        serializer: Any
+        session_class: type[SecureCookieSession]
+
+        def get_signing_serializer(self, app: App) -> URLSafeTimedSerializer | None: ...
+
+    async def open_session(
+        self, app: App, request: BaseRequestWebsocket
+    ) -> SecureCookieSession | None:
+        return self._open(app, request)
+
+    async def save_session(
+        self,
+        app: App,
+        session: SessionMixin,
+        response: Response | WerkzeugResponse | None,
+    ) -> None:
+        self._save(app, session, response)
+
+    def _open(self, app: App, request: BaseRequestWebsocket) -> SecureCookieSession | None:
+        """What `open_session` does; it need not be awaited."""
+        return flask_sessions.SecureCookieSessionInterface.open_session(
+            cast(Any, self), cast(Any, app), cast(Any, request)
+        )
+
+    def _save(
+        self, app: App, session: SessionMixin, response: Response | WerkzeugResponse | None
+    ) -> None:
+        """What `save_session` does; it need not be awaited."""
+        if response is not None:
+            flask_sessions.SecureCookieSessionInterface.save_session(
+                cast(Any, self), cast(Any, app), session, cast(Any, response)
+            )
+        elif session.modified:
+            app.logger.error(
+                "The session was changed while a websocket was open. The change is lost: an open"
+                " websocket has no response that could set the cookie."
+            )

@@ -1,0 +1,136 @@
+"""Rendering Jinja templates, at once or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast, TYPE_CHECKING
+
+from flask.templating import (
+    DispatchingJinjaLoader as DispatchingJinjaLoader,
+    Environment as FlaskEnvironment,
+)
+from jinja2 import Environment as BaseEnvironment, Template as Template
+
+from .ctx import has_app_context as has_app_context, has_request_context as has_request_context
+from .globals import _cv_app, app_ctx as app_ctx, current_app as current_app
+from .helpers import stream_with_context as stream_with_context
+from .signals import (
+    before_render_template as before_render_template,
+    template_rendered as template_rendered,
+)
+from .utils import run_sync_iterable
+
+if TYPE_CHECKING:
+    from flask.sansio.app import App
+
+    from .app import Quart
+
+__all__ = [
+    "BaseEnvironment",
+    "DispatchingJinjaLoader",
+    "Environment",
+    "render_template",
+    "render_template_string",
+    "stream_template",
+    "stream_template_string",
+]
+
+
+class Environment(FlaskEnvironment):
+    """A Jinja environment that finds the templates of the application and its blueprints.
+
+    Templates may await: they call async functions and loop over async iterables as if they were
+    plain. With `app.jinja_options = {"enable_async": False}` they may not, and render faster.
+    """
+
+    def __init__(self, app: App, **options: Any) -> None:
+        options.setdefault("enable_async", True)
+        super().__init__(app, **options)
+
+
+async def render_template(
+    template_name_or_list: str | Template | list[str | Template], **context: Any
+) -> str:
+    """Return the rendered template; of several names the first that exists.
+
+    Raises:
+        jinja2.TemplateNotFound: if none exists.
+    """
+    app = app_ctx.app
+    return await _render(app, app.jinja_env.get_or_select_template(template_name_or_list), context)
+
+
+async def render_template_string(source: str, **context: Any) -> str:
+    """Return the rendered *source*."""
+    app = app_ctx.app
+    return await _render(app, app.jinja_env.from_string(source), context)
+
+
+async def stream_template(
+    template_name_or_list: str | Template | list[str | Template], **context: Any
+) -> AsyncIterator[str]:
+    """Return the rendered template piece by piece, to be a response that is sent as it is made.
+
+    Raises:
+        jinja2.TemplateNotFound: if none exists.
+    """
+    app = app_ctx.app
+    return await _stream(app, app.jinja_env.get_or_select_template(template_name_or_list), context)
+
+
+async def stream_template_string(source: str, **context: Any) -> AsyncIterator[str]:
+    """Return the rendered *source* piece by piece."""
+    app = app_ctx.app
+    return await _stream(app, app.jinja_env.from_string(source), context)
+
+
+async def _prepare(app: Quart, template: Template, context: dict[str, Any]) -> None:
+    updating: Any = app.update_template_context(context)
+    # A subclass may have made it a plain method, as it is in Flask.
+    if hasattr(updating, "__await__"):
+        await updating
+    await app._emit(before_render_template, template=template, context=context)
+
+
+async def _render(app: Quart, template: Template, context: dict[str, Any]) -> str:
+    await _prepare(app, template, context)
+    if template.environment.is_async:
+        rendered = await template.render_async(context)
+    else:
+        rendered = template.render(context)
+    await app._emit(template_rendered, template=template, context=context)
+    return rendered
+
+
+async def _stream(app: Quart, template: Template, context: dict[str, Any]) -> AsyncIterator[str]:
+    await _prepare(app, template, context)
+
+    async def generate() -> AsyncIterator[str]:
+        async with aclosing(_pieces(template, context)) as pieces:
+            async for piece in pieces:
+                yield piece
+        await app._emit(template_rendered, template=template, context=context)
+
+    if app_ctx.connection is None:
+        return generate()
+    return cast(AsyncIterator[str], stream_with_context(generate()))
+
+
+def _pieces(template: Template, context: dict[str, Any]) -> Any:
+    if template.environment.is_async:
+        return template.generate_async(context)
+    return run_sync_iterable(template.generate(context))
+
+
+def _default_template_ctx_processor() -> dict[str, Any]:
+    """Give templates the objects themselves, as reading through a proxy takes longer.
+
+    Not the session, which has to notice whether it was read.
+    """
+    ctx = _cv_app.get(None)
+    if ctx is None:
+        return {}
+    if ctx.has_request:
+        return {"g": ctx.g, "request": ctx.request}
+    return {"g": ctx.g}

@@ -1,0 +1,185 @@
+"""Aliases for annotations in applications and extensions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from importlib import import_module
+from typing import Any, Protocol, TYPE_CHECKING, TypeVar, Union
+
+if TYPE_CHECKING:
+    from hypercorn.typing import (
+        HTTPScope as HTTPScope,
+        LifespanScope as LifespanScope,
+        WebsocketScope as WebsocketScope,
+    )
+    from werkzeug.datastructures import Headers
+    from werkzeug.wrappers import Response as WerkzeugResponse
+
+    from .asgi import (
+        ASGIHTTPConnection as ASGIHTTPProtocol,
+        ASGILifespan as ASGILifespanProtocol,
+        ASGIWebsocketConnection as ASGIWebsocketProtocol,
+    )
+    from .datastructures import FileStorage as FileStorage
+    from .testing import QuartClient as TestClientProtocol
+    from .testing.app import TestApp as TestAppProtocol
+    from .testing.connections import (
+        TestHTTPConnection as TestHTTPConnectionProtocol,
+        TestWebsocketConnection as TestWebsocketConnectionProtocol,
+    )
+    from .wrappers.response import Response
+
+__all__ = [
+    "ASGIHTTPProtocol",
+    "ASGILifespanProtocol",
+    "ASGIReceiveCallable",
+    "ASGISendCallable",
+    "ASGIWebsocketProtocol",
+    "AfterRequestCallable",
+    "AfterServingCallable",
+    "AfterWebsocketCallable",
+    "AppOrBlueprintKey",
+    "BeforeRequestCallable",
+    "BeforeServingCallable",
+    "BeforeWebsocketCallable",
+    "ErrorHandlerCallable",
+    "Event",
+    "FilePath",
+    "HeaderName",
+    "HeaderValue",
+    "HeadersValue",
+    "ResponseReturnValue",
+    "ResponseTypes",
+    "ResponseValue",
+    "RouteCallable",
+    "ShellContextProcessorCallable",
+    "StatusCode",
+    "TeardownCallable",
+    "TemplateContextProcessorCallable",
+    "TemplateFilterCallable",
+    "TemplateGlobalCallable",
+    "TemplateTestCallable",
+    "TestAppProtocol",
+    "TestClientProtocol",
+    "TestHTTPConnectionProtocol",
+    "TestWebsocketConnectionProtocol",
+    "URLDefaultCallable",
+    "URLValuePreprocessorCallable",
+    "WebsocketCallable",
+    "WhileServingCallable",
+]
+
+T = TypeVar("T")
+_OrAwaitable = Union[T, Awaitable[T]]  # noqa: UP007  # `T | Awaitable[T]` cannot be subscripted
+
+FilePath = bytes | str | os.PathLike[str]
+
+# What a view returns.
+ResponseTypes = Union["Response", "WerkzeugResponse"]
+ResponseValue = Union[
+    "Response",
+    "WerkzeugResponse",
+    bytes,
+    str,
+    Mapping[str, Any],
+    list[Any],
+    Iterator[bytes],
+    Iterator[str],
+    Iterable[bytes],
+    Iterable[str],
+    AsyncIterable[bytes],
+    AsyncIterable[str],
+]
+StatusCode = int
+HeaderName = str
+HeaderValue = str | list[str] | tuple[str, ...]
+HeadersValue = Union[
+    "Headers", Mapping[HeaderName, HeaderValue], Sequence[tuple[HeaderName, HeaderValue]]
+]
+ResponseReturnValue = Union[  # noqa: UP007  # a string within it does not know `|`
+    ResponseValue,
+    tuple[ResponseValue, HeadersValue],
+    tuple[ResponseValue, StatusCode],
+    tuple[ResponseValue, StatusCode, HeadersValue],
+]
+
+# What an application and a blueprint register. Each may be a plain or a coroutine function.
+AppOrBlueprintKey = str | None
+BeforeRequestCallable = (
+    Callable[[], ResponseReturnValue | None] | Callable[[], Awaitable[ResponseReturnValue | None]]
+)
+BeforeWebsocketCallable = BeforeRequestCallable
+AfterRequestCallable = Callable[[Any], ResponseTypes] | Callable[[Any], Awaitable[ResponseTypes]]
+AfterWebsocketCallable = (
+    Callable[[Any], ResponseTypes | None] | Callable[[Any], Awaitable[ResponseTypes | None]]
+)
+TeardownCallable = (
+    Callable[[BaseException | None], None] | Callable[[BaseException | None], Awaitable[None]]
+)
+ErrorHandlerCallable = (
+    Callable[[Any], ResponseReturnValue] | Callable[[Any], Awaitable[ResponseReturnValue]]
+)
+BeforeServingCallable = Callable[[], None] | Callable[[], Awaitable[None]]
+AfterServingCallable = BeforeServingCallable
+WhileServingCallable = Callable[[], AsyncGenerator[None, None]]
+ShellContextProcessorCallable = Callable[[], dict[str, Any]]
+TemplateContextProcessorCallable = (
+    Callable[[], dict[str, Any]] | Callable[[], Awaitable[dict[str, Any]]]
+)
+TemplateFilterCallable = Callable[..., Any]
+TemplateGlobalCallable = Callable[..., Any]
+TemplateTestCallable = Callable[..., bool]
+URLDefaultCallable = Callable[[str, dict[str, Any]], None]
+URLValuePreprocessorCallable = Callable[[str | None, dict[str, Any] | None], None]
+RouteCallable = Callable[..., ResponseReturnValue] | Callable[..., Awaitable[ResponseReturnValue]]
+WebsocketCallable = (
+    Callable[..., ResponseReturnValue | None] | Callable[..., Awaitable[ResponseReturnValue | None]]
+)
+
+# ASGI.
+ASGIReceiveCallable = Callable[[], Awaitable[MutableMapping[str, Any]]]
+ASGISendCallable = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Event(Protocol):
+    """What `asyncio.Event` and `trio.Event` have in common."""
+
+    def set(self) -> Any: ...
+    def is_set(self) -> bool: ...
+    async def wait(self) -> Any: ...
+
+
+# Where there is one implementation, its class is the type. This module is beneath them all, so
+# they are looked up when somebody asks.
+_CLASSES = {
+    "ASGIHTTPProtocol": ("quart.asgi", "ASGIHTTPConnection"),
+    "ASGILifespanProtocol": ("quart.asgi", "ASGILifespan"),
+    "ASGIWebsocketProtocol": ("quart.asgi", "ASGIWebsocketConnection"),
+    "FileStorage": ("quart.datastructures", "FileStorage"),
+    "HTTPScope": ("hypercorn.typing", "HTTPScope"),
+    "LifespanScope": ("hypercorn.typing", "LifespanScope"),
+    "TestAppProtocol": ("quart.testing.app", "TestApp"),
+    "TestClientProtocol": ("quart.testing", "QuartClient"),
+    "TestHTTPConnectionProtocol": ("quart.testing.connections", "TestHTTPConnection"),
+    "TestWebsocketConnectionProtocol": ("quart.testing.connections", "TestWebsocketConnection"),
+    "WebsocketScope": ("hypercorn.typing", "WebsocketScope"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _CLASSES[name]
+    # A module that is being imported just now may want the name for annotations only.
+    return getattr(import_module(module), attribute, Any)

@@ -1,0 +1,130 @@
+"""Small tools without a home: threads, headers, tasks, reloading."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextvars import copy_context as copy_context
+from functools import wraps
+from inspect import isgenerator
+from pathlib import Path
+from typing import Any, ParamSpec, TYPE_CHECKING, TypeVar
+
+from werkzeug.datastructures import Headers
+
+from .typing import FilePath
+
+if TYPE_CHECKING:
+    from .typing import Event
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_END: Any = object()
+
+
+class MustReloadError(Exception):
+    """A source file has changed, so the process is to be started again."""
+
+
+def file_path_to_path(*paths: FilePath) -> Path:
+    """Join *paths*, each of which may be bytes, into one `Path`."""
+    return Path(*map(os.fsdecode, paths))
+
+
+def run_sync(func: Callable[P, Any]) -> Callable[P, Coroutine[Any, Any, Any]]:
+    """Return a coroutine function that runs the plain *func* in a worker thread.
+
+    Within a request that is the request's own thread. Context variables are shared with the
+    caller. If *func* returns a generator, the result is an async generator that steps it there.
+    """
+
+    @wraps(func)
+    async def in_thread(*args: P.args, **kwargs: P.kwargs) -> Any:
+        from ._worker import call
+
+        result = await call(func, *args, **kwargs)
+        return run_sync_iterable(result) if isgenerator(result) else result
+
+    return in_thread
+
+
+async def run_sync_iterable(iterable: Iterator[T]) -> AsyncIterator[T]:
+    """Iterate over a plain iterator, each step in a worker thread.
+
+    Closing the result early closes *iterable* too, in the thread.
+    """
+    from ._worker import call
+
+    try:
+        # `StopIteration` cannot leave a coroutine, so the end is a value.
+        while (item := await call(next, iterable, _END)) is not _END:
+            yield item
+    finally:
+        if (close := getattr(iterable, "close", None)) is not None:
+            await call(close)
+
+
+def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return *headers* as an ASGI server wants them."""
+    return [(name.lower().encode("latin-1"), _encode_value(value)) for name, value in headers]
+
+
+def _encode_value(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()
+
+
+def decode_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+
+
+async def cancel_tasks(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel *tasks*, wait until they have ended, and raise what any of them raised instead."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    raise_task_exceptions(tasks)
+
+
+def raise_task_exceptions(tasks: set[asyncio.Task[Any]]) -> None:
+    """Raise the exception of one of the finished *tasks*, if there is one."""
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+async def observe_changes(sleep: Callable[[float], Awaitable[Any]], shutdown_event: Event) -> None:
+    """Look once a second whether a file of an imported module has changed, until the event is set.
+
+    Raises:
+        MustReloadError: when a file has been changed or deleted.
+    """
+    from ._reloader import Watcher
+
+    watcher = Watcher()
+    while not shutdown_event.is_set():
+        if watcher.changed():
+            raise MustReloadError("A source file has changed; start the process again.")
+        await sleep(1)
+
+
+def run_reloader() -> int:
+    """Run this very command as a child process, again each time it asks for it.
+
+    The child finds `QUART_RUN_MAIN` set, and asks by ending with exit code 3. Returns the exit code
+    it ended with otherwise.
+    """
+    from ._reloader import supervise
+
+    return supervise()
+
+
+def restart() -> None:
+    """Replace this process by one that runs the same command. Only for development."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -1,0 +1,310 @@
+"""Response bodies: bytes, an iterable, a file on disk, an open file.
+
+Each is an async context manager whose value is iterated over to send it:
+``async with body as chunks: async for chunk in chunks: ...``. No body blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from inspect import isawaitable
+from os import PathLike
+from types import TracebackType
+from typing import Any, IO
+
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from .._worker import call
+from ..globals import _cv_app
+from ..utils import file_path_to_path, run_sync_iterable
+
+CHUNK_SIZE = 64 * 1024
+
+
+class ResponseBody(ABC):
+    """The body of a response, made ready to be sent by entering it."""
+
+    @abstractmethod
+    async def __aenter__(self) -> AsyncIterable[Any]:
+        """Return what is iterated over to get the chunks."""
+
+    @abstractmethod
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Give back what entering took; called too when not all chunks were taken."""
+
+
+class _Sliceable(ResponseBody):
+    """A body of which a part may be sent, from `begin` up to `end`, if its size is known."""
+
+    size: int | None
+    begin: int
+    end: int
+
+    async def make_conditional(self, begin: int, end: int | None) -> int:
+        """Send only the bytes from *begin* up to *end*; return the size of the whole.
+
+        A negative *begin* counts from the end of the body.
+
+        Raises:
+            RequestedRangeNotSatisfiable: if the body has no such bytes.
+        """
+        size = self.size
+        if size is None:
+            raise RequestedRangeNotSatisfiable
+        begin = max(size + begin, 0) if begin < 0 else begin
+        end = size if end is None else min(end, size)
+        if begin >= end:
+            raise RequestedRangeNotSatisfiable(size)
+        self.begin, self.end = begin, end
+        return size
+
+
+class DataBody(_Sliceable):
+    """A body that is here already: `data` is what is sent."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.begin = 0
+        self.size = self.end = len(data)
+
+    async def make_conditional(self, begin: int, end: int | None) -> int:
+        size = await super().make_conditional(begin, end)
+        self.data = self.data[self.begin : self.end]
+        return size
+
+    async def __aenter__(self) -> DataBody:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        pass
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _each([self.data])
+
+
+class IterableBody(ResponseBody):
+    """A body that is made while it is sent; a plain iterator is stepped in a worker thread."""
+
+    def __init__(self, iterable: AsyncIterable[Any] | Iterable[Any]) -> None:
+        if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
+            raise TypeError(
+                "The body of a response is str, bytes, an (async) iterable of them, an open file, a"
+                f" path or a ResponseBody, not {type(iterable).__name__}."
+            )
+        self.iterable = iterable
+        self._iter: AsyncIterator[Any] | None = None
+
+    @property
+    def plain_iterable(self) -> Iterable[Any] | None:
+        """What is iterated over, if taking a step of it may run plain code that blocks."""
+        plain = not hasattr(self.iterable, "__aiter__") and not isinstance(
+            self.iterable, (list, tuple)
+        )
+        return self.iterable if plain else None  # type: ignore[return-value] # not async
+
+    @property
+    def iter(self) -> AsyncIterator[Any]:
+        """The one iterator over the chunks, made at first use."""
+        if self._iter is None:
+            self._iter = _iterate(self.iterable)
+        return self._iter
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.iter
+
+    async def __aenter__(self) -> IterableBody:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the iterator and, if it can be closed, what it iterates over."""
+        if self._iter is not None:
+            await _aclose(self._iter)
+        if hasattr(self.iterable, "aclose"):
+            await self.iterable.aclose()
+        elif hasattr(self.iterable, "close") and not _is_finished(self.iterable):
+            await call_plain(self.iterable.close)
+
+
+class _ReadBody(_Sliceable):
+    """A body that is read piece by piece in a worker thread, at most `buffer_size` at a time."""
+
+    buffer_size = CHUNK_SIZE
+    _chunks: AsyncGenerator[bytes, None] | None = None
+
+    @abstractmethod
+    def _open(self) -> IO[bytes]:
+        """Return the file, at `begin`. Called in a worker thread."""
+
+    @abstractmethod
+    def _close(self, file: IO[bytes]) -> None:
+        """Called in a worker thread with what `_open` returned."""
+
+    async def __aenter__(self) -> AsyncIterable[bytes]:
+        self._chunks = self._read()
+        return self._chunks
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self._chunks is not None:
+            await self._chunks.aclose()
+            self._chunks = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._read() if self._chunks is None else self._chunks
+
+    async def _read(self) -> AsyncGenerator[bytes, None]:
+        if self.size is not None and self.end - self.begin <= self.buffer_size:
+            chunk = await call(self._read_all)
+            if chunk:
+                yield chunk
+            return
+        file = await call(self._open)
+        try:
+            async for chunk in self._read_pieces(file):
+                yield chunk
+        finally:
+            await call(self._close, file)
+
+    async def _read_pieces(self, file: IO[bytes]) -> AsyncGenerator[bytes, None]:
+        left = self.end - self.begin
+        while self.size is None or left > 0:
+            wanted = self.buffer_size if self.size is None else min(self.buffer_size, left)
+            chunk = await call(file.read, wanted)
+            if not chunk:
+                return
+            left -= len(chunk)
+            yield chunk
+
+    def _read_all(self) -> bytes:
+        # One visit to the thread is enough for what fits into one chunk.
+        file = self._open()
+        try:
+            return file.read(self.end - self.begin)
+        finally:
+            self._close(file)
+
+
+class FileBody(_ReadBody):
+    """The content of a file on disk, opened when it is sent."""
+
+    def __init__(self, file_path: str | PathLike[str], *, buffer_size: int | None = None) -> None:
+        self.file_path = file_path_to_path(file_path)
+        self.size = self.file_path.stat().st_size
+        self.begin = 0
+        self.end = self.size
+        if buffer_size is not None:
+            self.buffer_size = buffer_size
+
+    def _open(self) -> IO[bytes]:
+        file = self.file_path.open("rb")
+        file.seek(self.begin)
+        return file
+
+    def _close(self, file: IO[bytes]) -> None:
+        file.close()
+
+
+class IOBody(_ReadBody):
+    """The content of an open file, all of it where the file can seek. The file is not closed."""
+
+    def __init__(self, io_stream: IO[bytes], *, buffer_size: int | None = None) -> None:
+        self.io_stream = io_stream
+        self.size = _size_of(io_stream)
+        self.begin = 0
+        self.end = self.size or 0
+        if buffer_size is not None:
+            self.buffer_size = buffer_size
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if isinstance(self.io_stream, io.BytesIO):
+            return self._slices(self.io_stream)
+        return super().__aiter__()
+
+    async def __aenter__(self) -> AsyncIterable[bytes]:
+        # What is in memory is read without a thread.
+        if isinstance(self.io_stream, io.BytesIO):
+            return self
+        return await super().__aenter__()
+
+    async def _slices(self, stream: io.BytesIO) -> AsyncIterator[bytes]:
+        for start in range(self.begin, self.end, self.buffer_size):
+            stream.seek(start)
+            yield stream.read(min(self.buffer_size, self.end - start))
+
+    def _open(self) -> IO[bytes]:
+        if self.size is not None:
+            self.io_stream.seek(self.begin)
+        return self.io_stream
+
+    def _close(self, file: IO[bytes]) -> None:
+        pass
+
+
+def _size_of(stream: IO[bytes]) -> int | None:
+    if isinstance(stream, io.BytesIO):
+        return stream.getbuffer().nbytes
+    try:
+        position = stream.tell()
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(position)
+    except (AttributeError, OSError):
+        return None
+    return size
+
+
+def _iterate(iterable: Any) -> AsyncIterator[Any]:
+    if hasattr(iterable, "__aiter__"):
+        iterator: AsyncIterator[Any] = iterable.__aiter__()
+        return iterator
+    if isinstance(iterable, (list, tuple)):
+        return _each(iterable)
+    return run_sync_iterable(iter(iterable))
+
+
+async def _each(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
+
+
+def _is_finished(iterable: Any) -> bool:
+    # A generator that has ended. To close it would be a visit to the worker thread for nothing.
+    return getattr(iterable, "gi_frame", iterable) is None
+
+
+async def _aclose(iterator: Any) -> None:
+    aclose = getattr(iterator, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+async def call_plain(func: Callable[[], Any]) -> Any:
+    """Call *func*, async or plain; a plain one in the request's worker thread, if there is one."""
+    ctx = _cv_app.get(None)
+    if ctx is not None:
+        return await ctx.app.ensure_async(func)()
+    result = func()
+    return await result if isawaitable(result) else result

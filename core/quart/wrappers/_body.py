@@ -1,0 +1,229 @@
+"""The body of a request: the one place where bytes arrive, are counted and are waited for.
+
+Bytes come in one of two ways. Beneath a server they are pulled: `receive_from` is given ASGI's
+`receive`, which is awaited when someone asks for bytes and none are here, so nothing is read that
+nobody wants. Or they are pushed, by `put`, `append` or `set_result`.
+
+The invariant: what counts against the limit is what has arrived, read or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+from collections import deque
+from collections.abc import Awaitable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, cast, TYPE_CHECKING, TypeVar
+
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from .._worker import in_trio
+from .base import ClientDisconnectedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from .base import Receive
+
+T = TypeVar("T")
+
+
+class Body:
+    """A request's body: iterate over it to take pieces as they come, or await it for all of it.
+
+    Awaiting it again gives the same bytes. What iterating has taken is gone.
+
+    Both raise:
+        RequestEntityTooLarge: if more than *max_content_length* bytes are announced or arrive.
+        ClientDisconnectedError: if the client goes away before the end.
+    """
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        self.max_content_length = max_content_length
+        self._expected = expected_content_length
+        self._arrived = 0
+        self._chunks: deque[bytes] = deque()
+        self._result: bytes | None = None
+        self._complete = False
+        self._disconnected = False
+        self._receive: Receive | None = None
+        self._receiving = False
+        self._changed: asyncio.Event | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last byte has arrived."""
+        return self._complete
+
+    def __aiter__(self) -> Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self.read_chunk()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._read_all().__await__()
+
+    async def read_chunk(self) -> bytes:
+        """Take the bytes that are here, waiting for some if none are; b"" at the end."""
+        self._check_limit()
+        while not self._chunks:
+            if self._complete:
+                return b""
+            await self._wait()
+        return self._chunks.popleft()
+
+    async def get(self) -> bytes:
+        """Another name for `read_chunk`."""
+        return await self.read_chunk()
+
+    async def _read_all(self) -> bytes:
+        if self._result is None:
+            self._check_limit()
+            while not self._complete:
+                await self._wait()
+            self._result = self._join()
+        return self._result
+
+    def _join(self) -> bytes:
+        if len(self._chunks) > 1:
+            joined = b"".join(self._chunks)
+            self._chunks.clear()
+            self._chunks.append(joined)
+        return self._chunks[0] if self._chunks else b""
+
+    def _check_limit(self) -> None:
+        limit = self.max_content_length
+        if limit is not None and max(self._arrived, self._expected or 0) > limit:
+            raise RequestEntityTooLarge
+
+    async def _wait(self) -> None:
+        """Wait until something has changed; where that was for the worse, raise."""
+        if self._disconnected:
+            raise ClientDisconnectedError
+        if self._receive is None or self._receiving:
+            await self._wait_for_others()
+        else:
+            await self._pull(self._receive)
+        self._check_limit()
+
+    async def _pull(self, receive: Receive) -> None:
+        # Two readers must not both wait on `receive`: the one message that ends the body reaches
+        # only one of them. The second waits for the first.
+        self._receiving = True
+        try:
+            self._take(await receive())
+        finally:
+            self._receiving = False
+            self._notify()
+
+    async def _wait_for_others(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.Event()
+        await self._changed.wait()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.disconnect":
+            self.disconnect()
+        elif message["type"] == "http.request":
+            self.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                self.set_complete()
+
+    def receive_from(self, receive: Receive) -> None:
+        """Await ASGI's *receive* from now on whenever bytes are wanted and none are here."""
+        self._receive = receive
+        self._notify()
+
+    def append(self, data: bytes) -> None:
+        """Add *data* to what has arrived. Beyond the limit it is counted but not kept."""
+        if not data:
+            return
+        self._arrived += len(data)
+        if self.max_content_length is None or self._arrived <= self.max_content_length:
+            self._chunks.append(data)
+        self._notify()
+
+    async def put(self, data: bytes) -> None:
+        """As `append`, for a caller that awaits it."""
+        self.append(data)
+
+    def set_complete(self) -> None:
+        """Say that the last byte has arrived."""
+        self._complete = True
+        self._notify()
+
+    def set_result(self, data: bytes) -> None:
+        """Let *data* be the whole body, or what was still missing of it."""
+        self.append(data)
+        self.set_complete()
+
+    def disconnect(self) -> None:
+        """Say that the client has gone; who waits for bytes that will not come learns of it."""
+        self._disconnected = True
+        self._notify()
+
+    def clear(self) -> None:
+        """Forget the bytes that are here."""
+        self._chunks.clear()
+        self._result = b"" if self._complete else None
+
+
+async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
+    """Await *awaitable* for at most *seconds*, or for as long as it takes if that is None.
+
+    A timer is set only once the awaitable does wait, which it does not if the body is here already.
+
+    Raises:
+        TimeoutError: if it takes longer.
+    """
+    if seconds is None:
+        return await awaitable
+    steps = awaitable.__await__()
+    try:
+        first = next(steps)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    async with _time_limit(seconds):
+        return cast(T, await _resume(steps, first))
+
+
+def _time_limit(seconds: float) -> AbstractAsyncContextManager[Any]:
+    return _trio_time_limit(seconds) if in_trio() else asyncio.timeout(seconds)
+
+
+@asynccontextmanager
+async def _trio_time_limit(seconds: float) -> AsyncIterator[None]:
+    trio: Any = sys.modules["trio"]
+    with trio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise TimeoutError
+
+
+@types.coroutine
+def _resume(steps: Any, waiting_for: Any) -> Generator[Any, Any, Any]:
+    """Go on with *steps*, which has been taken to where it yielded *waiting_for*."""
+    try:
+        while True:
+            try:
+                answer = yield waiting_for
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:
+                waiting_for = steps.throw(error)
+            else:
+                waiting_for = steps.send(answer)
+    except StopIteration as stop:
+        return stop.value

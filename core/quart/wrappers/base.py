@@ -1,0 +1,112 @@
+"""What a request and a websocket share: the handshake, as Werkzeug models it, and its URL match."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TYPE_CHECKING
+
+from hypercorn.typing import WWWScope as WWWScope
+from werkzeug.datastructures import Headers as Headers
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.sansio.request import Request as SansIORequest
+
+from .. import json
+from .._flask import split_blueprint_path
+
+if TYPE_CHECKING:
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.wrappers.response import Response as WSGIResponse
+
+    from ..routing import QuartRule
+
+#: ASGI's `receive`, which is awaited only when someone asks for what it brings.
+Receive = Callable[[], Awaitable[Any]]
+
+
+class ClientDisconnectedError(ClientDisconnected):
+    """The client has gone: nothing more can be read from it or sent to it.
+
+    For a websocket, `close_code` and `reason` are what the client closed with. As an HTTP exception
+    (400) it ends a view quietly when nobody catches it.
+    """
+
+    description = "The client disconnected before it had sent, or been sent, everything."
+
+    def __init__(
+        self,
+        description: str | None = None,
+        response: WSGIResponse | None = None,
+        *,
+        close_code: int | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(description, response)
+        self.close_code = close_code
+        self.reason = reason
+
+
+class BaseRequestWebsocket(SansIORequest):
+    """The handshake of a connection, and the rule that its URL matched."""
+
+    json_module: Any = json
+    #: What matching the URL raised, if it did not match.
+    routing_exception: HTTPException | None = None
+    url_rule: QuartRule | None = None
+    #: The view's keyword arguments, None while no URL has matched.
+    view_args: dict[str, Any] | None = None
+
+    def __init__(
+        self,
+        method: str,
+        scheme: str,
+        path: str,
+        query_string: bytes,
+        headers: Headers,
+        root_path: str,
+        http_version: str,
+        scope: WWWScope,
+    ) -> None:
+        client = scope.get("client")
+        super().__init__(
+            method,
+            scheme,
+            scope.get("server"),
+            root_path,
+            path,
+            query_string,
+            headers,
+            # Never from a header: a client may send any header it likes.
+            client[0] if client else None,
+        )
+        self.http_version = http_version
+        self.scope = scope
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint that the URL matched, None if it has matched none."""
+        rule = self.url_rule
+        return None if rule is None else rule.endpoint
+
+    @property
+    def blueprint(self) -> str | None:
+        """The registered name of the endpoint's blueprint, None if it is not in one."""
+        endpoint = self.endpoint
+        if endpoint is None or "." not in endpoint:
+            return None
+        return endpoint.rpartition(".")[0]
+
+    @property
+    def blueprints(self) -> list[str]:
+        """The registered names of the endpoint's blueprint and of its parents, innermost first."""
+        name = self.blueprint
+        return [] if name is None else split_blueprint_path(name)
+
+    @property
+    def script_root(self) -> str:
+        """Another name for `root_path`."""
+        return self.root_path
+
+    @property
+    def url_root(self) -> str:
+        """Another name for `root_url`."""
+        return self.root_url

@@ -1,0 +1,366 @@
+"""The request: what the client asked for, and its body in every form that a view may want."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast, Literal, overload, TYPE_CHECKING
+
+from flask.debughelpers import attach_enctype_error_multidict
+from werkzeug.datastructures import (
+    CombinedMultiDict as CombinedMultiDict,
+    Headers as Headers,
+    iter_multi_items as iter_multi_items,
+    MultiDict as MultiDict,
+)
+from werkzeug.exceptions import (
+    BadRequest as BadRequest,
+    RequestEntityTooLarge as RequestEntityTooLarge,
+    RequestTimeout as RequestTimeout,
+)
+
+from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file
+from ..formparser import FormDataParser as FormDataParser
+from ..globals import _cv_app, current_app as current_app
+from ._body import Body as Body, within
+from .base import (
+    BaseRequestWebsocket as BaseRequestWebsocket,
+    ClientDisconnectedError as ClientDisconnectedError,
+)
+
+if TYPE_CHECKING:
+    from hypercorn.typing import HTTPScope
+
+    from .base import Receive
+
+SERVER_PUSH_HEADERS_TO_COPY = {
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "user-agent",
+}
+
+# Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the
+# configuration says". So a limit that a view took away is kept as one that nothing reaches.
+_NO_LIMIT = sys.maxsize
+
+
+class Request(BaseRequestWebsocket):
+    """A request, as one async view sees it.
+
+    What has been read of the body lies in the instance's dict under the names that Werkzeug's own
+    request uses (`_cached_data`, `_cached_json`, `form`, `files`), so that a request of Werkzeug's
+    class with the same dict sees the same state. The properties here go before that dict.
+    """
+
+    body_class = Body
+    form_data_parser_class = FormDataParser
+    lock_class = asyncio.Lock
+
+    _max_content_length: int | None = None
+    _max_form_memory_size: int | None = None
+    _max_form_parts: int | None = None
+    # What parsing gave (or has not given yet), without silence and with it.
+    _cached_json: tuple[Any, Any] = (Ellipsis, Ellipsis)
+    _body: Body | None = None
+    _receive: Receive | None = None
+    _parsing_lock: Any = None
+    _awaitable_files: tuple[Any, MultiDict[str, FileStorage]] | None = None
+
+    def __init__(
+        self,
+        method: str,
+        scheme: str,
+        path: str,
+        query_string: bytes,
+        headers: Headers,
+        root_path: str,
+        http_version: str,
+        scope: HTTPScope,
+        *,
+        max_content_length: int | None = None,
+        body_timeout: float | None = None,
+        send_push_promise: Callable[[str, Headers], Awaitable[None]],
+    ) -> None:
+        """Create a request; without a *max_content_length* the configured one holds.
+
+        *body_timeout* is the number of seconds that reading the whole body may take. The body is
+        read from the callable given to `receive_from`, or pushed into `body`.
+        """
+        super().__init__(
+            method, scheme, path, query_string, headers, root_path, http_version, scope
+        )
+        self.body_timeout = body_timeout
+        self._send_push_promise = send_push_promise
+        if max_content_length is not None:
+            self._max_content_length = max_content_length
+
+    def receive_from(self, receive: Receive) -> None:
+        """Read the body from ASGI's *receive*, once someone asks for it."""
+        self._receive = receive
+        if self._body is not None:
+            self._body.receive_from(receive)
+
+    # -- Limits
+
+    @property
+    def max_content_length(self) -> int | None:
+        """How many bytes of body are read at most; None if there is no limit.
+
+        The default is `MAX_CONTENT_LENGTH`. Set it before reading.
+        """
+        return _limit(self._max_content_length, "MAX_CONTENT_LENGTH")
+
+    @max_content_length.setter
+    def max_content_length(self, value: int | None) -> None:
+        self._max_content_length = _NO_LIMIT if value is None else value
+
+    @property
+    def max_form_memory_size(self) -> int | None:
+        """How large a multipart field that is not a file may be; None if there is no limit.
+
+        The default is `MAX_FORM_MEMORY_SIZE`. Set it before reading the form.
+        """
+        return _limit(self._max_form_memory_size, "MAX_FORM_MEMORY_SIZE")
+
+    @max_form_memory_size.setter
+    def max_form_memory_size(self, value: int | None) -> None:
+        self._max_form_memory_size = _NO_LIMIT if value is None else value
+
+    @property
+    def max_form_parts(self) -> int | None:
+        """How many parts a multipart form may have; None if there is no limit.
+
+        The default is `MAX_FORM_PARTS`. Set it before reading the form.
+        """
+        return _limit(self._max_form_parts, "MAX_FORM_PARTS")
+
+    @max_form_parts.setter
+    def max_form_parts(self, value: int | None) -> None:
+        self._max_form_parts = _NO_LIMIT if value is None else value
+
+    # -- The body
+
+    @property
+    def body(self) -> Body:
+        """The body as it arrives: iterate over it, or await all of it, without `body_timeout`."""
+        body = self._body
+        if body is None:
+            body = self._body = self.body_class(_announced_length(self.headers), None)
+            if self._receive is not None:
+                body.receive_from(self._receive)
+        # Set here, as a view may have changed it on either face of the request.
+        body.max_content_length = self.max_content_length
+        return body
+
+    @body.setter
+    def body(self, value: Body) -> None:
+        self._body = value
+
+    @property
+    async def stream(self) -> Body:
+        """Another name for `body`, to be awaited."""
+        return self.body
+
+    @property
+    async def data(self) -> bytes:
+        """The bytes of the body. Those of a multipart form are gone: see `form` and `files`."""
+        return await self.get_data(parse_form_data=True)
+
+    @overload
+    async def get_data(
+        self, cache: bool = ..., as_text: Literal[False] = ..., parse_form_data: bool = ...
+    ) -> bytes: ...
+
+    @overload
+    async def get_data(
+        self, cache: bool = ..., *, as_text: Literal[True], parse_form_data: bool = ...
+    ) -> str: ...
+
+    @overload
+    async def get_data(
+        self, cache: bool = ..., as_text: bool = ..., parse_form_data: bool = ...
+    ) -> bytes | str: ...
+
+    async def get_data(
+        self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
+    ) -> bytes | str:
+        """Return the body, as bytes or as text (UTF-8; what is not is replaced).
+
+        With *cache* off the bytes are given up: nobody can read them again. With *parse_form_data*
+        the form is parsed first, and what remains is returned.
+
+        Raises:
+            RequestEntityTooLarge: if the body is longer than `max_content_length`.
+            RequestTimeout: if it takes longer than `body_timeout` to arrive.
+            ClientDisconnectedError: if the client goes away before the end.
+        """
+        data = cast("bytes | None", self.__dict__.get("_cached_data"))
+        if data is None:
+            if parse_form_data:
+                await self._load_form_data()
+            data = await self._in_time(self.body)
+        if cache:
+            self._cached_data = data
+        else:
+            self._forget_body()
+        return data.decode(errors="replace") if as_text else data
+
+    def _forget_body(self) -> None:
+        self.__dict__.pop("_cached_data", None)
+        self.body.clear()
+
+    async def _in_time(self, awaitable: Awaitable[Any]) -> Any:
+        try:
+            return await within(self.body_timeout, awaitable)
+        except TimeoutError as error:
+            raise RequestTimeout from error
+
+    # -- JSON
+
+    @property
+    async def json(self) -> Any:
+        """The body parsed as JSON, None if the content type is another: see `get_json`."""
+        return await self.get_json()
+
+    async def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """Return the body parsed as JSON, None if the content type is another.
+
+        With *force* the content type does not matter. Where parsing fails, *silent* gives None,
+        and otherwise `on_json_loading_failed` decides.
+        """
+        if cache and self._cached_json[silent] is not Ellipsis:
+            return self._cached_json[silent]
+        if not (force or self.is_json):
+            return None
+        data = await self.get_data(cache=cache)
+        loud, quiet = self._cached_json
+        try:
+            loud = quiet = value = self.json_module.loads(data)
+        except ValueError as error:
+            if silent:
+                quiet = value = None
+            else:
+                loud = value = self.on_json_loading_failed(error)
+        if cache:
+            self._cached_json = loud, quiet
+        return value
+
+    def on_json_loading_failed(self, error: Exception | None) -> Any:
+        """Return a value to use instead of a body that is not JSON, or raise (by default a 400)."""
+        ctx = _cv_app.get(None)
+        if ctx is not None and ctx.app.debug:
+            raise BadRequest(f"Failed to decode JSON: {error}")
+        raise BadRequest
+
+    # -- Forms
+
+    @property
+    async def form(self) -> MultiDict[str, str]:
+        """The fields of the form; its files are in `files`."""
+        await self._load_form_data()
+        return cast("MultiDict[str, str]", self.__dict__["form"])
+
+    @property
+    async def files(self) -> MultiDict[str, FileStorage]:
+        """The files of the form, which must be `multipart/form-data`."""
+        await self._load_form_data()
+        plain = self.__dict__["files"]
+        if self._awaitable_files is None or self._awaitable_files[0] is not plain:
+            self._awaitable_files = plain, _with_each_file(plain, awaitable_file)
+        return self._awaitable_files[1]
+
+    @property
+    async def values(self) -> CombinedMultiDict[str, str]:
+        """The query's arguments and, unless this is a GET request, the fields of the form."""
+        # A form in the body of a GET would change what a cache in between takes for one resource.
+        sources: list[Any] = [self.args] if self.method == "GET" else [self.args, await self.form]
+        return CombinedMultiDict(
+            [source if isinstance(source, MultiDict) else MultiDict(source) for source in sources]
+        )
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """Return the parser to be used for this request's form."""
+        return self.form_data_parser_class(
+            max_content_length=self.max_content_length,
+            max_form_memory_size=self.max_form_memory_size,
+            max_form_parts=self.max_form_parts,
+            cls=self.parameter_storage_class,
+        )
+
+    async def _load_form_data(self) -> None:
+        if "form" in self.__dict__:
+            return
+        if self._parsing_lock is None:
+            self._parsing_lock = self.lock_class()
+        async with self._parsing_lock:
+            if "form" not in self.__dict__:
+                self._keep_form(*await self._in_time(self._parse_form()))
+
+    def _parse_form(
+        self,
+    ) -> Coroutine[Any, Any, tuple[MultiDict[str, str], MultiDict[str, FileStorage]]]:
+        return self.make_form_data_parser().parse(
+            self._body_to_parse(), self.mimetype, self.content_length, self.mimetype_params
+        )
+
+    def _body_to_parse(self) -> Body:
+        cached = self.__dict__.get("_cached_data")
+        if cached is None:
+            return self.body
+        body = self.body_class(None, None)
+        body.set_result(cached)
+        return body
+
+    def _keep_form(self, form: MultiDict[str, str], files: MultiDict[str, FileStorage]) -> None:
+        ctx = _cv_app.get(None)
+        if not files and ctx is not None and ctx.app.debug and not _is_multipart(self):
+            # Looking up a file in a form that was sent as another type then says what to change.
+            attach_enctype_error_multidict(
+                cast(Any, SimpleNamespace(files=files, form=form, mimetype=self.mimetype))
+            )
+        plain = _with_each_file(files, plain_file)
+        self._awaitable_files = plain, files
+        self.__dict__.update(files=plain, form=form)
+
+    async def close(self) -> None:
+        """Close the files of the form, if it was parsed."""
+        for _, file in iter_multi_items(self.__dict__.get("files") or ()):
+            file.close()
+
+    async def send_push_promise(self, path: str) -> None:
+        """Tell the client that it will need *path*, for servers and clients that can (HTTP/2)."""
+        headers = Headers()
+        for name in SERVER_PUSH_HEADERS_TO_COPY:
+            for value in self.headers.getlist(name):
+                headers.add(name, value)
+        await self._send_push_promise(path, headers)
+
+
+def _announced_length(headers: Headers) -> int | None:
+    # `content_length` says the same, and takes longer than all else that reading a body does.
+    for name, value in headers:
+        if name.lower() == "content-length":
+            return int(value) if value.isascii() and value.isdigit() else None
+    return None
+
+
+def _limit(own: int | None, key: str) -> int | None:
+    if own is not None:
+        return None if own == _NO_LIMIT else own
+    ctx = _cv_app.get(None)
+    return None if ctx is None else cast("int | None", ctx.app.config[key])
+
+
+def _is_multipart(request: Request) -> bool:
+    return request.mimetype == "multipart/form-data"
+
+
+def _with_each_file(files: Any, change: Callable[[Any], Any]) -> Any:
+    """Return *files* with each file changed; the same object where there are none."""
+    if not files:
+        return files
+    return type(files)([(name, change(file)) for name, file in iter_multi_items(files)])

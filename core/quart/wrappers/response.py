@@ -1,0 +1,384 @@
+"""The response: status, headers and body, and what is conditional on the request's headers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Iterable,
+    Mapping,
+)
+from functools import lru_cache
+from hashlib import md5 as md5
+from http import HTTPStatus
+from os import PathLike
+from typing import Any, cast, IO, Literal, overload, TYPE_CHECKING, TypeVar
+
+from werkzeug.datastructures import ContentRange as ContentRange, Headers as Headers
+from werkzeug.exceptions import (
+    RequestedRangeNotSatisfiable as RequestedRangeNotSatisfiable,
+)
+from werkzeug.http import generate_etag, parse_etags as parse_etags
+from werkzeug.sansio.http import is_resource_modified as is_resource_modified
+from werkzeug.sansio.response import Response as SansIOResponse
+from werkzeug.utils import get_content_type
+
+from .. import json
+from ..globals import _cv_app, current_app as current_app
+from ..utils import (
+    file_path_to_path as file_path_to_path,
+    run_sync_iterable as run_sync_iterable,
+)
+from ._bodies import (
+    call_plain,
+    DataBody as DataBody,
+    FileBody as FileBody,
+    IOBody as IOBody,
+    IterableBody as IterableBody,
+    ResponseBody as ResponseBody,
+)
+
+if TYPE_CHECKING:
+    from .request import Request
+
+F = TypeVar("F", bound=Callable[[], Any])
+_Body = (
+    ResponseBody
+    | str
+    | bytes
+    | bytearray
+    | Iterable[Any]
+    | AsyncIterable[Any]
+    | PathLike[str]
+    | io.IOBase
+    | None
+)
+_Headers = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]] | Headers | None
+
+# What Werkzeug makes of a status given as a number, kept as it makes the same each time.
+_statuses: dict[int, tuple[str, int]] = {}
+
+
+class Response(SansIOResponse):
+    """An answer: a body, a status, headers.
+
+    The body may be text (sent as UTF-8), bytes, a plain or async iterable of either, a path, an
+    open binary file or a `ResponseBody`.
+    """
+
+    automatically_set_content_length = True
+    default_mimetype: str | None = "text/html"
+    data_body_class = DataBody
+    file_body_class = FileBody
+    #: Whether reading a streamed body keeps it, so that it can be sent afterwards.
+    implicit_sequence_conversion = True
+    io_body_class = IOBody
+    iterable_body_class = IterableBody
+    json_module: Any = json
+    #: Seconds that sending may take; None for no limit, `...` for the `RESPONSE_TIMEOUT` config.
+    timeout: Any = Ellipsis
+    #: Flask's; here every body is passed to the server as it is.
+    direct_passthrough = False
+
+    _response: ResponseBody
+    _on_close: list[Callable[[], Any]] | None = None
+    _push_promises: set[str] | None = None
+
+    def __init__(
+        self,
+        response: _Body = None,
+        status: int | str | HTTPStatus | None = None,
+        headers: _Headers = None,
+        mimetype: str | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
+        # for every request. Values that a caller gave still go through the setters that check them.
+        own_headers = headers is None
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        if content_type is not None:
+            self.headers["Content-Type"] = content_type
+        elif own_headers:
+            if (mimetype := mimetype or self.default_mimetype) is not None:
+                self.headers._list.append(_content_type_header(mimetype))
+        elif mimetype is not None or "content-type" not in self.headers:
+            self._set_mimetype(mimetype)
+        self._set_status(self.default_status if status is None else status)
+        if isinstance(response, (str, bytes)):
+            self.set_data(response)
+        else:
+            self.response = response
+
+    def _set_mimetype(self, mimetype: str | None) -> None:
+        if (mimetype := mimetype or self.default_mimetype) is not None:
+            self.mimetype = mimetype
+
+    def _set_status(self, status: int | str | HTTPStatus) -> None:
+        known = _statuses.get(status) if type(status) is int else None
+        if known is not None:
+            self._status, self._status_code = known
+            return
+        self.status = status
+        if type(status) is int and 100 <= status < 600:
+            _statuses[status] = self._status, self._status_code
+
+    # -- The body
+
+    @property
+    def response(self) -> ResponseBody:
+        """The body, as it is sent. Anything that the constructor takes may be assigned."""
+        return self._response
+
+    @response.setter
+    def response(self, value: _Body) -> None:
+        if isinstance(value, ResponseBody):
+            self._response = value
+        elif value is None:
+            self._response = self.data_body_class(b"")
+        elif isinstance(value, (str, bytes, bytearray, memoryview)):
+            self._response = self.data_body_class(_as_bytes(value))
+        elif isinstance(value, PathLike):
+            self._response = self.file_body_class(value)
+        elif _is_binary_file(value):
+            self._response = self.io_body_class(cast("IO[bytes]", value))
+        else:
+            self._response = self.iterable_body_class(value)
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the whole body is here already."""
+        return isinstance(self._response, DataBody) or isinstance(
+            getattr(self._response, "iterable", None), (list, tuple)
+        )
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the body is made or read while it is sent."""
+        return not self.is_sequence
+
+    def calculate_content_length(self) -> int | None:
+        """Return the length of the body, None if that takes making it."""
+        body: Any = self._response
+        if getattr(body, "size", None) is not None:
+            return cast(int, body.end - body.begin)
+        return sum(len(_as_bytes(chunk)) for chunk in body.iterable) if self.is_sequence else None
+
+    def set_data(self, data: str | bytes) -> None:
+        """Replace the body, and the `Content-Length` with it."""
+        if isinstance(data, str):
+            data = data.encode()
+        self._response = self.data_body_class(data)
+        if self.automatically_set_content_length:
+            self.headers["Content-Length"] = str(len(data))
+
+    @overload
+    async def get_data(self, as_text: Literal[False] = False) -> bytes: ...
+
+    @overload
+    async def get_data(self, as_text: Literal[True]) -> str: ...
+
+    @overload
+    async def get_data(self, as_text: bool) -> bytes | str: ...
+
+    async def get_data(self, as_text: bool = False) -> bytes | str:
+        """Return the body, as bytes or as text.
+
+        A streamed body is kept, unless `implicit_sequence_conversion` is off: then it is used up.
+        """
+        if self.implicit_sequence_conversion:
+            await self.make_sequence()
+        data = b"".join([chunk async for chunk in self.iter_encode()])
+        return data.decode() if as_text else data
+
+    @property
+    async def data(self) -> bytes:
+        """The body as bytes; assign text or bytes to replace it."""
+        return await self.get_data()
+
+    @data.setter
+    def data(self, value: str | bytes) -> None:
+        self.set_data(value)
+
+    @property
+    async def json(self) -> Any:
+        """The body parsed as JSON, None if the content type is another."""
+        return await self.get_json()
+
+    async def get_json(self, force: bool = False, silent: bool = False) -> Any:
+        """Return the body parsed as JSON, None if the content type is another.
+
+        With *force* the content type does not matter; with *silent* a body that is not JSON gives
+        None instead of raising ValueError.
+        """
+        if not (force or self.is_json):
+            return None
+        try:
+            return self.json_module.loads(await self.get_data())
+        except ValueError:
+            if silent:
+                return None
+            raise
+
+    async def make_sequence(self) -> None:
+        """Take in the whole of a streamed body, so that it can be read more than once."""
+        if not isinstance(self._response, DataBody):
+            self._response = self.data_body_class(
+                b"".join([chunk async for chunk in self.iter_encode()])
+            )
+
+    async def iter_encode(self) -> AsyncGenerator[bytes, None]:
+        """Iterate over the body's chunks as bytes."""
+        async with self._response as chunks:
+            async for chunk in chunks:
+                yield _as_bytes(chunk)
+
+    async def freeze(self) -> None:
+        """Take in the whole body, after which this object can be pickled."""
+        self.set_data(await self.get_data())
+
+    # -- Closing
+
+    def call_on_close(self, func: F) -> F:
+        """Have *func*, async or plain, called once the response is sent or given up."""
+        if self._on_close is None:
+            self._on_close = []
+        self._on_close.append(func)
+        return func
+
+    async def close(self) -> None:
+        """Close the body and call what was registered by `call_on_close`.
+
+        All of it is done even if some of it raises; then the errors are raised at the end, several
+        of them as a group.
+        """
+        if self._on_close is None and isinstance(self._response, DataBody):
+            return
+        callbacks, self._on_close = self._on_close or (), None
+        errors: list[Exception] = []
+        for func in [getattr(self._response, "aclose", None), *callbacks]:
+            try:
+                if func is not None:
+                    await call_plain(func)
+            except Exception as error:
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup("Closing the response failed.", errors)
+
+    # -- HTTP
+
+    @property
+    def push_promises(self) -> set[str]:
+        """Paths that the client is told it will need, before the response is sent (HTTP/2)."""
+        if self._push_promises is None:
+            self._push_promises = set()
+        return self._push_promises
+
+    @push_promises.setter
+    def push_promises(self, value: set[str]) -> None:
+        self._push_promises = value
+
+    @property
+    def max_cookie_size(self) -> int:  # type: ignore[override] # read-only, as in Flask
+        """The `MAX_COOKIE_SIZE` config: setting a cookie larger than this warns."""
+        ctx = _cv_app.get(None)
+        if ctx is None:
+            return super().max_cookie_size
+        size: int = ctx.app.config["MAX_COOKIE_SIZE"]
+        return size
+
+    async def add_etag(self, overwrite: bool = False, weak: bool = False) -> None:
+        """Set an etag made from the body, unless there is one already and *overwrite* is off."""
+        if overwrite or "etag" not in self.headers:
+            self.set_etag(generate_etag(await self.get_data()), weak)
+
+    async def make_conditional(
+        self,
+        request: Request,
+        accept_ranges: bool | str = False,
+        complete_length: int | None = None,
+    ) -> Response:
+        """Answer with less where *request*'s headers ask for that; returns this response.
+
+        That is 304 if the client has it already, 412 if it wanted another version, 206 and a part
+        of the body if it wants a part. For the last, ranges must be on (`True` means "bytes") and
+        the *complete_length* known. Does nothing but for GET and HEAD.
+
+        Raises:
+            RequestedRangeNotSatisfiable: if the client wants a part that there is not.
+        """
+        if request.method not in {"GET", "HEAD"}:
+            return self
+        if await self._answer_range(request, accept_ranges, complete_length):
+            return self
+        if not self._is_modified(request, ignore_if_range=True):
+            if parse_etags(request.headers.get("If-Match")):
+                self.status_code = 412
+            else:
+                self._become_not_modified()
+        return self
+
+    def _become_not_modified(self) -> None:
+        self.status_code = 304
+        unsent = getattr(self._response, "aclose", None)
+        if unsent is not None:
+            self.call_on_close(unsent)
+        self.response = None
+        self.headers.remove("Content-Length")
+
+    def _is_modified(self, request: Request, ignore_if_range: bool) -> bool:
+        headers = request.headers
+        return is_resource_modified(
+            http_range=headers.get("Range"),
+            http_if_range=headers.get("If-Range"),
+            http_if_modified_since=headers.get("If-Modified-Since"),
+            http_if_none_match=headers.get("If-None-Match"),
+            http_if_match=headers.get("If-Match"),
+            etag=self.headers.get("etag"),
+            last_modified=self.headers.get("last-modified"),
+            ignore_if_range=ignore_if_range,
+        )
+
+    async def _answer_range(
+        self, request: Request, accept_ranges: bool | str, complete_length: int | None
+    ) -> bool:
+        if not accept_ranges:
+            return False
+        self.accept_ranges = "bytes" if accept_ranges is True else accept_ranges
+        headers = request.headers
+        if not complete_length or "Range" not in headers:
+            return False
+        # Unlike elsewhere, a validator that does *not* match means: send all of it.
+        if "If-Range" in headers and self._is_modified(request, ignore_if_range=False):
+            return False
+        wanted = request.range
+        if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+            raise RequestedRangeNotSatisfiable(complete_length)
+        await self._send_range(*wanted.ranges[0])
+        return True
+
+    async def _send_range(self, begin: int, end: int | None) -> None:
+        if not hasattr(self._response, "make_conditional"):
+            await self.make_sequence()
+        body: Any = self._response
+        size = await body.make_conditional(begin, end)
+        self.status_code = 206
+        self.content_length = body.end - body.begin
+        self.content_range = ContentRange("bytes", body.begin, body.end, size)
+
+
+@lru_cache(maxsize=256)
+def _content_type_header(mimetype: str) -> tuple[str, str]:
+    # Werkzeug checks the value: one with a line break in it raises.
+    return Headers({"Content-Type": get_content_type(mimetype, "utf-8")})[0]
+
+
+def _as_bytes(chunk: Any) -> bytes:
+    return chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+
+
+def _is_binary_file(value: Any) -> bool:
+    return isinstance(value, io.IOBase) and not isinstance(value, io.TextIOBase)

@@ -1,0 +1,338 @@
+"""The websocket: its legal moves as a table, and its messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from enum import Enum
+from typing import Any, TYPE_CHECKING
+
+from werkzeug.datastructures import Headers as Headers
+
+from ..globals import _cv_app
+from ..signals import websocket_received, websocket_sent
+from .base import (
+    BaseRequestWebsocket as BaseRequestWebsocket,
+    ClientDisconnectedError as ClientDisconnectedError,
+)
+
+if TYPE_CHECKING:
+    from blinker import NamedSignal
+    from hypercorn.typing import WebsocketScope
+
+    from .base import Receive
+
+
+class State(Enum):
+    """Where a websocket is between the client's handshake and its end."""
+
+    CONNECTING = "waiting to be accepted"
+    OPEN = "open"
+    CLOSED = "closed by this application"
+    DENIED = "denied, by an HTTP response instead of an acceptance"
+    DISCONNECTED = "disconnected by the client"
+
+
+# {state: {move: next state}}. What is missing here is illegal and raises; `receive` and `send`
+# while CONNECTING accept first. Closing what has ended does nothing, as for files.
+MOVES: Mapping[State, Mapping[str, State]] = {
+    State.CONNECTING: {
+        "accept": State.OPEN,
+        "close": State.CLOSED,
+        "deny": State.DENIED,
+        "disconnect": State.DISCONNECTED,
+    },
+    State.OPEN: {
+        "accept": State.OPEN,
+        "receive": State.OPEN,
+        "send": State.OPEN,
+        "close": State.CLOSED,
+        "disconnect": State.DISCONNECTED,
+    },
+    State.CLOSED: {"close": State.CLOSED, "disconnect": State.CLOSED},
+    State.DENIED: {"disconnect": State.DENIED},
+    State.DISCONNECTED: {
+        "accept": State.DISCONNECTED,
+        "close": State.DISCONNECTED,
+        "disconnect": State.DISCONNECTED,
+    },
+}
+
+_ADVICE = {
+    State.CONNECTING: "Call `await websocket.accept()` first.",
+    State.OPEN: "To end it, use `await websocket.close(code)`; an HTTP answer is possible only"
+    " before the websocket is accepted.",
+    State.CLOSED: "Nothing can follow `close`; return from the handler.",
+    State.DENIED: "The HTTP response has ended it; return from the handler.",
+    State.DISCONNECTED: "Return from the handler.",
+}
+
+# A handler that does nothing but send would starve the event loop where the server's `send` does
+# not wait. Giving way each time costs a turn of the loop per message, so it is done now and then.
+_SENDS_BEFORE_GIVING_WAY = 16
+
+
+class Buffer:
+    """Messages pushed by who reads them ahead, until the handler wants them.
+
+    It is bounded: `put` waits while it is full.
+    """
+
+    max_size = 32
+
+    def __init__(self) -> None:
+        self._messages: deque[str | bytes] = deque()
+        self._disconnected: ClientDisconnectedError | None = None
+        self._changed: asyncio.Event | None = None
+
+    async def put(self, data: str | bytes) -> None:
+        """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
+        while len(self._messages) >= self.max_size and self._disconnected is None:
+            await self._wait()
+        if self._disconnected is None:
+            self._messages.append(data)
+            self._notify()
+
+    async def get(self) -> str | bytes:
+        """Take the oldest message, waiting for one if need be.
+
+        Raises:
+            ClientDisconnectedError: if the client has gone and no message is left.
+        """
+        while not self._messages:
+            if self._disconnected is not None:
+                raise self._disconnected
+            await self._wait()
+        self._notify()
+        return self._messages.popleft()
+
+    def disconnect(self, close_code: int | None = None, reason: str = "") -> None:
+        """Say that the client has gone, and what it closed with."""
+        self._disconnected = ClientDisconnectedError(close_code=close_code, reason=reason)
+        self._notify()
+
+    def __aiter__(self) -> Buffer:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        try:
+            return await self.get()
+        except ClientDisconnectedError:
+            raise StopAsyncIteration from None
+
+    async def _wait(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.Event()
+        await self._changed.wait()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+
+class Websocket(BaseRequestWebsocket):
+    """A websocket, as the async function that handles it sees it."""
+
+    buffer_class = Buffer
+
+    #: Whether the handshake has been accepted, be the websocket still open or not.
+    accepted = False
+    #: What the client closed with, once it has.
+    close_code: int | None = None
+    close_reason: str = ""
+
+    _receive: Receive | None = None
+    _buffer: Buffer | None = None
+    _accepting: asyncio.Lock | None = None
+    _sends = 0
+
+    def __init__(
+        self,
+        path: str,
+        query_string: bytes,
+        scheme: str,
+        headers: Headers,
+        root_path: str,
+        http_version: str,
+        subprotocols: list[str],
+        send: Callable[[str | bytes], Awaitable[None]],
+        accept: Callable[[Headers, str | None], Awaitable[None]],
+        close: Callable[[int, str], Awaitable[None]],
+        scope: WebsocketScope,
+    ) -> None:
+        """Create a websocket that speaks through *send*, *accept* and *close*.
+
+        Messages are read from the callable given to `receive_from`, or pushed into `buffer`.
+        """
+        super().__init__("GET", scheme, path, query_string, headers, root_path, http_version, scope)
+        self.state = State.CONNECTING
+        self._accept = accept
+        self._close = close
+        self._send = send
+        self._subprotocols = subprotocols
+
+    @property
+    def requested_subprotocols(self) -> list[str]:
+        """The subprotocols that the client speaks, the one it likes best first."""
+        return self._subprotocols
+
+    @property
+    def buffer(self) -> Buffer:
+        """Where messages are pushed if they are not read from `receive_from`'s callable."""
+        if self._buffer is None:
+            self._buffer = self.buffer_class()
+        return self._buffer
+
+    def receive_from(self, receive: Receive) -> None:
+        """Read messages from ASGI's *receive*, each when the handler asks for it."""
+        self._receive = receive
+
+    def move(self, name: str) -> None:
+        """Go to the state that the move *name* leads to.
+
+        Raises:
+            ClientDisconnectedError: if the client has gone, for a move that needs it.
+            RuntimeError: if the move is not legal in this state.
+        """
+        try:
+            self.state = MOVES[self.state][name]
+        except KeyError:
+            if self.state is State.DISCONNECTED:
+                raise ClientDisconnectedError(
+                    close_code=self.close_code, reason=self.close_reason
+                ) from None
+            raise RuntimeError(
+                f"Cannot {name} while the websocket is {self.state.value}. {_ADVICE[self.state]}"
+            ) from None
+
+    def disconnected(self, close_code: int | None = None, reason: str = "") -> None:
+        """Note that the client has gone, and what it closed with."""
+        self.move("disconnect")
+        self.close_code, self.close_reason = close_code, reason
+
+    async def accept(
+        self,
+        headers: Mapping[str, Any] | Iterable[tuple[str, str]] | Headers | None = None,
+        subprotocol: str | None = None,
+    ) -> None:
+        """Accept the handshake, with more *headers* and a *subprotocol* if given.
+
+        Receiving and sending do this by themselves. Doing it again has no effect, and so cannot
+        add anything.
+
+        Raises:
+            RuntimeError: if it is too late for the headers or the subprotocol, or it has ended.
+        """
+        if self.state is State.CONNECTING:
+            await self._accept_once(Headers(headers), subprotocol)
+        elif headers or subprotocol:
+            raise RuntimeError(
+                f"Cannot add headers or a subprotocol while the websocket is {self.state.value}."
+                " Call `accept` with them before anything is received or sent."
+            )
+        else:
+            self.move("accept")
+
+    async def _accept_once(self, headers: Headers, subprotocol: str | None) -> None:
+        # Two tasks of one handler may come here at once; the second must not send before the first
+        # is through.
+        if self._accepting is None:
+            self._accepting = asyncio.Lock()
+        async with self._accepting:
+            if self.state is State.CONNECTING:
+                await self._accept(headers, subprotocol)
+                self.accepted = True
+                if self.state is State.CONNECTING:
+                    self.move("accept")
+
+    async def receive(self) -> str | bytes:
+        """Return the client's next message: text as str, binary as bytes.
+
+        Raises:
+            ClientDisconnectedError: if the client has gone; it says what the client closed with.
+        """
+        if self.state is State.CONNECTING:
+            await self._accept_once(Headers(), None)
+        self.move("receive")
+        self._sends = 0
+        data = await (self._next_pushed() if self._receive is None else self._next(self._receive))
+        if websocket_received.receivers:
+            await _emit(websocket_received, data)
+        return data
+
+    async def _next(self, receive: Receive) -> str | bytes:
+        while True:
+            message = await receive()
+            kind = message["type"]
+            if kind == "websocket.receive":
+                data: bytes | None = message.get("bytes")
+                # An empty binary message is not an absent one.
+                text: str = message.get("text") or ""
+                return text if data is None else data
+            if kind == "websocket.disconnect":
+                self.disconnected(message.get("code"), message.get("reason") or "")
+                self.move("receive")
+
+    async def _next_pushed(self) -> str | bytes:
+        try:
+            return await self.buffer.get()
+        except ClientDisconnectedError as gone:
+            self.disconnected(gone.close_code, gone.reason)
+            raise
+
+    async def send(self, data: str | bytes) -> None:
+        """Send a message: str as text, bytes as binary.
+
+        Raises:
+            ClientDisconnectedError: if the client has gone.
+        """
+        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"A websocket sends str or bytes, not {type(data).__name__}. For anything that JSON"
+                " has, use `await websocket.send_json(value)`."
+            )
+        if self.state is State.CONNECTING:
+            await self._accept_once(Headers(), None)
+        self.move("send")
+        self._sends += 1
+        if self._sends % _SENDS_BEFORE_GIVING_WAY == 0:
+            await _give_way()
+        await self._send(data)
+        if websocket_sent.receivers:
+            await _emit(websocket_sent, data)
+
+    async def receive_json(self) -> Any:
+        """Return the client's next message, parsed as JSON."""
+        return self.json_module.loads(await self.receive())
+
+    async def send_json(self, *args: Any, **kwargs: Any) -> None:
+        """Send as JSON one value, several as a list, or keywords as an object."""
+        if args and kwargs:
+            raise TypeError(
+                "send_json takes positional or keyword arguments, but got both; pass one dict."
+            )
+        data = args[0] if len(args) == 1 else args or kwargs
+        await self.send(self.json_module.dumps(data))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the websocket; before it is accepted, this refuses the handshake (403)."""
+        ended = self.state in (State.CLOSED, State.DISCONNECTED)
+        self.move("close")
+        if not ended:
+            await self._close(code, reason)
+
+
+async def _emit(signal: NamedSignal, data: str | bytes) -> None:
+    ctx = _cv_app.get(None)
+    if ctx is not None:
+        await ctx.app._emit(signal, data=data)
+
+
+async def _give_way() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return  # Trio's `send` gives way by itself.
+    await asyncio.sleep(0)

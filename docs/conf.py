@@ -1,0 +1,58 @@
+"""Sphinx configuration."""
+
+import re
+from importlib.metadata import version as version_of
+from textwrap import dedent, indent
+from typing import Any
+
+project = "quart-flask-patch"
+author = "the quart-flask-patch contributors"
+copyright = author
+release = version = version_of(project)
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "examples"]
+
+html_theme = "furo"
+html_title = project
+html_theme_options = {"navigation_with_keys": True}
+
+# Contracts are docstrings and types are in the signature. What we inherit from Flask and Werkzeug
+# is documented by them; the build works without a network, so nothing refers to their pages.
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_inherit_docstrings = False
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+# `name` in a docstring is code, as it is on these pages.
+default_role = "code"
+nitpick_ignore_regex = [
+    ("py:.*", r"(asyncio|click|flask|hypercorn|jinja2|markupsafe|quart|werkzeug)\..*"),
+    ("py:(class|exc|meth)", r"\w+"),
+]
+
+
+def write_as_rst(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Turn fenced code and the section ``Raises:`` of a docstring into reStructuredText.
+
+    Napoleon knows the section, but takes any "words:" at the start of a property's docstring for
+    its type.
+    """
+    text = "\n".join(lines)
+    text = re.sub(r"(?ms)^```(\w+)\n(.*?)^```$", write_code, text)
+    text = re.sub(r"(?ms)^Raises:\n(.*?)(?=^\S|\Z)", write_raises, text)
+    lines[:] = text.splitlines()
+
+
+def write_code(block: re.Match[str]) -> str:
+    return f".. code-block:: {block[1]}\n\n{indent(block[2], '   ')}"
+
+
+def write_raises(section: re.Match[str]) -> str:
+    fields = re.sub(r"(?m)^(\w[\w.]*):", r":raises \1:", dedent(section[1]))
+    return f"\n{fields}\n"
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", write_as_rst)

@@ -1,0 +1,54 @@
+"""A small notebook for several people: an ordinary Flask application."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response
+
+from . import api, auth, errors, live, views
+from .extensions import csrf, db, login_manager
+from .models import create_missing_tables, init_db_command
+
+
+def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
+    app = Flask(__name__, instance_relative_config=True)
+    configure(app, test_config)
+    db.init_app(app)
+    login_manager.init_app(app)
+    csrf.init_app(app)
+    errors.init_app(app)
+    for module in (auth, views, api, live):
+        app.register_blueprint(module.bp)
+    app.cli.add_command(init_db_command)
+    app.after_request(add_security_headers)
+    create_missing_tables(app)
+    return app
+
+
+def configure(app: Flask, test_config: Mapping[str, Any] | None) -> None:
+    """Read `SECRET_KEY` and every `NOTES_...` variable: `NOTES_DATABASE` becomes `DATABASE`."""
+    app.config.from_mapping(
+        # Without a key of its own, each start of the server logs everybody out.
+        SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(),
+        SESSION_COOKIE_SAMESITE="Lax",
+        DATABASE=os.path.join(app.instance_path, "notes.sqlite"),
+        NOTES_PER_PAGE=10,
+        SUMMARY_SECONDS=0.5,
+        # An ASGI server may limit how long an answer takes; an event stream has no end.
+        RESPONSE_TIMEOUT=None,
+    )
+    app.config.from_prefixed_env("NOTES")
+    app.config.from_mapping(test_config or {})
+    database = Path(app.config["DATABASE"]).resolve()
+    database.parent.mkdir(parents=True, exist_ok=True)
+    app.config.setdefault("SQLALCHEMY_DATABASE_URI", f"sqlite:///{database}")
+
+
+def add_security_headers(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = "default-src 'self'; frame-ancestors 'none'"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response

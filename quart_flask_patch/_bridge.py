@@ -1,0 +1,109 @@
+"""How sync code waits beneath an async task: the only place that knows.
+
+A task enters plain code in a child greenlet (`portal`). When that code waits (`wait`), each future
+that the awaitable yields is switched up to the task, and the task yields it to its event loop as its
+own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context variables
+behave as if the code had awaited, on any loop.
+
+The invariant: a bridge's greenlet runs in its task's Context object, and whoever switched a future
+up is the one that is switched back to with the reply.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, cast, ParamSpec, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+from quart import _strategy, _worker
+
+from . import _runner
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Bridge(greenlet):
+    """A greenlet in which plain code runs on behalf of the task above it."""
+
+
+@types.coroutine
+def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, T]:
+    """Call *func*; what it, or any plain code beneath it, waits for is awaited here."""
+    bridge = Bridge(func)
+    bridge.gr_context = getcurrent().gr_context
+    step = bridge.switch(*args, **kwargs)
+    while not bridge.dead:
+        waiter, future = step
+        try:
+            reply = yield future
+        except BaseException as error:
+            step = waiter.throw(error)
+        else:
+            step = waiter.switch(reply)
+    return cast(T, step)
+
+
+def drive(awaitable: Awaitable[T], task: greenlet) -> T:
+    """Step *awaitable* here, beneath *task*, whose coroutine yields its futures."""
+    current = getcurrent()
+    steps: Any = awaitable.__await__()
+    try:
+        future = next(steps)
+        while True:
+            try:
+                reply = task.switch((current, future))
+            except BaseException as error:
+                future = steps.throw(error)
+            else:
+                future = steps.send(reply) if reply is not None else next(steps)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+
+
+def enter(work: Callable[[Any], Coroutine[Any, Any, T]], ctx: Any) -> T:
+    """Run the coroutine of *work* within a bridge."""
+    task = getcurrent().parent
+    assert task is not None
+    return drive(work(ctx), task)
+
+
+def wait(awaitable: Awaitable[T]) -> T:
+    """Return what *awaitable* gives, from sync code.
+
+    Beneath an async function of a request, its task awaits; in a worker thread, the request's task
+    does; where no event loop runs, one of this thread's own does. The event loop is never blocked.
+
+    Raises:
+        RuntimeError: in a task of a running loop that nothing bridges; the awaitable is closed.
+    """
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        kind = type(current)
+        if kind is Bridge:
+            assert current.parent is not None
+            return drive(awaitable, current.parent)
+        if kind is _worker.Work:
+            return cast(_worker.Work, current).wait(awaitable)
+        current = current.parent
+    return _runner.run(awaitable)
+
+
+def wait_unless_done(awaitable: Awaitable[T]) -> T:
+    """Like `wait`, for an awaitable of the core's own, which may be stepped on any thread.
+
+    If it needs no waiting, as for bytes that are here already, nothing is handed over.
+    """
+    return cast(T, _strategy.finish(awaitable))
+
+
+def bridged(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Return an async function that calls the plain *func* so that it may wait."""
+
+    @types.coroutine
+    def call(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, T]:
+        return (yield from portal(func, *args, **kwargs))
+
+    return cast("Callable[P, Coroutine[Any, Any, T]]", call)

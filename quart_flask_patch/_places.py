@@ -1,0 +1,160 @@
+"""Where a request runs, and so how its plain code is called and how it waits.
+
+An ``async def`` view runs on the event loop, beneath a bridge, with its plain hooks inline. With a
+plain view the whole request runs in one worker thread.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, TYPE_CHECKING, TypeVar
+
+from quart import _strategy, _worker
+from quart._strategy import Place, Strategy
+
+from . import _bridge, ctx as _ctx
+
+if TYPE_CHECKING:
+    from quart.app import Quart
+    from quart.ctx import AppContext
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ATTRIBUTE = "_quart_sync_place"
+VARIABLE = "QUART_SYNC_PLACE"
+
+
+class Loop(Place):
+    """On the event loop, beneath a bridge."""
+
+    name = "loop"
+
+    def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+    async def enter(
+        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
+    ) -> T:
+        return await _bridge.portal(_bridge.enter, work, ctx)
+
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        return await _bridge.portal(func, *args)
+
+
+class Thread(Place):
+    """In the request's worker thread, from its hooks to its teardown."""
+
+    name = "thread"
+
+    def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        if _strategy.is_async(func):
+            return func
+
+        @wraps(func)
+        def in_thread(*args: Any, **kwargs: Any) -> Any:
+            # An override of a step may be async; what it calls comes from the loop then.
+            if type(_worker.getcurrent()) is _worker.Work or _worker.current_work() is not None:
+                return func(*args, **kwargs)
+            return _worker.call(func, *args, **kwargs)
+
+        return in_thread
+
+    async def resolve(self, awaitable: Awaitable[T]) -> T:
+        work = _worker.current_work()
+        return await awaitable if work is None else work.wait(awaitable)
+
+    async def enter(
+        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
+    ) -> T:
+        if ctx.lease is None:
+            ctx.lease = _worker.Lease(_worker.pool_of(ctx.app))
+        return await ctx.lease.call(_finish, work, ctx)
+
+
+def _finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
+    return _strategy.finish(work(ctx))
+
+
+PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}
+
+
+def place_named(name: str, source: str) -> Place:
+    try:
+        return PLACES[name]
+    except KeyError:
+        raise ValueError(
+            f"{source} must be 'thread' or 'loop', not {name!r}: where plain views run."
+        ) from None
+
+
+def runs_in(name: str) -> Callable[[F], F]:
+    """Decorate a view to choose its place: ``@runs_in("loop")`` or ``@runs_in("thread")``.
+
+    A plain view that never blocks is cheaper on the loop; an async view whose plain hooks block is
+    better off in a thread.
+    """
+    place_named(name, "runs_in(...)")
+
+    def decorate(func: F) -> F:
+        setattr(func, _ATTRIBUTE, name)
+        return func
+
+    return decorate
+
+
+class Layer(Strategy):
+    """The strategy that puts sync code on a par with async code."""
+
+    def place_for(self, app: Quart, view: Callable[..., Any] | None) -> Place:
+        chosen = None if view is None else _chosen(view)
+        if chosen is not None:
+            return PLACES[chosen]
+        if view is not None and _runs_async(view):
+            return PLACES["loop"]
+        return self.sync_place(app)
+
+    def sync_place(self, app: Quart, default: str | None = None) -> Place:
+        """Return the place of plain views: as the environment says, or *default*, or the config."""
+        name = os.environ.get(VARIABLE)
+        if name:
+            return place_named(name, VARIABLE)
+        return place_named(
+            default or app.config.get("SYNC_PLACE") or "thread", "app.config['SYNC_PLACE']"
+        )
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        return _bridge.wait(awaitable)
+
+    def pushed(self, ctx: AppContext) -> Any:
+        return _ctx.fill(ctx)
+
+    def popped(self, ctx: AppContext, token: Any) -> None:
+        _ctx.empty(token)
+
+
+def _chosen(view: Callable[..., Any]) -> str | None:
+    while True:
+        chosen: str | None = getattr(view, _ATTRIBUTE, None)
+        if chosen is not None or not hasattr(view, "__wrapped__"):
+            return chosen
+        view = view.__wrapped__
+
+
+def _runs_async(view: Callable[..., Any]) -> bool:
+    """Whether *view* is async; a class-based one is if all of its methods are."""
+    view_class = getattr(inspect.unwrap(view), "view_class", None)
+    if view_class is None:
+        return _strategy.is_async(view)
+    methods = [
+        getattr(view_class, name.lower())
+        for name in view_class.methods or ()
+        if hasattr(view_class, name.lower())
+    ]
+    return all(map(_strategy.is_async, methods or [view_class.dispatch_request]))
+
+
+LAYER = Layer()

@@ -1,0 +1,84 @@
+"""The event loop of a thread on which none is running: for scripts, shells, commands and tests."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Awaitable
+from contextvars import Context, copy_context
+from typing import Any, TypeVar
+
+from greenlet import getcurrent
+
+from quart._worker import discard, in_trio
+
+T = TypeVar("T")
+
+_UNBRIDGED = """\
+Sync code waits for async code here, in a task of the running event loop, and nothing bridges the two.
+
+The layer bridges what it calls itself: views, hooks, handlers, template functions. This code was
+reached another way, such as asyncio.create_task(...) or a callback of the loop. Either
+  - await the async function instead of calling the sync one, or
+  - call the sync function through the bridge: `await quart_flask_patch.bridged(function)(...)`, or
+  - run it in a thread: `await quart.utils.run_sync(function)(...)`.
+"""
+
+
+class _Runner:
+    """A thread's own runner, closed with the thread."""
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        self.runner.close()
+
+    def __del__(self) -> None:
+        atexit.unregister(self.close)
+        self.close()
+
+
+_local = threading.local()
+
+
+def run(awaitable: Awaitable[T]) -> T:
+    """Run *awaitable* to its end on this thread's loop, in the caller's context variables.
+
+    Raises:
+        RuntimeError: if a loop is running in this thread.
+    """
+    if asyncio._get_running_loop() is not None or in_trio():
+        discard(awaitable)
+        raise RuntimeError(_UNBRIDGED)
+    try:
+        runner = _local.runner
+    except AttributeError:
+        runner = _local.runner = _Runner()
+    return runner.runner.run(_as_coroutine(awaitable), context=caller_context())  # type: ignore[no-any-return]  # of a thread's local
+
+
+async def _as_coroutine(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def caller_context() -> Context:
+    """Return the Context of the caller for a task of its own, so that both see all variables.
+
+    That object itself, if it can be entered; within `Context.run` it cannot, and a copy has to do.
+    """
+    context = getcurrent().gr_context
+    if context is not None:
+        try:
+            context.run(_nothing)
+        except RuntimeError:
+            pass
+        else:
+            return context
+    return copy_context()
+
+
+def _nothing() -> Any:
+    """Enter a context, to see whether that is possible."""

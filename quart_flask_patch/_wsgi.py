@@ -1,0 +1,270 @@
+"""Between WSGI and ASGI: environs from scopes, scopes from environs, and the WSGI entry.
+
+An application called as WSGI goes through its ASGI entry all the same, so there is one path for a
+server of either kind and for the test client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, cast, TYPE_CHECKING
+from urllib.parse import quote
+
+from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.wsgi import get_input_stream
+
+from quart.wrappers import Request as CoreRequest
+from werkzeug.http import HTTP_STATUS_CODES
+
+from . import _bridge, _runner
+
+if TYPE_CHECKING:
+    from quart.wrappers import Websocket
+
+    from .app import Flask
+
+_ENVIRON = "quart_flask_patch.environ"
+_READ_SIZE = 64 * 1024
+
+
+def _text(path: str) -> str:
+    """Return *path* as PEP 3333 wants it: bytes in the shape of latin-1 text."""
+    return path.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
+    """Return the WSGI environ of *connection*: the one it came with, or one made from its scope."""
+    from .wrappers import BodyStream
+
+    scope = connection.scope
+    environ: dict[str, Any] | None = scope.get(_ENVIRON)
+    if environ is None:
+        environ = _environ_from_scope(connection)
+    if scope["type"] == "http":
+        environ["wsgi.input"] = BodyStream(_core_request(connection))
+        environ["wsgi.input_terminated"] = True
+    return environ
+
+
+def _core_request(connection: Any) -> CoreRequest:
+    """Return the async face of *connection*, which may be either face."""
+    if isinstance(connection, CoreRequest):
+        return connection
+    core = CoreRequest.__new__(CoreRequest)
+    core.__dict__ = connection.__dict__
+    return core
+
+
+def _environ_from_scope(connection: Any) -> dict[str, Any]:
+    scope = connection.scope
+    server = scope.get("server") or ("localhost", 80)
+    client = scope.get("client") or ("", 0)
+    path, root_path = connection.path, connection.root_path
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": connection.method,
+        "SCRIPT_NAME": _text(root_path),
+        "PATH_INFO": _text(path),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1] or 0),
+        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": {"ws": "http", "wss": "https"}.get(connection.scheme, connection.scheme),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "asgi.scope": scope,
+    }
+    query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+    raw = (scope.get("raw_path") or quote(root_path + path).encode()).decode("latin-1")
+    environ["REQUEST_URI"] = environ["RAW_URI"] = raw + query
+    for name, value in connection.headers:
+        _add_header(environ, name, value)
+    return environ
+
+
+def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
+    # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146).
+    if "_" in name:
+        return
+    key = name.upper().replace("-", "_")
+    if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+        key = f"HTTP_{key}"
+    if key in environ:
+        value = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{value}"
+    environ[key] = value
+
+
+def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return an ASGI scope for a WSGI *environ*, which its Flask face will have as its environ."""
+    root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
+    path = root_path + _decoded(environ.get("PATH_INFO", ""))
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": environ.get("SERVER_PROTOCOL", "HTTP/1.1").partition("/")[2],
+        "method": environ["REQUEST_METHOD"],
+        "scheme": environ.get("wsgi.url_scheme", "http"),
+        "path": path,
+        "raw_path": environ.get("RAW_URI", quote(path)).partition("?")[0].encode("latin-1"),
+        "root_path": root_path,
+        "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
+        "headers": [
+            (name.lower().encode("latin-1"), str(value).encode("latin-1"))
+            for name, value in EnvironHeaders(environ)
+        ],
+        "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
+        "client": (environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0))
+        if environ.get("REMOTE_ADDR")
+        else None,
+        "extensions": {},
+        _ENVIRON: environ,
+    }
+    preserve = environ.get("werkzeug.debug.preserve_context")
+    if preserve is not None:
+        scope["quart.preserve_context"] = lambda core: preserve(_context_face(core))
+    return scope
+
+
+def _context_face(core: Any) -> Any:
+    from .ctx import face_of
+
+    return face_of(core)
+
+
+def _decoded(path: str) -> str:
+    return path.encode("latin-1").decode("utf-8", "replace")
+
+
+def came_as_wsgi(scope: Any) -> bool:
+    return _ENVIRON in scope
+
+
+def connection_of(app: Flask, environ: dict[str, Any]) -> CoreRequest:
+    """Return the async face of a request that is there as a WSGI *environ*."""
+    scope = scope_of(environ)
+    headers = Headers([(n.decode("latin-1").title(), v.decode("latin-1")) for n, v in scope["headers"]])
+    request = app._connection_class(
+        scope["method"],
+        scope["scheme"],
+        _decoded(environ.get("PATH_INFO", "")) or "/",
+        scope["query_string"],
+        headers,
+        scope["root_path"],
+        scope["http_version"],
+        cast(Any, scope),
+        body_timeout=app.config["BODY_TIMEOUT"],
+        send_push_promise=_no_push,
+    )
+    request.receive_from(_Input(environ).receive)
+    return request
+
+
+async def _no_push(path: str, headers: Headers) -> None:
+    """A WSGI server cannot push."""
+
+
+class _Input:
+    """A WSGI server's input as ASGI's `receive`."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._stream = get_input_stream(environ)
+        self._done = False
+
+    async def receive(self) -> dict[str, Any]:
+        if self._done:
+            # A WSGI server does not tell of a disconnect.
+            await asyncio.get_running_loop().create_future()
+        body = self._stream.read(_READ_SIZE)
+        self._done = not body
+        return {"type": "http.request", "body": body, "more_body": not self._done}
+
+
+class _Exchange:
+    """One call of the ASGI entry by a WSGI server: its task, and what it has sent."""
+
+    def __init__(self, app: Flask, environ: dict[str, Any]) -> None:
+        self._app = app
+        self._scope = scope_of(environ)
+        self._input = _Input(environ)
+        self._sent: deque[bytes] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._wanted: asyncio.Event
+        self._changed: asyncio.Event
+        self.start: dict[str, Any] | None = None
+
+    async def advance(self) -> bytes | None:
+        """Return the next piece of the body; None at its end."""
+        if self._task is None:
+            self._wanted, self._changed = asyncio.Event(), asyncio.Event()
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), context=_runner.caller_context()
+            )
+        if not self._sent and not self._task.done():
+            self._wanted.set()
+            self._changed.clear()
+            await self._changed.wait()
+        if self._sent:
+            return self._sent.popleft()
+        await self._task
+        return None
+
+    async def _run(self) -> None:
+        try:
+            await self._app.asgi_app(
+                cast(Any, self._scope), cast(Any, self._input.receive), cast(Any, self._send)
+            )
+        finally:
+            self._changed.set()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+            return
+        if message.get("body") or not message.get("more_body"):
+            self._sent.append(message.get("body", b""))
+        if message.get("more_body"):
+            self._wanted.clear()
+            self._changed.set()
+            await self._wanted.wait()
+
+    async def cancel(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+class _Body:
+    """The answer's body, for a WSGI server to iterate over and close."""
+
+    def __init__(self, exchange: _Exchange, first: bytes | None) -> None:
+        self._exchange = exchange
+        self._first = first
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunk = self._first
+        while chunk is not None:
+            if chunk:
+                yield chunk
+            chunk = _bridge.wait(self._exchange.advance())
+
+    def close(self) -> None:
+        _bridge.wait(self._exchange.cancel())
+
+
+def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """Answer a WSGI call through the ASGI entry."""
+    exchange = _Exchange(app, environ)
+    first = _bridge.wait(exchange.advance())
+    start = exchange.start
+    if start is None:
+        raise RuntimeError("The application ended without an answer; this is a bug in it or in us.")
+    headers = [(n.decode("latin-1").title(), v.decode("latin-1")) for n, v in start["headers"]]
+    start_response(f"{start['status']} {HTTP_STATUS_CODES.get(start['status'], 'UNKNOWN')}", headers)
+    return _Body(exchange, first)

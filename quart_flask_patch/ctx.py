@@ -1,0 +1,155 @@
+"""Flask's contexts, as faces of the core's.
+
+What lies in Flask's own context variables are these, so that Flask's helpers and proxies, whenever
+they were imported, see what the core is handling.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import Token
+from types import TracebackType
+from typing import Any, cast, TYPE_CHECKING
+
+from flask import ctx as flask_ctx
+
+from quart._flask import flask_cv_app, flask_cv_request, UNSET
+from quart.ctx import AppContext as CoreContext
+
+from . import _wsgi, wrappers
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .app import Flask
+
+_FACE = "_flask_face"
+
+
+def _forward(name: str, settable: bool = True) -> Any:
+    """Make a property that is the core context's attribute *name*."""
+
+    def read(self: _Face) -> Any:
+        return getattr(self._core, name)
+
+    def write(self: _Face, value: Any) -> None:
+        setattr(self._core, name, value)
+
+    return property(read, write if settable else None)
+
+
+class _Face:
+    """What both of Flask's contexts are here."""
+
+    _core: CoreContext
+    g = _forward("g")
+    flashes = _forward("flashes")
+    url_adapter = _forward("url_adapter")
+    session = _forward("session", settable=False)
+    match_request = _forward("match_request", settable=False)
+    _after_request_functions = _forward("_after_request_functions", settable=False)
+    _cv_tokens = _forward("_tokens", settable=False)
+
+    @property
+    def app(self) -> Any:
+        return self._core.app
+
+    @property
+    def _session(self) -> Any:
+        return self._core.opened_session()
+
+    @_session.setter
+    def _session(self, value: Any) -> None:
+        self._core._session = value
+
+    @property
+    def request(self) -> Any:
+        return wrappers.face_of(self._core)
+
+    def push(self) -> None:
+        """Become the current context, open the session and match the URL."""
+        self._core.__enter__()
+
+    def pop(self, exc: BaseException | None = cast(BaseException, UNSET)) -> None:
+        """Run the teardown functions if this is the last pop, then restore the outer context."""
+        if exc is UNSET:
+            exc = sys.exc_info()[1]
+        self._core.__exit__(None, exc, None)
+
+    def __enter__(self) -> Self:
+        self.push()
+        return self
+
+    def __exit__(
+        self, kind: type | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.pop(value)
+
+    async def __aenter__(self) -> Self:
+        await self._core.push()
+        return self
+
+    async def __aexit__(
+        self, kind: type | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._core.pop(value)
+
+    def copy(self) -> Self:
+        """Return a new context of the same request, session and `g`."""
+        core = self._core.copy()
+        core.__dict__.pop(_FACE, None)
+        return cast("Self", face_of(core))
+
+
+class AppContext(_Face, flask_ctx.AppContext):
+    """An application's context."""
+
+    def __init__(self, app: Flask) -> None:
+        _attach(self, CoreContext(app))
+
+
+class RequestContext(_Face, flask_ctx.RequestContext):
+    """A request's context, and its application's."""
+
+    def __init__(
+        self, app: Flask, environ: dict[str, Any], request: Any = None, session: Any = None
+    ) -> None:
+        connection = _wsgi.connection_of(app, environ)
+        if request is not None:
+            wrappers.share(request, connection)
+        core = CoreContext(app, request=connection, session=session)
+        if request is not None:
+            core.__dict__[wrappers.FACE] = request
+        _attach(self, core)
+
+
+def _attach(face: Any, core: CoreContext) -> None:
+    face.__dict__["_core"] = core
+    core.__dict__[_FACE] = face
+
+
+def face_of(core: CoreContext) -> AppContext | RequestContext:
+    """Return Flask's context that stands for *core*."""
+    face = core.__dict__.get(_FACE)
+    if face is None:
+        cls = AppContext if core.connection is None else RequestContext
+        face = cls.__new__(cls)
+        _attach(face, core)
+    return cast(AppContext, face)
+
+
+def fill(core: CoreContext) -> tuple[Token[Any], Token[Any] | None]:
+    """Put *core*'s face into Flask's context variables."""
+    face = face_of(core)
+    app_token = flask_cv_app.set(cast(Any, face))
+    if core.connection is None:
+        return app_token, None
+    return app_token, flask_cv_request.set(cast(Any, face))
+
+
+def empty(tokens: tuple[Token[Any], Token[Any] | None]) -> None:
+    app_token, request_token = tokens
+    flask_cv_app.reset(app_token)
+    if request_token is not None:
+        flask_cv_request.reset(request_token)
+

@@ -1,0 +1,91 @@
+"""Flask's request and response, sharing their state with the async ones.
+
+A request's two faces are two objects with one instance dict. What Werkzeug's request keeps there
+(parsed form, cached data and JSON, URL rule, and whatever attributes users set) is at once the other
+face's. The bridge is in one place: the stream from which Werkzeug's request reads its body.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, cast, TYPE_CHECKING
+
+from flask import wrappers as flask_wrappers
+from flask.wrappers import Response as Response
+from werkzeug.utils import cached_property
+from werkzeug.wrappers import Request as WerkzeugRequest
+
+from . import _bridge
+
+if TYPE_CHECKING:
+    from quart.ctx import AppContext as CoreContext
+    from quart.wrappers import Request as CoreRequest, Websocket
+
+FACE = "_flask_request"
+
+
+class Request(flask_wrappers.Request):
+    """Flask's request; its environ is made from the ASGI scope when first asked for."""
+
+    if not TYPE_CHECKING:
+
+        @cached_property
+        def environ(self) -> dict[str, Any]:
+            from ._wsgi import environ_of
+
+            environ = environ_of(self)
+            environ.setdefault("werkzeug.request", self)
+            return environ
+
+        # As a class attribute, since the instance's dict is the async face's, which has none.
+        shallow = False
+
+
+class BodyStream(io.RawIOBase):
+    """A request's body as ``wsgi.input``: reading waits for what has not arrived."""
+
+    def __init__(self, request: CoreRequest) -> None:
+        self._request = request
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(_bridge.wait_unless_done(self._request.body.read_chunk()))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def share(request: Any, connection: CoreRequest | Websocket) -> None:
+    """Make *request* and *connection* two faces of one state; what *request* has wins."""
+    connection.__dict__.update(request.__dict__)
+    request.__dict__ = connection.__dict__
+
+
+def face_of(core: CoreContext) -> Any:
+    """Return Flask's request for *core*'s request, or for its websocket's handshake."""
+    face = core.__dict__.get(FACE)
+    if face is None:
+        face = core.__dict__[FACE] = _make_face(core)
+    return face
+
+
+def _make_face(core: CoreContext) -> flask_wrappers.Request:
+    connection = core.connection
+    if connection is None:
+        raise RuntimeError("There is no request here: the current context is an application's.")
+    cls = cast(Any, core.app)._flask_request_class
+    if cls.__init__ is WerkzeugRequest.__init__ and issubclass(cls, Request):
+        face = cls.__new__(cls)
+        face.__dict__ = connection.__dict__
+    else:
+        from ._wsgi import environ_of
+
+        face = cls(environ_of(connection))
+        share(face, connection)
+    face.json_module = core.app.json
+    return cast(flask_wrappers.Request, face)

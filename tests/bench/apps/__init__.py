@@ -1,0 +1,1 @@
+"""One module per contender; each has ``applications``, a dict of the apps that scenarios name."""

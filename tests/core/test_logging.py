@@ -1,0 +1,96 @@
+"""The application's logger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from quart import Quart
+from quart.logging import create_logger, default_handler, has_level_handler, LocalQueueHandler
+
+
+@pytest.fixture(autouse=True)
+def pristine_loggers() -> Iterator[None]:
+    yield
+    for name in "under_test", "under_test.app":
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+
+
+def cut_off() -> logging.Logger:
+    """Return a logger that pytest's handlers do not see; to be called within the test."""
+    parent = logging.getLogger("under_test")
+    parent.propagate = False
+    return parent
+
+
+def make_app() -> Quart:
+    cut_off()
+    return Quart("under_test.app", root_path=".")
+
+
+def test_it_writes_to_the_stderr_of_now(capsys: pytest.CaptureFixture[str]) -> None:
+    app = make_app()
+    app.logger.error("something")
+    err = capsys.readouterr().err
+    assert "ERROR in test_logging: something" in err
+
+
+def test_the_default_handler_can_be_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    app = make_app()
+    assert app.logger.handlers == [default_handler]
+    app.logger.removeHandler(default_handler)
+    app.logger.info("nothing")
+    assert capsys.readouterr().err == ""
+
+
+def test_it_is_named_like_the_application_and_made_once() -> None:
+    app = make_app()
+    assert app.logger.name == "under_test.app"
+    assert create_logger(app).handlers == [default_handler]
+
+
+def test_debug_mode_lowers_the_level_where_none_is_set() -> None:
+    app = make_app()
+    app.debug = True
+    assert app.logger.level == logging.DEBUG
+
+
+def test_a_level_that_is_set_stays() -> None:
+    app = make_app()
+    logging.getLogger(app.name).setLevel(logging.ERROR)
+    app.debug = True
+    assert app.logger.level == logging.ERROR
+
+
+def test_a_handler_above_is_enough() -> None:
+    app = make_app()
+    cut_off().addHandler(logging.NullHandler())
+    assert app.logger.handlers == []
+
+
+def test_has_level_handler() -> None:
+    parent = cut_off()
+    logger = logging.getLogger("under_test.app")
+    assert not has_level_handler(logger)
+    handler = logging.StreamHandler()
+    parent.addHandler(handler)
+    assert has_level_handler(logger)
+    handler.setLevel(logging.ERROR)
+    assert not has_level_handler(logger)
+    logger.setLevel(logging.ERROR)
+    assert has_level_handler(logger)
+
+
+def test_the_queue_handler_passes_records_on_as_they_are() -> None:
+    queue: SimpleQueue[Any] = SimpleQueue()
+    handler = LocalQueueHandler(queue)
+    record = logging.LogRecord("n", logging.INFO, "p", 1, "%s", (object(),), None)
+    handler.handle(record)
+    assert queue.get() is record

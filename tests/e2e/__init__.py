@@ -1,0 +1,1 @@
+"""Applications on real servers, asked by real clients over sockets."""

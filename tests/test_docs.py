@@ -1,0 +1,88 @@
+"""The Python examples of the documentation, run as written.
+
+The ``python`` blocks of a page run in order in one module, a process to a page, since some pages
+put the layer in place as ``flask``. A block may use ``await`` at its top level, as in an asyncio
+REPL. Lines after ``% check`` that begin with ``%``, a comment in MyST, run too: checks for us that
+a reader does not see.
+"""
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+LANGUAGES = {"console", "python", "text", "toml", "ini", "html", "json", "nginx"}
+
+BLOCK = re.compile(
+    r"^```python\n(?P<code>(?:.*\n)*?)```$|^% check\n(?P<check>(?:%.*\n)+)", re.MULTILINE
+)
+
+
+def blocks(text: str) -> Iterator[str]:
+    """The examples in *text*, each moved down to the line it has there, for tracebacks."""
+    for found in BLOCK.finditer(text):
+        group = "code" if found["code"] is not None else "check"
+        code = re.sub(r"(?m)^% ?", "", found[group]) if group == "check" else found[group]
+        yield "\n" * text.count("\n", 0, found.start(group)) + code
+
+
+def pages() -> list[Path]:
+    found = [path for path in DOCS.rglob("*.md") if "_build" not in path.parts]
+    return sorted(path for path in found if "examples" not in path.parts)
+
+
+def run_page(path: Path) -> None:
+    """Run the examples of one page; what is awaited shares one event loop."""
+    module = sys.modules["app"] = ModuleType("app")
+    module.__file__ = os.path.abspath("app.py")
+    with asyncio.Runner() as runner:
+        for block in blocks(path.read_text(encoding="utf-8")):
+            code = compile(block, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            if code.co_flags & inspect.CO_COROUTINE:
+                runner.run(eval(code, vars(module)))
+            else:
+                exec(code, vars(module))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if any(blocks(page.read_text()))], ids=lambda page: page.stem
+)
+def test_examples(page: Path, tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("FLASK_", "QUART_"))}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", __file__, str(page)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_every_block_names_its_language(page: Path) -> None:
+    fences = re.findall(r"^```+(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    opening = [fence for fence in fences[::2] if not fence.startswith("{")]
+    assert set(opening) <= LANGUAGES
+
+
+def test_a_page_is_split_into_its_examples() -> None:
+    page = "Text\n```python\nx = 1\n```\n\n% check\n% assert x == 1\n\n```text\nno\n```\n"
+    first, second = blocks(page)
+    assert first.splitlines() == ["", "", "x = 1"]
+    assert second.splitlines() == [*[""] * 6, "assert x == 1"]
+
+
+if __name__ == "__main__":
+    run_page(Path(sys.argv[1]))

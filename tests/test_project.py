@@ -1,0 +1,303 @@
+"""The project's own rules, as far as a machine can check them."""
+
+import ast
+import builtins
+import re
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import werkzeug.exceptions
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ("core/quart", "quart_flask_patch", "compat_matrix")
+
+FILE_LINES = 400
+FILE_LINES_OF = {"core/quart/app.py": 500}
+FUNCTION_LINES = 40
+FUNCTION_MEDIAN = 6
+
+FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Source(NamedTuple):
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+
+def read_sources(*folders: str) -> list[Source]:
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return [Source(p, t, ast.parse(t, str(p))) for p, t in zip(paths, texts, strict=True)]
+
+
+SOURCES = read_sources(*SHIPPED)
+CORE = [source for source in SOURCES if source.name.startswith("core/")]
+
+
+def functions(tree: ast.AST) -> Iterator[FunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, FunctionDef))
+
+
+def code_lines(function: FunctionDef) -> int:
+    """The lines of *function* without its decorators and its docstring."""
+    length = (function.end_lineno or function.lineno) - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function, clean=False) is not None:
+        length -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return length
+
+
+# --- Sizes ---------------------------------------------------------------------------------------
+
+
+def test_no_file_outgrows_its_budget() -> None:
+    lines = {source.name: source.text.count("\n") for source in SOURCES}
+    assert {n: c for n, c in lines.items() if c > FILE_LINES_OF.get(n, FILE_LINES)} == {}
+
+
+def test_no_function_outgrows_its_budget() -> None:
+    lengths = {
+        f"{source.name}:{function.lineno} {function.name}": code_lines(function)
+        for source in SOURCES
+        for function in functions(source.tree)
+    }
+    assert {name: n for name, n in lengths.items() if n > FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("folder", SHIPPED[:2])
+def test_functions_are_short_on_the_whole(folder: str) -> None:
+    lengths = [
+        code_lines(function)
+        for source in SOURCES
+        if source.name.startswith(folder)
+        for function in functions(source.tree)
+    ]
+    assert statistics.median(lengths or [0]) <= FUNCTION_MEDIAN
+
+
+# --- Imports -------------------------------------------------------------------------------------
+
+# From the top down. A module may import from a later line at module level, not from an earlier
+# one; modules that are not named here only have to stay out of import cycles.
+LAYERS = [
+    {"app"},
+    {"asgi", "_serving"},
+    {"blueprints"},
+    {"_scaffold"},
+    {"_pipeline"},
+    {"helpers", "templating", "sessions"},
+    {"ctx"},
+    {"wrappers"},
+    {"globals", "signals"},
+    {"typing", "utils"},
+]
+
+
+def module_of(source: Source) -> str:
+    parts = source.path.relative_to(ROOT / "core").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def runs_at_import(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports of a module that happen when it is imported: no type-only and no local ones."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        elif not isinstance(child, FunctionDef | ast.Lambda):
+            yield from runs_at_import(child)
+
+
+def imported_by(source: Source, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Absolute names *node* imports: of ``from a import b`` both ``a`` and ``a.b``."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        package = module_of(source).split(".")
+        package = package if source.path.stem == "__init__" else package[:-1]
+        package = package[: len(package) - node.level + 1]
+        base = ".".join([*package, node.module] if node.module else package)
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def import_graph() -> dict[str, set[str]]:
+    modules = {module_of(source) for source in CORE}
+    return {
+        module_of(source): {
+            # `from quart.x import y` needs quart.x; it does not lean on the package around it.
+            name
+            for node in runs_at_import(source.tree)
+            for name in imported_by(source, node)
+            if name in modules and name != module_of(source)
+        }
+        for source in CORE
+    }
+
+
+def layer_of(module: str) -> int | None:
+    noun = module.split(".")[1] if "." in module else ""
+    return next((rank for rank, nouns in enumerate(LAYERS) if noun in nouns), None)
+
+
+def test_imports_go_downward() -> None:
+    upward = [
+        f"{module} imports {other}"
+        for module, others in import_graph().items()
+        for other in sorted(others)
+        if (rank := layer_of(module)) is not None
+        and (other_rank := layer_of(other)) is not None
+        and other_rank < rank
+    ]
+    assert upward == []
+
+
+def test_no_import_cycle() -> None:
+    graph = import_graph()
+    # A package's __init__ names its own modules and they name each other; neither is a cycle
+    # unless one of them names the package.
+    while leaves := {module for module, others in graph.items() if not others & graph.keys()}:
+        for leaf in leaves:
+            del graph[leaf]
+    assert sorted(graph) == []
+
+
+def test_the_core_knows_nothing_of_the_layer_and_no_flask_app() -> None:
+    wrong = [
+        f"{source.name}:{node.lineno} {name}"
+        for source in CORE
+        if source.name != "core/quart/flask_patch.py"  # whose one line is the way to the layer
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imported_by(source, node)
+        if name.split(".")[0] == "quart_flask_patch"
+        or re.match(r"flask\.(app|Flask|blueprints|Blueprint)\b", name)
+    ]
+    assert wrong == []
+
+
+def test_private_names_of_flask_stay_in_one_file() -> None:
+    wrong = [
+        f"{source.name}:{node.lineno} {alias.name}"
+        for source in CORE
+        if source.name != "core/quart/_flask.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flask"
+        for alias in node.names
+        if re.match(r"_[a-z]", alias.name)
+    ]
+    assert wrong == []
+
+
+# --- Messages ------------------------------------------------------------------------------------
+
+# A bare one of these is a protocol, or carries its own description.
+NEEDS_NO_MESSAGE = {"StopIteration", "StopAsyncIteration", "GeneratorExit", "CancelledError"}
+
+
+def is_exception_class(name: str) -> bool:
+    found = getattr(builtins, name, None) or getattr(werkzeug.exceptions, name, None)
+    return isinstance(found, type) or bool(re.match(r"[A-Z]\w*(Error|Exception)$", name))
+
+
+def says_nothing(raised: ast.expr) -> bool:
+    called = isinstance(raised, ast.Call)
+    name = ast.unparse(raised.func if isinstance(raised, ast.Call) else raised).split(".")[-1]
+    if name in NEEDS_NO_MESSAGE or hasattr(werkzeug.exceptions, name):
+        return False
+    if isinstance(raised, ast.Call) and (raised.args or raised.keywords):
+        return False
+    return called or is_exception_class(name)
+
+
+def test_every_raise_carries_a_message() -> None:
+    silent = [
+        f"{source.name}:{node.lineno} raise {ast.unparse(node.exc)}"
+        for source in SOURCES
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Raise) and node.exc is not None and says_nothing(node.exc)
+    ]
+    assert silent == []
+
+
+# --- Words and paths -----------------------------------------------------------------------------
+
+# Put together here, so that this file passes its own test.
+UNWANTED = [
+    *(f"/{folder}/" for folder in ("work", "root", "farm", "tmp")),
+    *(f"{name}.md" for name in ("DESIGN", "INTERFACES", "STYLE", "USERS", "PERFORMANCE")),
+    "TODO" + ":",
+    "FIX" + "ME",
+]
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("needs git and its index, which an unpacked archive does not have")
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def test_no_trace_of_the_workshop() -> None:
+    found = []
+    for path in tracked_files():
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        found += [f"{path.relative_to(ROOT)}: {word}" for word in UNWANTED if word in text]
+    assert found == []
+
+
+def test_the_top_level_is_what_it_should_be() -> None:
+    visible = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
+    assert {name for name in visible if not name.startswith(".")} == {
+        *("pyproject.toml", "README.md"),
+        *("quart_flask_patch", "core", "tests", "compat_matrix", "docs"),
+    }
+
+
+# --- README and CI -------------------------------------------------------------------------------
+
+
+def readme_commands() -> list[str]:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_readme_holds_two_commands() -> None:
+    demo, tests = readme_commands()
+    assert demo.startswith('pip install -e ".[demo]" && python -m quart_flask_patch --app docs/')
+    assert tests == 'pip install -e ".[dev]" && python -m pytest'
+
+
+def test_the_readme_names_files_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = re.findall(r"`(docs/[\w/]+\.md)`", readme)
+    assert names
+    assert [name for name in names if not (ROOT / name).is_file()] == []
+
+
+def test_ci_takes_the_test_command_from_the_readme() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    (line,) = (line for line in script.splitlines() if line.startswith("test_command="))
+    shell = ["bash", "-c", f'{line}; printf %s "$test_command"']
+    printed = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert printed == readme_commands()[1]
+    assert 'eval "$test_command"' in script
