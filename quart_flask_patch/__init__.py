@@ -1,1 +1,15 @@
+"""Flask's extensions and applications, unchanged, on an async core.
 
+Importing this package, as ``quart_flask_patch`` or by ``import quart.flask_patch``, puts it in place
+as ``flask``.
+"""
+
+from __future__ import annotations
+
+import sys as _sys
+
+from . import _inject
+from ._bridge import bridged as bridged, wait as wait
+from ._places import runs_in as runs_in
+
+_inject.install(_sys.modules[__name__])

@@ -109,13 +109,15 @@ def runs_in(name: str) -> Callable[[F], F]:
 class Layer(Strategy):
     """The strategy that puts sync code on a par with async code."""
 
-    def place_for(self, app: Quart, view: Callable[..., Any] | None) -> Place:
+    def place_for(
+        self, app: Quart, view: Callable[..., Any] | None, default: str | None
+    ) -> Place:
         chosen = None if view is None else _chosen(view)
         if chosen is not None:
             return PLACES[chosen]
         if view is not None and _runs_async(view):
             return PLACES["loop"]
-        return self.sync_place(app)
+        return self.sync_place(app, default)
 
     def sync_place(self, app: Quart, default: str | None = None) -> Place:
         """Return the place of plain views: as the environment says, or *default*, or the config."""

@@ -195,6 +195,7 @@ class _Exchange:
         self._input = _Input(environ)
         self._sent: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
         self._wanted: asyncio.Event
         self._changed: asyncio.Event
         self.start: dict[str, Any] | None = None
@@ -212,7 +213,9 @@ class _Exchange:
             await self._changed.wait()
         if self._sent:
             return self._sent.popleft()
-        await self._task
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         return None
 
     async def _run(self) -> None:
@@ -220,6 +223,9 @@ class _Exchange:
             await self._app.asgi_app(
                 cast(Any, self._scope), cast(Any, self._input.receive), cast(Any, self._send)
             )
+        except BaseException as error:
+            # Kept, so that even a KeyboardInterrupt reaches the caller, once, through `advance`.
+            self._error = error
         finally:
             self._changed.set()
 

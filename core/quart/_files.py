@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, UTC as UTC
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, IO, TYPE_CHECKING
+from unicodedata import normalize
+from urllib.parse import quote
 from zlib import adler32 as adler32
 
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from .wrappers.response import ResponseBody
 
 DEFAULT_MIMETYPE = "application/octet-stream"
+# What may stay as it is in a parameter of a header, besides letters and digits.
+_RFC_5987_SAFE = "!#$&+-.^_`|~"
 
 
 async def send_from_directory(
@@ -183,7 +187,12 @@ def _set_size(response: Response, size: int | None) -> None:
 
 
 def _set_disposition(response: Response, kind: str, name: str | None) -> None:
-    names = {} if name is None else {"filename": name}
+    names = {}
+    if name is not None:
+        # Old clients read the first, a simpler name; RFC 6266 prefers the second.
+        names["filename"] = normalize("NFKD", name).encode("ascii", "ignore").decode()
+        if not name.isascii():
+            names["filename*"] = f"UTF-8''{quote(name, safe=_RFC_5987_SAFE)}"
     response.headers.set("Content-Disposition", kind, **names)
 
 

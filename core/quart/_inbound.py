@@ -145,6 +145,7 @@ class Inbound:
                 self._timer = None
             if self._watcher is not None:
                 self._watcher.cancel()
+                await asyncio.wait([self._watcher])
 
     @types.coroutine
     def _stepped(self, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:

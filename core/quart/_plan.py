@@ -118,10 +118,17 @@ class Plan:
     )
 
     def __init__(
-        self, app: Quart, kind: Kind, endpoint: str | None, place: _strategy.Place | None
+        self,
+        app: Quart,
+        kind: Kind,
+        endpoint: str | None,
+        place: _strategy.Place | str | None,
     ) -> None:
         view = None if endpoint is None else app.view_functions.get(endpoint)
-        self.place = place or _strategy.current().place_for(app, view)
+        if isinstance(place, _strategy.Place):
+            self.place = place
+        else:
+            self.place = _strategy.current().place_for(app, view, place)
         parent = "" if endpoint is None else endpoint.rpartition(".")[0]
         self.blueprints: list[str] = split_blueprint_path(parent) if parent else []
         inward = [None, *reversed(self.blueprints)]
@@ -155,7 +162,7 @@ class Plans:
     __slots__ = ("_plans", "_steps")
 
     def __init__(self) -> None:
-        self._plans: dict[tuple[Kind, str | None, _strategy.Place | None], Plan] = {}
+        self._plans: dict[tuple[Kind, str | None, _strategy.Place | str | None], Plan] = {}
         self._steps: dict[Kind, Any] = {}
 
     def clear(self) -> None:
@@ -163,8 +170,13 @@ class Plans:
         self._steps.clear()
 
     def get(
-        self, app: Quart, kind: Kind, endpoint: str | None, place: _strategy.Place | None = None
+        self,
+        app: Quart,
+        kind: Kind,
+        endpoint: str | None,
+        place: _strategy.Place | str | None = None,
     ) -> Plan:
+        """Return the plan of *endpoint* in *place*: a certain one, a default's name, or any."""
         key = kind, endpoint, place
         plan = self._plans.get(key)
         if plan is None:

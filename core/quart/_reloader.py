@@ -32,6 +32,9 @@ RELOAD_EXIT_CODE = 3
 #: Set in the child. Werkzeug's own variable is set too, so that `is_running_from_reloader()`,
 #: which extensions ask before they start something once, is right.
 RUN_MAIN = "QUART_RUN_MAIN"
+_MARKS = {RUN_MAIN: "true", "WERKZEUG_RUN_MAIN": "true"}
+#: With which Python ends after an exception that nobody caught.
+FAILED_EXIT_CODE = 1
 #: Seconds between two looks at the files.
 INTERVAL = 0.5
 
@@ -43,35 +46,53 @@ def is_child() -> bool:
 
 def supervise(environment: Mapping[str, str] | None = None) -> int:
     """Run this command as a child until it ends for good, and return its exit code."""
-    command = [sys.executable, *sys.orig_argv[1:]]
-    variables = {**os.environ, RUN_MAIN: "true", "WERKZEUG_RUN_MAIN": "true", **(environment or {})}
-    children: list[subprocess.Popen[bytes]] = []
-    with _signals_passed_to(children):
+    supervisor = _Supervisor({**os.environ, **_MARKS, **(environment or {})})
+    with supervisor.handling_signals():
+        return supervisor.run()
+
+
+class _Supervisor:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+
+    def run(self) -> int:
+        command = [sys.executable, *sys.orig_argv[1:]]
         while True:
             # Sockets that were bound here are meant to be inherited.
-            children[:] = [subprocess.Popen(command, env=variables, close_fds=False)]
-            code = children[0].wait()
-            if code != RELOAD_EXIT_CODE:
-                # As a shell has it, a signal gives 128 and its number.
-                return code if code >= 0 else 128 - code
+            self._child = subprocess.Popen(command, env=self._environment, close_fds=False)
+            code = self._child.wait()
+            if code == RELOAD_EXIT_CODE or (code == FAILED_EXIT_CODE and self._wait_to_mend()):
+                continue
+            # As a shell has it, a signal gives 128 and its number.
+            return code if code >= 0 else 128 - code
 
+    def _wait_to_mend(self) -> bool:
+        """Wait for a change after the program failed before it could watch for one itself."""
+        watcher = Watcher()
+        while not self._stopping:
+            if watcher.changed():
+                return True
+            time.sleep(INTERVAL)
+        return False
 
-@contextmanager
-def _signals_passed_to(children: list[subprocess.Popen[bytes]]) -> Iterator[None]:
-    # The child decides what a signal means, and how long its shutdown takes. An interrupt from
-    # the keyboard reaches it twice then, which it takes for one.
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        for child in children:
-            if os.name == "posix":
-                child.send_signal(number)
+    @contextmanager
+    def handling_signals(self) -> Iterator[None]:
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        before = {number: signal.signal(number, self._pass_on) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    before = {number: signal.signal(number, pass_on) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        # The child decides what a signal means, and how long its shutdown takes. An interrupt
+        # from the keyboard reaches it twice then, which it takes for one.
+        self._stopping = True
+        if os.name == "posix" and self._child is not None:
+            self._child.send_signal(number)
 
 
 class Watcher:

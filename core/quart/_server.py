@@ -8,11 +8,12 @@ import os
 import signal
 import ssl
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from socket import socket
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Any, TypeAlias
 
 import click
@@ -33,6 +34,9 @@ Certificate: TypeAlias = "ssl.SSLContext | tuple[str, str | None] | str | None"
 GRACE = 2.0
 #: Seconds that a cancelled request gets to clean up.
 CLEANUP = 1.0
+#: Seconds after which another request to stop is a new one. Under the reloader an interrupt from
+#: the keyboard arrives twice, from the terminal and from the parent.
+IMPATIENCE = 0.5
 #: The close code of a websocket whose server goes away (RFC 6455, 7.4.1).
 GOING_AWAY = 1001
 #: The environment variable that tells a reloaded process which socket it inherits.
@@ -61,10 +65,9 @@ class ServeOptions:
     exclude_patterns: Sequence[str] = ()
 
     @property
-    def bind(self) -> str:
-        if self.host.startswith(("unix:", "fd:")):
-            return self.host
-        return f"{self.host}:{self.port}"
+    def address(self) -> tuple[str, int] | None:
+        """The address of a TCP socket; ``None`` for other kinds."""
+        return None if self.host.startswith(("unix:", "fd:")) else (self.host, self.port)
 
 
 class ServerConfig(Config):
@@ -75,12 +78,14 @@ class ServerConfig(Config):
     """
 
     ssl_context: ssl.SSLContext | None = None
+    address: tuple[str, int] | None = None
     _sockets: Sockets | None = None
 
     @classmethod
     def from_options(cls, options: ServeOptions) -> ServerConfig:
         config = cls()
-        config.bind = [options.bind]
+        config.address = options.address
+        config.bind = [options.host]
         config.ca_certs, config.certfile, config.keyfile = (
             options.ca_certs,
             options.certfile,
@@ -112,8 +117,16 @@ class ServerConfig(Config):
 
     def create_sockets(self) -> Sockets:
         if self._sockets is None:
+            if self.address is not None:
+                # Not left to hypercorn, which loses the socket if it cannot be bound.
+                family = AF_INET6 if ":" in self.address[0] else AF_INET
+                self.bind = [f"fd://{create_server(self.address, family=family).detach()}"]
             self._sockets = super().create_sockets()
         return self._sockets
+
+    def inherit(self, fileno: str) -> None:
+        """Use a socket that the parent process has bound."""
+        self.address, self.bind = None, [f"fd://{fileno}"]
 
     def bound(self) -> list[socket]:
         sockets = self.create_sockets()
@@ -141,14 +154,19 @@ class ServerConfig(Config):
 
 
 class Stop:
-    """Asks a server to stop; asking twice means at once."""
+    """Asks a server to stop; asking again later means at once."""
 
     def __init__(self) -> None:
         self._requested = asyncio.Event()
         self._forced = asyncio.Event()
+        self._since = 0.0
 
     def request(self) -> None:
-        (self._forced if self._requested.is_set() else self._requested).set()
+        if not self._requested.is_set():
+            self._since = time.monotonic()
+            self._requested.set()
+        elif time.monotonic() - self._since >= IMPATIENCE:
+            self._forced.set()
 
     def force(self) -> None:
         self._requested.set()
@@ -219,8 +237,10 @@ class _Connection:
 
     async def send(self, message: Any) -> None:
         if self._gone:
-            # What ASGI has a server raise when there is nobody left to send to.
-            raise OSError("the server is stopping and has closed this websocket")
+            if message["type"] == "websocket.send":
+                # What ASGI has a server raise when there is nobody left to send to.
+                raise OSError("the server is stopping and has closed this websocket")
+            return
         self._accepted = self._accepted or message["type"] == "websocket.accept"
         self._gone = message["type"] == "websocket.close"
         await self._send(message)
@@ -277,6 +297,7 @@ async def serve(
         closing.append(asyncio.create_task(connections.close(stop)))
 
     config.log_to(app)
+    config.create_sockets()
     try:
         if shutdown_trigger is not None:
             await hypercorn_serve(connections, config, shutdown_trigger=trigger, mode="asgi")
@@ -342,7 +363,7 @@ def _run_child(
         app = load()
         config = ServerConfig.from_options(options)
         if SERVER_FD in os.environ:
-            config.bind = [f"fd://{os.environ[SERVER_FD]}"]
+            config.inherit(os.environ[SERVER_FD])
         must_reload = _run_loop(
             loop, bool(getattr(app, "debug", False)), _serve_and_watch(app, config, watcher)
         )

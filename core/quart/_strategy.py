@@ -96,8 +96,11 @@ class Strategy:
     inline: Place = Inline()
     _on_loop: Place = Place()
 
-    def place_for(self, app: Quart, view: Function | None) -> Place:
-        """Choose the place of a connection by its *view* (None when the URL matched none)."""
+    def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
+        """Choose the place of a connection by its *view* (None when the URL matched none).
+
+        *default* is what the context says of itself, if anything.
+        """
         return self._on_loop
 
     def wait(self, awaitable: Awaitable[T]) -> T:

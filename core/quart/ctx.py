@@ -55,7 +55,8 @@ class AppContext:
         self._g: _AppCtxGlobals | None = None
         self._outer: AppContext | None = None
         self._plan: Plan | None = None
-        self._place: _strategy.Place | None = None
+        #: Where its work runs: a certain place, the name of a default, or as the view says.
+        self.place: _strategy.Place | str | None = None
         self._lease: _worker.Lease | None = None
         self._after: list[Callable[[Any], Any]] | None = None
         self._tokens: list[tuple[Token[AppContext], Any]] = []
@@ -134,7 +135,7 @@ class AppContext:
         if self._plan is None:
             endpoint = None if self.connection is None else self.connection.endpoint
             self._plan = self.app._plans.get(
-                self.app, self.kind or REQUEST, endpoint, self._place
+                self.app, self.kind or REQUEST, endpoint, self.place
             )
         return self._plan
 
@@ -226,7 +227,7 @@ class AppContext:
         await self.pop(exc_value)
 
     def __enter__(self) -> AppContext:
-        self._place, self._plan = _strategy.current().inline, None
+        self.place, self._plan = _strategy.current().inline, None
         _strategy.finish(self.push())
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast, ClassVar, IO, NoReturn, TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -33,6 +34,10 @@ ParserFunc = Callable[
 
 # Browsers send UTF-8. These are what else is believed: not every codec is safe to offer.
 _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
+# A line without its end, after the line break before it. A CR may be half of its end.
+_LAST_LINE = re.compile(rb"(?:\r\n|[\r\n])([^\r\n]*)\r?\Z")
+# RFC 2046 allows spaces after a boundary. More than these do not count.
+_MAX_PADDING = 64
 
 
 class FormDataParser:
@@ -167,26 +172,18 @@ class MultiPartParser:
         decoder = MultipartDecoder(
             boundary, max_form_memory_size=self._buffer_limit(), max_parts=self.max_form_parts
         )
+        pieces = _Pieces(boundary, self.buffer_size)
         parts = _Parts(self, content_length)
         try:
             async for chunk in body:
-                for piece in self._pieces(chunk):
+                for piece in pieces.cut(chunk):
                     parts.feed(decoder, piece)
+            parts.feed(decoder, pieces.held)
             parts.feed(decoder, None)
         except BaseException:
             parts.close()
             raise
         return self.cls(parts.fields), self.cls(parts.files)
-
-    def _pieces(self, chunk: bytes) -> Iterator[Any]:
-        # The decoder searches its buffer anew for each part: handed 1 MiB at once it takes five
-        # times as long as in pieces.
-        if len(chunk) <= self.buffer_size:
-            yield chunk
-            return
-        view = memoryview(chunk)
-        for start in range(0, len(chunk), self.buffer_size):
-            yield view[start : start + self.buffer_size]
 
     def _buffer_limit(self) -> int | None:
         # The decoder's limit is for its buffer, which holds a piece, whatever part that is of. The
@@ -194,6 +191,45 @@ class MultiPartParser:
         if self.max_form_memory_size is None:
             return None
         return max(self.max_form_memory_size, 2 * self.buffer_size)
+
+
+class _Pieces:
+    """Cuts what arrives where the decoder can stand it.
+
+    The decoder searches its buffer anew for each part: handed 1 MiB at once it takes five times as
+    long as in pieces. And where it is handed a boundary without the end of the boundary's line, it
+    takes the CR before the boundary for content (Werkzeug 3.1). So a line that is not over is held
+    back if it may be a boundary's.
+    """
+
+    def __init__(self, boundary: bytes, size: int) -> None:
+        self.held = b""
+        self._boundary = b"--" + boundary
+        self._reach = len(self._boundary) + _MAX_PADDING
+        # Larger than what may be held back, so that there is always a piece to hand over.
+        self._size = max(size, 2 * self._reach)
+
+    def cut(self, chunk: bytes) -> Iterator[bytes | memoryview]:
+        data = self.held + chunk if self.held else chunk
+        view, start, stop = memoryview(data), 0, 0
+        while stop < len(data):
+            stop = min(start + self._size, len(data))
+            settled = stop - self._unfinished(data[max(stop - self._reach, 0) : stop])
+            if settled > start:
+                yield view[start:settled]
+            start = settled
+        self.held = data[start:]
+
+    def _unfinished(self, tail: bytes) -> int:
+        """Return the length of the line at the end of *tail* that may yet become a boundary's."""
+        found = _LAST_LINE.search(tail)
+        if found is None:
+            return 0
+        line = found[1]
+        if line.startswith(self._boundary) or self._boundary.startswith(line):
+            over = not line and tail[: found.start()].rstrip(b" \t").endswith(self._boundary)
+            return 0 if over else len(tail) - found.start()
+        return 1 if tail.endswith(b"\r") else 0
 
 
 class _Parts:
@@ -211,8 +247,9 @@ class _Parts:
         self._file: IO[bytes] | None = None
         self._field_size = 0
 
-    def feed(self, decoder: MultipartDecoder, piece: bytes | None) -> None:
-        decoder.receive_data(piece)
+    def feed(self, decoder: MultipartDecoder, piece: bytes | memoryview | None) -> None:
+        # The decoder only adds the piece to a bytearray.
+        decoder.receive_data(cast("bytes | None", piece))
         event = decoder.next_event()
         while not isinstance(event, (Epilogue, NeedData)):
             self._collect(event)

@@ -14,6 +14,8 @@ from werkzeug.exceptions import abort as werkzeug_abort, NotFound as NotFound
 from werkzeug.utils import redirect as werkzeug_redirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from . import _strategy
+
 # Some of these are here because users import them from here.
 from ._files import (
     adler32 as adler32,
@@ -37,7 +39,6 @@ from .wrappers import Response as Response
 from .wrappers.response import ResponseBody as ResponseBody
 
 if TYPE_CHECKING:
-    from .ctx import AppContext
     from .typing import ResponseTypes
 
 _FALSE = frozenset({"0", "false", "no"})
@@ -102,8 +103,14 @@ def get_template_attribute(template_name: str, attribute: str) -> Any:
     """Return a macro or variable that a template exports, to call it from Python.
 
     Under an async Jinja environment, calling a macro gives an awaitable.
+
+    Raises:
+        RuntimeError: if the template has to wait for something before it knows what it exports.
     """
-    return getattr(current_app.jinja_env.get_template(template_name).module, attribute)
+    template = app_ctx.app.jinja_env.get_template(template_name)
+    if not template.environment.is_async:
+        return getattr(template.module, attribute)
+    return getattr(_strategy.finish(template.make_module_async()), attribute)
 
 
 def url_for(
@@ -169,7 +176,7 @@ def stream_with_context(func: Any) -> Any:
 
 
 class _KeptStream(AsyncIterator[Any]):
-    """An async iterator that has entered its context until it ends or is closed."""
+    """An async iterator that runs in the context it was made in, and keeps it from ending."""
 
     def __init__(self, source: AsyncIterator[Any] | Iterator[Any]) -> None:
         ctx = _cv_app.get(None)
@@ -179,12 +186,26 @@ class _KeptStream(AsyncIterator[Any]):
                 " view function, not in what the response iterates over later."
             )
         self._source = source if isinstance(source, AsyncIterator) else run_sync_iterable(source)
-        self._ctx: AppContext | None = ctx
-        ctx.enter()
+        self._ctx = ctx
+        self._keeps = False
         if ctx.connection is not None:
-            ctx.after_this().append(self._drop_if_unused)
+            # Not before it is known that the stream will be used: a view may yet fail, and then
+            # nobody would end the context.
+            ctx.after_this().append(self._keep_if_used)
+
+    async def _keep_if_used(self, response: Any) -> Any:
+        used = getattr(response, "is_streamed", False)
+        if used and not self._keeps:
+            self._ctx.enter()
+        elif self._keeps and not used:
+            self._ctx.exit()
+        self._keeps = used
+        return response
 
     async def __anext__(self) -> Any:
+        outside = _cv_app.get(None) is not self._ctx
+        if outside:
+            self._ctx.enter()
         try:
             return await anext(self._source)
         except StopAsyncIteration:
@@ -193,6 +214,9 @@ class _KeptStream(AsyncIterator[Any]):
         except BaseException as error:
             await self._leave(error)
             raise
+        finally:
+            if outside:
+                self._ctx.exit()
 
     async def aclose(self) -> None:
         close = getattr(self._source, "aclose", None)
@@ -203,12 +227,6 @@ class _KeptStream(AsyncIterator[Any]):
             await self._leave(None)
 
     async def _leave(self, error: BaseException | None) -> None:
-        ctx, self._ctx = self._ctx, None
-        if ctx is not None:
-            await ctx.pop(error)
-
-    async def _drop_if_unused(self, response: Any) -> Any:
-        """Let the context end with its request after all, if the answer is no stream."""
-        if self._ctx is not None and not getattr(response, "is_streamed", False):
-            await self.aclose()
-        return response
+        keeps, self._keeps = self._keeps, False
+        if keeps:
+            await self._ctx.pop(error)

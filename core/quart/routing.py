@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from werkzeug.exceptions import BadHost
 from werkzeug.routing import Map, MapAdapter, Rule, RuleFactory
 
-if TYPE_CHECKING:
-    from .wrappers.base import BaseRequestWebsocket
+from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
 #: (domain, path) -> the rules that match exactly this, in order.
 StaticRules = dict[tuple[str, str], list[Rule]]

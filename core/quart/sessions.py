@@ -7,6 +7,7 @@ signed on one side can be read on the other.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, UTC as UTC
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import sessions as flask_sessions
@@ -16,16 +17,13 @@ from flask.sessions import (
     session_json_serializer as session_json_serializer,
     SessionMixin as SessionMixin,
 )
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as Response
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from flask.sansio.app import App
     from itsdangerous import URLSafeTimedSerializer
-    from werkzeug.wrappers import Response as WerkzeugResponse
-
-    from .wrappers import Response
-    from .wrappers.base import BaseRequestWebsocket
 
 if TYPE_CHECKING:
     # To a type checker they are not Flask's, whose methods are not awaited.
@@ -48,7 +46,6 @@ class SessionInterface(_Interface):
         null_session_class: type[NullSession]
         pickle_based: bool
 
-        def is_null_session(self, instance: object) -> bool: ...
         def get_cookie_name(self, app: App) -> str: ...
         def get_cookie_domain(self, app: App) -> str | None: ...
         def get_cookie_path(self, app: App) -> str: ...
@@ -62,6 +59,10 @@ class SessionInterface(_Interface):
     async def make_null_session(self, app: App) -> NullSession:
         """Return what stands for the session where none can be opened: it refuses writing."""
         return self.null_session_class()
+
+    def is_null_session(self, instance: object) -> bool:
+        """Whether *instance* is what `make_null_session` returns."""
+        return isinstance(instance, self.null_session_class)
 
     async def open_session(self, app: App, request: BaseRequestWebsocket) -> SessionMixin | None:
         """Return the session of *request*, a new one, or None if the app cannot have one."""

@@ -279,3 +279,23 @@ def test_within_passes_a_cancellation_on() -> None:
             await task
 
     asyncio.run(main())
+
+
+def test_the_same_under_trio() -> None:
+    trio = pytest.importorskip("trio")
+
+    async def receive() -> dict[str, Any]:
+        await trio.sleep(0)
+        return {"type": "http.request", "body": b"data"}
+
+    async def main() -> None:
+        body = Body(None, None)
+        body.receive_from(receive)
+        assert await within(60, body) == b"data"
+        with pytest.raises(TimeoutError):
+            await within(0.001, trio.sleep_forever())
+        with trio.move_on_after(0.001) as scope:
+            await within(60, trio.sleep_forever())
+        assert scope.cancelled_caught
+
+    trio.run(main)

@@ -109,15 +109,16 @@ class AsyncConsole(code.InteractiveConsole):
         """Run what was typed; plain code runs on the loop too, so that it may create tasks."""
         try:
             self.run_coroutine(self._execute(code))
-        except SystemExit:
-            raise
-        except BaseException:
-            self.showtraceback()
+        except KeyboardInterrupt:
+            self.write("\nKeyboardInterrupt\n")
 
     async def _execute(self, code: CodeType) -> None:
-        result = FunctionType(code, self.locals)()
-        if iscoroutine(result):
-            await result
+        try:
+            result = FunctionType(code, self.locals)()
+            if iscoroutine(result):
+                await result
+        except Exception:
+            self.showtraceback()
 
 
 @click.command("shell", short_help="Run a shell in the app context.")
@@ -143,7 +144,7 @@ def shell_command(info: ScriptInfo) -> None:
         try:
             names.update(app.make_shell_context())
             _call_interactive_hook(names)
-            console.interact(banner=banner)
+            console.interact(banner=banner, exitmsg="")
         finally:
             console.run_coroutine(context.pop(None))
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Seconds that an app gets to end after a failing test hung up on it; then it is cancelled.
 HANG_UP_TIMEOUT = 1.0
 
+#: Seconds that an app gets to raise an error after it has ended an exchange.
+LAST_WORD_TIMEOUT = 0.1
+
 MessageT = TypeVar("MessageT", bytes, "str | bytes")
 
 
@@ -115,8 +118,10 @@ class _Connection(Generic[MessageT]):
         item = await self._receive_queue.get()
         if isinstance(item, _End):
             self._receive_queue.put_nowait(item)  # for the next who asks
-            self._seen = item.error
-            raise item.error
+            # An app that fails ends the exchange before it raises; the reason says more.
+            await asyncio.wait([self._started_task()], timeout=LAST_WORD_TIMEOUT)
+            self._seen = self._error or item.error
+            raise self._seen
         return item
 
     async def __aiter__(self) -> AsyncIterator[MessageT]:
@@ -172,11 +177,9 @@ class _Connection(Generic[MessageT]):
                 "expected the app to answer, but it ended (or was disconnected) before it sent"
                 " http.response.start; look at its view or at the middleware around it"
             )
-        response = self.app.response_class(
-            bytes(self.response_data), self.status_code, self.headers
-        )
-        # Exactly what was sent: constructing a response would add defaults.
-        response.headers = self.headers
+        response = self.app.response_class(bytes(self.response_data), self.status_code)
+        # Exactly what was sent: constructing a response adds defaults.
+        response.headers = self.headers.copy()
         return response
 
     async def _asgi_receive(self) -> ASGIReceiveEvent:

@@ -56,9 +56,9 @@ class Request(BaseRequestWebsocket):
     class with the same dict sees the same state. The properties here go before that dict.
     """
 
-    body_class = Body
-    form_data_parser_class = FormDataParser
-    lock_class = asyncio.Lock
+    body_class: type[Body] = Body
+    form_data_parser_class: type[FormDataParser] = FormDataParser
+    lock_class: type[Any] = asyncio.Lock
 
     _max_content_length: int | None = None
     _max_form_memory_size: int | None = None

@@ -70,12 +70,12 @@ class Response(SansIOResponse):
 
     automatically_set_content_length = True
     default_mimetype: str | None = "text/html"
-    data_body_class = DataBody
-    file_body_class = FileBody
+    data_body_class: type[DataBody] = DataBody
+    file_body_class: type[FileBody] = FileBody
     #: Whether reading a streamed body keeps it, so that it can be sent afterwards.
     implicit_sequence_conversion = True
-    io_body_class = IOBody
-    iterable_body_class = IterableBody
+    io_body_class: type[IOBody] = IOBody
+    iterable_body_class: type[IterableBody] = IterableBody
     json_module: Any = json
     #: Seconds that sending may take; None for no limit, `...` for the `RESPONSE_TIMEOUT` config.
     timeout: Any = Ellipsis

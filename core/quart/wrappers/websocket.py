@@ -135,7 +135,7 @@ class Buffer:
 class Websocket(BaseRequestWebsocket):
     """A websocket, as the async function that handles it sees it."""
 
-    buffer_class = Buffer
+    buffer_class: type[Buffer] = Buffer
 
     #: Whether the handshake has been accepted, be the websocket still open or not.
     accepted = False

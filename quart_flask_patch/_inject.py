@@ -1,0 +1,96 @@
+"""Puts the layer in place as ``flask``.
+
+Three things happen, once, in this order: the core gets the layer's strategy; the few names that the
+layer replaces are replaced in Flask's modules, and in every module that had imported them already;
+and the layer's package takes the place of ``flask`` in `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import warnings
+from types import ModuleType
+from typing import Any
+
+import flask
+import flask.cli
+
+from quart import _strategy
+
+from . import app, blueprints, cli, ctx, genuine, wrappers
+from ._places import LAYER
+
+#: What is replaced, by the name of Flask's module and of the thing in it.
+REPLACED: dict[tuple[str, str], Any] = {
+    ("flask.app", "Flask"): app.Flask,
+    ("flask.blueprints", "Blueprint"): blueprints.Blueprint,
+    ("flask.cli", "run_command"): cli.run_command,
+    ("flask.ctx", "AppContext"): ctx.AppContext,
+    ("flask.ctx", "RequestContext"): ctx.RequestContext,
+    ("flask.wrappers", "Request"): wrappers.Request,
+}
+_OURS = ("quart", "quart_flask_patch")
+
+
+def install(package: ModuleType) -> None:
+    """Put *package* in place as ``flask``, unless it is."""
+    if sys.modules["flask"] is package:
+        return
+    _import_all()
+    _report_subclasses()
+    _strategy.install(LAYER)
+    _replace_names()
+    flask.cli.cli.add_command(cli.run_command)
+    _fill(package)
+    sys.modules["flask"] = package
+
+
+def _import_all() -> None:
+    """Import all of Flask's modules, so that none is looked for in the layer's folder later."""
+    for module in pkgutil.walk_packages(flask.__path__, "flask."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def _replace_names() -> None:
+    originals = {
+        id(getattr(genuine, name)): replacement for (_, name), replacement in REPLACED.items()
+    }
+    for name, module in list(sys.modules.items()):
+        if module is None or name.partition(".")[0] in _OURS:
+            continue
+        for attribute, value in list(getattr(module, "__dict__", {}).items()):
+            replacement = originals.get(id(value))
+            if replacement is not None:
+                setattr(module, attribute, replacement)
+
+
+def _report_subclasses() -> None:
+    """Warn of classes made from the genuine `Flask` before the layer was there."""
+    early = [
+        f"{cls.__module__}.{cls.__qualname__}"
+        for cls in genuine.Flask.__subclasses__()
+        if cls.__module__.partition(".")[0] not in _OURS
+    ]
+    if early:
+        warnings.warn(
+            f"Subclassed from flask.Flask before quart.flask_patch was imported, and so still"
+            f" Flask's own, on WSGI: {', '.join(early)}. Import quart.flask_patch first, or start"
+            " the application with `python -m quart_flask_patch`.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def _fill(package: ModuleType) -> None:
+    """Give *package* all names of the genuine module, but those that it has of its own."""
+    own = set(vars(package))
+    for name, value in vars(flask).items():
+        if name == "__getattr__" or not (name.startswith("__") or name in own):
+            setattr(package, name, value)
+    for name, module in list(sys.modules.items()):
+        parent, _, child = name.rpartition(".")
+        if parent == "flask":
+            setattr(package, child, module)

@@ -1,0 +1,9 @@
+"""The genuine Flask's names, as they were before the layer was put in place."""
+
+from __future__ import annotations
+
+from flask.app import Flask as Flask
+from flask.blueprints import Blueprint as Blueprint
+from flask.cli import run_command as run_command
+from flask.ctx import AppContext as AppContext, RequestContext as RequestContext
+from flask.wrappers import Request as Request, Response as Response

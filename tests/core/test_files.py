@@ -1,0 +1,236 @@
+"""Answering with files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import datetime, timedelta, UTC
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.exceptions import NotFound
+
+from quart import Quart, Response, send_file, send_from_directory
+
+CONTENT = bytes(range(256)) * 1024
+WHEN = datetime(2024, 2, 29, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "data.bin"
+    path.write_bytes(CONTENT)
+    os.utime(path, (WHEN.timestamp(), WHEN.timestamp()))
+    return path
+
+
+def ask(
+    view: Any,
+    method: str = "GET",
+    config: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> tuple[Response, bytes]:
+    """Return the response, and its body, of an application with this one view."""
+    app = Quart(__name__)
+    app.testing = True
+    app.config.update(config or {})
+
+    @app.route("/")
+    async def index() -> Any:
+        return await view()
+
+    async def main() -> tuple[Any, bytes]:
+        response = await app.test_client().open("/", method=method, headers=headers)
+        return response, await response.get_data(as_text=False)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", [Path, str, os.fsencode])
+def test_a_path(file: Path, kind: Any) -> None:
+    response, body = ask(lambda: send_file(kind(file)))
+    assert body == CONTENT
+    assert response.content_length == len(CONTENT)
+    assert response.mimetype == "application/octet-stream"
+    assert response.last_modified == WHEN
+    assert response.get_etag()[0] is not None
+    assert "Content-Disposition" not in response.headers
+
+
+def test_head_says_how_much_it_would_be(file: Path) -> None:
+    response, body = ask(lambda: send_file(file), "HEAD")
+    assert (response.status_code, response.content_length, body) == (200, len(CONTENT), b"")
+
+
+def test_a_file_in_memory() -> None:
+    response, body = ask(lambda: send_file(BytesIO(CONTENT), "image/png"))
+    assert (body, response.content_length, response.mimetype) == (
+        CONTENT,
+        len(CONTENT),
+        "image/png",
+    )
+    assert response.get_etag() == (None, None)
+
+
+def test_an_open_file(file: Path) -> None:
+    with file.open("rb") as opened:
+        response, body = ask(lambda: send_file(opened, attachment_filename="x.png"))
+    assert (body, response.mimetype) == (CONTENT, "image/png")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [(BytesIO(b""), "pass mimetype or attachment_filename"), (StringIO(""), "binary mode")],
+)
+def test_what_cannot_be_sent(source: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ask(lambda: send_file(source))
+
+
+@pytest.mark.parametrize(
+    ("name", "mimetype", "encoding"),
+    [("a.txt", "text/plain", None), ("a.tar.gz", "application/x-tar", "gzip"), ("a", None, None)],
+)
+def test_the_type_comes_from_the_name(
+    tmp_path: Path, name: str, mimetype: Any, encoding: Any
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"x")
+    response, _ = ask(lambda: send_file(path))
+    assert response.mimetype == (mimetype or "application/octet-stream")
+    assert response.headers.get("Content-Encoding") == encoding
+    assert "Content-Encoding" not in ask(lambda: send_file(path, as_attachment=True))[0].headers
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"as_attachment": True}, "attachment; filename=data.bin"),
+        ({"as_attachment": True, "attachment_filename": "a b"}, 'attachment; filename="a b"'),
+        ({"download_name": "a"}, "inline; filename=a"),
+        (
+            {"as_attachment": True, "download_name": "ü"},
+            "attachment; filename=u; filename*=UTF-8''%C3%BC",
+        ),
+    ],
+)
+def test_the_name_to_save_it_under(file: Path, options: Any, expected: str) -> None:
+    response, _ = ask(lambda: send_file(file, **options))
+    assert response.headers["Content-Disposition"] == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body"),
+    [
+        ("bytes=0-3", 206, CONTENT[:4]),
+        ("bytes=-4", 206, CONTENT[-4:]),
+        (f"bytes={len(CONTENT) - 2}-", 206, CONTENT[-2:]),
+        ("bytes=70000-200000", 206, CONTENT[70000:200001]),
+    ],
+)
+@pytest.mark.parametrize("memory", [True, False])
+def test_ranges(file: Path, asked: str, status: int, body: bytes, memory: bool) -> None:
+    def view() -> Any:
+        source = BytesIO(CONTENT) if memory else file
+        return send_file(source, "image/png", conditional=True)
+
+    response, received = ask(view, headers={"Range": asked})
+    assert (response.status_code, response.content_length) == (status, len(body))
+    assert received == body
+    assert response.headers.get("Accept-Ranges") == "bytes"
+
+
+def test_a_range_outside_of_the_file(file: Path) -> None:
+    async def view() -> Any:
+        return await send_file(file, conditional=True)
+
+    response, _ = ask(view, headers={"Range": "bytes=9999999-"})
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
+
+
+def test_a_file_that_was_handed_over_is_closed_when_its_range_is_wrong() -> None:
+    opened = BytesIO(b"1234")
+    response, _ = ask(
+        lambda: send_file(opened, "a/b", conditional=True), headers={"Range": "bytes=9-"}
+    )
+    assert (response.status_code, opened.closed) == (416, True)
+
+
+def test_it_is_not_sent_again_if_unchanged(file: Path) -> None:
+    def view() -> Any:
+        return send_file(file, conditional=True)
+
+    response, _ = ask(view)
+    for header, name in ("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified"):
+        again, body = ask(view, headers={header: response.headers[name]})
+        assert (again.status_code, body) == (304, b"")
+    os.utime(file, (1, 1))
+    assert ask(view, headers={"If-None-Match": response.headers["ETag"]})[0].status_code == 200
+
+
+def test_only_on_request_is_it_conditional(file: Path) -> None:
+    response, body = ask(lambda: send_file(file), headers={"Range": "bytes=0-3"})
+    assert (response.status_code, body) == (200, CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "expected"),
+    [
+        ({}, None, {"public", "max-age=43200"}),
+        ({}, {"SEND_FILE_MAX_AGE_DEFAULT": None}, {"no-cache"}),
+        ({}, {"SEND_FILE_MAX_AGE_DEFAULT": 5}, {"public", "max-age=5"}),
+        ({"cache_timeout": 7}, None, {"public", "max-age=7"}),
+        ({"max_age": 7}, None, {"public", "max-age=7"}),
+        ({"cache_timeout": 0}, None, {"no-cache", "max-age=0"}),
+    ],
+)
+def test_how_long_it_may_be_kept(file: Path, options: Any, config: Any, expected: set[str]) -> None:
+    response, _ = ask(lambda: send_file(file, **options), config=config)
+    assert set(response.headers["Cache-Control"].split(", ")) == expected
+    age = response.cache_control.max_age
+    if age is None:
+        assert response.expires is None
+    else:
+        assert response.expires is not None
+        left = response.expires - datetime.now(UTC)
+        assert timedelta(seconds=age - 60) < left <= timedelta(seconds=age)
+
+
+@pytest.mark.parametrize("when", [WHEN - timedelta(1), (WHEN - timedelta(1)).timestamp()])
+def test_the_date_and_the_tag_can_be_given(file: Path, when: Any) -> None:
+    response, _ = ask(lambda: send_file(file, last_modified=when, etag="mine"))
+    assert response.last_modified == WHEN - timedelta(1)
+    assert response.get_etag() == ("mine", False)
+    options: list[dict[str, Any]] = [{"add_etags": False}, {"etag": False}]
+    for option in options:
+        assert "ETag" not in ask(lambda: send_file(file, **option))[0].headers  # noqa: B023
+
+
+def test_the_server_in_front_may_send_it(file: Path) -> None:
+    response, body = ask(lambda: send_file(file), config={"USE_X_SENDFILE": True})
+    assert response.headers["X-Sendfile"] == str(file)
+    assert body == b""
+
+
+def test_a_directory(file: Path) -> None:
+    response, body = ask(
+        lambda: send_from_directory(file.parent, file.name), headers={"Range": "bytes=0-3"}
+    )
+    assert (response.status_code, body) == (206, CONTENT[:4])
+    assert ask(lambda: send_from_directory(bytes(file.parent), file.name))[1] == CONTENT
+
+
+@pytest.mark.parametrize("name", ["missing", "../data.bin", "/etc/hosts", ".", "", "a\0b"])
+def test_what_is_not_in_the_directory_is_not_found(file: Path, name: str) -> None:
+    inner = file.parent / "inner"
+    inner.mkdir()
+
+    async def view() -> Any:
+        with pytest.raises(NotFound):
+            await send_from_directory(inner, name)
+        return ""
+
+    ask(view)
