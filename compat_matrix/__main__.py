@@ -16,27 +16,27 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from compat_matrix._compare import Comparison, compare, compare_with_counts
-from compat_matrix._environment import EnvironmentProblem, cache_dir
+from compat_matrix._compare import compare, compare_with_counts, Comparison
+from compat_matrix._environment import cache_dir, EnvironmentProblem
 from compat_matrix._report import (
-    RowReport,
     comparison_lines,
     count_text,
     line,
     reference_line,
     report_data,
+    RowReport,
     summary,
     why_lines,
 )
-from compat_matrix._rows import PLACES, Row, RowError, choose_rows, load_rows
+from compat_matrix._rows import choose_rows, load_rows, PLACES, Row, RowError
 from compat_matrix._run import (
     FLASK,
-    Result,
-    Side,
     flask_result,
     layer_result,
     load_result,
+    Result,
     result_file,
+    Side,
     suites,
 )
 

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from compat_matrix._rows import (
-    Row,
-    Settings,
     digest,
     load_settings,
     project_dependencies,
+    Row,
+    Settings,
 )
 
 if sys.platform != "win32":

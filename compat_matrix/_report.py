@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from compat_matrix._compare import Comparison, Difference, counts_of
+from compat_matrix._compare import Comparison, counts_of, Difference
 from compat_matrix._rows import Counts, Row
 from compat_matrix._run import Result, Side
 

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compat_matrix._environment import (
-    EnvironmentProblem,
     add_standins,
     environment,
     environment_digest,
+    EnvironmentProblem,
     python_of,
     sdist,
     unpack,
 )
-from compat_matrix._rows import HERE, PROJECT, Place, Row, digest, load_settings, row_digest
+from compat_matrix._rows import digest, HERE, load_settings, Place, PROJECT, Row, row_digest
 
 # Which outcome a test has whose phases (setup, call, teardown) had several: the first of these.
 BY_WEIGHT = ("error", "failed", "unfinished", "xfailed", "xpassed", "skipped", "passed")

@@ -1,7 +1,7 @@
 """Flask's extensions and applications, unchanged, on an async core.
 
-Importing this package, as ``quart_flask_patch`` or by ``import quart.flask_patch``, puts it in place
-as ``flask``.
+Importing this package, as ``quart_flask_patch`` or by ``import quart.flask_patch``, puts it in
+place as ``flask``.
 """
 
 from __future__ import annotations

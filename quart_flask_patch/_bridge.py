@@ -1,8 +1,8 @@
 """How sync code waits beneath an async task: the only place that knows.
 
 A task enters plain code in a child greenlet (`portal`). When that code waits (`wait`), each future
-that the awaitable yields is switched up to the task, and the task yields it to its event loop as its
-own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context variables
+that the awaitable yields is switched up to the task, and the task yields it to its event loop as
+its own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context variables
 behave as if the code had awaited, on any loop.
 
 The invariant: a bridge's greenlet runs in its task's Context object, and whoever switched a future
@@ -17,7 +17,7 @@ from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from quart import _strategy, _worker
+from quart import _worker
 
 from . import _runner
 
@@ -89,14 +89,6 @@ def wait(awaitable: Awaitable[T]) -> T:
             return cast(_worker.Work, current).wait(awaitable)
         current = current.parent
     return _runner.run(awaitable)
-
-
-def wait_unless_done(awaitable: Awaitable[T]) -> T:
-    """Like `wait`, for an awaitable of the core's own, which may be stepped on any thread.
-
-    If it needs no waiting, as for bytes that are here already, nothing is handed over.
-    """
-    return cast(T, _strategy.finish(awaitable))
 
 
 def bridged(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:

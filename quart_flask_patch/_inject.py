@@ -30,6 +30,7 @@ REPLACED: dict[tuple[str, str], Any] = {
     ("flask.ctx", "AppContext"): ctx.AppContext,
     ("flask.ctx", "RequestContext"): ctx.RequestContext,
     ("flask.wrappers", "Request"): wrappers.Request,
+    ("werkzeug.serving", "run_simple"): cli.run_simple,
 }
 _OURS = ("quart", "quart_flask_patch")
 

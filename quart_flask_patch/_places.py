@@ -109,9 +109,7 @@ def runs_in(name: str) -> Callable[[F], F]:
 class Layer(Strategy):
     """The strategy that puts sync code on a par with async code."""
 
-    def place_for(
-        self, app: Quart, view: Callable[..., Any] | None, default: str | None
-    ) -> Place:
+    def place_for(self, app: Quart, view: Callable[..., Any] | None, default: str | None) -> Place:
         chosen = None if view is None else _chosen(view)
         if chosen is not None:
             return PLACES[chosen]

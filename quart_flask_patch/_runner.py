@@ -16,7 +16,7 @@ from quart._worker import discard, in_trio
 T = TypeVar("T")
 
 _UNBRIDGED = """\
-Sync code waits for async code here, in a task of the running event loop, and nothing bridges the two.
+Sync code waits for async code here, in a task of the running event loop, and nothing bridges them.
 
 The layer bridges what it calls itself: views, hooks, handlers, template functions. This code was
 reached another way, such as asyncio.create_task(...) or a callback of the loop. Either

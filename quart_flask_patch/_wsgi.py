@@ -14,10 +14,10 @@ from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
 from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
 from quart.wrappers import Request as CoreRequest
-from werkzeug.http import HTTP_STATUS_CODES
 
 from . import _bridge, _runner
 
@@ -116,7 +116,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         "root_path": root_path,
         "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
         "headers": [
-            (name.lower().encode("latin-1"), str(value).encode("latin-1"))
+            (name.lower().encode("latin-1"), _header_bytes(str(value)))
             for name, value in EnvironHeaders(environ)
         ],
         "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
@@ -138,24 +138,33 @@ def _context_face(core: Any) -> Any:
     return face_of(core)
 
 
+def _header_bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        # Not from a server, which gives latin-1 only, but from a test.
+        return value.encode()
+
+
 def _decoded(path: str) -> str:
     return path.encode("latin-1").decode("utf-8", "replace")
 
 
-def came_as_wsgi(scope: Any) -> bool:
-    return _ENVIRON in scope
+def environ_given(scope: Any) -> dict[str, Any] | None:
+    """Return the environ that a WSGI call came with, if the scope was made from one."""
+    return cast("dict[str, Any] | None", scope.get(_ENVIRON))
 
 
 def connection_of(app: Flask, environ: dict[str, Any]) -> CoreRequest:
     """Return the async face of a request that is there as a WSGI *environ*."""
     scope = scope_of(environ)
-    headers = Headers([(n.decode("latin-1").title(), v.decode("latin-1")) for n, v in scope["headers"]])
     request = app._connection_class(
         scope["method"],
         scope["scheme"],
         _decoded(environ.get("PATH_INFO", "")) or "/",
         scope["query_string"],
-        headers,
+        # As Flask has it: who changes the environ changes the headers.
+        EnvironHeaders(environ),
         scope["root_path"],
         scope["http_version"],
         cast(Any, scope),
@@ -193,6 +202,7 @@ class _Exchange:
         self._app = app
         self._scope = scope_of(environ)
         self._input = _Input(environ)
+        self._context = _runner.caller_context()
         self._sent: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
@@ -201,12 +211,10 @@ class _Exchange:
         self.start: dict[str, Any] | None = None
 
     async def advance(self) -> bytes | None:
-        """Return the next piece of the body; None at its end."""
+        """Return the next piece of the body, b"" if there is none yet; None at its end."""
         if self._task is None:
             self._wanted, self._changed = asyncio.Event(), asyncio.Event()
-            self._task = asyncio.get_running_loop().create_task(
-                self._run(), context=_runner.caller_context()
-            )
+            self._task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
         if not self._sent and not self._task.done():
             self._wanted.set()
             self._changed.clear()
@@ -216,7 +224,7 @@ class _Exchange:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        return None
+        return None if self._task.done() else b""
 
     async def _run(self) -> None:
         try:
@@ -232,13 +240,20 @@ class _Exchange:
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.start = message
+            if not any(name == b"content-length" for name, _ in message["headers"]):
+                # It may be a stream: none of it is made before the caller has the head.
+                await self._pause()
             return
         if message.get("body") or not message.get("more_body"):
             self._sent.append(message.get("body", b""))
         if message.get("more_body"):
-            self._wanted.clear()
-            self._changed.set()
-            await self._wanted.wait()
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Go on when the caller wants more."""
+        self._wanted.clear()
+        self._changed.set()
+        await self._wanted.wait()
 
     async def cancel(self) -> None:
         if self._task is not None and not self._task.done():
@@ -272,5 +287,7 @@ def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., 
     if start is None:
         raise RuntimeError("The application ended without an answer; this is a bug in it or in us.")
     headers = [(n.decode("latin-1").title(), v.decode("latin-1")) for n, v in start["headers"]]
-    start_response(f"{start['status']} {HTTP_STATUS_CODES.get(start['status'], 'UNKNOWN')}", headers)
+    start_response(
+        f"{start['status']} {HTTP_STATUS_CODES.get(start['status'], 'UNKNOWN')}", headers
+    )
     return _Body(exchange, first)

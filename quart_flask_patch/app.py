@@ -6,24 +6,25 @@ clients) is Flask's own code. What the pipeline does is the core's pipeline, wai
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
 from flask.app import Flask as GenuineFlask
+from flask.cli import AppGroup
 from flask.config import Config
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import SecureCookieSessionInterface
 from flask.templating import Environment
-from werkzeug.datastructures import ImmutableDict
-from werkzeug.routing import Rule
+from werkzeug.datastructures import EnvironHeaders, ImmutableDict
+from werkzeug.routing import MapAdapter, Rule
 
 from quart import _strategy
+from quart._flask import flask_context_processor
 from quart._plan import step_of
 from quart.app import current_context, Quart
 from quart.ctx import AppContext as CoreContext
-from quart.wrappers import Request as CoreRequest, Websocket
+from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _bridge, _wsgi, ctx as _ctx, wrappers
 
@@ -41,15 +42,54 @@ def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
+    """Make a Flask response of what a view returned, be it an async generator."""
+    if isinstance(result, tuple) and result:
+        result = _flask_body(app, result[0]), *result[1:]
+    else:
+        result = _flask_body(app, result)
     return GenuineFlask.make_response(app, result)
+
+
+def _flask_body(app: Any, body: Any) -> Any:
+    if isinstance(body, CoreResponse):
+        return wrappers.response_of(app, body)
+    return wrappers.SyncStream(body) if hasattr(body, "__aiter__") else body
+
+
+class _Entry:
+    """An application's bound ``__call__``: coroutine function to who asks, WSGI to who calls so.
+
+    Servers choose ASGI or WSGI by `inspect.iscoroutinefunction(app.__call__)`, which looks at a
+    function's code; what has a function's attributes is one to it (see `inspect.signature`).
+    """
+
+    __slots__ = ("_app",)
+    __code__ = Quart.__call__.__code__
+    __name__ = "__call__"
+    __defaults__ = None
+    __kwdefaults__ = None
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def __call__(self, *args: Any) -> Any:
+        if len(args) == 2:
+            return self._app.wsgi_app(*args)
+        return self._app.asgi_app(*args)
+
+
+class _EntryDescriptor:
+    def __get__(self, app: Flask | None, owner: type[Flask]) -> Any:
+        return self if app is None else _Entry(app)
+
+    def __call__(self, app: Flask, *args: Any) -> Any:
+        return _Entry(app)(*args)
 
 
 class _FlaskMeta(type):
     def __instancecheck__(cls, instance: object) -> bool:
         # Extensions ask whether they were given an application; a Quart application is one.
-        return super().__instancecheck__(instance) or (
-            cls is Flask and isinstance(instance, Quart)
-        )
+        return super().__instancecheck__(instance) or (cls is Flask and isinstance(instance, Quart))
 
 
 class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
@@ -67,6 +107,9 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
             "SYNC_PLACE": "thread",
         }
     )
+    _cli_class = AppGroup
+    # It reads Flask's context variables, and so what Flask's helpers see.
+    _context_processor = staticmethod(flask_context_processor)
     jinja_environment = Environment
     json_provider_class = DefaultJSONProvider
     request_class = wrappers.Request
@@ -78,14 +121,16 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
 
     # Flask's own, which Quart's would hide
 
+    create_url_adapter = GenuineFlask.create_url_adapter
     create_jinja_environment = GenuineFlask.create_jinja_environment
     get_send_file_max_age = GenuineFlask.get_send_file_max_age
     make_response = step_of(_make_response)(
-        wraps(GenuineFlask.make_response)(lambda self, rv: GenuineFlask.make_response(self, rv))
+        wraps(GenuineFlask.make_response)(lambda self, rv: _make_response(self, None, rv))
     )
     make_shell_context = GenuineFlask.make_shell_context
     open_instance_resource = GenuineFlask.open_instance_resource
     open_resource = GenuineFlask.open_resource
+    run = GenuineFlask.run
     send_static_file = GenuineFlask.send_static_file
     test_cli_runner = GenuineFlask.test_cli_runner
     test_client = GenuineFlask.test_client
@@ -106,41 +151,16 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
     preprocess_request = _waits(Quart.preprocess_request)
     process_response = _waits(Quart.process_response)
 
-    def _prepare(self) -> None:
-        processors = self.template_context_processors[None][:]
-        super()._prepare()
-        # Flask's reads Flask's context variables, and so what its helpers see.
-        self.template_context_processors[None] = processors
-
     def _add_static_route(self, static_host: str | None, host_matching: bool) -> None:
         """Flask's own constructor has added it."""
 
     # Being called
 
-    def __call__(self, *args: Any) -> Any:
-        """Be an ASGI application, or called with two arguments a WSGI one."""
-        if len(args) == 2:
-            return self.wsgi_app(*args)
-        return super().__call__(*args)
+    __call__: Any = _EntryDescriptor()
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
         return _wsgi.wsgi_app(self, environ, start_response)
-
-    def run(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        debug: bool | None = None,
-        load_dotenv: bool = True,
-        **options: Any,
-    ) -> None:
-        """Serve the application on hypercorn, for development, until interrupted."""
-        if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-            return
-        from .cli import serve
-
-        serve(self, host, port, debug, load_dotenv, **options)
 
     # Contexts
 
@@ -151,11 +171,14 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
         return _ctx.RequestContext(self, environ)
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
+        environ = _wsgi.environ_given(connection.scope)
+        if environ is not None:
+            connection.headers = EnvironHeaders(environ)
         core = CoreContext(
             self,
             **{"websocket" if isinstance(connection, Websocket) else "request": connection},
         )
-        if _wsgi.came_as_wsgi(connection.scope):
+        if environ is not None:
             # The caller's thread is the request's own already.
             core.place = "loop"
         return core
@@ -168,6 +191,17 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
     def _flask_request_class(self) -> Any:
         return self.request_class
 
+    def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
+        connection = core.connection
+        if connection is not None and (
+            _wsgi.environ_given(connection.scope) is not None
+            or type(self).create_url_adapter is not Flask.create_url_adapter
+            or "create_url_adapter" in self.__dict__
+        ):
+            return self.create_url_adapter(wrappers.face_of(core))
+        # The same without an environ, which has not been made yet.
+        return Quart.create_url_adapter(self, connection)
+
     def _face_of(self, core: CoreContext) -> Any:
         return wrappers.face_of(core)
 
@@ -177,7 +211,7 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
             return bool(propagate)
         # Behind a WSGI call there is Flask's client, or a debugger, that wants the error itself.
         connection = core.connection
-        as_wsgi = connection is not None and _wsgi.came_as_wsgi(connection.scope)
+        as_wsgi = connection is not None and _wsgi.environ_given(connection.scope) is not None
         return self.testing or (self.debug and as_wsgi)
 
     # How functions are called
@@ -190,5 +224,3 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
             return _bridge.wait(func(*args, **kwargs))
 
         return waiting
-
-

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from flask.blueprints import Blueprint as GenuineBlueprint
-
-from quart.blueprints import Blueprint as CoreBlueprint
-
 from typing import Any
+
+from flask.blueprints import Blueprint as GenuineBlueprint
+from flask.cli import AppGroup
+
+from quart._flask import flask_context_processor
+from quart.blueprints import Blueprint as CoreBlueprint
 
 
 class Blueprint(CoreBlueprint, GenuineBlueprint):
     """A blueprint whose methods are synchronous, as Flask's are."""
 
+    _cli_class = AppGroup
+    _context_processor = staticmethod(flask_context_processor)
     get_send_file_max_age = GenuineBlueprint.get_send_file_max_age
     open_resource: Any = GenuineBlueprint.open_resource
     send_static_file: Any = GenuineBlueprint.send_static_file
-
-    def _prepare(self) -> None:
-        processors = self.template_context_processors[None][:]
-        super()._prepare()
-        self.template_context_processors[None] = processors

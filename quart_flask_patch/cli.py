@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Any, TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
-from flask.cli import cli as flask_cli, load_dotenv as flask_load_dotenv, ScriptInfo
-from flask.helpers import get_debug_flag, get_load_dotenv
+from flask.cli import cli as flask_cli, ScriptInfo
+from flask.helpers import get_debug_flag
 
 from quart._server import run_app, ServeOptions
+from quart.app import Quart
 from quart.cli import serve_app
 
 from . import genuine
-
-if TYPE_CHECKING:
-    import ssl
-
-    from .app import Flask
 
 
 @click.command("run", short_help="Run a development server.", params=genuine.run_command.params)
@@ -61,38 +56,60 @@ def _certificate(cert: Any) -> Any:
     return (cert, None) if isinstance(cert, str) and cert != "adhoc" else cert
 
 
-def serve(
-    app: Flask,
-    host: str | None,
-    port: int | None,
-    debug: bool | None,
-    load_dotenv: bool,
-    *,
-    use_reloader: bool | None = None,
-    ssl_context: ssl.SSLContext | tuple[str, str | None] | str | None = None,
-    extra_files: Sequence[str] = (),
-    exclude_patterns: Sequence[str] = (),
-    **options: Any,
+def run_simple(
+    hostname: str,
+    port: int,
+    application: Any,
+    use_reloader: bool = False,
+    use_debugger: bool = False,
+    use_evalex: bool = True,
+    extra_files: Iterable[str] | None = None,
+    exclude_patterns: Iterable[str] | None = None,
+    reloader_interval: int = 1,
+    reloader_type: str = "auto",
+    threaded: bool = False,
+    processes: int = 1,
+    request_handler: Any = None,
+    static_files: Any = None,
+    passthrough_errors: bool = False,
+    ssl_context: Any = None,
 ) -> None:
-    """Do what `flask.Flask.run` does, on hypercorn; other options of Werkzeug's server are void."""
-    if get_load_dotenv(load_dotenv):
-        flask_load_dotenv()
-        if "FLASK_DEBUG" in os.environ:
-            app.debug = get_debug_flag()
-    if debug is not None:
-        app.debug = bool(debug)
-    name_host, _, name_port = (app.config.get("SERVER_NAME") or "").partition(":")
+    """Stand for Werkzeug's `run_simple`: a Flask application is served on hypercorn.
+
+    Anything else, such as one within WSGI middleware, is served by Werkzeug. `flask.Flask.run` and
+    scripts that call `run_simple` themselves end here.
+    """
+    if not isinstance(application, Quart) or static_files:
+        genuine.run_simple(
+            hostname,
+            port,
+            application,
+            use_reloader,
+            use_debugger,
+            use_evalex,
+            extra_files,
+            exclude_patterns,
+            reloader_interval,
+            reloader_type,
+            threaded,
+            processes,
+            request_handler,
+            static_files,
+            passthrough_errors,
+            ssl_context,
+        )
+        return
     run_app(
-        lambda: app,
+        lambda: application,
         ServeOptions(
-            host=host or name_host or "127.0.0.1",
-            port=int(port if port is not None else name_port or 5000),
+            host=hostname,
+            port=port,
             ssl_context=ssl_context,
             extra_files=tuple(extra_files or ()),
             exclude_patterns=tuple(exclude_patterns or ()),
         ),
         framework="Flask",
-        use_reloader=app.debug if use_reloader is None else use_reloader,
+        use_reloader=use_reloader,
     )
 
 

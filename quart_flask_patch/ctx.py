@@ -19,11 +19,12 @@ from quart.ctx import AppContext as CoreContext
 from . import _wsgi, wrappers
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from .app import Flask
 
 _FACE = "_flask_face"
+_UNSET = cast(BaseException, UNSET)
 
 
 def _forward(name: str, settable: bool = True) -> Any:
@@ -70,9 +71,9 @@ class _Face:
         """Become the current context, open the session and match the URL."""
         self._core.__enter__()
 
-    def pop(self, exc: BaseException | None = cast(BaseException, UNSET)) -> None:
+    def pop(self, exc: BaseException | None = _UNSET) -> None:
         """Run the teardown functions if this is the last pop, then restore the outer context."""
-        if exc is UNSET:
+        if exc is _UNSET:
             exc = sys.exc_info()[1]
         self._core.__exit__(None, exc, None)
 
@@ -152,4 +153,3 @@ def empty(tokens: tuple[Token[Any], Token[Any] | None]) -> None:
     flask_cv_app.reset(app_token)
     if request_token is not None:
         flask_cv_request.reset(request_token)
-

@@ -7,3 +7,4 @@ from flask.blueprints import Blueprint as Blueprint
 from flask.cli import run_command as run_command
 from flask.ctx import AppContext as AppContext, RequestContext as RequestContext
 from flask.wrappers import Request as Request, Response as Response
+from werkzeug.serving import run_simple as run_simple

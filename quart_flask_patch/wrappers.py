@@ -1,19 +1,23 @@
 """Flask's request and response, sharing their state with the async ones.
 
 A request's two faces are two objects with one instance dict. What Werkzeug's request keeps there
-(parsed form, cached data and JSON, URL rule, and whatever attributes users set) is at once the other
-face's. The bridge is in one place: the stream from which Werkzeug's request reads its body.
+(parsed form, cached data and JSON, URL rule, and whatever attributes users set) is at once the
+other face's. The bridge is in one place: the stream from which Werkzeug's request reads its body.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import wrappers as flask_wrappers
 from flask.wrappers import Response as Response
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
+
+from quart.wrappers import Response as CoreResponse
+from quart.wrappers.response import DataBody
 
 from . import _bridge
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from quart.wrappers import Request as CoreRequest, Websocket
 
 FACE = "_flask_request"
+_END: Any = object()
 
 
 class Request(flask_wrappers.Request):
@@ -53,11 +58,51 @@ class BodyStream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
-            self._rest = memoryview(_bridge.wait_unless_done(self._request.body.read_chunk()))
+            body = self._request.body
+            chunk = body.take()
+            self._rest = memoryview(_bridge.wait(body.read_chunk()) if chunk is None else chunk)
         size = min(len(buffer), len(self._rest))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
+
+
+class SyncStream(Iterator[Any]):
+    """The async iterable with which a view answered, for sync code to step through too."""
+
+    def __init__(self, chunks: AsyncIterable[Any]) -> None:
+        self._chunks = aiter(chunks)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._chunks
+
+    def __next__(self) -> Any:
+        chunk = _bridge.wait(_next_of(self._chunks))
+        if chunk is _END:
+            raise StopIteration
+        return chunk
+
+
+async def _next_of(chunks: AsyncIterator[Any]) -> Any:
+    return await anext(chunks, _END)
+
+
+def response_of(app: Any, response: CoreResponse) -> Response:
+    """Return the Flask response that stands for the async one."""
+    body = response.response
+    content = body.data if isinstance(body, DataBody) else SyncStream(_chunks_of(response))
+    made = app.response_class(content, status=response.status)
+    made.headers = response.headers
+    return cast(Response, made)
+
+
+async def _chunks_of(response: CoreResponse) -> AsyncIterator[Any]:
+    try:
+        async with response.response as body:
+            async for chunk in body:
+                yield chunk
+    finally:
+        await response.close()
 
 
 def share(request: Any, connection: CoreRequest | Websocket) -> None:

@@ -13,24 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from compat_matrix import __main__ as tool
-from compat_matrix import _environment, _report, _run
+from compat_matrix import __main__ as tool, _environment, _report, _run
 from compat_matrix._compare import compare, compare_with_counts
 from compat_matrix._environment import EnvironmentProblem
 from compat_matrix._rows import (
-    HERE,
-    PROJECT,
+    choose_rows,
     Counts,
     Deselected,
-    Row,
-    RowError,
-    choose_rows,
+    HERE,
     load_rows,
     load_settings,
     parse_row,
+    PROJECT,
+    Row,
     row_digest,
+    RowError,
 )
-from compat_matrix._run import FLASK, Case, Result, Side, read_events, run_suite
+from compat_matrix._run import Case, FLASK, read_events, Result, run_suite, Side
 
 LAYER = Side("layer", "thread")
 

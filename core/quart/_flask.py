@@ -14,6 +14,7 @@ from flask.helpers import _split_blueprint_path
 from flask.sansio.app import App
 from flask.sansio.blueprints import Blueprint as SansioBlueprint
 from flask.sansio.scaffold import _sentinel as UNSET, setupmethod as setupmethod
+from flask.templating import _default_template_ctx_processor as flask_context_processor
 
 if TYPE_CHECKING:
     from flask.sansio.scaffold import Scaffold
@@ -23,6 +24,7 @@ __all__ = [
     "BlueprintBase",
     "_AppCtxGlobals",
     "find_error_handler",
+    "flask_context_processor",
     "flask_cv_app",
     "flask_cv_request",
     "has_served",

@@ -8,9 +8,9 @@ up to `AHEAD` bytes, and cancels the handler when the client is gone.
 from __future__ import annotations
 
 import asyncio
+import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-import types
 from typing import Any, TypeVar
 
 from ._worker import in_trio
@@ -107,7 +107,7 @@ class Inbound:
             self._watcher = asyncio.get_running_loop().create_task(self._run_ahead())
 
     async def _run_ahead(self) -> None:
-        assert self._changed is not None and self._handler is not None
+        assert self._changed is not None
         while True:
             while self._size >= AHEAD:
                 self._changed.clear()
@@ -120,7 +120,7 @@ class Inbound:
             self._changed.set()
         self.gone = message
         # A handler that is asking for the next message is told by that.
-        if not self.receiving and not self._handler.done():
+        if not self.receiving and self._handler is not None and not self._handler.done():
             self.cancelled = True
             self._handler.cancel()
         self._changed.set()

@@ -24,7 +24,7 @@ from .signals import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """The names and rules of one kind of connection; `REQUEST` and `WEBSOCKET` are all there are."""
+    """The names and rules of a kind of connection; `REQUEST` and `WEBSOCKET` are all there are."""
 
     name: str
     #: A websocket view may return nothing.

@@ -7,9 +7,8 @@ takes effect; what differs between the kinds of connection is asked of `ctx.kind
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from blinker import Signal
@@ -18,7 +17,7 @@ from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServe
 from werkzeug.routing import RoutingException
 
 from ._flask import find_error_handler, mark_served
-from .globals import _cv_app
+from ._kind import REQUEST
 from .sessions import SecureCookieSessionInterface
 from .signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down
 from .wrappers.base import ClientDisconnectedError
@@ -86,6 +85,9 @@ async def _in_place(ctx: AppContext) -> Any:
                 await finalize(app, ctx, None, from_error_handler=True)
             raise
     finally:
+        # A stream that was to keep the context will not be sent.
+        while raised is not None and len(ctx._tokens) > 1:
+            ctx.exit()
         preserve = ctx.connection.scope.get("quart.preserve_context")  # type: ignore[union-attr]
         if preserve is not None:
             preserve(ctx)
@@ -128,9 +130,10 @@ async def close_context(app: Quart, ctx: AppContext, exc: BaseException | None) 
 
 
 async def _close_connection(ctx: AppContext) -> None:
-    close = getattr(ctx.connection, "close_form", None)
-    if close is not None:
-        close()
+    """Close the files that a request came with."""
+    close = getattr(ctx.connection, "close", None)
+    if close is not None and ctx.kind is REQUEST:
+        await close()
 
 
 async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:

@@ -60,17 +60,21 @@ class _Supervisor:
     def run(self) -> int:
         command = [sys.executable, *sys.orig_argv[1:]]
         while True:
+            # Before the child reads the files, so that no change in between is missed.
+            watcher = Watcher()
+            watcher.changed()
             # Sockets that were bound here are meant to be inherited.
             self._child = subprocess.Popen(command, env=self._environment, close_fds=False)
             code = self._child.wait()
-            if code == RELOAD_EXIT_CODE or (code == FAILED_EXIT_CODE and self._wait_to_mend()):
+            if code == RELOAD_EXIT_CODE or (
+                code == FAILED_EXIT_CODE and self._wait_to_mend(watcher)
+            ):
                 continue
             # As a shell has it, a signal gives 128 and its number.
             return code if code >= 0 else 128 - code
 
-    def _wait_to_mend(self) -> bool:
+    def _wait_to_mend(self, watcher: Watcher) -> bool:
         """Wait for a change after the program failed before it could watch for one itself."""
-        watcher = Watcher()
         while not self._stopping:
             if watcher.changed():
                 return True
@@ -131,10 +135,12 @@ class Watcher:
             await asyncio.sleep(INTERVAL)
 
     def wait_to_mend(self, error: BaseException) -> NoReturn:
-        """End the child for a reload once somebody changes what may have caused *error*."""
+        """Show *error*, and end the child for a reload once its cause may have been changed."""
         self.add(_files_of(error))
         # A module that is missing, or that moves while it is saved, appears in its directory.
         self.add([Path(sys.path[0] or ".")])
+        self.changed()
+        traceback.print_exception(error)
         while not self.changed():
             time.sleep(INTERVAL)
         sys.exit(RELOAD_EXIT_CODE)

@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 import aiofiles
-from flask.cli import AppGroup
+from flask.cli import AppGroup as FlaskAppGroup
 from flask.sansio.scaffold import Scaffold as SansioScaffold
 
 from ._flask import replace_default_context_processor, setupmethod
+from .cli import AppGroup
 from .globals import current_app
 from .templating import _default_template_ctx_processor
 
@@ -33,19 +34,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Scaffold(SansioScaffold):
     """Websocket routes and hooks, static files and resources."""
 
-    cli: AppGroup
+    cli: FlaskAppGroup
     before_websocket_funcs: dict[AppOrBlueprintKey, list[BeforeWebsocketCallable]]
     after_websocket_funcs: dict[AppOrBlueprintKey, list[AfterWebsocketCallable]]
     teardown_websocket_funcs: dict[AppOrBlueprintKey, list[TeardownCallable]]
+
+    #: The group of its commands, and what templates have without being given it.
+    _cli_class: type[FlaskAppGroup] = AppGroup
+    _context_processor = staticmethod(_default_template_ctx_processor)
 
     def _prepare(self) -> None:
         """Set what Flask's `__init__` does not know of."""
         self.before_websocket_funcs = defaultdict(list)
         self.after_websocket_funcs = defaultdict(list)
         self.teardown_websocket_funcs = defaultdict(list)
-        self.cli = AppGroup()
+        self.cli = self._cli_class()
         self.cli.name = self.name
-        replace_default_context_processor(self, _default_template_ctx_processor)
+        replace_default_context_processor(self, self._context_processor)
 
     # Websockets
 

@@ -9,7 +9,6 @@ import signal
 import ssl
 import sys
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -361,6 +360,7 @@ def _run_child(
     watcher = _reloader.Watcher(options.extra_files, options.exclude_patterns)
     try:
         app = load()
+        watcher.changed()  # from here on, every change is seen
         config = ServerConfig.from_options(options)
         if SERVER_FD in os.environ:
             config.inherit(os.environ[SERVER_FD])
@@ -369,7 +369,6 @@ def _run_child(
         )
     except Exception as error:
         # A typing mistake must not end the session at the keyboard: wait until it is corrected.
-        traceback.print_exc()
         watcher.wait_to_mend(error)
     if must_reload:
         sys.exit(_reloader.RELOAD_EXIT_CODE)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from . import _worker
@@ -214,10 +214,7 @@ def run(
             " hypercorn itself for all of its settings",
             stacklevel=3,
         )
-    if "QUART_DEBUG" in os.environ:
-        app.debug = get_debug_flag()
-    if debug is not None:
-        app.debug = debug
+    _set_debug(app, get_debug_flag() if debug is None and "QUART_DEBUG" in os.environ else debug)
     server_host, _, server_port = (app.config["SERVER_NAME"] or "").partition(":")
     options = _server.ServeOptions(
         host=host or server_host or DEFAULT_HOST,
@@ -227,6 +224,11 @@ def run(
         keyfile=keyfile,
     )
     _server.run_app(lambda: app, options, use_reloader=use_reloader, loop=loop)
+
+
+def _set_debug(app: Quart, debug: bool | None) -> None:
+    if debug is not None:
+        app.debug = debug
 
 
 def run_task(
@@ -242,8 +244,7 @@ def run_task(
     """Give a coroutine that serves *app* until *shutdown_trigger* returns, or a signal comes."""
     from . import _server
 
-    if debug is not None:
-        app.debug = debug
+    _set_debug(app, debug)
     options = _server.ServeOptions(
         host=host, port=port, ca_certs=ca_certs, certfile=certfile, keyfile=keyfile
     )

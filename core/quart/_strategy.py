@@ -34,8 +34,7 @@ def is_async(func: Function) -> bool:
         elif hasattr(func, "func") and hasattr(func, "keywords"):
             func = func.func
         else:
-            call = getattr(type(func), "__call__", None)
-            return inspect.iscoroutinefunction(call)
+            return inspect.iscoroutinefunction(type(func).__dict__.get("__call__"))
 
 
 class Place:

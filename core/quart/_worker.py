@@ -17,13 +17,13 @@ import asyncio
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, cast, ParamSpec, Protocol, TypeVar
-import weakref
 
 from greenlet import getcurrent, greenlet
 

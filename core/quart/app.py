@@ -25,8 +25,8 @@ from werkzeug.routing import BuildError, MapAdapter, RequestRedirect
 
 from . import _pipeline, _responses, _serving
 from ._flask import has_served
-from ._plan import HOOK_TABLES, HookTable, Plans, step_of
 from ._kind import REQUEST, WEBSOCKET
+from ._plan import HOOK_TABLES, HookTable, Plans, step_of
 from ._scaffold import Scaffold
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config
@@ -387,6 +387,9 @@ class Quart(Scaffold, App):
     def _connection_class(self) -> type[Request]:
         return self.request_class
 
+    def _url_adapter_for(self, ctx: AppContext) -> MapAdapter | None:
+        return self.create_url_adapter(ctx.connection)
+
     def _face_of(self, ctx: AppContext) -> Any:
         """Return the request or websocket as session interfaces and such expect it."""
         return ctx.connection
@@ -524,9 +527,7 @@ class Quart(Scaffold, App):
 
     @step_of(_pipeline.handle_user_exception)
     @takes_ctx
-    async def handle_user_exception(
-        self, error: Exception
-    ) -> HTTPException | ResponseReturnValue:
+    async def handle_user_exception(self, error: Exception) -> HTTPException | ResponseReturnValue:
         """Call the handler of an error that a hook or a view raised.
 
         Raises:
@@ -687,6 +688,7 @@ class Quart(Scaffold, App):
 
     def url_for(
         self,
+        /,
         endpoint: str,
         *,
         _anchor: str | None = None,
@@ -724,9 +726,7 @@ class Quart(Scaffold, App):
                 endpoint, values, method=_method, url_scheme=_scheme, force_external=external
             )
         except BuildError as error:
-            values.update(
-                _anchor=_anchor, _method=_method, _scheme=_scheme, _external=_external
-            )
+            values.update(_anchor=_anchor, _method=_method, _scheme=_scheme, _external=external)
             return self.handle_url_build_error(error, endpoint, values)
         return url if _anchor is None else f"{url}#{quote(_anchor, safe=_ANCHOR_SAFE)}"
 

@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from hypercorn.typing import (
         ASGIReceiveCallable,
         ASGISendCallable,
-        HTTPScope,
         LifespanScope,
-        WebsocketScope,
     )
 
     from .app import Quart
     from .ctx import AppContext
     from .wrappers import Request, Websocket
+
 
 def path_within_root(scope: Any) -> str | None:
     """Return the path below ``root_path``, or None if it is not below it.
@@ -331,8 +330,13 @@ def headers_of(ctx: AppContext, response: Any) -> Headers:
 
 async def chunks_of(ctx: AppContext, response: Any) -> AsyncIterator[str | bytes]:
     """Yield the body piece by piece; a plain iterable is stepped where the request ran."""
+    plain: Any
     if isinstance(response, WSGIResponse):
-        plain: Any = response.iter_encoded()
+        if hasattr(response.response, "__aiter__"):
+            async for chunk in response.response:
+                yield chunk
+            return
+        plain = response.iter_encoded()
     elif isinstance(response.response, IterableBody):
         plain = response.response.plain_iterable
     else:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
+_UNSET = cast(BaseException, UNSET)
 
 
 class AppContext:
@@ -62,7 +63,7 @@ class AppContext:
         self._tokens: list[tuple[Token[AppContext], Any]] = []
         self.url_adapter: MapAdapter | None = None
         try:
-            self.url_adapter = app.create_url_adapter(self.connection)
+            self.url_adapter = app._url_adapter_for(self)
         except HTTPException as error:
             if self.connection is None:
                 raise
@@ -134,9 +135,7 @@ class AppContext:
         """How this context's endpoint is handled, known once the URL is matched."""
         if self._plan is None:
             endpoint = None if self.connection is None else self.connection.endpoint
-            self._plan = self.app._plans.get(
-                self.app, self.kind or REQUEST, endpoint, self.place
-            )
+            self._plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.place)
         return self._plan
 
     @property
@@ -207,11 +206,11 @@ class AppContext:
             self.match_request()
         await _pipeline.open_context(self.app, self)
 
-    async def pop(self, exc: BaseException | None = cast(BaseException, UNSET)) -> None:
+    async def pop(self, exc: BaseException | None = _UNSET) -> None:
         """Run the teardown functions if this is the last pop, then restore the outer context."""
         from . import _pipeline
 
-        if exc is UNSET:
+        if exc is _UNSET:
             exc = sys.exc_info()[1]
         await _pipeline.close_context(self.app, self, exc)
         if not self._tokens:

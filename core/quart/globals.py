@@ -46,3 +46,7 @@ g: _AppCtxGlobals = cast("_AppCtxGlobals", _proxy("g", _NO_APP))
 request: Request = cast("Request", _proxy("request", _NO_REQUEST))
 websocket: Websocket = cast("Websocket", _proxy("websocket", _NO_WEBSOCKET))
 session: SessionMixin = cast("SessionMixin", _proxy("session", _NO_REQUEST))
+
+# Earlier releases had a context, and a variable, for each kind of connection.
+request_ctx = websocket_ctx = app_ctx
+_cv_request = _cv_websocket = _cv_app

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 from ._contenders import CONTENDERS, ROOT
-from ._driver import Results, measure
+from ._driver import measure, Results
 from ._plot import as_svg
 from ._report import as_json, as_markdown, as_text, spliced, unexpected
 from ._scenarios import SCENARIOS

@@ -6,9 +6,9 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import IO, Any, cast
+from typing import Any, cast, IO
 
-from ._contenders import ROOT, SHARED, Contender, environ_for, python_for
+from ._contenders import Contender, environ_for, python_for, ROOT, SHARED
 from ._scenarios import Scenario
 
 Say = Callable[[str], None]

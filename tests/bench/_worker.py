@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TextIO
 
 from . import _asgi, _wsgi
-from ._scenarios import SCENARIOS, Answer, Headers, Scenario
+from ._scenarios import Answer, Headers, Scenario, SCENARIOS
 
 # A contender that hangs shows its stacks and dies; the driver notices and goes on without it.
 PATIENCE = 60.0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._scenarios import PIECE, Answer, Headers, Scenario
+from ._scenarios import Answer, Headers, PIECE, Scenario
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

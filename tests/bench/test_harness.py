@@ -13,8 +13,8 @@ from . import _asgi, _wsgi
 from ._contenders import CONTENDERS
 from ._driver import Results
 from ._plot import as_svg
-from ._report import END, START, as_json, as_markdown, as_text, ratio, spliced, unexpected
-from ._scenarios import SCENARIOS, Answer
+from ._report import as_json, as_markdown, as_text, END, ratio, spliced, START, unexpected
+from ._scenarios import Answer, SCENARIOS
 
 
 async def hello_asgi(scope: Any, receive: _asgi.Receive, send: _asgi.Send) -> None:

@@ -17,19 +17,19 @@ import flask.cli
 import pytest
 from click.testing import CliRunner, Result
 
-from quart import Blueprint, Quart, current_app
+from quart import Blueprint, current_app, has_app_context, Quart
 from quart.cli import (
     AppGroup,
-    NoAppException,
-    QuartGroup,
-    ScriptInfo,
     cli,
     find_app_by_string,
     find_best_app,
     load_dotenv,
     locate_app,
+    NoAppException,
     prepare_import,
+    QuartGroup,
     run_command,
+    ScriptInfo,
     with_appcontext,
 )
 
@@ -51,9 +51,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def app() -> Quart:
-    app = Quart("an_app")
-    app.cli = AppGroup("an_app")
-    return app
+    return Quart("an_app")
 
 
 def invoke(*args: str, **options: Any) -> Result:
@@ -154,13 +152,7 @@ def test_locate_app(tmp_path: Path) -> None:
 
 
 def write_app(name: str = "app.py", code: str = "") -> None:
-    Path(name).write_text(
-        "import asyncio, os, click, quart\n"
-        "app = quart.Quart('found')\n"
-        "from quart.cli import AppGroup\n"
-        "app.cli = AppGroup('found')\n"
-        f"{code}"
-    )
+    Path(name).write_text(f"import asyncio, os, click, quart\napp = quart.Quart('found')\n{code}")
 
 
 def test_script_info(app: Quart, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +330,7 @@ def test_async_groups_share_the_loop(app: Quart) -> None:
 
     @database.command(with_appcontext=False)
     async def locate() -> None:
-        assert not current_app
+        assert not has_app_context()
         loops.append(asyncio.get_running_loop())
 
     assert isinstance(database, AppGroup)
@@ -437,7 +429,8 @@ def test_plugin_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 def routed(app: Quart) -> Quart:
     @app.route("/b", methods=["GET", "POST"], endpoint="a")
     @app.websocket("/a", endpoint="c")
-    async def view() -> None: ...
+    async def view() -> str:
+        return ""
 
     app.add_url_rule("/c", "b", view, methods=["DELETE"])
     return app
@@ -491,7 +484,6 @@ def test_no_routes() -> None:
 
 def test_blueprint_commands(app: Quart) -> None:
     blueprint = Blueprint("shop", __name__)
-    blueprint.cli = AppGroup("shop")
 
     @blueprint.cli.command()
     async def restock() -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -21,9 +22,9 @@ import pytest
 from hypercorn.utils import LifespanFailureError
 from websockets.asyncio.client import connect
 
-from quart import Quart, current_app, g, has_request_context, websocket
+from quart import current_app, g, has_request_context, Quart, websocket
 from quart._reloader import Watcher
-from quart._server import ServeOptions, ServerConfig, Stop, run_app, serve
+from quart._server import run_app, serve, ServeOptions, ServerConfig, Stop
 from quart.signals import got_background_exception, got_serving_exception
 
 LIMIT = 15
@@ -449,7 +450,11 @@ def test_address_in_use_is_known_before_the_start(app: Quart) -> None:
 def test_run_task_with_a_trigger(app: Quart) -> None:
     async def main() -> None:
         asked = asyncio.Event()
-        task = asyncio.create_task(app.run_task(port=0, debug=True, shutdown_trigger=asked.wait))
+
+        async def trigger() -> None:
+            await asked.wait()
+
+        task = asyncio.create_task(app.run_task(port=0, debug=True, shutdown_trigger=trigger))
         await asyncio.sleep(0.1)
         assert not task.done()
         asked.set()
@@ -625,23 +630,54 @@ def wait_for(url: str, start: str) -> str:
     raise AssertionError(f"expected {start!r} at {url} within {LIMIT} seconds")
 
 
+class Running:
+    """A command that runs in a process group of its own, and what it has printed."""
+
+    def __init__(self, command: list[str], directory: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=directory,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.output = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+
+    def wait_for_output(self, text: str) -> None:
+        deadline = time.monotonic() + LIMIT
+        while text not in self.output:
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
+
+    def wait(self) -> int:
+        code = self.process.wait(LIMIT)
+        self._reader.join()
+        return code
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
 @contextmanager
-def running(command: list[str], directory: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, *command],
-        cwd=directory,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+def running(command: list[str], directory: Path) -> Iterator[Running]:
+    program = Running(command, directory)
+    try:
+        yield program
+    finally:
+        program.kill()
 
 
 @pytest.mark.parametrize("way", ["script", "command"])
@@ -656,22 +692,31 @@ def test_reloading(tmp_path: Path, way: str) -> None:
     command = ["app.py"]
     if way == "command":
         command = ["-m", "quart", "run", "--reload", "--port", str(port)]
-    with running(command, tmp_path) as process:
+    with running(command, tmp_path) as program:
         url = f"http://127.0.0.1:{port}/"
         first = wait_for(url, "one").split()
         assert first[2] == "True"
-        assert int(first[1]) != process.pid
+        assert int(first[1]) != program.process.pid
         write("two")
         second = wait_for(url, "two").split()
         assert second[1] != first[1]
         file.write_text("def broken(:")
-        time.sleep(2)
-        assert process.poll() is None
+        program.wait_for_output("SyntaxError")
         write("three")
         wait_for(url, "three")
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0
-    assert output.count("Serving Quart app") == 1
-    assert "SyntaxError" in output
-    assert output.rstrip().endswith("stopped")
+        program.process.send_signal(signal.SIGINT)
+        assert program.wait() == 0
+    assert program.output.count("Serving Quart app") == 1
+    assert program.output.rstrip().endswith("stopped")
+
+
+def test_a_failing_child_can_be_given_up(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "app.py").write_text(PROGRAM.replace("PORT", str(port)))
+    with running(["app.py"], tmp_path) as program:
+        wait_for(f"http://127.0.0.1:{port}/", "VERSION")
+        (tmp_path / "app.py").write_text("def broken(:")
+        program.wait_for_output("SyntaxError")
+        time.sleep(0.2)
+        program.process.send_signal(signal.SIGTERM)
+        assert program.wait() == 1

@@ -12,27 +12,28 @@ from werkzeug.datastructures import Authorization, Headers, MultiDict
 from werkzeug.test import ClientRedirectError
 
 from quart import (
-    Quart,
-    Response,
     abort,
     g,
+    has_request_context,
     jsonify,
+    Quart,
     redirect,
     request,
+    Response,
     session,
     stream_with_context,
     websocket,
 )
 from quart.datastructures import FileStorage
 from quart.testing import (
-    QuartClient,
-    TestApp,
-    WebsocketResponseError,
     make_test_body_with_headers,
     make_test_headers_path_and_query_string,
     make_test_scope,
     no_op_push,
+    QuartClient,
     sentinel,
+    TestApp,
+    WebsocketResponseError,
 )
 from quart.testing.app import LifespanError
 from quart.testing.connections import (
@@ -897,7 +898,7 @@ def test_preserved_context(app: Quart) -> None:
             with pytest.raises(RuntimeError, match="do not nest"):
                 async with client:
                     pass
-        assert not request
+        assert not has_request_context()
         assert set(torn_down) == {"/one", "/two"}
 
     run(main())

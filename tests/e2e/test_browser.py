@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ._chromium import NAMES, Page, browsing, find_chromium
+from ._chromium import browsing, find_chromium, NAMES, Page
 from ._client import PASSWORD, Person
 
 

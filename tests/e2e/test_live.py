@@ -4,14 +4,14 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, ExitStack
 from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from ._client import Person, notes_in
+from ._client import notes_in, Person
 from ._server import Server
 
 # --- Server-sent events --------------------------------------------------------------------------

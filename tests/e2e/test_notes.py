@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ._client import PASSWORD, Person, errors_in, flashes_in, notes_in
-from ._server import EXAMPLES, LIVE, PLAIN, Serving, environment, run_module, runner, serving_notes
+from ._client import errors_in, flashes_in, notes_in, PASSWORD, Person
+from ._server import environment, EXAMPLES, LIVE, PLAIN, run_module, runner, Serving, serving_notes
 
 
 def location(response: httpx.Response) -> str:

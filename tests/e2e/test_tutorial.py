@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from compat_matrix._environment import EnvironmentProblem, cache_dir, locked, sdist, unpack
-from compat_matrix._rows import Row, load_rows
+from compat_matrix._environment import cache_dir, EnvironmentProblem, locked, sdist, unpack
+from compat_matrix._rows import load_rows, Row
 
-from ._server import Server, environment, run_module, runner, served
+from ._server import environment, run_module, runner, served, Server
 
 
 def fetch(row: Row) -> Path:

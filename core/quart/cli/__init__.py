@@ -9,20 +9,19 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any, TYPE_CHECKING
 
 import click
 
 from ..globals import current_app as current_app
-from ..helpers import get_debug_flag as get_debug_flag
-from ..helpers import get_load_dotenv as get_load_dotenv
+from ..helpers import get_debug_flag as get_debug_flag, get_load_dotenv as get_load_dotenv
 from ._commands import routes_command, run_command, serve_app, shell_command
-from ._groups import AppGroup, ScriptInfo, pass_script_info, with_appcontext
+from ._groups import AppGroup, pass_script_info, ScriptInfo, with_appcontext
 from ._locate import (
-    NoAppException,
     find_app_by_string,
     find_best_app,
     locate_app,
+    NoAppException,
     prepare_import,
 )
 from ._options import (

@@ -12,13 +12,13 @@ from contextvars import copy_context
 from inspect import iscoroutine
 from operator import itemgetter
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any, TYPE_CHECKING
 
 import click
 
 from ..globals import current_app
 from ..helpers import get_debug_flag
-from ._groups import ScriptInfo, pass_script_info, with_appcontext
+from ._groups import pass_script_info, ScriptInfo, with_appcontext
 from ._options import debug_option
 
 if TYPE_CHECKING:

@@ -8,16 +8,15 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast, TYPE_CHECKING
 
 import click
-from flask.cli import AppGroup as FlaskAppGroup
-from flask.cli import ScriptInfo as FlaskScriptInfo
+from flask.cli import AppGroup as FlaskAppGroup, ScriptInfo as FlaskScriptInfo
 
 from .._strategy import is_async
 from ..globals import _cv_app
 from ..helpers import get_debug_flag, get_load_dotenv
-from ._locate import NoAppException, loading_app, locate_app, prepare_import
+from ._locate import loading_app, locate_app, NoAppException, prepare_import
 
 if TYPE_CHECKING:
     from ..app import Quart

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TYPE_CHECKING, TypeGuard
 
-from flask.cli import NoAppException as NoAppException
-from flask.cli import prepare_import as prepare_import
+from flask.cli import NoAppException as NoAppException, prepare_import as prepare_import
 
 if TYPE_CHECKING:
     from ..app import Quart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self, TYPE_CHECKING
 
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, LifespanScope
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.message import Message
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import Any, cast, Self, TYPE_CHECKING, Unpack
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import Request as URLRequest
 
-from werkzeug.datastructures import Authorization as Authorization
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import Authorization as Authorization, Headers
 from werkzeug.http import dump_cookie
 from werkzeug.test import ClientRedirectError
 
@@ -26,12 +25,15 @@ from ..sessions import SessionMixin
 from ..typing import TestHTTPConnectionProtocol, TestWebsocketConnectionProtocol
 from ..wrappers import Response
 from .connections import TestHTTPConnection, TestWebsocketConnection
-from .utils import BodyOptions, ConnectionOptions, RequestSpec, sentinel
-from .utils import make_test_body_with_headers as make_test_body_with_headers
 from .utils import (
+    BodyOptions,
+    ConnectionOptions,
+    make_test_body_with_headers as make_test_body_with_headers,
     make_test_headers_path_and_query_string as make_test_headers_path_and_query_string,
+    make_test_scope as make_test_scope,
+    RequestSpec,
+    sentinel,
 )
-from .utils import make_test_scope as make_test_scope
 
 if TYPE_CHECKING:
     from ..app import Quart

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from typing import Any, cast, Generic, Self, TYPE_CHECKING, TypeVar
 
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope, WebsocketScope
 from werkzeug.datastructures import Headers
@@ -177,7 +177,10 @@ class _Connection(Generic[MessageT]):
                 "expected the app to answer, but it ended (or was disconnected) before it sent"
                 " http.response.start; look at its view or at the middleware around it"
             )
-        response = self.app.response_class(bytes(self.response_data), self.status_code)
+        # An application's class may be another framework's, whose methods are not async.
+        cls: type[Any] = self.app.response_class
+        cls = cls if issubclass(cls, Response) else Response
+        response: Response = cls(bytes(self.response_data), self.status_code)
         # Exactly what was sent: constructing a response adds defaults.
         response.headers = self.headers.copy()
         return response

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast, overload
+from typing import Any, cast, Literal, overload, TYPE_CHECKING, TypeAlias, TypedDict
 from urllib.parse import unquote, urlencode, urlsplit
 
 from hypercorn.typing import HTTPScope, Scope, WebsocketScope
-from werkzeug.datastructures import Authorization, Headers, MultiDict, iter_multi_items
+from werkzeug.datastructures import Authorization, Headers, iter_multi_items, MultiDict
 
 # The multipart names are not used here: werkzeug.test.encode_multipart writes the parts. They
 # stay importable because code written for earlier releases takes them from this module.
-from werkzeug.sansio.multipart import Data as Data
-from werkzeug.sansio.multipart import Epilogue as Epilogue
-from werkzeug.sansio.multipart import Field as Field
-from werkzeug.sansio.multipart import File as File
-from werkzeug.sansio.multipart import MultipartEncoder as MultipartEncoder
-from werkzeug.sansio.multipart import Preamble as Preamble
+from werkzeug.sansio.multipart import (
+    Data as Data,
+    Epilogue as Epilogue,
+    Field as Field,
+    File as File,
+    MultipartEncoder as MultipartEncoder,
+    Preamble as Preamble,
+)
 from werkzeug.test import encode_multipart
 from werkzeug.urls import iri_to_uri
 

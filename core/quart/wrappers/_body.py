@@ -78,6 +78,13 @@ class Body:
             await self._wait()
         return self._chunks.popleft()
 
+    def take(self) -> bytes | None:
+        """Take the bytes that are here, b"" at the end; None if some have to be waited for."""
+        self._check_limit()
+        if self._chunks:
+            return self._chunks.popleft()
+        return b"" if self._complete else None
+
     async def get(self) -> bytes:
         """Another name for `read_chunk`."""
         return await self.read_chunk()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, request
+from flask import abort, Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 

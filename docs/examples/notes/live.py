@@ -7,7 +7,7 @@ remains and says so.
 import json
 from collections.abc import AsyncIterator
 
-from flask import Blueprint, abort, render_template, request
+from flask import abort, Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_required
 

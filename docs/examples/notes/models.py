@@ -1,13 +1,13 @@
 """Users and their notes."""
 
-from datetime import UTC, datetime
+from datetime import datetime, UTC
 from typing import Any
 
 import click
 from flask import Flask, url_for
 from flask.cli import with_appcontext
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, String, Text, or_, select
+from sqlalchemy import ForeignKey, or_, select, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 

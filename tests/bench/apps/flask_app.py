@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, Response, g, render_template, request, session
+from flask import Flask, g, render_template, request, Response, session
 
 from . import _payload as payload
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from quart import Quart, Response, g, render_template, request, session, websocket
+from quart import g, Quart, render_template, request, Response, session, websocket
 
 from . import _payload as payload
 
