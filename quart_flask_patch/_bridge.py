@@ -1,9 +1,9 @@
 """How sync code waits beneath an async task: the only place that knows.
 
-A task enters plain code in a child greenlet (`portal`). When that code waits (`wait`), each future
-that the awaitable yields is switched up to the task, and the task yields it to its event loop as
-its own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context variables
-behave as if the code had awaited, on any loop.
+A task enters plain code in a child greenlet (`portal`). When that code waits (`wait`), each
+future that the awaitable yields is switched up to the task, which yields it to its event loop as
+its own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context
+variables behave as if the code had awaited, on any loop.
 
 The invariant: a bridge's greenlet runs in its task's Context object, and whoever switched a future
 up is the one that is switched back to with the reply.

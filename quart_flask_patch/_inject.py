@@ -60,7 +60,7 @@ def _replace_names() -> None:
         id(getattr(genuine, name)): replacement for (_, name), replacement in REPLACED.items()
     }
     for name, module in list(sys.modules.items()):
-        if module is None or name.partition(".")[0] in _OURS:
+        if name.partition(".")[0] in _OURS:
             continue
         for attribute, value in list(getattr(module, "__dict__", {}).items()):
             replacement = originals.get(id(value))

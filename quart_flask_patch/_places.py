@@ -57,7 +57,7 @@ class Thread(Place):
         @wraps(func)
         def in_thread(*args: Any, **kwargs: Any) -> Any:
             # An override of a step may be async; what it calls comes from the loop then.
-            if type(_worker.getcurrent()) is _worker.Work or _worker.current_work() is not None:
+            if _worker.current_work() is not None:
                 return func(*args, **kwargs)
             return _worker.call(func, *args, **kwargs)
 

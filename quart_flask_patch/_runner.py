@@ -69,7 +69,7 @@ def caller_context() -> Context:
 
     That object itself, if it can be entered; within `Context.run` it cannot, and a copy has to do.
     """
-    context = getcurrent().gr_context
+    context: Context | None = getcurrent().gr_context
     if context is not None:
         try:
             context.run(_nothing)

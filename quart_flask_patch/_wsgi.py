@@ -40,7 +40,7 @@ def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
     from .wrappers import BodyStream
 
     scope = connection.scope
-    environ: dict[str, Any] | None = scope.get(_ENVIRON)
+    environ = environ_given(scope)
     if environ is None:
         environ = _environ_from_scope(connection)
     if scope["type"] == "http":

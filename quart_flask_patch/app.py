@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, cast, TYPE_CHECKING
 
 from flask.app import Flask as GenuineFlask
 from flask.cli import AppGroup
@@ -22,7 +22,8 @@ from werkzeug.routing import MapAdapter, Rule
 from quart import _strategy
 from quart._flask import flask_context_processor
 from quart._plan import step_of
-from quart.app import current_context, Quart
+from quart._steps import current_context
+from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
@@ -86,13 +87,21 @@ class _EntryDescriptor:
         return _Entry(app)(*args)
 
 
+if TYPE_CHECKING:
+    # To a type checker it is what it is to who uses it: Flask, with Flask's signatures.
+    class _Core:
+        asgi_app: Any
+else:
+    _Core = Quart
+
+
 class _FlaskMeta(type):
     def __instancecheck__(cls, instance: object) -> bool:
         # Extensions ask whether they were given an application; a Quart application is one.
         return super().__instancecheck__(instance) or (cls is Flask and isinstance(instance, Quart))
 
 
-class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
+class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     """A Flask application that is an ASGI application, and a WSGI application still."""
 
     config_class = Config
@@ -124,7 +133,7 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
     create_url_adapter = GenuineFlask.create_url_adapter
     create_jinja_environment = GenuineFlask.create_jinja_environment
     get_send_file_max_age = GenuineFlask.get_send_file_max_age
-    make_response = step_of(_make_response)(
+    make_response: Any = step_of(_make_response)(
         wraps(GenuineFlask.make_response)(lambda self, rv: _make_response(self, None, rv))
     )
     make_shell_context = GenuineFlask.make_shell_context
@@ -174,10 +183,11 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
         environ = _wsgi.environ_given(connection.scope)
         if environ is not None:
             connection.headers = EnvironHeaders(environ)
-        core = CoreContext(
-            self,
-            **{"websocket" if isinstance(connection, Websocket) else "request": connection},
-        )
+        this = cast(Any, self)
+        if isinstance(connection, Websocket):
+            core = CoreContext(this, websocket=connection)
+        else:
+            core = CoreContext(this, request=connection)
         if environ is not None:
             # The caller's thread is the request's own already.
             core.place = "loop"
@@ -200,7 +210,7 @@ class Flask(Quart, GenuineFlask, metaclass=_FlaskMeta):
         ):
             return self.create_url_adapter(wrappers.face_of(core))
         # The same without an environ, which has not been made yet.
-        return Quart.create_url_adapter(self, connection)
+        return Quart.create_url_adapter(cast(Any, self), connection)
 
     def _face_of(self, core: CoreContext) -> Any:
         return wrappers.face_of(core)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 import click
@@ -56,60 +58,31 @@ def _certificate(cert: Any) -> Any:
     return (cert, None) if isinstance(cert, str) and cert != "adhoc" else cert
 
 
-def run_simple(
-    hostname: str,
-    port: int,
-    application: Any,
-    use_reloader: bool = False,
-    use_debugger: bool = False,
-    use_evalex: bool = True,
-    extra_files: Iterable[str] | None = None,
-    exclude_patterns: Iterable[str] | None = None,
-    reloader_interval: int = 1,
-    reloader_type: str = "auto",
-    threaded: bool = False,
-    processes: int = 1,
-    request_handler: Any = None,
-    static_files: Any = None,
-    passthrough_errors: bool = False,
-    ssl_context: Any = None,
-) -> None:
+@wraps(genuine.run_simple)
+def run_simple(*args: Any, **kwargs: Any) -> None:
     """Stand for Werkzeug's `run_simple`: a Flask application is served on hypercorn.
 
     Anything else, such as one within WSGI middleware, is served by Werkzeug. `flask.Flask.run` and
     scripts that call `run_simple` themselves end here.
     """
-    if not isinstance(application, Quart) or static_files:
-        genuine.run_simple(
-            hostname,
-            port,
-            application,
-            use_reloader,
-            use_debugger,
-            use_evalex,
-            extra_files,
-            exclude_patterns,
-            reloader_interval,
-            reloader_type,
-            threaded,
-            processes,
-            request_handler,
-            static_files,
-            passthrough_errors,
-            ssl_context,
-        )
+    bound = signature(genuine.run_simple).bind(*args, **kwargs)
+    bound.apply_defaults()
+    given = bound.arguments
+    application = given["application"]
+    if not isinstance(application, Quart) or given["static_files"]:
+        genuine.run_simple(*args, **kwargs)
         return
     run_app(
         lambda: application,
         ServeOptions(
-            host=hostname,
-            port=port,
-            ssl_context=ssl_context,
-            extra_files=tuple(extra_files or ()),
-            exclude_patterns=tuple(exclude_patterns or ()),
+            host=given["hostname"],
+            port=given["port"],
+            ssl_context=given["ssl_context"],
+            extra_files=tuple(given["extra_files"] or ()),
+            exclude_patterns=tuple(given["exclude_patterns"] or ()),
         ),
         framework="Flask",
-        use_reloader=use_reloader,
+        use_reloader=given["use_reloader"],
     )
 
 

@@ -27,6 +27,10 @@ _FACE = "_flask_face"
 _UNSET = cast(BaseException, UNSET)
 
 
+def _request(self: _Face) -> Any:
+    return wrappers.face_of(self._core)
+
+
 def _forward(name: str, settable: bool = True) -> Any:
     """Make a property that is the core context's attribute *name*."""
 
@@ -43,17 +47,15 @@ class _Face:
     """What both of Flask's contexts are here."""
 
     _core: CoreContext
+    app = _forward("app")
     g = _forward("g")
     flashes = _forward("flashes")
     url_adapter = _forward("url_adapter")
+    request: Any = property(_request)
     session = _forward("session", settable=False)
     match_request = _forward("match_request", settable=False)
     _after_request_functions = _forward("_after_request_functions", settable=False)
     _cv_tokens = _forward("_tokens", settable=False)
-
-    @property
-    def app(self) -> Any:
-        return self._core.app
 
     @property
     def _session(self) -> Any:
@@ -62,10 +64,6 @@ class _Face:
     @_session.setter
     def _session(self, value: Any) -> None:
         self._core._session = value
-
-    @property
-    def request(self) -> Any:
-        return wrappers.face_of(self._core)
 
     def push(self) -> None:
         """Become the current context, open the session and match the URL."""
@@ -106,7 +104,7 @@ class AppContext(_Face, flask_ctx.AppContext):
     """An application's context."""
 
     def __init__(self, app: Flask) -> None:
-        _attach(self, CoreContext(app))
+        _attach(self, CoreContext(cast(Any, app)))
 
 
 class RequestContext(_Face, flask_ctx.RequestContext):
@@ -118,7 +116,7 @@ class RequestContext(_Face, flask_ctx.RequestContext):
         connection = _wsgi.connection_of(app, environ)
         if request is not None:
             wrappers.share(request, connection)
-        core = CoreContext(app, request=connection, session=session)
+        core = CoreContext(cast(Any, app), request=connection, session=session)
         if request is not None:
             core.__dict__[wrappers.FACE] = request
         _attach(self, core)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from blinker import Signal
 from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
@@ -88,7 +88,8 @@ async def _in_place(ctx: AppContext) -> Any:
         # A stream that was to keep the context will not be sent.
         while raised is not None and len(ctx._tokens) > 1:
             ctx.exit()
-        preserve = ctx.connection.scope.get("quart.preserve_context")  # type: ignore[union-attr]
+        scope: dict[str, Any] = cast(Any, ctx.connection).scope
+        preserve = scope.get("quart.preserve_context")
         if preserve is not None:
             preserve(ctx)
         await close_context(app, ctx, raised)
@@ -300,8 +301,9 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any
     if app._propagates(ctx):
         raise error
     if exc_info[1] is not error:
-        exc_info = type(error), error, error.__traceback__
-    await resolve(ctx, app.log_exception(exc_info))
+        exc_info = type(error), error, cast("TracebackType", error.__traceback__)
+    log_exception: Callable[..., Any] = app.log_exception
+    await resolve(ctx, log_exception(exc_info))
     if app._shows_tracebacks():
         from .debug import traceback_response
 

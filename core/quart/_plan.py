@@ -93,12 +93,12 @@ class HookTable(dict[Any, Any]):
             self[key] = default
         return self[key]
 
-    def __ior__(self, other: Any) -> HookTable:  # type: ignore[override,misc]  # narrower than dict's
+    def __ior__(self, other: Any) -> HookTable:  # type: ignore[misc]  # narrower than dict's
         self.update(other)
         return self
 
     # Those of the abstract mapping go through the methods above; those of `dict` would not.
-    update = MutableMapping.update  # type: ignore[assignment]  # its overloads are the same
+    update = MutableMapping.update
     locals().update(_observed(dict, "__delitem__ pop popitem clear"))
 
 

@@ -125,4 +125,4 @@ class Scaffold(SansioScaffold):
         """
         if mode not in {"r", "rb", "rt"}:
             raise ValueError(f"A resource can only be read: mode 'r', 'rt' or 'rb', not {mode!r}.")
-        return aiofiles.open(os.path.join(self.root_path, path), mode)  # type: ignore[call-overload]
+        return cast(Any, aiofiles.open)(os.path.join(self.root_path, os.fsdecode(path)), mode)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
@@ -69,7 +69,7 @@ class Place:
             return await ctx.lease.call(func, *args)
         return await _worker.call(func, *args)
 
-    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncIterator[Any]:
+    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
         """Step through the plain iterable that a view answered with."""
         iterator = await self.call(ctx, iter, iterable)
         while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:

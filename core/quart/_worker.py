@@ -298,7 +298,7 @@ def _first_job(
 ) -> Callable[[], None]:
     def run() -> None:
         try:
-            outcome = func(*args, **kwargs), None
+            outcome: tuple[Any, BaseException | None] = func(*args, **kwargs), None
         except BaseException as error:
             outcome = None, error
         mailbox.put((None, outcome))

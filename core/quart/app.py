@@ -1,7 +1,7 @@
-"""The application: construction, factories, and the public method of each pipeline step.
+"""The application: its configuration, contexts and factories.
 
-What the steps do is in `_pipeline`; a subclass, or an extension at run time, may replace any of
-the methods here, also by a plain function.
+Its methods for the steps of handling a connection are in `_steps`, those for being served in
+`_hosting`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,20 @@ import os
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
-from functools import wraps
-from typing import Any, cast, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
+from typing import Any, cast, ParamSpec, TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import aiofiles
-from flask.debughelpers import FormDataRoutingRedirect
 from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BuildError, MapAdapter, RequestRedirect
+from werkzeug.routing import BuildError, MapAdapter, Rule
 
-from . import _pipeline, _responses, _serving
+from . import _pipeline
 from ._flask import has_served
+from ._hosting import ServingMethods
 from ._kind import REQUEST, WEBSOCKET
-from ._plan import HOOK_TABLES, HookTable, Plans, step_of
-from ._scaffold import Scaffold
+from ._plan import HOOK_TABLES, HookTable, Plans
+from ._steps import StepMethods, takes_ctx
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config
 from .ctx import _AppCtxGlobals, AppContext
@@ -38,7 +36,6 @@ from .logging import create_logger as create_logger
 from .routing import QuartMap, QuartRule
 from .sessions import SecureCookieSessionInterface, SessionInterface
 from .templating import Environment
-from .typing import ResponseReturnValue
 from .utils import run_sync, run_sync_iterable
 from .wrappers import Request, Response, Websocket
 
@@ -46,10 +43,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from blinker import Signal
-    from click.testing import CliRunner
     from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
-    from .testing import QuartClient, TestApp
+    from .testing import QuartClient, QuartCliRunner, TestApp
     from .typing import FilePath
 
 T = TypeVar("T")
@@ -84,41 +80,7 @@ _STEP_NAMES = frozenset(
 )
 
 
-def current_context() -> AppContext:
-    ctx = _cv_app.get(None)
-    if ctx is None:
-        raise RuntimeError(
-            "This step of handling a request needs a context, and none is active; open one with"
-            " `async with app.test_request_context(...)`."
-        )
-    return ctx
-
-
-def takes_ctx(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
-    """Let *method* be called with a context before its other arguments too.
-
-    Flask 3.1's signatures have no such argument, later ones do.
-    """
-
-    @wraps(method)
-    async def public(self: Any, *args: Any, **kwargs: Any) -> T:
-        ctx = kwargs.pop("ctx", None)
-        if args and isinstance(args[0], AppContext):
-            ctx, args = args[0], args[1:]
-        if ctx is None or ctx is _cv_app.get(None):
-            return await method(self, *args, **kwargs)
-        token = _cv_app.set(ctx)
-        try:
-            return await method(self, *args, **kwargs)
-        finally:
-            _cv_app.reset(token)
-
-    return public
-
-
-class Quart(Scaffold, App):
+class Quart(StepMethods, ServingMethods):
     """An ASGI application with Flask's API."""
 
     aborter_class = App.aborter_class
@@ -135,10 +97,10 @@ class Quart(Scaffold, App):
     response_class: type[Response] = Response
     session_interface: SessionInterface = SecureCookieSessionInterface()
     test_app_class: type[TestApp] | None = None
-    test_client_class: type[QuartClient] | None = None
-    test_cli_runner_class: type[CliRunner] | None = None
+    test_client_class: type[QuartClient] | None = None  # type: ignore[assignment]  # Flask's is sync
+    test_cli_runner_class: type[QuartCliRunner] | None = None  # type: ignore[assignment]  # Flask's is sync
     url_map_class = QuartMap
-    url_rule_class = QuartRule
+    url_rule_class: type[Rule] = QuartRule
     websocket_class: type[Websocket] = Websocket
 
     default_config = ImmutableDict(
@@ -264,73 +226,11 @@ class Quart(Scaffold, App):
         elif kind == "websocket":
             await self.asgi_websocket_class(self, scope)(receive, send)
         elif kind == "lifespan":
-            await self.asgi_lifespan_class(self, scope)(receive, send)
+            await self.asgi_lifespan_class(self, cast(Any, scope))(receive, send)
         else:
             raise RuntimeError(
                 f"Expected an ASGI scope of type http, websocket or lifespan, got {kind!r}."
             )
-
-    def before_serving(self, func: F) -> F:
-        """Run *func* once, before the application serves."""
-        self.before_serving_funcs.append(func)
-        return func
-
-    def while_serving(self, func: F) -> F:
-        """Run the async generator *func* to its `yield` before serving, and on after it."""
-        self.while_serving_gens.append(func)
-        return func
-
-    def after_serving(self, func: F) -> F:
-        """Run *func* once, after the application has served."""
-        self.after_serving_funcs.append(func)
-        return func
-
-    async def startup(self) -> None:
-        """Run what was registered to run before serving."""
-        await _serving.startup(self)
-
-    async def shutdown(self) -> None:
-        """Wait for background tasks, then run what was registered to run after serving."""
-        await _serving.shutdown(self)
-
-    def add_background_task(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        """Run *func* in the application's context beside the requests.
-
-        Its errors are logged. On shutdown it has BACKGROUND_TASK_SHUTDOWN_TIMEOUT seconds to end.
-        """
-        _serving.add_background_task(self, func, *args, **kwargs)
-
-    def run(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        debug: bool | None = None,
-        use_reloader: bool = True,
-        loop: asyncio.AbstractEventLoop | None = None,
-        ca_certs: str | None = None,
-        certfile: str | None = None,
-        keyfile: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Serve the application on hypercorn, for development, until interrupted."""
-        _serving.run(
-            self, host, port, debug, use_reloader, loop, ca_certs, certfile, keyfile, **kwargs
-        )
-
-    def run_task(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 5000,
-        debug: bool | None = None,
-        ca_certs: str | None = None,
-        certfile: str | None = None,
-        keyfile: str | None = None,
-        shutdown_trigger: Callable[..., Awaitable[None]] | None = None,
-    ) -> Coroutine[None, None, None]:
-        """Return a coroutine that serves the application until *shutdown_trigger* returns."""
-        return _serving.run_task(
-            self, host, port, debug, ca_certs, certfile, keyfile, shutdown_trigger
-        )
 
     # Contexts
 
@@ -394,181 +294,7 @@ class Quart(Scaffold, App):
         """Return the request or websocket as session interfaces and such expect it."""
         return ctx.connection
 
-    # The steps from a connection to a response
-
-    @step_of(_pipeline.handle)
-    async def handle_request(self, request: Request) -> Response:
-        """Handle *request* in a context of its own."""
-        return cast(Response, await self._handle(self._context_for(request)))
-
-    @step_of(_pipeline.handle)
-    async def handle_websocket(self, websocket: Websocket) -> Response | None:
-        """Handle *websocket* in a context of its own."""
-        return cast("Response | None", await self._handle(self._context_for(websocket)))
-
-    async def _handle(self, ctx: AppContext) -> Any:
-        try:
-            return await _pipeline.handle(self, ctx, ctx.connection)
-        finally:
-            ctx.release()
-
-    @step_of(_pipeline.full_dispatch)
-    @takes_ctx
-    async def full_dispatch_request(self) -> Response:
-        """Run the hooks and the view of the current request, and handle their errors."""
-        return cast(Response, await _pipeline.full_dispatch(self, current_context()))
-
-    @step_of(_pipeline.full_dispatch)
-    @takes_ctx
-    async def full_dispatch_websocket(self) -> Response | None:
-        """Run the hooks and the handler of the current websocket, and handle their errors."""
-        return cast("Response | None", await _pipeline.full_dispatch(self, current_context()))
-
-    @step_of(_pipeline.preprocess)
-    @takes_ctx
-    async def preprocess_request(self) -> ResponseReturnValue | None:
-        """Run the before-request functions; the first that returns something answers."""
-        return cast("ResponseReturnValue | None", await self._preprocess())
-
-    @step_of(_pipeline.preprocess)
-    @takes_ctx
-    async def preprocess_websocket(self) -> ResponseReturnValue | None:
-        """Run the before-websocket functions; the first that returns something refuses."""
-        return cast("ResponseReturnValue | None", await self._preprocess())
-
-    async def _preprocess(self) -> Any:
-        return await _pipeline.preprocess(self, current_context())
-
-    @step_of(_pipeline.dispatch)
-    @takes_ctx
-    async def dispatch_request(self) -> ResponseReturnValue:
-        """Call the view of the current request and return what it returns."""
-        return cast(ResponseReturnValue, await _pipeline.dispatch(self, current_context()))
-
-    @step_of(_pipeline.dispatch)
-    @takes_ctx
-    async def dispatch_websocket(self) -> ResponseReturnValue | None:
-        """Call the handler of the current websocket and return what it returns."""
-        return cast("ResponseReturnValue | None", await _pipeline.dispatch(self, current_context()))
-
-    @step_of(_pipeline.finalize)
-    @takes_ctx
-    async def finalize_request(self, result: Any, from_error_handler: bool = False) -> Response:
-        """Turn *result* into a response and process it."""
-        ctx = current_context()
-        return cast(Response, await _pipeline.finalize(self, ctx, result, from_error_handler))
-
-    @step_of(_pipeline.finalize)
-    @takes_ctx
-    async def finalize_websocket(
-        self, result: Any, from_error_handler: bool = False
-    ) -> Response | None:
-        """Turn *result* into a response, if there is one, and process it."""
-        ctx = current_context()
-        response = await _pipeline.finalize(self, ctx, result, from_error_handler)
-        return cast("Response | None", response)
-
-    @step_of(_pipeline.process)
-    @takes_ctx
-    async def process_response(self, response: Response) -> Response:
-        """Run the after-request functions and save the session."""
-        return cast(Response, await _pipeline.process(self, current_context(), response))
-
-    @step_of(_pipeline.process)
-    @takes_ctx
-    async def postprocess_websocket(self, response: Response | None) -> Response | None:
-        """Run the after-websocket functions and save the session."""
-        return cast("Response | None", await _pipeline.process(self, current_context(), response))
-
-    @step_of(_responses.make_response)
-    async def make_response(self, result: Any) -> Response:
-        """Return the response that the return value of a view stands for.
-
-        Raises:
-            TypeError: if it stands for none.
-        """
-        return _responses.make_response(self, _cv_app.get(None), result)
-
-    @step_of(_pipeline.make_default_options_response)
-    @takes_ctx
-    async def make_default_options_response(self) -> Response:
-        """Answer an OPTIONS request with the methods that the URL allows."""
-        ctx = current_context()
-        return cast(Response, await _pipeline.make_default_options_response(self, ctx))
-
-    @step_of(_pipeline.do_teardown)
-    @takes_ctx
-    async def do_teardown_request(self, exc: BaseException | None = None) -> None:
-        """Run the teardown functions of the current request, all of them."""
-        await _pipeline.do_teardown(self, current_context(), exc)
-
-    @step_of(_pipeline.do_teardown)
-    @takes_ctx
-    async def do_teardown_websocket(self, exc: BaseException | None = None) -> None:
-        """Run the teardown functions of the current websocket, all of them."""
-        await _pipeline.do_teardown(self, current_context(), exc)
-
-    @step_of(_pipeline.do_teardown_appcontext)
-    @takes_ctx
-    async def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
-        """Run the teardown functions of the application context, newest first."""
-        await _pipeline.do_teardown_appcontext(self, current_context(), exc)
-
     # Errors
-
-    @step_of(_pipeline.handle_http_exception)
-    @takes_ctx
-    async def handle_http_exception(
-        self, error: HTTPException
-    ) -> HTTPException | ResponseReturnValue:
-        """Call the handler of an HTTP error; without one the error is the answer."""
-        ctx = current_context()
-        return cast(HTTPException, await _pipeline.handle_http_exception(self, ctx, error))
-
-    @step_of(_pipeline.handle_user_exception)
-    @takes_ctx
-    async def handle_user_exception(self, error: Exception) -> HTTPException | ResponseReturnValue:
-        """Call the handler of an error that a hook or a view raised.
-
-        Raises:
-            Exception: *error* itself, if it has no handler.
-        """
-        ctx = current_context()
-        return cast(HTTPException, await _pipeline.handle_user_exception(self, ctx, error))
-
-    @step_of(_pipeline.handle_exception)
-    @takes_ctx
-    async def handle_exception(self, error: Exception) -> Response:
-        """Log *error*, which nobody handled, and answer 500.
-
-        Raises:
-            Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
-        """
-        return cast(Response, await _pipeline.handle_exception(self, current_context(), error))
-
-    @step_of(_pipeline.handle_exception)
-    @takes_ctx
-    async def handle_websocket_exception(self, error: Exception) -> Response | None:
-        """Log *error*, which nobody handled; answer 500 if the websocket is not open yet.
-
-        Raises:
-            Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
-        """
-        ctx = current_context()
-        return cast("Response | None", await _pipeline.handle_exception(self, ctx, error))
-
-    @takes_ctx
-    async def handle_background_exception(self, error: Exception) -> None:
-        """Log what a background task raised."""
-        await _serving.handle_background_exception(self, error)
-
-    def log_exception(self, *args: Any) -> None:
-        """Log what ``sys.exc_info()`` gave as an error of the current request."""
-        connection = current_context().connection
-        where = ""
-        if connection is not None:
-            where = f" on {connection.path} [{connection.method}]"
-        self.logger.error("Exception%s", where, exc_info=args[-1])
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]
@@ -576,21 +302,6 @@ class Quart(Scaffold, App):
 
     def _shows_tracebacks(self) -> bool:
         return self.debug
-
-    def raise_routing_exception(self, request: Any) -> NoReturn:
-        """Raise what matching the URL raised.
-
-        In debug mode a redirect that would lose form data is reported as such.
-        """
-        error = request.routing_exception
-        if (
-            self.debug
-            and isinstance(error, RequestRedirect)
-            and error.code not in {307, 308}
-            and request.method not in {"GET", "HEAD", "OPTIONS"}
-        ):
-            raise FormDataRoutingRedirect(request)
-        raise error
 
     # Factories
 
@@ -612,7 +323,7 @@ class Quart(Scaffold, App):
                 server_name = None
             elif not self.subdomain_matching:
                 subdomain = self.url_map.default_subdomain or ""
-            return self.url_map.bind_to_request(request, subdomain, server_name)
+            return cast(QuartMap, self.url_map).bind_to_request(request, subdomain, server_name)
         if self.config["SERVER_NAME"] is None:
             return None
         scheme = "https" if self.config["PREFER_SECURE_URLS"] else None
@@ -672,11 +383,11 @@ class Quart(Scaffold, App):
 
         return (self.test_client_class or QuartClient)(self, use_cookies=use_cookies, **kwargs)
 
-    def test_cli_runner(self, **kwargs: Any) -> CliRunner:
+    def test_cli_runner(self, **kwargs: Any) -> QuartCliRunner:
         """Return a runner for the application's commands."""
         from .testing import QuartCliRunner
 
-        return (self.test_cli_runner_class or QuartCliRunner)(self, **kwargs)  # type: ignore[arg-type]  # click's own has no app
+        return (self.test_cli_runner_class or QuartCliRunner)(self, **kwargs)
 
     def test_app(self) -> TestApp:
         """Return the application as ``async with`` serves it in a test: started, then shut down."""
@@ -732,7 +443,7 @@ class Quart(Scaffold, App):
 
     async def open_instance_resource(self, path: FilePath, mode: str = "rb") -> Any:
         """Open a file of the instance folder, to be used with ``async with``."""
-        return aiofiles.open(os.path.join(self.instance_path, path), mode)  # type: ignore[call-overload]
+        return cast(Any, aiofiles.open)(os.path.join(self.instance_path, os.fsdecode(path)), mode)
 
     @property
     def got_first_request(self) -> bool:

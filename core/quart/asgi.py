@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
@@ -220,7 +220,7 @@ class ASGIWebsocketConnection(_Connection):
             message = await receive()
             if message["type"] == "websocket.receive":
                 data = message.get("bytes")
-                await websocket.buffer.put(message.get("text") if data is None else data)
+                await websocket.buffer.put(cast(str, message.get("text")) if data is None else data)
             elif message["type"] == "websocket.disconnect":
                 websocket.buffer.disconnect()
                 websocket_task.cancel()
@@ -288,9 +288,9 @@ class ASGILifespan:
             try:
                 await step()
             except Exception as error:
-                await send({"type": f"lifespan.{phase}.failed", "message": str(error)})  # type: ignore[arg-type,misc,list-item]
+                await send({"type": f"lifespan.{phase}.failed", "message": str(error)})  # type: ignore[arg-type,misc]
             else:
-                await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc,list-item]
+                await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
             if phase == "shutdown":
                 return
 
@@ -328,7 +328,7 @@ def headers_of(ctx: AppContext, response: Any) -> Headers:
     return response.get_wsgi_headers(environ)
 
 
-async def chunks_of(ctx: AppContext, response: Any) -> AsyncIterator[str | bytes]:
+async def chunks_of(ctx: AppContext, response: Any) -> AsyncGenerator[str | bytes, None]:
     """Yield the body piece by piece; a plain iterable is stepped where the request ran."""
     plain: Any
     if isinstance(response, WSGIResponse):

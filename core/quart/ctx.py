@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import Token
 from functools import wraps
 from types import TracebackType
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ._plan import Plan
     from .app import Quart
+    from .routing import QuartRule
     from .sessions import SessionMixin
     from .typing import AfterRequestCallable, AfterWebsocketCallable
     from .wrappers import Request, Websocket
@@ -161,9 +162,12 @@ class AppContext:
         if self.url_adapter is None:
             return
         try:
-            connection.url_rule, connection.view_args = self.url_adapter.match(return_rule=True)
+            rule, values = self.url_adapter.match(return_rule=True)
         except HTTPException as error:
             connection.routing_exception = error
+        else:
+            connection.url_rule = cast("QuartRule", rule)
+            connection.view_args = cast("dict[str, Any]", values)
 
     def after_this(self) -> list[Callable[[Any], Any]]:
         """The functions that `after_this_request` and `after_this_websocket` add to."""
@@ -287,7 +291,7 @@ def _copying(kind: Kind | None, caller: str) -> Callable[[Callable[P, Any]], Cal
         @wraps(func)
         async def in_context(*args: P.args, **kwargs: P.kwargs) -> Any:
             async with ctx:
-                return await cast(Awaitable[Any], ctx.app.ensure_async(func)(*args, **kwargs))
+                return await ctx.app.ensure_async(func)(*args, **kwargs)
 
         return in_context
 

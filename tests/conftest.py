@@ -1,0 +1,75 @@
+"""What must hold after every test: no context, and no worker thread, is left taken.
+
+A context that is left behind is seen by whatever runs next, and a thread that is never given back
+makes a server stop answering some day; in the test that did it neither is noticed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakSet
+
+import pytest
+from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
+
+from quart import _worker
+from quart.ctx import AppContext
+from quart.globals import _cv_app
+
+PATIENCE = 5.0
+
+_entered: WeakSet[AppContext] = WeakSet()
+_pools: WeakSet[_worker.Pool] = WeakSet([_worker._shared_pool])
+
+
+def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., None]:
+    def noting(self: Any, *args: Any, **kwargs: Any) -> None:
+        where.add(self)
+        method(self, *args, **kwargs)
+
+    return noting
+
+
+def pytest_configure() -> None:
+    # A class attribute, since a context may be entered in any task and any thread.
+    AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
+    _worker.Pool.__init__ = _noted(_worker.Pool.__init__, _pools)  # type: ignore[method-assign]
+
+
+def left_contexts() -> list[str]:
+    """The contexts that are current here, or that somebody has entered and not left."""
+    left = [
+        f"{variable.name}: {variable.get()!r}"
+        for variable in (_cv_app, flask_cv_app, flask_cv_request)
+        if variable.get(None) is not None
+    ]
+    return left + [f"not left: {ctx!r}" for ctx in list(_entered) if ctx._tokens]
+
+
+def taken_threads() -> list[str]:
+    """The threads that nobody has given back, once those on their way back had time for it."""
+    limit = time.monotonic() + PATIENCE
+    while True:
+        taken = [
+            f"{pool.threads - len(pool._idle)} of a pool of {pool.size}"
+            for pool in list(_pools)
+            if pool.threads > len(pool._idle)
+        ]
+        if not taken or time.monotonic() > limit:
+            return taken
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """Hold that the test leaves no context and no worker thread behind."""
+    yield
+    contexts, threads = left_contexts(), taken_threads()
+    # One culprit is enough.
+    _entered.clear()
+    for pool in threads and list(_pools):
+        _pools.discard(pool)
+    assert not contexts, f"The test leaves contexts behind: {contexts}"
+    assert not threads, f"The test leaves worker threads taken: {threads}"

@@ -1,0 +1,171 @@
+"""An ASGI server and client in miniature: they speak to an application and keep what it sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
+
+from werkzeug.datastructures import Headers
+
+from quart.globals import _cv_app
+from quart.utils import decode_headers
+
+T = TypeVar("T")
+Message = dict[str, Any]
+
+#: Nothing here takes long, so whatever takes longer hangs.
+LIMIT = 10.0
+DENIAL = {"websocket.http.response": {}}
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a test's async part on an event loop of its own."""
+
+    async def limited() -> T:
+        async with asyncio.timeout(LIMIT):
+            return await work
+
+    return asyncio.run(limited())
+
+
+class Client:
+    """The client's end of one connection, which never hangs up unless told to."""
+
+    def __init__(self, *says: Message) -> None:
+        self._says: asyncio.Queue[Message] = asyncio.Queue()
+        self._sent = asyncio.Event()
+        #: How many messages the application has taken.
+        self.taken = 0
+        #: What the application sent.
+        self.messages: list[Message] = []
+        self.say(*says)
+
+    def say(self, *messages: Message) -> None:
+        for message in messages:
+            self._says.put_nowait(message)
+
+    async def receive(self) -> Message:
+        message = await self._says.get()
+        self.taken += 1
+        return message
+
+    async def send(self, message: Message) -> None:
+        self.messages.append(message)
+        self._sent.set()
+
+    async def until(self, kind: str, count: int = 1) -> None:
+        """Wait until the application has sent *count* messages of this type."""
+        while len(self.of(kind)) < count:
+            self._sent.clear()
+            await self._sent.wait()
+
+    # What came over the wire
+
+    def of(self, *kinds: str) -> list[Message]:
+        return [message for message in self.messages if message["type"].endswith(kinds)]
+
+    @property
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.messages]
+
+    @property
+    def status(self) -> int:
+        (start,) = self.of("http.response.start")
+        return int(start["status"])
+
+    @property
+    def headers(self) -> Headers:
+        (start,) = self.of("http.response.start", "websocket.accept")
+        return decode_headers(start["headers"])
+
+    @property
+    def chunks(self) -> list[bytes]:
+        return [message["body"] for message in self.of("http.response.body")]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.chunks)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def accepted(self) -> bool:
+        return bool(self.of("websocket.accept"))
+
+    @property
+    def close_code(self) -> int | None:
+        codes = [message["code"] for message in self.of("websocket.close")]
+        return codes[0] if codes else None
+
+    @property
+    def frames(self) -> list[str | bytes]:
+        sent = self.of("websocket.send")
+        return [m["text"] if m["bytes"] is None else m["bytes"] for m in sent]
+
+
+def scope_for(kind: str, path: str = "/", **values: Any) -> dict[str, Any]:
+    path, _, query = path.partition("?")
+    scope = {
+        "type": kind,
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 80),
+        "extensions": {},
+    }
+    if kind == "http":
+        scope["method"] = "GET"
+    else:
+        scope.update(scheme="ws", subprotocols=[], extensions=dict(DENIAL))
+    scope["headers"] += values.pop("headers", [])
+    return {**scope, **values}
+
+
+async def connect(app: Any, scope: dict[str, Any], client: Client) -> Client:
+    """Let *app* handle one connection in this task, and check that it leaves no context behind."""
+    before = _cv_app.get(None)
+    try:
+        await app(scope, client.receive, client.send)
+    finally:
+        assert _cv_app.get(None) is before, "a context was left behind"
+    return client
+
+
+async def request(app: Any, path: str = "/", body: bytes = b"", **values: Any) -> Client:
+    """Make a request; *values* are entries of its scope."""
+    client = Client({"type": "http.request", "body": body, "more_body": False})
+    return await connect(app, scope_for("http", path, **values), client)
+
+
+async def websocket(app: Any, path: str = "/", *says: str | bytes, **values: Any) -> Client:
+    """Open a websocket, say something and wait for the application to end it."""
+    client = Client({"type": "websocket.connect"}, *map(frame, says))
+    return await connect(app, scope_for("websocket", path, **values), client)
+
+
+def frame(data: str | bytes) -> Message:
+    """Return the message of one frame, with only the key that it needs, as servers may do."""
+    key = "text" if isinstance(data, str) else "bytes"
+    return {"type": "websocket.receive", key: data}
+
+
+def exchange(app: Any, kind: str, path: str = "/", **values: Any) -> Client:
+    """Handle one connection of *kind* from start to end, outside of any event loop."""
+    serve: Any = request if kind == "request" else websocket
+    return run(serve(app, path, **values))
+
+
+def in_background(work: Awaitable[T]) -> asyncio.Task[T]:
+    async def awaited() -> T:
+        return await work
+
+    return asyncio.create_task(awaited())

@@ -1,0 +1,203 @@
+"""A server for tests: it has no socket, and a test says when each message comes.
+
+`fetch` makes a whole request. `Exchange` and `Handshake` are connections on which the test speaks
+message by message, to stop halfway, to leave, or to count how often the application has listened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+Pairs = Iterable[tuple[str, str]]
+
+LIMIT = 30.0
+
+
+def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = None) -> T:
+    """Run *main* on a new event loop; a test that hangs fails."""
+
+    async def limited() -> T:
+        async with asyncio.timeout(LIMIT):
+            return await main
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(limited())
+
+
+def scope_for(kind: str, path: str, method: str = "GET", headers: Pairs = ()) -> dict[str, Any]:
+    path, _, query = path.partition("?")
+    named = {name.lower(): value for name, value in headers}
+    named.setdefault("host", "localhost")
+    scope = {
+        "type": kind,
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http" if kind == "http" else "ws",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        "server": ("localhost", 80),
+        "client": ("127.0.0.1", 4321),
+        "extensions": {},
+    }
+    if kind == "websocket":
+        del scope["method"]
+        scope["subprotocols"] = []
+        scope["extensions"] = {"websocket.http.response": {}}
+    return scope
+
+
+class Answer:
+    """What the application has sent."""
+
+    def __init__(self, messages: list[dict[str, Any]]) -> None:
+        self.messages = messages
+
+    def _of(self, part: str) -> list[dict[str, Any]]:
+        return [m for m in self.messages if m["type"].endswith(f"http.response.{part}")]
+
+    @property
+    def status(self) -> int:
+        (start,) = self._of("start")
+        return int(start["status"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        (start,) = self._of("start")
+        return {name.decode().lower(): value.decode() for name, value in start["headers"]}
+
+    @property
+    def chunks(self) -> list[bytes]:
+        return [m["body"] for m in self._of("body") if m.get("body")]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.chunks)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the body has its end; a server cuts the connection of one that has not."""
+        bodies = self._of("body")
+        return bool(bodies) and not bodies[-1].get("more_body", False)
+
+
+class Connection(Answer):
+    """A connection in which the test says what arrives, served in a task of its own."""
+
+    def __init__(self, app: Any, scope: dict[str, Any]) -> None:
+        super().__init__([])
+        self.app = app
+        self.scope = scope
+        #: How often the application has asked for a message.
+        self.asked = 0
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._sent = asyncio.Condition()
+        self.task: asyncio.Task[None]
+
+    async def __aenter__(self) -> Self:
+        self.task = asyncio.create_task(self.app(self.scope, self._receive, self._send))
+        return self
+
+    async def __aexit__(
+        self, kind: type | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self.task.done():
+            self.task.cancel()
+        await asyncio.wait([self.task])
+
+    async def _receive(self) -> dict[str, Any]:
+        self.asked += 1
+        return await self._incoming.get()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._sent:
+            self.messages.append(message)
+            self._sent.notify_all()
+
+    def tell(self, type_: str, **values: Any) -> None:
+        self._incoming.put_nowait({"type": type_, **values})
+
+    async def sent(self, count: int) -> dict[str, Any]:
+        """Wait until the application has sent *count* messages; return the last of them."""
+        async with self._sent:
+            await self._sent.wait_for(lambda: len(self.messages) >= count)
+        return self.messages[count - 1]
+
+    async def end(self) -> Self:
+        """Wait until the application has done with it."""
+        await self.task
+        return self
+
+
+class Exchange(Connection):
+    """A request whose body the test sends when it likes."""
+
+    def __init__(self, app: Any, path: str, method: str = "GET", headers: Pairs = ()) -> None:
+        super().__init__(app, scope_for("http", path, method, headers))
+
+    def body_arrives(self, body: bytes = b"", more: bool = False) -> None:
+        self.tell("http.request", body=body, more_body=more)
+
+    def leave(self) -> None:
+        self.tell("http.disconnect")
+
+
+class Handshake(Connection):
+    """A websocket; the client has asked for it already."""
+
+    def __init__(self, app: Any, path: str, headers: Pairs = ()) -> None:
+        super().__init__(app, scope_for("websocket", path, headers=headers))
+        self.tell("websocket.connect")
+
+    def say(self, text: str) -> None:
+        self.tell("websocket.receive", text=text)
+
+    def leave(self) -> None:
+        self.tell("websocket.disconnect", code=1001)
+
+    @property
+    def accepted(self) -> bool:
+        return any(m["type"] == "websocket.accept" for m in self.messages)
+
+    @property
+    def said(self) -> list[str]:
+        return [m["text"] for m in self.messages if m["type"] == "websocket.send"]
+
+    @property
+    def code(self) -> int:
+        """The code with which the application has closed it."""
+        (close,) = [m for m in self.messages if m["type"] == "websocket.close"]
+        return int(close["code"])
+
+
+async def fetch(
+    app: Any, path: str, method: str = "GET", body: bytes = b"", headers: Pairs = ()
+) -> Exchange:
+    """Make a whole request and return what was answered."""
+    headers = dict(headers)
+    if body:
+        headers.setdefault("Content-Length", str(len(body)))
+    async with Exchange(app, path, method, headers.items()) as exchange:
+        exchange.body_arrives(body)
+        return await exchange.end()
+
+
+async def post_json(app: Any, path: str, value: Any) -> Exchange:
+    body = json.dumps(value).encode()
+    return await fetch(app, path, "POST", body, [("Content-Type", "application/json")])

@@ -1,0 +1,59 @@
+"""The layer is in place in these tests, and out of the way in all others.
+
+Importing the layer does two things to the process. It replaces a few names in Flask's modules,
+which the core does not use, so they stay; and it installs a strategy, by which every `Quart`
+application decides where code runs. That one is put back between the tests here, so that the core's
+tests, in the same process, see the core alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from quart import _strategy, Quart
+
+_without_layer = _strategy.current()
+with warnings.catch_warnings():
+    # Other test modules, imported before, may have subclassed the genuine Flask.
+    warnings.filterwarnings("ignore", "Subclassed from flask.Flask", RuntimeWarning)
+    import quart.flask_patch  # noqa: F401  # what it does is what is wanted
+
+from flask import Flask
+from quart_flask_patch._places import LAYER, VARIABLE
+
+_strategy.install(_without_layer)
+
+
+@pytest.fixture(autouse=True)
+def layer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert sys.modules["flask"] is sys.modules["quart_flask_patch"]
+    _strategy.install(LAYER)
+    yield
+    _strategy.install(_without_layer)
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask(__name__)
+    app.secret_key = "secret"
+    return app
+
+
+@pytest.fixture(params=["thread", "loop"])
+def place(request: pytest.FixtureRequest, app: Flask) -> str:
+    """Where plain views run; the test runs once with each."""
+    app.config["SYNC_PLACE"] = request.param
+    return str(request.param)
+
+
+@pytest.fixture(params=[Flask, Quart], ids=["flask", "quart"])
+def either_app(request: pytest.FixtureRequest) -> Flask | Quart:
+    """An application of either class, since the layer is under both."""
+    app = request.param(__name__)
+    app.secret_key = "secret"
+    return app  # type: ignore[no-any-return]  # of a fixture's parameter
