@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from werkzeug.datastructures import Headers
 
+from quart._kind import Kind, REQUEST, WEBSOCKET
 from quart.globals import _cv_app
 from quart.utils import decode_headers
 
 T = TypeVar("T")
 Message = dict[str, Any]
+
+KINDS: dict[str, Kind] = {"request": REQUEST, "websocket": WEBSOCKET}
 
 #: Nothing here takes long, so whatever takes longer hangs.
 LIMIT = 10.0
@@ -169,3 +172,31 @@ def in_background(work: Awaitable[T]) -> asyncio.Task[T]:
         return await work
 
     return asyncio.create_task(awaited())
+
+
+# Registering for either kind
+
+
+def route(scaffold: Any, kind: str, path: str = "/") -> Callable[[Any], Any]:
+    decorate = scaffold.route if kind == "request" else scaffold.websocket
+    return decorate(path)  # type: ignore[no-any-return]
+
+
+def hook(scaffold: Any, when: str, kind: str) -> Callable[[Any], Any]:
+    return getattr(scaffold, f"{when}_{kind}")  # type: ignore[no-any-return]
+
+
+def noting(
+    log: list[str], name: str, colour: str, passes_on: bool = False, result: Any = None
+) -> Callable[..., Any]:
+    """Return a function that notes its call, and returns *result* or *passes_on* its argument."""
+
+    def plain(*args: Any) -> Any:
+        log.append(name)
+        return args[0] if passes_on else result
+
+    async def asynchronous(*args: Any) -> Any:
+        await asyncio.sleep(0)
+        return plain(*args)
+
+    return plain if colour == "plain" else asynchronous

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 Pairs = Iterable[tuple[str, str]]
 
-LIMIT = 30.0
+LIMIT = 15.0
 
 
 def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = None) -> T:
@@ -138,6 +138,12 @@ class Connection(Answer):
         async with self._sent:
             await self._sent.wait_for(lambda: len(self.messages) >= count)
         return self.messages[count - 1]
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until *condition* holds, which it must before the application has done with it."""
+        while not condition():
+            assert not self.task.done(), f"{condition} does not hold at the end: {self.messages}"
+            await asyncio.sleep(0.001)
 
     async def end(self) -> Self:
         """Wait until the application has done with it."""

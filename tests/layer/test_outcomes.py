@@ -142,13 +142,12 @@ def test_a_sync_view_that_blocks_does_not_hold_up_an_async_one(either_app: Flask
         return "answered meanwhile"
 
     async def main() -> None:
-        blocked = asyncio.create_task(fetch(either_app, "/sync"))
-        while not entered.is_set():
-            await asyncio.sleep(0.001)
-        assert (await fetch(either_app, "/async")).text == "answered meanwhile"
-        assert not blocked.done()
-        released.set()
-        assert (await blocked).text == "True"
+        async with Exchange(either_app, "/sync") as blocked:
+            await blocked.until(entered.is_set)
+            assert (await fetch(either_app, "/async")).text == "answered meanwhile"
+            assert not blocked.task.done()
+            released.set()
+            assert (await blocked.end()).text == "True"
 
     run(main())
 
@@ -171,12 +170,11 @@ def test_hooks_of_a_sync_view_do_not_block_the_loop_either(app: Flask, hook: str
         return "in time"
 
     async def main() -> None:
-        blocked = asyncio.create_task(fetch(app, "/blocked"))
-        while not entered.is_set():
-            await asyncio.sleep(0.001)
-        assert (await fetch(app, "/free")).text == "in time"
-        released.set()
-        assert (await blocked).text == "late"
+        async with Exchange(app, "/blocked") as blocked:
+            await blocked.until(entered.is_set)
+            assert (await fetch(app, "/free")).text == "in time"
+            released.set()
+            assert (await blocked.end()).text == "late"
 
     run(main())
 
@@ -238,8 +236,7 @@ def test_plain_code_reads_a_body_that_is_still_being_sent(
         headers = [("Content-Type", "application/json"), ("Content-Length", "10")]
         async with Exchange(either_app, "/", "POST", headers) as exchange:
             exchange.body_arrives(b'{"a": ', more=True)
-            while exchange.asked < 2:
-                await asyncio.sleep(0.001)
+            await exchange.until(lambda: exchange.asked == 2)
             assert started.is_set()
             assert exchange.messages == []
             exchange.body_arrives(b"[1]}")
@@ -262,8 +259,7 @@ def test_pieces_of_a_body_are_had_as_they_come(app: Flask, place: str) -> None:
         async with Exchange(app, "/", "POST", [("Transfer-Encoding", "chunked")]) as exchange:
             for number in range(3):
                 exchange.body_arrives(b"ab%d\n" % number, more=True)
-                while len(pieces) <= number:
-                    await asyncio.sleep(0.001)
+                await exchange.until(lambda count=number + 1: len(pieces) == count)
             exchange.body_arrives()
             assert (await exchange.end()).text == "ok"
 

@@ -215,7 +215,7 @@ async def _trio_time_limit(seconds: float) -> AsyncIterator[None]:
     with trio.move_on_after(seconds) as scope:
         yield
     if scope.cancelled_caught:
-        raise TimeoutError
+        raise TimeoutError(f"Nothing came within {seconds} seconds.")
 
 
 @types.coroutine

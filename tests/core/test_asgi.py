@@ -1,0 +1,893 @@
+"""What crosses the ASGI border, in both directions, and when it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Response as WSGIResponse
+
+from quart import _inbound, Quart, request as current_request, Response, websocket as current
+from quart.asgi import path_within_root
+from quart.wrappers import ClientDisconnectedError
+
+from .driver import (
+    Client,
+    connect,
+    exchange,
+    frame,
+    hook,
+    in_background,
+    Message,
+    request,
+    route,
+    run,
+    scope_for,
+    websocket,
+)
+
+GONE = {"http": {"type": "http.disconnect"}, "websocket": {"type": "websocket.disconnect"}}
+
+
+def part(body: bytes, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look out for a disconnect as soon as a handler waits."""
+    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001)
+
+
+# --- Paths
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "expected"),
+    [
+        ("/", "", "/"),
+        ("/a/b", "", "/a/b"),
+        ("", "", "/"),
+        ("/app/a", "/app", "/a"),
+        ("/app/", "/app", "/"),
+        ("/app", "/app", "/"),
+        ("/application", "/app", None),
+        ("/other", "/app", None),
+        ("http://host/a?b", "", "/a"),
+        ("http://host", "", "/"),
+        ("/app/a", "/app/", "/a"),
+    ],
+)
+def test_the_path_below_the_root_path(path: str, root_path: str, expected: str | None) -> None:
+    assert path_within_root({"path": path, "root_path": root_path}) == expected
+
+
+def test_a_root_path_is_stripped_and_known(app: Quart, kind: str) -> None:
+    @route(app, kind, "/a")
+    async def view() -> str:
+        connection: Any = current_request if kind == "request" else current
+        return f"{connection.root_path} {connection.path} {app.url_for('view')}"
+
+    assert exchange(app, kind, "/app/a", root_path="/app").text == "/app /a /app/a"
+
+
+def test_what_is_not_below_the_root_path_is_not_found(app: Quart, kind: str) -> None:
+    route(app, kind, "/a")(lambda: "ok")
+
+    assert exchange(app, kind, "/a", root_path="/app").status == 404
+
+
+def test_an_unknown_scope_is_refused(app: Quart) -> None:
+    with pytest.raises(RuntimeError, match="'carrier-pigeon'"):
+        run(app({"type": "carrier-pigeon"}, None, None))  # type: ignore[arg-type]
+
+
+def test_middleware_around_asgi_app_sees_every_connection(app: Quart, kind: str) -> None:
+    seen: list[str] = []
+    inner = app.asgi_app
+
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+        await inner(scope, receive, send)
+
+    app.asgi_app = middleware  # type: ignore[method-assign]
+    route(app, kind)(lambda: "ok")
+
+    assert exchange(app, kind).text == "ok"
+    assert seen == [kind.replace("request", "http")]
+
+
+# --- Responses
+
+
+def test_a_body_of_bytes_is_sent_as_one_pair_of_messages(app: Quart) -> None:
+    app.add_url_rule("/", view_func=lambda: "grüße", endpoint="view")
+
+    client = exchange(app, "request")
+
+    assert client.types == ["http.response.start", "http.response.body"]
+    assert client.messages[1] == {
+        "type": "http.response.body",
+        "body": "grüße".encode(),
+        "more_body": False,
+    }
+    assert client.headers["Content-Length"] == "7"
+
+
+def test_headers_are_lower_case_bytes(app: Quart, kind: str) -> None:
+    route(app, kind)(lambda: ("x", {"X-Mixed": "Ä"}))
+
+    (start,) = exchange(app, kind).of("http.response.start")
+
+    assert (b"x-mixed", b"\xc4") in start["headers"]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "expected"),
+    [("HEAD", 200, b""), ("GET", 204, b""), ("GET", 304, b""), ("GET", 200, b"body")],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_some_responses_have_no_body(
+    app: Quart, method: str, status: int, expected: bytes, streamed: bool
+) -> None:
+    closed: list[bool] = []
+
+    @app.route("/")
+    async def view() -> Any:
+        async def stream() -> AsyncIterator[bytes]:
+            yield b"body"
+
+        response = Response(stream() if streamed else "body", status)
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    client = exchange(app, "request", method=method)
+
+    assert (client.status, client.body) == (status, expected)
+    assert client.messages[-1]["more_body"] is False
+    assert closed == [True]
+
+
+def test_head_says_how_long_the_body_would_be(app: Quart) -> None:
+    app.add_url_rule("/", view_func=lambda: "body", endpoint="view")
+
+    assert exchange(app, "request", method="HEAD").headers["Content-Length"] == "4"
+
+
+def async_chunks() -> Any:
+    async def stream() -> AsyncIterator[Any]:
+        yield "ä"
+        yield b""
+        yield bytearray(b"b")
+
+    return stream()
+
+
+def plain_chunks() -> Any:
+    yield "ä"
+    yield b""
+    yield bytearray(b"b")
+
+
+@pytest.mark.parametrize("chunks", [async_chunks, plain_chunks])
+def test_a_stream_is_sent_chunk_by_chunk_as_bytes(
+    app: Quart, kind: str, chunks: Callable[[], Any]
+) -> None:
+    @route(app, kind)
+    async def view() -> Any:
+        return chunks(), 401
+
+    client = exchange(app, kind)
+
+    assert client.chunks == ["ä".encode(), b"b", b""]
+    assert [type(chunk) for chunk in client.chunks] == [bytes] * 3
+    assert [m["more_body"] for m in client.of("http.response.body")] == [True, True, False]
+
+
+def test_a_werkzeug_response_is_accepted(app: Quart, kind: str) -> None:
+    route(app, kind)(lambda: WSGIResponse(["a", "b"], 418, {"X-From": "werkzeug"}))
+
+    client = exchange(app, kind)
+
+    assert (client.status, client.body) == (418, b"ab")
+    assert client.headers["X-From"] == "werkzeug"
+
+
+def test_functions_to_call_on_close_are_called_once_the_body_is_sent(app: Quart) -> None:
+    log: list[str] = []
+
+    @app.route("/")
+    async def view() -> Response:
+        async def stream() -> AsyncIterator[str]:
+            yield "x"
+            log.append("streamed")
+
+        async def close() -> None:
+            log.append("closed")
+
+        response = Response(stream())
+        response.call_on_close(close)
+        response.call_on_close(lambda: log.append("closed plainly"))
+        return response
+
+    exchange(app, "request")
+
+    assert log == ["streamed", "closed", "closed plainly"]
+
+
+def test_a_stream_that_fails_ends_the_connection_with_the_error(app: Quart) -> None:
+    closed: list[bool] = []
+
+    @app.route("/")
+    async def view() -> Response:
+        async def stream() -> AsyncIterator[str]:
+            yield "x"
+            raise ValueError("half way")
+
+        response = Response(stream())
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    client = Client(part(b"", False))
+    with pytest.raises(ValueError, match="half way"):
+        run(connect(app, scope_for("http"), client))
+
+    # No end is sent, or the client would take the half for the whole.
+    assert client.chunks == [b"x"]
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("seconds", [0.01, None])
+def test_the_time_for_a_response_is_limited(app: Quart, seconds: float | None) -> None:
+    @app.route("/")
+    async def view() -> Response:
+        async def stream() -> AsyncIterator[str]:
+            yield "x"
+            await asyncio.sleep(0.05)
+            yield "y"
+
+        return Response(stream())
+
+    app.config["RESPONSE_TIMEOUT"] = seconds
+
+    if seconds is None:
+        assert exchange(app, "request").body == b"xy"
+    else:
+        with pytest.raises(TimeoutError):
+            exchange(app, "request")
+
+
+def test_a_response_may_have_a_limit_of_its_own(app: Quart) -> None:
+    app.config["RESPONSE_TIMEOUT"] = 0.01
+
+    @app.route("/")
+    async def view() -> Response:
+        async def stream() -> AsyncIterator[str]:
+            await asyncio.sleep(0.05)
+            yield "x"
+
+        response = Response(stream())
+        response.timeout = None
+        return response
+
+    assert exchange(app, "request").body == b"x"
+
+
+def test_push_promises_are_sent_before_the_answer(app: Quart) -> None:
+    @app.route("/")
+    async def view() -> Response:
+        response = Response("ok")
+        response.push_promises.add("/style.css")
+        return response
+
+    extensions = {"http.response.push": {}}
+    client = exchange(app, "request", extensions=extensions, headers=[(b"accept", b"*/*")])
+
+    assert client.types[0] == "http.response.push"
+    assert client.messages[0]["path"] == "/style.css"
+    assert (b"accept", b"*/*") in client.messages[0]["headers"]
+    assert exchange(app, "request").types[0] == "http.response.start"
+
+
+# --- Receiving
+
+
+def test_the_application_returns_when_the_handler_has_ended(app: Quart, kind: str) -> None:
+    """No server has to say that the client is gone for that."""
+    route(app, kind)(lambda: "ok")
+
+    assert exchange(app, kind).text == "ok"
+
+
+def test_a_body_that_nobody_asks_for_is_not_received(app: Quart) -> None:
+    app.add_url_rule("/", view_func=lambda: "ok", endpoint="view", methods=["POST"])
+    client = Client(*[part(b"x")] * 100)
+
+    run(connect(app, scope_for("http", method="POST"), client))
+
+    assert client.status == 200
+    assert client.taken == 0
+
+
+def test_a_body_is_received_as_it_is_iterated_over(app: Quart) -> None:
+    client = Client(*map(part, (b"a", b"b", b"c")), part(b"", False))
+    seen: list[tuple[bytes, int]] = []
+
+    @app.route("/", methods=["POST"])
+    async def view() -> str:
+        async for chunk in current_request.body:
+            seen.append((chunk, client.taken))
+        return "ok"
+
+    run(connect(app, scope_for("http", method="POST"), client))
+
+    assert seen == [(b"a", 1), (b"b", 2), (b"c", 3)]
+
+
+@pytest.mark.parametrize("length", [None, 1_000_000])
+@pytest.mark.parametrize("way", ["data", "iterate", "json", "form"])
+def test_the_limit_of_a_body_holds_while_it_arrives(
+    app: Quart, length: int | None, way: str
+) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 100
+    client = Client(*[part(b"x" * 60)] * 50, part(b"", False))
+
+    @app.route("/", methods=["POST"])
+    async def view() -> str:
+        if way == "iterate":
+            async for _ in current_request.body:
+                pass
+        elif way == "json":
+            await current_request.get_json()
+        elif way == "form":
+            await current_request.form
+        else:
+            await current_request.get_data()
+        return "ok"
+
+    kind = {"form": b"application/x-www-form-urlencoded", "json": b"application/json"}
+    headers = [(b"content-type", kind.get(way, b"text/plain"))]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    run(connect(app, scope_for("http", method="POST", headers=headers), client))
+
+    assert client.status == 413
+    assert client.taken == (2 if length is None else 0)
+
+
+def test_the_limit_may_be_set_per_request(app: Quart) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 10
+
+    @app.route("/", methods=["POST"])
+    async def view() -> str:
+        current_request.max_content_length = 1000
+        return str(len(await current_request.get_data()))
+
+    assert run(request(app, body=b"x" * 500, method="POST")).text == "500"
+
+
+def test_reading_a_body_after_the_client_is_gone_raises(app: Quart) -> None:
+    seen: list[BaseException] = []
+    client = Client(part(b"half"), GONE["http"])
+
+    @app.route("/", methods=["POST"])
+    async def view() -> str:
+        try:
+            await current_request.get_data()
+        except ClientDisconnectedError as error:
+            seen.append(error)
+            raise
+        return "ok"
+
+    run(connect(app, scope_for("http", method="POST"), client))
+
+    assert len(seen) == 1
+
+
+# --- Disconnects
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_long_waiting_handler_is_cancelled_when_the_client_leaves(app: Quart) -> None:
+    log: list[str] = []
+
+    @app.route("/")
+    async def view() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cancelled")
+
+    @app.teardown_request
+    async def teardown(error: BaseException | None) -> None:
+        await asyncio.sleep(0)
+        log.append(f"teardown {type(error).__name__}")
+
+    client = Client(part(b"", False), GONE["http"])
+    run(connect(app, scope_for("http"), client))
+
+    assert log == ["cancelled", "teardown CancelledError"]
+    assert client.messages == []
+
+
+def test_a_handler_that_ends_at_once_is_not_watched(app: Quart) -> None:
+    """A disconnect that nobody had to look for leaves no task behind."""
+
+    @app.route("/")
+    async def view() -> str:
+        await asyncio.sleep(0)
+        return str(len(asyncio.all_tasks()))
+
+    assert exchange(app, "request").text == "1"
+
+
+@pytest.mark.usefixtures("soon")
+def test_no_task_outlives_a_watched_handler(app: Quart, kind: str) -> None:
+    @route(app, kind)
+    async def view() -> str:
+        await asyncio.sleep(0.02)
+        return "ok"
+
+    async def main() -> None:
+        serve: Any = request if kind == "request" else websocket
+        client = await serve(app)
+        assert client.text == "ok"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_streamed_answer_stops_when_the_client_leaves(app: Quart) -> None:
+    log: list[str] = []
+
+    @app.route("/")
+    async def view() -> Response:
+        async def stream() -> AsyncIterator[str]:
+            try:
+                while True:
+                    yield "tick"
+                    await asyncio.sleep(0.001)
+            finally:
+                log.append("stream closed")
+
+        response = Response(stream())
+        response.call_on_close(lambda: log.append("response closed"))
+        response.timeout = None
+        return response
+
+    async def main() -> None:
+        client = Client(part(b"", False))
+        served = in_background(connect(app, scope_for("http"), client))
+        await client.until("http.response.body", 3)
+        client.say(GONE["http"])
+        await served
+        assert client.messages[-1]["more_body"] is True
+
+    run(main())
+
+    assert log == ["stream closed", "response closed"]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_plain_generator_is_closed_when_the_client_leaves(app: Quart) -> None:
+    closed: list[bool] = []
+
+    @app.route("/")
+    def view() -> Any:
+        def stream() -> Iterator[str]:
+            try:
+                while True:
+                    yield "tick"
+            finally:
+                closed.append(True)
+
+        return stream()
+
+    class Slow(Client):
+        async def send(self, message: Message) -> None:
+            await super().send(message)
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        client = Slow(part(b"", False))
+        served = in_background(connect(app, scope_for("http"), client))
+        await client.until("http.response.body", 3)
+        client.say(GONE["http"])
+        await served
+
+    run(main())
+
+    assert closed == [True]
+
+
+def test_a_send_that_fails_closes_the_stream(app: Quart) -> None:
+    """Since ASGI 2.4 a server says so that the client is gone."""
+    closed: list[bool] = []
+
+    @app.route("/")
+    async def view() -> Any:
+        async def stream() -> AsyncIterator[str]:
+            try:
+                while True:
+                    yield "tick"
+            finally:
+                closed.append(True)
+
+        return stream()
+
+    class Gone(Client):
+        async def send(self, message: Message) -> None:
+            await super().send(message)
+            if len(self.messages) > 3:
+                raise OSError("client is gone")
+
+    client = Gone(part(b"", False))
+    # It is no error of the application.
+    run(connect(app, scope_for("http"), client))
+
+    assert closed == [True]
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_waiting_websocket_handler_is_cancelled_when_the_client_leaves(app: Quart) -> None:
+    log: list[str] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        await current.accept()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cancelled")
+
+    @app.after_websocket
+    async def after(response: Any) -> Any:
+        log.append("after")
+        return response
+
+    @app.teardown_websocket
+    async def teardown(error: BaseException | None) -> None:
+        log.append("teardown")
+
+    client = Client({"type": "websocket.connect"}, GONE["websocket"])
+    run(connect(app, scope_for("websocket"), client))
+
+    assert log == ["cancelled", "after", "teardown"]
+
+
+def test_a_receiving_websocket_handler_learns_of_the_disconnect(app: Quart) -> None:
+    log: list[Any] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        try:
+            while True:
+                log.append(await current.receive())
+        except ClientDisconnectedError as error:
+            log.append((error.close_code, error.reason))
+            raise
+
+    @app.after_websocket
+    async def after(response: Any) -> Any:
+        log.append("after")
+        return response
+
+    @app.teardown_websocket
+    async def teardown(error: BaseException | None) -> None:
+        log.append(("teardown", error))
+
+    gone = {"type": "websocket.disconnect", "code": 4001, "reason": "bored"}
+    client = Client({"type": "websocket.connect"}, frame("hi"), gone)
+    run(connect(app, scope_for("websocket"), client))
+
+    assert log == ["hi", (4001, "bored"), "after", ("teardown", None)]
+
+
+@pytest.mark.usefixtures("soon")
+def test_the_server_can_cancel_a_handler(app: Quart, kind: str) -> None:
+    log: list[str] = []
+    entered = asyncio.Event()
+
+    @route(app, kind)
+    async def view() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    hook(app, "teardown", kind)(lambda error: log.append("teardown"))
+
+    async def main() -> None:
+        serve: Any = request if kind == "request" else websocket
+        served = in_background(serve(app))
+        await entered.wait()
+        await asyncio.sleep(0.01)
+        served.cancel()
+        await asyncio.wait([served])
+        assert served.cancelled()
+
+    run(main())
+
+    assert log == ["teardown"]
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("size", [0, 16 * 1024])
+def test_receiving_ahead_is_bounded(app: Quart, size: int) -> None:
+    """A sender is held back while the handler does something else."""
+    client = Client({"type": "websocket.connect"}, *[frame("x" * size)] * 5000)
+    taken: list[int] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        await current.accept()
+        for _ in range(30):
+            await asyncio.sleep(0.001)
+        taken.append(client.taken)
+        for _ in range(5000):
+            assert await current.receive() == "x" * size
+        client.say(GONE["websocket"])
+
+    run(connect(app, scope_for("websocket"), client))
+
+    bound = _inbound.AHEAD // (size + 256) + 3
+    assert 1 < taken[0] <= bound
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_body_that_was_received_ahead_is_complete(app: Quart) -> None:
+    pieces = [bytes([65 + n]) * 10_000 for n in range(26)]
+    client = Client(*map(part, pieces), part(b"", False))
+
+    @app.route("/", methods=["POST"])
+    async def view() -> Any:
+        await asyncio.sleep(0.02)
+        assert 1 < client.taken < 26
+        return await current_request.get_data()
+
+    run(connect(app, scope_for("http", method="POST"), client))
+
+    assert client.body == b"".join(pieces)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_handler_that_reads_slowly_is_not_cancelled(app: Quart) -> None:
+    """The watcher starts while the handler is waiting for a message."""
+
+    @app.route("/", methods=["POST"])
+    async def view() -> Any:
+        return await current_request.get_data()
+
+    async def main() -> bytes:
+        client = Client(part(b"a"))
+        served = in_background(connect(app, scope_for("http", method="POST"), client))
+        for piece in (b"b", b"c"):
+            await asyncio.sleep(0.01)
+            client.say(part(piece))
+        client.say(part(b"", False))
+        await served
+        return client.body
+
+    assert run(main()) == b"abc"
+
+
+# --- Websockets
+
+
+def test_frames_keep_their_type_and_may_be_empty(app: Quart) -> None:
+    received: list[Any] = []
+    frames = ["text", b"binary", "", b""]
+
+    @app.websocket("/")
+    async def view() -> None:
+        for _ in frames:
+            received.append(await current.receive())
+            await current.send(received[-1])
+
+    client = run(websocket(app, "/", *frames))
+
+    assert received == frames
+    assert client.frames == frames
+    assert [type(data) for data in client.frames] == [str, bytes, str, bytes]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"bytes": b"", "text": None}, b""),
+        ({"bytes": None, "text": ""}, ""),
+        ({"bytes": b"x", "text": None}, b"x"),
+        ({"bytes": None, "text": "x"}, "x"),
+    ],
+)
+def test_a_server_may_give_both_keys(app: Quart, message: Message, expected: Any) -> None:
+    received: list[Any] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        received.append(await current.receive())
+
+    connected = {"type": "websocket.connect"}
+    client = Client(connected, {"type": "websocket.receive", **message})
+    run(connect(app, scope_for("websocket"), client))
+
+    assert received == [expected]
+
+
+def test_accepting_gives_headers_and_the_subprotocol(app: Quart) -> None:
+    @app.websocket("/")
+    async def view() -> None:
+        assert current.requested_subprotocols == ["a", "b"]
+        await current.accept({"X-Extra": "1"}, "b")
+
+    client = run(websocket(app, subprotocols=["a", "b"]))
+
+    (accept,) = client.of("websocket.accept")
+    assert accept["subprotocol"] == "b"
+    assert client.headers["X-Extra"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("return", 1000), ("close", 4000), ("raise", 1011), ("answer", 1011)]
+)
+def test_an_accepted_websocket_is_closed_with_a_code(app: Quart, ending: str, code: int) -> None:
+    @app.websocket("/")
+    async def view() -> Any:
+        await current.accept()
+        if ending == "close":
+            await current.close(4000, "enough")
+        if ending == "raise":
+            raise ValueError
+        return "too late" if ending == "answer" else None
+
+    client = run(websocket(app))
+
+    assert client.types == ["websocket.accept", "websocket.close"]
+    assert client.close_code == code
+    if ending == "close":
+        assert client.messages[1]["reason"] == "enough"
+
+
+def test_an_error_that_propagates_closes_the_websocket_too(app: Quart) -> None:
+    app.testing = True
+
+    @app.websocket("/")
+    async def view() -> None:
+        await current.accept()
+        raise ValueError
+
+    client = Client({"type": "websocket.connect"})
+    with pytest.raises(ValueError, match=r"^$"):
+        run(connect(app, scope_for("websocket"), client))
+
+    assert client.close_code == 1011
+
+
+def test_a_handler_that_neither_accepts_nor_answers_refuses(app: Quart) -> None:
+    @app.websocket("/")
+    async def view() -> None:
+        pass
+
+    client = run(websocket(app))
+
+    assert client.types == ["websocket.close"]
+
+
+def test_closing_before_accepting_refuses(app: Quart) -> None:
+    @app.websocket("/")
+    async def view() -> None:
+        await current.close(1000)
+
+    assert run(websocket(app)).types == ["websocket.close"]
+
+
+def test_a_refusal_is_a_whole_response_where_the_server_can_send_one(app: Quart) -> None:
+    @app.websocket("/")
+    async def view() -> Any:
+        return "nö", 403, {"X-Why": "because"}
+
+    client = run(websocket(app))
+
+    assert client.types == ["websocket.http.response.start", "websocket.http.response.body"]
+    assert (client.status, client.body) == (403, "nö".encode())
+    assert client.headers["X-Why"] == "because"
+
+
+def test_elsewhere_a_refusal_is_a_close(app: Quart) -> None:
+    @app.websocket("/")
+    async def view() -> Any:
+        return "no", 403
+
+    for extensions in ({}, None):
+        assert run(websocket(app, extensions=extensions)).types == ["websocket.close"]
+
+
+def test_a_websocket_on_a_plain_route_is_refused_and_the_reverse(app: Quart) -> None:
+    app.add_url_rule("/http", view_func=lambda: "ok", endpoint="http")
+
+    @app.websocket("/ws")
+    async def view() -> None:
+        await current.accept()
+
+    assert run(websocket(app, "/http")).status in {400, 404}
+    assert run(request(app, "/ws")).status in {400, 404}
+
+
+def test_a_websocket_that_never_sends_a_host_works(app: Quart, kind: str) -> None:
+    route(app, kind)(lambda: "ok")
+    serve: Any = request if kind == "request" else websocket
+    scope = scope_for("http" if kind == "request" else "websocket")
+    scope["headers"] = []
+
+    async def main() -> Client:
+        return await serve(app, headers=[]) if False else await bare(app, scope)
+
+    assert run(main()).text == "ok"
+
+
+async def bare(app: Quart, scope: dict[str, Any]) -> Client:
+    first = part(b"", False) if scope["type"] == "http" else {"type": "websocket.connect"}
+    return await connect(app, scope, Client(first))
+
+
+def test_only_what_asgi_demands_has_to_be_in_a_scope(app: Quart, kind: str) -> None:
+    route(app, kind)(lambda: "ok")
+    full = scope_for("http" if kind == "request" else "websocket")
+    # The others are optional in the ASGI specification.
+    wanted = ("type", "asgi", "http_version", "method", "path", "query_string", "headers")
+    scope = {key: full[key] for key in wanted if key in full}
+    if kind == "websocket":
+        scope["extensions"] = full["extensions"]
+
+    assert run(bare(app, scope)).text == "ok"
+
+
+def test_any_byte_may_be_in_a_header(app: Quart, kind: str) -> None:
+    @route(app, kind)
+    async def view() -> str:
+        connection: Any = current_request if kind == "request" else current
+        return ascii(connection.headers["X-Odd"])
+
+    assert exchange(app, kind, headers=[(b"x-odd", b"\xff\xe4")]).text == "'\\xff\\xe4'"
+
+
+# --- Lifespan
+
+
+async def lifespan(app: Quart, *phases: str) -> list[Message]:
+    client = Client(*({"type": f"lifespan.{phase}"} for phase in phases))
+    await connect(app, {"type": "lifespan", "asgi": {"version": "3.0"}}, client)
+    return client.messages
+
+
+def test_lifespan_runs_the_serving_hooks(app: Quart, log: list[str]) -> None:
+    app.before_serving(lambda: log.append("before"))
+    app.after_serving(lambda: log.append("after"))
+
+    @app.while_serving
+    async def around() -> AsyncIterator[None]:
+        log.append("up")
+        yield
+        log.append("down")
+
+    messages = run(lifespan(app, "startup", "shutdown"))
+
+    assert log == ["before", "up", "down", "after"]
+    assert [m["type"] for m in messages] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+
+
+@pytest.mark.parametrize("phase", ["startup", "shutdown"])
+def test_a_phase_that_fails_says_why(app: Quart, phase: str) -> None:
+    @(app.before_serving if phase == "startup" else app.after_serving)
+    async def fail() -> None:
+        raise ValueError("no database")
+
+    messages = run(lifespan(app, "startup", "shutdown"))
+
+    (failed,) = (m for m in messages if m["type"].endswith("failed"))
+    assert failed["type"] == f"lifespan.{phase}.failed"
+    assert "no database" in failed["message"]

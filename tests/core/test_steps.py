@@ -1,0 +1,181 @@
+"""Each step is a public method that a subclass, or an extension at run time, may replace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from quart import abort, Quart, Response
+from quart._kind import Kind
+from quart.ctx import AppContext
+from quart.globals import app_ctx
+
+from .driver import exchange, KINDS, route
+
+# What a connection whose view fails goes through, and what only some do.
+STEPS = (
+    *("full_dispatch", "preprocess", "dispatch", "finalize", "process", "do_teardown"),
+    *("handle", "handle_exception", "handle_user_exception", "handle_http_exception"),
+    *("do_teardown_appcontext", "make_response"),
+)
+
+
+def method_of(kind: str, step: str) -> str:
+    """Return the name of the public method of *step*."""
+    value: Kind = KINDS[kind]
+    return str(getattr(value, step, step))
+
+
+def prepared(app: Quart, kind: str, step: str) -> Quart:
+    """Give *app* a view of which *step* is a part."""
+
+    @route(app, kind)
+    async def view() -> str:
+        if step in {"handle_exception", "handle_user_exception"}:
+            raise ValueError
+        if step == "handle_http_exception":
+            abort(403)
+        return "ok"
+
+    app.register_error_handler(500, lambda error: ("ok", 500))
+    app.register_error_handler(403, lambda error: ("ok", 403))
+    return app
+
+
+def overriding(original: Callable[..., Any], log: list[str], colour: str) -> Callable[..., Any]:
+    """Return a function that calls *original*, either awaiting it or passing the awaitable on."""
+
+    async def asynchronous(*args: Any, **kwargs: Any) -> Any:
+        log.append("overridden")
+        return await original(*args, **kwargs)
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        log.append("overridden")
+        return original(*args, **kwargs)
+
+    return plain if colour == "plain" else asynchronous
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_subclass_may_override_any_step(
+    kind: str, step: str, colour: str, log: list[str]
+) -> None:
+    name = method_of(kind, step)
+    method = overriding(getattr(Quart, name), log, colour)
+    app = prepared(type("Sub", (Quart,), {name: method})(__name__), kind, step)
+
+    client = exchange(app, kind)
+
+    assert log == ["overridden"]
+    assert client.text == "ok"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_instance_may_have_any_step_replaced_while_it_serves(
+    app: Quart, kind: str, step: str, colour: str, log: list[str]
+) -> None:
+    prepared(app, kind, step)
+    exchange(app, kind)
+    name = method_of(kind, step)
+
+    setattr(app, name, overriding(getattr(app, name), log, colour))
+    first = exchange(app, kind).text
+    delattr(app, name)
+    exchange(app, kind)
+
+    assert first == "ok"
+    assert log == ["overridden"]
+
+
+@pytest.mark.parametrize("step", sorted({*STEPS} - {"handle", "make_response"}))
+def test_an_override_may_pass_the_context_first(
+    app: Quart, kind: str, step: str, log: list[str]
+) -> None:
+    prepared(app, kind, step)
+    name = method_of(kind, step)
+    original = getattr(app, name)
+
+    async def override(*args: Any) -> Any:
+        log.append("overridden")
+        return await original(app_ctx._get_current_object(), *args)  # type: ignore[attr-defined]
+
+    setattr(app, name, override)
+
+    assert exchange(app, kind).text == "ok"
+    assert log == ["overridden"]
+
+
+@pytest.mark.parametrize(
+    ("step", "value"),
+    [
+        ("preprocess", "ok"),
+        ("dispatch", "ok"),
+        ("full_dispatch", Response("ok")),
+        ("finalize", Response("ok")),
+        ("process", Response("ok")),
+        ("handle", Response("ok")),
+        ("make_response", Response("ok")),
+    ],
+)
+def test_a_plain_override_may_return_a_value(app: Quart, kind: str, step: str, value: Any) -> None:
+    route(app, kind)(lambda: "view")
+    setattr(app, method_of(kind, step), lambda *args: value)
+
+    assert exchange(app, kind).text == "ok"
+
+
+def test_options_may_be_overridden(app: Quart, log: list[str]) -> None:
+    app.add_url_rule("/", view_func=lambda: "ok", endpoint="view")
+    original = app.make_default_options_response
+    setattr(app, "make_default_options_response", overriding(original, log, "plain"))  # noqa: B010
+
+    assert exchange(app, "request", method="OPTIONS").status == 200
+    assert log == ["overridden"]
+
+
+def test_log_exception_may_be_overridden(app: Quart, kind: str, log: list[str]) -> None:
+    async def log_exception(exc_info: Any) -> None:
+        log.append(exc_info[0].__name__)
+
+    app.log_exception = log_exception  # type: ignore[assignment]
+
+    prepared(app, kind, "handle_exception")
+
+    assert exchange(app, kind).status == 500
+    assert log == ["ValueError"]
+
+
+def test_the_steps_can_be_called_directly_with_and_without_a_context(app: Quart) -> None:
+    @app.route("/")
+    async def view() -> str:
+        return "ok"
+
+    @app.after_request
+    async def after(response: Response) -> Response:
+        response.headers["X-After"] = "1"
+        return response
+
+    async def main() -> None:
+        async with app.test_request_context("/") as ctx:
+            assert await app.preprocess_request() is None
+            assert await app.dispatch_request() == "ok"
+            response = await app.process_response(await app.make_response("x"))
+            assert response.headers["X-After"] == "1"
+            assert (await app.full_dispatch_request()).status_code == 200
+            assert (await app.finalize_request("y")).headers["X-After"] == "1"
+        assert isinstance(ctx, AppContext)
+        other = app.test_request_context("/")
+        other.match_request()
+        # Without being pushed: the context is what is given.
+        assert await app.dispatch_request(other) == "ok"
+        assert (await app.full_dispatch_request(ctx=other)).status_code == 200
+
+    asyncio.run(main())
+
+
+def test_a_step_without_a_context_says_what_to_do(app: Quart) -> None:
+    with pytest.raises(RuntimeError, match="test_request_context"):
+        asyncio.run(app.dispatch_request())
