@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import wraps
 from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -94,8 +95,8 @@ def wait(awaitable: Awaitable[T]) -> T:
 def bridged(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Return an async function that calls the plain *func* so that it may wait."""
 
-    @types.coroutine
-    def call(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, T]:
-        return (yield from portal(func, *args, **kwargs))
+    @wraps(func)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await portal(func, *args, **kwargs)
 
-    return cast("Callable[P, Coroutine[Any, Any, T]]", call)
+    return call

@@ -7,7 +7,7 @@ import atexit
 import threading
 from collections.abc import Awaitable
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from typing import Any, cast, TypeVar
 
 from greenlet import getcurrent
 
@@ -48,16 +48,27 @@ def run(awaitable: Awaitable[T]) -> T:
     """Run *awaitable* to its end on this thread's loop, in the caller's context variables.
 
     Raises:
-        RuntimeError: if a loop is running in this thread.
+        RuntimeError: if a loop is running in this thread, and *awaitable* has to wait.
     """
     if asyncio._get_running_loop() is not None or in_trio():
-        discard(awaitable)
-        raise RuntimeError(_UNBRIDGED)
+        return _step(awaitable)
     try:
         runner = _local.runner
     except AttributeError:
         runner = _local.runner = _Runner()
     return runner.runner.run(_as_coroutine(awaitable), context=caller_context())  # type: ignore[no-any-return]  # of a thread's local
+
+
+def _step(awaitable: Awaitable[T]) -> T:
+    """Take the one step that needs no waiting."""
+    steps = awaitable.__await__()
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    steps.close()
+    discard(awaitable)
+    raise RuntimeError(_UNBRIDGED)
 
 
 async def _as_coroutine(awaitable: Awaitable[T]) -> T:

@@ -17,11 +17,13 @@ from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
+from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
 
 from . import _bridge, _runner
 
 if TYPE_CHECKING:
+    from quart.ctx import AppContext as CoreContext
     from quart.wrappers import Websocket
 
     from .app import Flask
@@ -105,7 +107,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     """Return an ASGI scope for a WSGI *environ*, which its Flask face will have as its environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
     path = root_path + _decoded(environ.get("PATH_INFO", ""))
-    scope = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": environ.get("SERVER_PROTOCOL", "HTTP/1.1").partition("/")[2],
@@ -124,12 +126,9 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         if environ.get("REMOTE_ADDR")
         else None,
         "extensions": {},
+        "quart.undisturbed": True,
         _ENVIRON: environ,
     }
-    preserve = environ.get("werkzeug.debug.preserve_context")
-    if preserve is not None:
-        scope["quart.preserve_context"] = lambda core: preserve(_context_face(core))
-    return scope
 
 
 def _context_face(core: Any) -> Any:
@@ -198,24 +197,31 @@ class _Input:
 class _Exchange:
     """One call of the ASGI entry by a WSGI server: its task, and what it has sent."""
 
-    def __init__(self, app: Flask, environ: dict[str, Any]) -> None:
+    def __init__(
+        self, app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> None:
         self._app = app
+        self._environ = environ
+        self._start_response = start_response
+        self._started = False
         self._scope = scope_of(environ)
+        self._scope["quart.closing"] = self._closing
         self._input = _Input(environ)
+        # Found out here, where no task of ours has entered it.
         self._context = _runner.caller_context()
         self._sent: deque[bytes] = deque()
-        self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
         self._wanted: asyncio.Event
         self._changed: asyncio.Event
-        self.start: dict[str, Any] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def advance(self) -> bytes | None:
         """Return the next piece of the body, b"" if there is none yet; None at its end."""
-        if self._task is None:
+        if self.task is None:
             self._wanted, self._changed = asyncio.Event(), asyncio.Event()
-            self._task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
-        if not self._sent and not self._task.done():
+            loop = asyncio.get_running_loop()
+            self.task = loop.create_task(self._run(), context=self._context)
+        if not self._sent and not self.task.done():
             self._wanted.set()
             self._changed.clear()
             await self._changed.wait()
@@ -224,7 +230,7 @@ class _Exchange:
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        return None if self._task.done() else b""
+        return None if self.task.done() else b""
 
     async def _run(self) -> None:
         try:
@@ -237,9 +243,30 @@ class _Exchange:
         finally:
             self._changed.set()
 
+    def _closing(self, core: CoreContext, response: Any) -> None:
+        """Start the response while the context is still there, as Flask does.
+
+        Middleware that wraps `start_response` looks at it.
+        """
+        if response is not None:
+            self._start(response.status, list(headers_of(core, response)))
+        preserve = self._environ.get("werkzeug.debug.preserve_context")
+        if preserve is not None:
+            preserve(_context_face(core))
+
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        if not self._started:
+            self._started = True
+            self._start_response(status, headers)
+
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            self.start = message
+            phrase = HTTP_STATUS_CODES.get(message["status"], "UNKNOWN").upper()
+            headers = [
+                (name.decode("latin-1").title(), value.decode("latin-1"))
+                for name, value in message["headers"]
+            ]
+            self._start(f"{message['status']} {phrase}", headers)
             if not any(name == b"content-length" for name, _ in message["headers"]):
                 # It may be a stream: none of it is made before the caller has the head.
                 await self._pause()
@@ -256,9 +283,9 @@ class _Exchange:
         await self._wanted.wait()
 
     async def cancel(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.wait([self.task])
 
 
 class _Body:
@@ -276,18 +303,22 @@ class _Body:
             chunk = _bridge.wait(self._exchange.advance())
 
     def close(self) -> None:
-        _bridge.wait(self._exchange.cancel())
+        task = self._exchange.task
+        if task is not None and not task.done():
+            _bridge.wait(self._exchange.cancel())
+
+    def __del__(self) -> None:
+        # A test may drop a response unread, and a generator is closed then.
+        task = self._exchange.task
+        if task is None or task.done() or task.get_loop().is_closed():
+            return
+        if asyncio._get_running_loop() is None:
+            self.close()
+        else:
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """Answer a WSGI call through the ASGI entry."""
-    exchange = _Exchange(app, environ)
-    first = _bridge.wait(exchange.advance())
-    start = exchange.start
-    if start is None:
-        raise RuntimeError("The application ended without an answer; this is a bug in it or in us.")
-    headers = [(n.decode("latin-1").title(), v.decode("latin-1")) for n, v in start["headers"]]
-    start_response(
-        f"{start['status']} {HTTP_STATUS_CODES.get(start['status'], 'UNKNOWN')}", headers
-    )
-    return _Body(exchange, first)
+    exchange = _Exchange(app, environ, start_response)
+    return _Body(exchange, _bridge.wait(exchange.advance()))

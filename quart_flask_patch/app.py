@@ -17,6 +17,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask.sessions import SecureCookieSessionInterface
 from flask.templating import Environment
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 
 from quart import _strategy
@@ -54,6 +55,9 @@ def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
 def _flask_body(app: Any, body: Any) -> Any:
     if isinstance(body, CoreResponse):
         return wrappers.response_of(app, body)
+    if isinstance(body, HTTPException):
+        # What calling it as WSGI would give, but as a whole and without an environ.
+        return body.get_response()
     return wrappers.SyncStream(body) if hasattr(body, "__aiter__") else body
 
 

@@ -123,7 +123,7 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
     connection = core.connection
     if connection is None:
         raise RuntimeError("There is no request here: the current context is an application's.")
-    cls = cast(Any, core.app)._flask_request_class
+    cls = getattr(core.app, "_flask_request_class", Request)
     if cls.__init__ is WerkzeugRequest.__init__ and issubclass(cls, Request):
         face = cls.__new__(cls)
         face.__dict__ = connection.__dict__

@@ -70,28 +70,30 @@ async def _in_place(ctx: AppContext) -> Any:
     app, kind = ctx.app, ctx.kind
     steps = app._plans.steps(app, kind)
     raised: BaseException | None = None
+    response: Any = None
     try:
         try:
             if appcontext_pushed.receivers or type(app.session_interface) not in _LAZY_SESSIONS:
                 await open_context(app, ctx)
-            return await steps.full_dispatch(app, ctx)
+            response = await steps.full_dispatch(app, ctx)
         except Exception as error:
             raised = error
-            return await steps.handle_exception(app, ctx, error)
+            response = await steps.handle_exception(app, ctx, error)
         except BaseException as error:
             raised = error
             if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
                 # The client left or the server stops. Who set something up wants to clean it up.
                 await finalize(app, ctx, None, from_error_handler=True)
             raise
+        return response
     finally:
         # A stream that was to keep the context will not be sent.
         while raised is not None and len(ctx._tokens) > 1:
             ctx.exit()
         scope: dict[str, Any] = cast(Any, ctx.connection).scope
-        preserve = scope.get("quart.preserve_context")
-        if preserve is not None:
-            preserve(ctx)
+        closing = scope.get("quart.closing")
+        if closing is not None:
+            closing(ctx, response)
         await close_context(app, ctx, raised)
 
 

@@ -233,10 +233,10 @@ class Steps:
 def _step(method: Function) -> Function:
     """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable."""
     function = getattr(method, "__func__", method)
-    marked, internal = getattr(function, "step", (None, None))
+    mark = getattr(function, "step", None)
     # A decorator that copies attributes copies the mark too, but it is not the marked function.
-    if marked is function and internal is not None:
-        return cast(Function, internal)
+    if type(mark) is tuple and mark[0] is function:
+        return cast(Function, mark[1])
 
     async def overridden(app: Quart, ctx: Any, *args: Any) -> Any:
         result = method(*args)

@@ -208,6 +208,11 @@ class Quart(StepMethods, ServingMethods):
             self._plans.clear()
         object.__setattr__(self, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name in HOOK_TABLES or name in _STEP_NAMES:
+            self._plans.clear()
+
     # Serving
 
     async def __call__(

@@ -63,7 +63,11 @@ class _Connection:
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = Inbound(receive)
-        await inbound.watched(self._serve(inbound, send))
+        if self.scope.get("quart.undisturbed"):
+            # Nobody can leave, as behind a WSGI call.
+            await self._serve(inbound, send)
+        else:
+            await inbound.watched(self._serve(inbound, send))
 
     async def _serve(self, inbound: Inbound, send: Any) -> None:
         raise NotImplementedError(

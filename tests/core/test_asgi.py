@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -57,7 +58,9 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/other", "/app", None),
         ("http://host/a?b", "", "/a"),
         ("http://host", "", "/"),
+        # Neither is as ASGI has it, and both are what people configure.
         ("/app/a", "/app/", "/a"),
+        ("/a", "/", "/a"),
     ],
 )
 def test_the_path_below_the_root_path(path: str, root_path: str, expected: str | None) -> None:
@@ -68,9 +71,9 @@ def test_a_root_path_is_stripped_and_known(app: Quart, kind: str) -> None:
     @route(app, kind, "/a")
     async def view() -> str:
         connection: Any = current_request if kind == "request" else current
-        return f"{connection.root_path} {connection.path} {app.url_for('view')}"
+        return f"{connection.root_path} {connection.path} {app.url_for('static', filename='x')}"
 
-    assert exchange(app, kind, "/app/a", root_path="/app").text == "/app /a /app/a"
+    assert exchange(app, kind, "/app/a", root_path="/app").text == "/app /a /app/static/x"
 
 
 def test_what_is_not_below_the_root_path_is_not_found(app: Quart, kind: str) -> None:
@@ -318,7 +321,7 @@ def test_a_body_is_received_as_it_is_iterated_over(app: Quart) -> None:
     @app.route("/", methods=["POST"])
     async def view() -> str:
         async for chunk in current_request.body:
-            seen.append((chunk, client.taken))
+            seen.append((chunk, client.taken))  # noqa: PERF401
         return "ok"
 
     run(connect(app, scope_for("http", method="POST"), client))
@@ -531,6 +534,32 @@ def test_a_send_that_fails_closes_the_stream(app: Quart) -> None:
     assert closed == [True]
 
 
+@pytest.mark.parametrize("catches", [False, True])
+def test_a_websocket_send_that_fails_tells_the_handler(app: Quart, catches: bool) -> None:
+    log: list[str] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        try:
+            while True:
+                await current.send("tick")
+        except ClientDisconnectedError:
+            log.append("gone")
+            if not catches:
+                raise
+
+    class Gone(Client):
+        async def send(self, message: Message) -> None:
+            await super().send(message)
+            if len(self.messages) > 3:
+                raise OSError("client is gone")
+
+    client = Gone({"type": "websocket.connect"})
+    run(connect(app, scope_for("websocket"), client))
+
+    assert log == ["gone"]
+
+
 @pytest.mark.usefixtures("soon")
 def test_a_waiting_websocket_handler_is_cancelled_when_the_client_leaves(app: Quart) -> None:
     log: list[str] = []
@@ -556,6 +585,126 @@ def test_a_waiting_websocket_handler_is_cancelled_when_the_client_leaves(app: Qu
     run(connect(app, scope_for("websocket"), client))
 
     assert log == ["cancelled", "after", "teardown"]
+
+
+async def by_a_task_beside(send: Any, receive: Any) -> None:
+    task = asyncio.create_task(receive())
+    try:
+        await send()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def by_gather(send: Any, receive: Any) -> None:
+    await asyncio.gather(send(), receive())
+
+
+async def by_a_task_group(send: Any, receive: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send())
+        group.create_task(receive())
+
+
+async def by_two_tasks(send: Any, receive: Any) -> None:
+    tasks = [asyncio.create_task(send()), asyncio.create_task(receive())]
+    try:
+        await asyncio.wait(tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("way", [by_a_task_beside, by_gather, by_a_task_group, by_two_tasks])
+def test_a_handler_that_lets_a_task_receive_ends_when_the_client_leaves(
+    app: Quart,
+    way: Callable[..., Any],
+    watched: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One task receives and another waits for something to send: so is every chat."""
+    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001 if watched else 60)
+    log: list[str] = []
+
+    async def send() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("sending ended")
+
+    async def receive() -> None:
+        while True:
+            log.append(str(await current.receive()))
+            await asyncio.sleep(0.01)
+
+    @app.websocket("/")
+    async def view() -> None:
+        await way(send, receive)
+
+    @app.teardown_websocket
+    def teardown(error: BaseException | None) -> None:
+        log.append("teardown")
+
+    async def main() -> None:
+        client = Client({"type": "websocket.connect"}, frame("hi"))
+        served = in_background(connect(app, scope_for("websocket"), client))
+        await client.until("websocket.accept")
+        await asyncio.sleep(0.03)
+        client.say(GONE["websocket"])
+        await served
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main())
+
+    assert log == ["hi", "sending ended", "teardown"]
+    # A client that leaves is no error.
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_handler_that_survives_the_cancellation_leaves_the_task_as_it_was(app: Quart) -> None:
+    @app.route("/")
+    async def view() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "survived"
+        return "never"
+
+    async def main() -> None:
+        client = await connect(app, scope_for("http"), Client(part(b"", False), GONE["http"]))
+        assert client.body in {b"survived", b""}
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        # What the server does next in this task must not be cancelled for it.
+        async with asyncio.timeout(1):
+            await asyncio.sleep(0)
+
+    run(main())
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_plain_view_ends_before_its_request_does(app: Quart) -> None:
+    """A thread cannot be interrupted, so its request waits for it."""
+    log: list[str] = []
+
+    @app.route("/")
+    def view() -> str:
+        time.sleep(0.03)
+        log.append("view")
+        return "ok"
+
+    @app.teardown_request
+    def teardown(error: BaseException | None) -> None:
+        log.append("teardown")
+
+    run(connect(app, scope_for("http"), Client(part(b"", False), GONE["http"])))
+
+    assert log == ["view", "teardown"]
 
 
 def test_a_receiving_websocket_handler_learns_of_the_disconnect(app: Quart) -> None:
@@ -814,16 +963,12 @@ def test_a_websocket_on_a_plain_route_is_refused_and_the_reverse(app: Quart) -> 
     assert run(request(app, "/ws")).status in {400, 404}
 
 
-def test_a_websocket_that_never_sends_a_host_works(app: Quart, kind: str) -> None:
+def test_a_client_that_sends_no_host_is_answered(app: Quart, kind: str) -> None:
     route(app, kind)(lambda: "ok")
-    serve: Any = request if kind == "request" else websocket
     scope = scope_for("http" if kind == "request" else "websocket")
     scope["headers"] = []
 
-    async def main() -> Client:
-        return await serve(app, headers=[]) if False else await bare(app, scope)
-
-    assert run(main()).text == "ok"
+    assert run(bare(app, scope)).text == "ok"
 
 
 async def bare(app: Quart, scope: dict[str, Any]) -> Client:

@@ -10,14 +10,14 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 from flask import Flask, request
 from quart import websocket
 from quart.utils import run_sync
 from quart_flask_patch import bridged, wait
 
-from ._asgi import Exchange, fetch, Handshake, run
+from ._asgi import Exchange, fetch, Handshake, post_json, run
 
 KINDS = ["sync", "async", "loop"]
 
@@ -173,25 +173,6 @@ def test_waits_may_be_nested(app: Flask, serve: Serve) -> None:
     assert run(fetch(app, "/")).text == "6"
 
 
-def test_plain_code_called_by_awaited_code_waits_without_a_bridge(
-    app: Flask, serve: Serve
-) -> None:
-    """What an awaited function calls is beneath the same task, so nothing else is needed."""
-
-    async def middle() -> int:
-        await asyncio.sleep(0)
-        return plain_below()
-
-    def plain_below() -> int:
-        return wait(double(4))
-
-    async def view_of_async() -> str:
-        return str(await middle())
-
-    app.add_url_rule("/async", "async", view_of_async)
-    assert run(fetch(app, "/async")).text == "8"
-
-
 def test_awaited_code_may_call_plain_code_that_waits(app: Flask, serve: Serve) -> None:
     async def middle() -> int:
         await asyncio.sleep(0)
@@ -204,13 +185,33 @@ def test_awaited_code_may_call_plain_code_that_waits(app: Flask, serve: Serve) -
     assert run(fetch(app, "/")).text == "8"
 
 
+def test_an_async_hook_of_a_sync_view_may_call_plain_code_that_waits(
+    app: Flask, place: str
+) -> None:
+    def plain() -> Any:
+        return request.get_json()
+
+    seen = []
+
+    @app.before_request
+    async def hook() -> None:
+        await asyncio.sleep(0)
+        seen.append(plain())
+
+    app.add_url_rule("/", "view", lambda: {"got": request.get_json()}, methods=["POST"])
+    assert run(post_json(app, "/", "value")).json == {"got": "value"}
+    assert seen == ["value"]
+
+
 def test_a_greenlet_within_can_wait(app: Flask, serve: Serve) -> None:
     """Such as SQLAlchemy's, or gevent-minded code: it is beneath the bridge all the same."""
 
     def view() -> str:
-        first = greenlet(lambda: wait(double(1)))
-        second = greenlet(lambda: first.switch() + wait(double(2)))
-        return str(second.switch())
+        def outer() -> int:
+            inner = greenlet(lambda: wait(double(1)))
+            return int(inner.switch()) + wait(double(2))
+
+        return str(greenlet(outer).switch())
 
     serve(view)
     assert run(fetch(app, "/")).text == "6"
@@ -225,13 +226,11 @@ def test_greenlets_that_switch_among_themselves_can_wait(app: Flask, serve: Serv
                 seen.append(wait(double(number)))
                 outer.switch()
 
-        outer = greenlet.getcurrent() if hasattr(greenlet, "getcurrent") else None
-        outer = outer or greenlet(lambda: None).parent
+        outer = getcurrent()
         within = greenlet(inner)
         for number in range(3):
             within.switch()
             seen.append(wait(double(number * 10)))
-        within.throw()
         return ",".join(map(str, seen))
 
     serve(view)

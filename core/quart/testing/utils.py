@@ -336,7 +336,8 @@ def make_test_scope(
         if http_version in {"2", "3"}:
             scope["extensions"]["http.response.push"] = {}
     if callable(_preserve_context):
-        scope["quart.preserve_context"] = _preserve_context
+        preserve = _preserve_context
+        scope["quart.closing"] = lambda ctx, response: preserve(ctx)
     scope.update(scope_base or {})
     return cast(Scope, scope)
 
