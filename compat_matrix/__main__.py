@@ -1,5 +1,8 @@
 """``python -m compat_matrix``: run extensions' own suites on Flask and on the layer, and compare.
 
+Those of Quart's extensions run on the core alone, then on the layer; for them the recorded counts
+are the reference.
+
 Exit code 0: every row that ran is green. 1: a row is red. 2: wrong usage. 3: no row is red, but
 one could not be run.
 """
@@ -70,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--tier", choices=["fast", "full"], help="only the rows of this tier")
     made.add_argument("--place", choices=PLACES, help="where sync code runs (default: both)")
     made.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
-    made.add_argument("--on", choices=["flask", "layer"], help="run this side only")
+    made.add_argument("--on", choices=["flask", "core", "layer"], help="run this side only")
     made.add_argument("--jobs", type=int, default=1, metavar="N", help="rows run at once")
     made.add_argument("--fresh", action="store_true", help="forget the kept results on Flask")
     made.add_argument("--last", action="store_true", help="show the last results, run nothing")
@@ -104,7 +107,13 @@ class Matrix:
         self.options = options
         self.cache = cache_dir()
         places = [options.place] if options.place else PLACES
-        self.sides = [Side("layer", place, options.loop) for place in places]
+        self.core = Side("core", loop=options.loop)
+        self.layer = [Side("layer", place, options.loop) for place in places]
+
+    def sides(self, row: Row) -> list[Side]:
+        """The sides that are compared with the reference."""
+        found = [self.core, *self.layer] if row.framework == "quart" else self.layer
+        return [side for side in found if self.options.on in (None, side.on)]
 
     def run(self, row: Row) -> RowReport:
         """Run one row; whatever keeps it from running is part of its report."""
@@ -112,9 +121,8 @@ class Matrix:
         try:
             if row.framework == "flask":
                 self.run_reference(report)
-            if self.options.on != "flask":
-                for side in self.sides:
-                    self.run_layer(report, side)
+            for side in self.sides(row):
+                self.run_layer(report, side)
         except EnvironmentProblem as problem:
             report.problem = str(problem)
             say([line(row, "", "BROKEN", report.problem)])

@@ -1,8 +1,9 @@
 """The pytest plugin that a suite is run with; it reports each test as a line of JSON.
 
 On the layer it first imports ``quart_flask_patch``, before the suite or any other plugin can import
-Flask; on Flask it imports nothing of this project. It runs in the row's environment, so it uses
-only the standard library and pytest (7 and later), and none of the tool's other modules.
+Flask; on the core alone it imports ``quart``, and on Flask nothing of this project. It runs in the
+row's environment, so it uses only the standard library and pytest (7 and later), and none of the
+tool's other modules.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pytest
 
 TEXT_LIMIT = 12_000
 
-served = 0  # how many connections reached the layer's ASGI entry in this process
+served = 0  # how many connections reached the core's ASGI entry in this process
 
 
 def use_uvloop() -> None:
@@ -33,7 +34,7 @@ def use_uvloop() -> None:
 
 
 def count_served() -> None:
-    """Count the connections that reach the layer's ASGI entry."""
+    """Count the connections that reach the core's ASGI entry."""
     from quart import asgi
 
     for name in ("ASGIHTTPConnection", "ASGIWebsocketConnection"):
@@ -50,13 +51,15 @@ def counting(call: Callable[..., Any]) -> Callable[..., Any]:
     return counted
 
 
-if os.environ.get("COMPAT_MATRIX_SIDE") == "layer":
+side = os.environ.get("COMPAT_MATRIX_SIDE")
+if side in ("core", "layer"):
     if os.environ.get("COMPAT_MATRIX_LOOP") == "uvloop":
         use_uvloop()
-    import quart_flask_patch  # noqa: F401
+    if side == "layer":
+        import quart_flask_patch  # noqa: F401
 
+        os.environ["COMPAT_MATRIX_CHILD"] = "layer"  # read by _site/sitecustomize.py
     count_served()
-    os.environ["COMPAT_MATRIX_CHILD"] = "layer"  # read by _site/sitecustomize.py
 
 
 class Reporter:

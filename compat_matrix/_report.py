@@ -76,7 +76,7 @@ def why_lines(row: Row, side: Side, result: Result, found: Comparison) -> Iterat
     """Every differing test with what it said on both sides, and how to run the suite by hand."""
     for difference in found.worse:
         yield f"\n===== {row.name} [{side}] {difference.id}: {difference.how}"
-        yield "----- on the layer"
+        yield f"----- on the {side.on}"
         yield difference.layer.text if difference.layer else "(the test was not collected or run)"
         yield "----- on the reference"
         one = difference.reference
@@ -115,6 +115,7 @@ def difference_data(difference: Difference) -> dict[str, Any]:
 
 def comparison_data(side: Side, result: Result, found: Comparison) -> dict[str, Any]:
     return {
+        "on": side.on,
         "place": side.place,
         "loop": side.loop,
         "green": found.green,

@@ -87,6 +87,7 @@ class Row:
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 300.0  # seconds for the whole suite
     test_timeout: float = 60.0  # seconds for one test
+    memory: float | None = None  # GiB for each process of the suite, instead of the settings' limit
     deselect: tuple[Deselected, ...] = ()
     services: str = ""
     remark: str = ""
@@ -110,6 +111,7 @@ class Settings:
     as_of: str
     requires: tuple[str, ...]
     excludes: tuple[str, ...]
+    memory: float
 
 
 def digest(content: object) -> str:
@@ -128,7 +130,8 @@ def row_digest(row: Row) -> str:
 
 def load_settings(path: Path = HERE / "settings.toml") -> Settings:
     data = tomllib.loads(path.read_text())
-    return Settings(data["as_of"], tuple(data["requires"]), tuple(data["excludes"]))
+    requires, excludes = tuple(data["requires"]), tuple(data["excludes"])
+    return Settings(data["as_of"], requires, excludes, data["memory"])
 
 
 def project_dependencies(path: Path = PROJECT / "pyproject.toml") -> list[str]:

@@ -38,16 +38,18 @@ NOT_INHERITED_NAMES = {"PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME", "VIRTUAL_EN
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What a suite runs on: Flask itself, or the layer in one place and on one event loop."""
+    """What a suite runs on: Flask itself, the core alone, or the layer in one place.
 
-    on: Literal["flask", "layer"]
+    The last two run on one event loop; the core alone is for the suites of Quart's extensions.
+    """
+
+    on: Literal["flask", "core", "layer"]
     place: Place | None = None
     loop: str = "asyncio"
 
     def __str__(self) -> str:
-        if self.on == "flask":
-            return "flask"
-        return str(self.place) if self.loop == "asyncio" else f"{self.place}+{self.loop}"
+        name = self.place or self.on
+        return name if self.loop == "asyncio" else f"{name}+{self.loop}"
 
 
 FLASK = Side("flask")
@@ -135,12 +137,12 @@ def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[
         if not name.startswith(NOT_INHERITED) and name not in NOT_INHERITED_NAMES
     }
     packages = {"compat_matrix": HERE}
+    if side.on != "flask":
+        packages["quart"] = PROJECT / "core" / "quart"
     if side.on == "layer":
-        packages |= {
-            "quart": PROJECT / "core" / "quart",
-            "quart_flask_patch": PROJECT / "quart_flask_patch",
-        }
+        packages["quart_flask_patch"] = PROJECT / "quart_flask_patch"
         env["QUART_SYNC_PLACE"] = side.place or "thread"
+    memory = row.memory or load_settings().memory
     paths = [str(HERE / "_site"), *filter(None, [row.environment.get("PYTHONPATH")])]
     env |= dict(row.environment)
     env |= {
@@ -152,6 +154,7 @@ def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[
         "COMPAT_MATRIX_PACKAGES": json.dumps({name: str(path) for name, path in packages.items()}),
         "COMPAT_MATRIX_REPORT": str(report),
         "COMPAT_MATRIX_TEST_TIMEOUT": str(row.test_timeout),
+        "COMPAT_MATRIX_MEMORY": str(int(memory * 2**30)),
     }
     return env
 
@@ -159,7 +162,7 @@ def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[
 def suite_command(row: Row, side: Side, folder: Path) -> list[str]:
     command = [str(python_of(folder)), "-m", "pytest", "-p", "compat_matrix._plugin"]
     command += ["--rootdir=.", "--tb=short", "--continue-on-collection-errors", *row.arguments]
-    if side.on == "layer":
+    if side.on != "flask":
         for entry in row.deselected(side.place):
             command += ["--deselect", entry.test]
     return command
@@ -269,7 +272,7 @@ def run_suite(row: Row, side: Side, cache: Path) -> Result:
 
 def result_file(row: Row, side: Side, cache: Path) -> Path:
     """Where the result of a run is kept; a Flask result is found again only by the same row."""
-    if side.on == "layer":
+    if side.on != "flask":
         return cache / "results" / f"{row.name}-{side}.json"
     plugin = (HERE / "_plugin.py").read_text()
     key = digest([row_digest(row), environment_digest(row, load_settings()), plugin])
@@ -303,7 +306,7 @@ def flask_result(row: Row, cache: Path, *, fresh: bool = False) -> tuple[Result,
 
 
 def layer_result(row: Row, side: Side, cache: Path) -> Result:
-    """Run the row on the layer and keep the result for ``--last``."""
+    """Run the row on the layer, or on the core, and keep the result for ``--last``."""
     result = run_suite(row, side, cache)
     save_result(result, result_file(row, side, cache))
     return result

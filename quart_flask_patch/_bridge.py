@@ -64,11 +64,11 @@ def drive(awaitable: Awaitable[T], task: greenlet) -> T:
         return cast(T, stop.value)
 
 
-def enter(work: Callable[[Any], Coroutine[Any, Any, T]], ctx: Any) -> T:
+def enter(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run the coroutine of *work* within a bridge."""
     task = getcurrent().parent
     assert task is not None
-    return drive(work(ctx), task)
+    return drive(work(*args, **kwargs), task)
 
 
 def wait(awaitable: Awaitable[T]) -> T:

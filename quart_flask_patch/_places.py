@@ -72,7 +72,13 @@ class Thread(Place):
     ) -> T:
         if ctx.lease is None:
             ctx.lease = _worker.Lease(_worker.pool_of(ctx.app))
-        return await ctx.lease.call(_finish, work, ctx)
+        # Beneath a bridge, for the plain code of what the thread hands over to be awaited here.
+        return await _bridge.portal(_bridge.enter, _in_thread, ctx, work)
+
+
+async def _in_thread(ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]) -> T:
+    assert ctx.lease is not None
+    return await ctx.lease.call(_finish, work, ctx)
 
 
 def _finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:

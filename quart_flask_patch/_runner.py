@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import threading
+import weakref
 from collections.abc import Awaitable
 from contextvars import Context, copy_context
 from typing import Any, cast, TypeVar
@@ -27,18 +27,11 @@ reached another way, such as asyncio.create_task(...) or a callback of the loop.
 
 
 class _Runner:
-    """A thread's own runner, closed with the thread."""
+    """A thread's own runner, closed with the thread, or with the process."""
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        self.runner.close()
-
-    def __del__(self) -> None:
-        atexit.unregister(self.close)
-        self.close()
+        weakref.finalize(self, self.runner.close)
 
 
 _local = threading.local()

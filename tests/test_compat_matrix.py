@@ -245,9 +245,14 @@ class ASGIWebsocketConnection(ASGIHTTPConnection): pass
 
 
 @pytest.fixture
-def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Row]:
-    """A row whose suite is SUITE, run by this Python, beside a layer that does nothing."""
-    files = {"sample-1.0/tests/test_it.py": SUITE, "core/quart/__init__.py": ""}
+def suite() -> str:
+    return SUITE
+
+
+@pytest.fixture
+def sample(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Row]:
+    """A row whose suite is *suite*, run by this Python, beside a layer that does nothing."""
+    files = {"sample-1.0/tests/test_it.py": suite, "core/quart/__init__.py": ""}
     files |= {"core/quart/asgi.py": ASGI, "quart_flask_patch/__init__.py": ""}
     for name, text in files.items():
         path = tmp_path / name
@@ -292,6 +297,48 @@ def test_a_suite_that_hangs_is_ended_at_its_limit(
     assert "limit of 3 s" in ran.problem
     assert "in test_waits" in ran.output  # the stack it hung in
     assert ran.tests["tests/test_it.py::test_passes"].outcome == "passed"
+
+
+CORE_SUITE = """
+import sys
+import pytest
+
+def test_side():
+    from quart.asgi import ASGIHTTPConnection
+    ASGIHTTPConnection()()
+    with pytest.raises(ImportError):
+        import quart_flask_patch
+"""
+
+
+def test_a_quart_row_runs_on_the_core_alone_first(
+    sample: Callable[..., Row], tmp_path: Path
+) -> None:
+    options = __main__.parser().parse_args([])
+    row = make_row(framework="quart")
+    assert [str(side) for side in Matrix(options).sides(row)] == ["core", "loop", "thread"]
+    options.on = "core"
+    assert [str(side) for side in Matrix(options).sides(row)] == ["core"]
+    assert Matrix(options).sides(make_row()) == []
+
+
+@pytest.mark.parametrize("suite", [CORE_SUITE])
+def test_the_core_alone_has_no_layer_to_import(
+    suite: str, sample: Callable[..., Row], tmp_path: Path
+) -> None:
+    ran = run_suite(sample(framework="quart"), Side("core"), tmp_path / "cache")
+    assert ran.tests["tests/test_it.py::test_side"].outcome == "passed", ran.output
+    assert ran.tests["tests/test_it.py::test_side"].served == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to the limit")
+@pytest.mark.parametrize("suite", ["def test_runs_away(): bytearray(2 * 2**30)"])
+def test_a_test_that_runs_away_fails_by_itself(
+    suite: str, sample: Callable[..., Row], tmp_path: Path
+) -> None:
+    ran = run_suite(sample(memory=1.0), FLASK, tmp_path / "cache")
+    assert "MemoryError" in ran.tests["tests/test_it.py::test_runs_away"].text
+    assert run_suite(sample(), FLASK, tmp_path / "cache").counts() == {"passed": 1}
 
 
 def test_deselected_tests_do_not_run_on_the_layer(tmp_path: Path) -> None:

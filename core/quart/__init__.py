@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from markupsafe import escape as escape, Markup as Markup
 
 from . import cli as cli, json as json
@@ -64,3 +67,10 @@ from .templating import (
 )
 from .typing import ResponseReturnValue as ResponseReturnValue
 from .wrappers import Request as Request, Response as Response, Websocket as Websocket
+
+
+def __getattr__(name: str) -> Any:
+    # Seldom needed by who serves, but there for who asks.
+    if name in {"debug", "testing"}:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,8 +71,19 @@ class Inbound:
                 self._late = False
                 self._watch_later()
         if message["type"] in _DISCONNECTS:
-            self.gone = message
+            self._leave(message, beside=self._is_beside())
         return message
+
+    def _is_beside(self) -> bool:
+        """Whether the caller is not the handler's own task, but one that it started."""
+        return self._handler is not None and asyncio.current_task() is not self._handler
+
+    def _leave(self, message: Message, beside: bool) -> None:
+        """Note the disconnect; tell the handler, unless it is told by what it is asking for."""
+        self.gone = message
+        if beside and self._handler is not None and not self._handler.done():
+            self.cancelled = True
+            self._handler.cancel()
 
     async def _receive_watched(self) -> Message:
         assert self._changed is not None
@@ -80,7 +91,8 @@ class Inbound:
             if self.gone is not None:
                 return self.gone
             self._changed.clear()
-            self.receiving = True
+            # A handler that leaves it to a task of its own to receive is not told by that.
+            self.receiving = not self._is_beside()
             try:
                 await self._changed.wait()
             finally:
@@ -118,11 +130,8 @@ class Inbound:
             self._ahead.append(message)
             self._size += _size(message)
             self._changed.set()
-        self.gone = message
         # A handler that is asking for the next message is told by that.
-        if not self.receiving and self._handler is not None and not self._handler.done():
-            self.cancelled = True
-            self._handler.cancel()
+        self._leave(message, beside=not self.receiving)
         self._changed.set()
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T | None:
@@ -135,11 +144,14 @@ class Inbound:
         try:
             return await self._stepped(work)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self.cancelled and task is not None and task.uncancel() == 0:
+            task = self._handler
+            if self.cancelled and task is not None and task.cancelling() == 1:
                 return None
             raise
         finally:
+            # The task is the server's, which may go on with it.
+            if self.cancelled and self._handler is not None:
+                self._handler.uncancel()
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None

@@ -7,8 +7,10 @@ takes effect; what differs between the kinds of connection is asked of `ctx.kind
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from blinker import Signal
@@ -61,18 +63,35 @@ async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: Any
 async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
     """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
     ctx.enter()
-    if connection.routing_exception is None:
-        ctx.match_request()
-    return await ctx.plan.place.enter(ctx, _in_place)
+    try:
+        failure = _match(ctx)
+        return await ctx.plan.place.enter(ctx, partial(_in_place, failure))
+    finally:
+        if not ctx.handled:
+            # Not even begun: there was no place, or the client left before a thread was free.
+            ctx.exit()
 
 
-async def _in_place(ctx: AppContext) -> Any:
+def _match(ctx: AppContext) -> Exception | None:
+    """Match the URL, and return what a converter raised if it is no HTTP error."""
+    if ctx.connection.routing_exception is None:  # type: ignore[union-attr]  # it has one
+        try:
+            ctx.match_request()
+        except Exception as error:
+            return error
+    return None
+
+
+async def _in_place(failure: Exception | None, ctx: AppContext) -> Any:
     app, kind = ctx.app, ctx.kind
+    ctx.handled = True
     steps = app._plans.steps(app, kind)
     raised: BaseException | None = None
     response: Any = None
     try:
         try:
+            if failure is not None:
+                raise failure
             if appcontext_pushed.receivers or type(app.session_interface) not in _LAZY_SESSIONS:
                 await open_context(app, ctx)
             response = await steps.full_dispatch(app, ctx)
@@ -81,10 +100,12 @@ async def _in_place(ctx: AppContext) -> Any:
             response = await steps.handle_exception(app, ctx, error)
         except BaseException as error:
             raised = error
-            if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
-                # The client left or the server stops. Who set something up wants to clean it up.
-                await finalize(app, ctx, None, from_error_handler=True)
-            raise
+            if not _is_stray(error):
+                if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
+                    # The client left or the server stops. Who set something up wants to clean up.
+                    await finalize(app, ctx, None, from_error_handler=True)
+                raise
+            response = await steps.handle_exception(app, ctx, error)
         return response
     finally:
         # A stream that was to keep the context will not be sent.
@@ -95,6 +116,21 @@ async def _in_place(ctx: AppContext) -> Any:
         if closing is not None:
             closing(ctx, response)
         await close_context(app, ctx, raised)
+
+
+def _is_stray(error: BaseException) -> bool:
+    """Whether this is a cancellation, but not of this task.
+
+    A view that awaits what somebody else cancelled raises it. The server would take it for the end
+    of its own task, and leave the client without an answer.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False  # Under Trio, or in a worker thread, which is told of a real one only.
+    return task is not None and not task.cancelling()
 
 
 async def open_context(app: Quart, ctx: AppContext) -> None:
@@ -168,11 +204,17 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
         if result is None:
             result = await steps.dispatch(app, ctx)
     except Exception as error:
-        if isinstance(error, ClientDisconnectedError) and not kind.must_answer:
+        if not kind.must_answer and _only_says_gone(error):
             result = None  # The ordinary end of a websocket.
         else:
             result = await steps.handle_user_exception(app, ctx, error)
     return await steps.finalize(app, ctx, result)
+
+
+def _only_says_gone(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):  # That of a task group in the handler.
+        return error.split(ClientDisconnectedError)[1] is None
+    return isinstance(error, ClientDisconnectedError)
 
 
 async def preprocess(app: Quart, ctx: AppContext) -> Any:

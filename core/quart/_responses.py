@@ -94,9 +94,10 @@ def from_other_response(app: Quart, other: SansioResponse) -> Response:
     if isinstance(other, WSGIResponse):
         body = other.response if other.is_streamed else b"".join(other.iter_encoded())
     response = app.response_class(body, status=other.status, headers=other.headers)
-    close = getattr(other, "close", None)
-    if close is not None and isinstance(other, WSGIResponse):
-        response.call_on_close(close)
+    if isinstance(other, WSGIResponse):
+        # Not its `close`: the body is closed with the one that has it now.
+        for func in other._on_close:
+            response.call_on_close(func)
     return response
 
 

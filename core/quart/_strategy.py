@@ -48,8 +48,10 @@ class Place:
             return func
 
         @wraps(func)
-        def in_thread(*args: Any, **kwargs: Any) -> Awaitable[Any]:
-            return _worker.call(func, *args, **kwargs)
+        async def in_thread(*args: Any, **kwargs: Any) -> Any:
+            result = await _worker.call(func, *args, **kwargs)
+            # It may wrap an async function without saying so.
+            return await result if hasattr(result, "__await__") else result
 
         return in_thread
 

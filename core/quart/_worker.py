@@ -43,11 +43,12 @@ class Mailbox(Protocol):
     cancelled: BaseException | None
 
     def put(self, message: Any) -> None: ...
-    async def get(self) -> Any: ...
+    def take(self) -> Any: ...
+    async def get(self, *, interruptible: bool = False) -> Any: ...
 
 
 class _AsyncioMailbox:
-    """`get` cannot be interrupted, as a thread cannot: a cancellation is kept in `cancelled`."""
+    """A thread cannot be interrupted, so `get` is not: a cancellation is kept in `cancelled`."""
 
     __slots__ = ("_loop", "_messages", "_waiter", "cancelled")
 
@@ -65,12 +66,17 @@ class _AsyncioMailbox:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def get(self) -> Any:
+    def take(self) -> Any:
+        return self._messages.popleft() if self._messages else None
+
+    async def get(self, *, interruptible: bool = False) -> Any:
         while not self._messages:
             self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             except asyncio.CancelledError as error:
+                if interruptible:
+                    raise
                 self.cancelled = error
         return self._messages.popleft()
 
@@ -94,8 +100,11 @@ class _TrioMailbox:
     def _wake(self) -> None:
         self._event.set()
 
-    async def get(self) -> Any:
-        with self._trio.CancelScope(shield=True):
+    def take(self) -> Any:
+        return self._messages.popleft() if self._messages else None
+
+    async def get(self, *, interruptible: bool = False) -> Any:
+        with self._trio.CancelScope(shield=not interruptible):
             while not self._messages:
                 self._event = self._trio.Event()
                 await self._event.wait()
@@ -172,7 +181,7 @@ class Pool:
         self.threads = 0
         self.started = 0
         self._idle: list[Worker] = []
-        self._queue: deque[tuple[float, Mailbox]] = deque()
+        self._queue: deque[Mailbox] = deque()
         self._lock = threading.Lock()
         self._longest_wait = 0.0
         # Threads of a pool that nobody uses any more must not outlive it.
@@ -188,29 +197,48 @@ class Pool:
         """The longest time, in seconds, that a request has waited for a thread so far."""
         return self._longest_wait
 
-    async def acquire(self) -> Worker:
+    def take(self) -> Worker | None:
+        """Return a worker if there is one at once."""
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-            if self.threads < self.size:
-                self.threads += 1
-                return Worker(self)
+            return self._take()
+
+    def _take(self) -> Worker | None:
+        if self._idle:
+            return self._idle.pop()
+        if self.threads >= self.size:
+            return None
+        self.threads += 1
+        return Worker(self)
+
+    async def acquire(self) -> Worker:
+        """Return a worker, as soon as there is one."""
+        with self._lock:
+            worker = self._take()
+            if worker is not None:
+                return worker
             since, mailbox = time.monotonic(), make_mailbox()
-            self._queue.append((since, mailbox))
-        worker = await mailbox.get()
+            self._queue.append(mailbox)
+        try:
+            worker = await mailbox.get(interruptible=True)
+        except BaseException:
+            self._give_up(mailbox)
+            raise
         self._longest_wait = max(self._longest_wait, time.monotonic() - since)
-        if mailbox.cancelled is not None:
-            self.release(worker)
-            raise mailbox.cancelled
         return cast(Worker, worker)
+
+    def _give_up(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            if mailbox in self._queue:
+                self._queue.remove(mailbox)
+                return
+        self.release(mailbox.take())
 
     def release(self, worker: Worker) -> None:
         with self._lock:
-            if not self._queue:
+            if self._queue:
+                self._queue.popleft().put(worker)
+            else:
                 self._idle.append(worker)
-                return
-            _, mailbox = self._queue.popleft()
-        mailbox.put(worker)
 
     def retire(self, worker: Worker) -> bool:
         """Let an idle worker end; False if somebody has taken it in the meantime."""
@@ -230,29 +258,55 @@ def _dismiss(idle: list[Worker]) -> None:
 class Lease:
     """The worker thread of one request, taken when first needed and kept until `release`."""
 
-    __slots__ = ("_active", "_pool", "_worker")
+    __slots__ = ("_active", "_pool", "_waiting", "_worker")
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._worker: Worker | None = None
         self._active = 0
+        #: Calls that wait until another one has got this lease its thread.
+        self._waiting: list[Mailbox] | None = None
 
     async def call(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *func* in this request's thread and return its result.
 
         Where that thread is busy (the request started several calls at once) another one is
-        used. A cancellation reaches *func* at its next wait; a thread cannot be interrupted.
+        used, if one is free at once; else this one, in turn. To queue for another would be to
+        wait for what other requests keep. A cancellation reaches *func* at its next wait; a
+        thread cannot be interrupted.
         """
         if self._active:
-            with Lease(self._pool) as other:
-                return await other.call(func, *args, **kwargs)
+            other = self._pool.take()
+            if other is not None:
+                try:
+                    return await self._run(other, func, args, kwargs)
+                finally:
+                    self._pool.release(other)
         self._active += 1
         try:
-            if self._worker is None:
-                self._worker = await self._pool.acquire()
-            return await self._run(self._worker, func, args, kwargs)
+            return await self._run(await self._own_worker(), func, args, kwargs)
         finally:
             self._active -= 1
+
+    async def _own_worker(self) -> Worker:
+        while self._worker is None:
+            if self._waiting is None:
+                await self._acquire()
+            else:
+                mailbox = make_mailbox()
+                self._waiting.append(mailbox)
+                await mailbox.get(interruptible=True)
+        return self._worker
+
+    async def _acquire(self) -> None:
+        self._waiting = []
+        try:
+            self._worker = await self._pool.acquire()
+        finally:
+            # If this was cancelled, one of them tries next.
+            waiting, self._waiting = self._waiting, None
+            for mailbox in waiting:
+                mailbox.put(None)
 
     async def _run(
         self, worker: Worker, func: Callable[..., T], args: Any, kwargs: dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, nullcontext, suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ def path_within_root(scope: Any) -> str | None:
     ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
     """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    root: str = scope.get("root_path", "").rstrip("/")
     if root and path.startswith(root):
         rest = path[len(root) :]
         if not rest or rest.startswith("/"):
@@ -63,11 +63,18 @@ class _Connection:
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = Inbound(receive)
-        if self.scope.get("quart.undisturbed"):
-            # Nobody can leave, as behind a WSGI call.
-            await self._serve(inbound, send)
-        else:
-            await inbound.watched(self._serve(inbound, send))
+        work = self._serve(inbound, send)
+        # Behind a WSGI call nobody can leave.
+        watched = work if self.scope.get("quart.undisturbed") else inbound.watched(work)
+        with suppress(ClientDisconnectedError):  # There is nobody left to tell.
+            await watched
+
+    async def _send(self, send: Any, message: dict[str, Any]) -> None:
+        try:
+            await send(message)
+        except OSError as error:
+            # As the ASGI specification has it since 2.4: the client is gone.
+            raise ClientDisconnectedError from error
 
     async def _serve(self, inbound: Inbound, send: Any) -> None:
         raise NotImplementedError(
@@ -94,19 +101,18 @@ class _Connection:
     async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
         self.answered = True
         body = fixed_body(ctx, response)
-        await send(
-            {
-                "type": f"{self.prefix}http.response.start",
-                "status": response.status_code,
-                "headers": encode_headers(headers_of(ctx, response)),
-            }
-        )
+        start = {
+            "type": f"{self.prefix}http.response.start",
+            "status": response.status_code,
+            "headers": encode_headers(headers_of(ctx, response)),
+        }
         message_type = f"{self.prefix}http.response.body"
         try:
+            await self._send(send, start)
             if body is None:
                 await self._stream(ctx, send, response, message_type)
                 body = b""
-            await send({"type": message_type, "body": body, "more_body": False})
+            await self._send(send, {"type": message_type, "body": body, "more_body": False})
         finally:
             await close_response(ctx, response)
 
@@ -121,7 +127,7 @@ class _Connection:
                 data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
                 # A server may take an empty chunk for the end.
                 if data:
-                    await send({"type": message_type, "body": data, "more_body": True})
+                    await self._send(send, {"type": message_type, "body": data, "more_body": True})
 
 
 class ASGIHTTPConnection(_Connection):
@@ -252,13 +258,6 @@ class ASGIWebsocketConnection(_Connection):
     async def close_connection(self, send: ASGISendCallable, code: int, reason: str | None) -> None:
         self.answered = True
         await self._send(send, {"type": "websocket.close", "code": code, "reason": reason})
-
-    async def _send(self, send: Any, message: dict[str, Any]) -> None:
-        try:
-            await send(message)
-        except OSError as error:
-            # As the ASGI specification has it since 2.4: the client is gone.
-            raise ClientDisconnectedError from error
 
     def _create_websocket_from_scope(self, send: Any) -> Websocket:
         scope = self.scope

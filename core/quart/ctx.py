@@ -52,7 +52,8 @@ class AppContext:
             REQUEST if request is not None else WEBSOCKET if websocket is not None else None
         )
         self.flashes: list[tuple[str, str]] | None = None
-        self.preserved = False
+        #: Whether its work has begun, which ends with the teardown in any case.
+        self.handled = False
         self._session = session
         self._g: _AppCtxGlobals | None = None
         self._outer: AppContext | None = None
@@ -194,6 +195,10 @@ class AppContext:
 
     def exit(self) -> None:
         """Stop being the current context; nothing else happens."""
+        if not self._tokens:
+            raise RuntimeError(
+                f"Cannot pop {self!r}, as it is not pushed; push it first, or use `async with`."
+            )
         token, mark = self._tokens.pop()
         current = _cv_app.get(None)
         _cv_app.reset(token)
@@ -241,6 +246,9 @@ class AppContext:
 
     def copy(self) -> AppContext:
         """Return a new context of the same connection, session and `g`, to push elsewhere."""
+        if self.connection is not None:
+            # Or the copy would open a session of its own.
+            self.opened_session()
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
         copied._outer, copied._lease, copied._tokens = self, None, []
@@ -290,8 +298,9 @@ def _copying(kind: Kind | None, caller: str) -> Callable[[Callable[P, Any]], Cal
 
         @wraps(func)
         async def in_context(*args: P.args, **kwargs: P.kwargs) -> Any:
-            async with ctx:
-                return await ctx.app.ensure_async(func)(*args, **kwargs)
+            # Another copy for each call, as several may run at once.
+            async with ctx.copy() as copied:
+                return await copied.app.ensure_async(func)(*args, **kwargs)
 
         return in_context
 

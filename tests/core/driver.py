@@ -109,7 +109,9 @@ class Client:
         return [m["text"] if m["bytes"] is None else m["bytes"] for m in sent]
 
 
-def scope_for(kind: str, path: str = "/", **values: Any) -> dict[str, Any]:
+def scope_for(
+    kind: str, path: str = "/", *, host: bytes = b"localhost", **values: Any
+) -> dict[str, Any]:
     path, _, query = path.partition("?")
     scope = {
         "type": kind,
@@ -120,7 +122,7 @@ def scope_for(kind: str, path: str = "/", **values: Any) -> dict[str, Any]:
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(b"host", b"localhost")],
+        "headers": [(b"host", host)],
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 80),
         "extensions": {},

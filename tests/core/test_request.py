@@ -116,7 +116,9 @@ def test_the_handshake() -> None:
     assert request.server == ("server.test", 8000)
 
 
-@pytest.mark.parametrize(("client", "expected"), [(("192.0.2.1", 5), "192.0.2.1"), (None, None)])
+@pytest.mark.parametrize(
+    ("client", "expected"), [(("192.0.2.1", 5), "192.0.2.1"), (None, "<local>")]
+)
 def test_the_clients_address_is_the_servers_word(client: Any, expected: str | None) -> None:
     request = Request(
         "GET",

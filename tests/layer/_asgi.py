@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 Pairs = Iterable[tuple[str, str]]
 
-LIMIT = 15.0
+LIMIT = 10.0
 
 
 def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = None) -> T:
@@ -27,6 +28,24 @@ def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = 
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(limited())
+
+
+def run_apart(main: Coroutine[Any, Any, Any]) -> None:
+    """Run *main* in a thread of its own, to give up on one that cannot be cancelled."""
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            run(main)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    assert not thread.is_alive(), "This neither ends nor can it be cancelled."
+    if errors:
+        raise errors[0]
 
 
 def scope_for(kind: str, path: str, method: str = "GET", headers: Pairs = ()) -> dict[str, Any]:
@@ -53,6 +72,12 @@ def scope_for(kind: str, path: str, method: str = "GET", headers: Pairs = ()) ->
         scope["subprotocols"] = []
         scope["extensions"] = {"websocket.http.response": {}}
     return scope
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until *condition* holds, be it another thread that brings that about."""
+    while not condition():  # noqa: ASYNC110  # it is not always this loop that it happens on
+        await asyncio.sleep(0.001)
 
 
 class Answer:
@@ -141,9 +166,8 @@ class Connection(Answer):
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until *condition* holds, which it must before the application has done with it."""
-        while not condition():
-            assert not self.task.done(), f"{condition} does not hold at the end: {self.messages}"
-            await asyncio.sleep(0.001)
+        await until(lambda: self.task.done() or condition())
+        assert condition(), f"It did not come to that: {self.messages}"
 
     async def end(self) -> Self:
         """Wait until the application has done with it."""

@@ -67,7 +67,11 @@ def make_waiting_app(app: Flask, awaited: Callable[[int], Any]) -> None:
         return str(number)
 
     app.add_url_rule("/sync/<int:number>", "sync", plain)
-    app.add_url_rule("/loop/<int:number>", "loop", runs_in("loop")(lambda number: plain(number)))
+
+    @app.get("/loop/<int:number>")
+    @runs_in("loop")
+    def on_loop(number: int) -> str:
+        return plain(number)
 
     @app.get("/async/<int:number>")
     async def async_view(number: int) -> str:
@@ -328,9 +332,30 @@ def test_under_quart_plain_hooks_are_given_what_flask_would_give() -> None:
     assert answer.headers["x-plain"] == "here"
 
 
-MODULES = """app blueprints cli config ctx debughelpers globals helpers json json.provider json.tag
-logging sansio.app sansio.blueprints sansio.scaffold sessions signals templating testing typing
-views wrappers""".split()
+MODULES = [
+    "app",
+    "blueprints",
+    "cli",
+    "config",
+    "ctx",
+    "debughelpers",
+    "globals",
+    "helpers",
+    "json",
+    "json.provider",
+    "json.tag",
+    "logging",
+    "sansio.app",
+    "sansio.blueprints",
+    "sansio.scaffold",
+    "sessions",
+    "signals",
+    "templating",
+    "testing",
+    "typing",
+    "views",
+    "wrappers",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

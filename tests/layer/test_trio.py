@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from flask import Flask, request
+
 from quart_flask_patch import bridged, wait
 
 from ._asgi import scope_for
 
 trio = pytest.importorskip("trio")
+pytest.importorskip("trio.testing")
 
 
 async def fetch(app: Any, path: str, body: bytes = b"") -> tuple[int, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,11 +26,14 @@ from ..typing import TestHTTPConnectionProtocol, TestWebsocketConnectionProtocol
 from ..wrappers import Response
 from .connections import TestHTTPConnection, TestWebsocketConnection
 from .utils import (
+    AuthInput,
     BodyOptions,
     ConnectionOptions,
+    HeadersInput,
     make_test_body_with_headers as make_test_body_with_headers,
     make_test_headers_path_and_query_string as make_test_headers_path_and_query_string,
     make_test_scope as make_test_scope,
+    QueryInput,
     RequestSpec,
     sentinel,
 )
@@ -76,6 +79,7 @@ class QuartClient:
         #: Path and headers of each push promise of the last request.
         self.push_promises: list[tuple[str, Headers]] = []
         self._preserved = AsyncExitStack()
+        self._kept: AppContext | None = None
 
     async def open(
         self,
@@ -96,9 +100,9 @@ class QuartClient:
         """
         await self._preserved.aclose()
         self.push_promises = []
-        kept: list[AppContext] = []
+        self._kept = None
         spec = RequestSpec(path, method, **options)
-        response, url = await self._exchange(spec, kept)
+        response = await self._send(spec)
         redirects = 0
         while follow_redirects and _is_redirect(response):
             redirects += 1
@@ -106,10 +110,10 @@ class QuartClient:
                 raise ClientRedirectError(
                     f"expected the redirects from {path!r} to end, got more than {MAX_REDIRECTS}"
                 )
-            spec = self._redirected(spec, url, response)
-            response, url = await self._exchange(spec, kept)
-        if kept:
-            await self._preserved.enter_async_context(kept[-1])
+            spec = self._redirected(spec, response)
+            response = await self._send(spec)
+        if self._kept is not None:
+            await self._preserved.enter_async_context(self._kept)
         return response
 
     def request(
@@ -179,7 +183,7 @@ class QuartClient:
 
     def set_cookie(
         self,
-        server_name: str,
+        server_name: str | None,
         key: str,
         value: str = "",
         max_age: int | timedelta | None = None,
@@ -190,14 +194,16 @@ class QuartClient:
         httponly: bool = False,
         samesite: str | None = None,
     ) -> None:
-        """Keep a cookie as if *server_name* had set it; a test's default host is ``localhost``."""
+        """Keep a cookie as if *server_name* had set it; None is the host of a plain path."""
+        if server_name is None:
+            server_name = RequestSpec(path).head(self.app)[0]["Host"]
         cookie = dump_cookie(
             key, value, max_age, expires, path, domain, secure, httponly, samesite=samesite
         )
         self._store_cookies(f"http://{server_name}{path}", Headers({"Set-Cookie": cookie}))
 
     def delete_cookie(
-        self, server_name: str, key: str, path: str = "/", domain: str | None = None
+        self, server_name: str | None, key: str, path: str = "/", domain: str | None = None
     ) -> None:
         """Forget a cookie."""
         self.set_cookie(server_name, key, max_age=0, expires=0, path=path, domain=domain)
@@ -249,12 +255,66 @@ class QuartClient:
         self.preserve_context = False
         await self._preserved.aclose()
 
-    async def _exchange(self, spec: RequestSpec, kept: list[AppContext]) -> tuple[Response, str]:
+    async def _send(self, spec: RequestSpec) -> Response:
+        return await self._make_request(
+            spec.path,
+            spec.method,
+            spec.headers,
+            spec.data,
+            spec.form,
+            spec.files,
+            spec.query_string,
+            spec.json,
+            spec.scheme,
+            spec.root_path,
+            spec.http_version,
+            spec.scope_base,
+            spec.auth,
+            spec.subdomain,
+        )
+
+    async def _make_request(
+        self,
+        path: str,
+        method: str,
+        headers: HeadersInput | None,
+        data: str | bytes | None,
+        form: Mapping[str, Any] | None,
+        files: Mapping[str, Any] | None,
+        query_string: QueryInput | None,
+        json: Any,
+        scheme: str,
+        root_path: str,
+        http_version: str,
+        scope_base: dict[str, Any] | None,
+        auth: AuthInput | None = None,
+        subdomain: str | None = None,
+    ) -> Response:
+        """Make one request, redirects not followed; a subclass may change what is sent here."""
+        spec = RequestSpec(
+            path,
+            method,
+            headers,
+            data,
+            form,
+            files,
+            query_string,
+            json,
+            scheme,
+            root_path,
+            http_version,
+            scope_base,
+            auth,
+            subdomain,
+        )
+        return await self._exchange(spec)
+
+    async def _exchange(self, spec: RequestSpec) -> Response:
         headers, path, query_string = spec.head(self.app)
         body, body_headers = spec.body(self.app)
         spec.describe_body(headers, body, body_headers)
         url = self._add_cookies(spec, headers, path)
-        preserve = kept.append if self.preserve_context else None
+        preserve = self._keep if self.preserve_context else None
         scope = spec.scope("http", path, headers, query_string, preserve)
         connection = self.http_connection_class(
             self.app,
@@ -267,9 +327,14 @@ class QuartClient:
         response = await connection.as_response()
         self._store_cookies(url, response.headers)
         self.push_promises.extend(connection.push_promises)
-        return response, url
+        return response
 
-    def _redirected(self, spec: RequestSpec, url: str, response: Response) -> RequestSpec:
+    def _keep(self, ctx: AppContext) -> None:
+        self._kept = ctx
+
+    def _redirected(self, spec: RequestSpec, response: Response) -> RequestSpec:
+        headers, path, _ = spec.head(self.app)
+        url = _url_of(spec, headers, path)
         location = urljoin(url, response.headers["Location"])
         self._check_internal(url, location)
         headers = Headers(spec.headers)
@@ -294,7 +359,7 @@ class QuartClient:
     def _add_cookies(
         self, spec: RequestSpec, headers: Headers, path: str, required: bool = False
     ) -> str:
-        url = f"{spec.scheme}://{headers['Host']}{quote(path)}"
+        url = _url_of(spec, headers, path)
         if self.cookie_jar is not None:
             request = URLRequest(url)
             self.cookie_jar.add_cookie_header(request)
@@ -319,6 +384,10 @@ class QuartClient:
 def _make_cookie_jar() -> CookieJar:
     # A test speaks plain HTTP, yet wants to see the cookies that are set for HTTPS.
     return CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https", "ws", "wss")))
+
+
+def _url_of(spec: RequestSpec, headers: Headers, path: str) -> str:
+    return f"{spec.scheme}://{headers['Host']}{quote(path)}"
 
 
 def _is_redirect(response: Response) -> bool:

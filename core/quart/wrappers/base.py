@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Receive = Callable[[], Awaitable[Any]]
 
 
+#: The `remote_addr` of a client without an address: over a Unix socket, or in a test.
+NO_ADDRESS = "<local>"
+
+
 class ClientDisconnectedError(ClientDisconnected):
     """The client has gone: nothing more can be read from it or sent to it.
 
@@ -76,7 +80,7 @@ class BaseRequestWebsocket(SansIORequest):
             query_string,
             headers,
             # Never from a header: a client may send any header it likes.
-            client[0] if client else None,
+            client[0] if client else NO_ADDRESS,
         )
         self.http_version = http_version
         self.scope = scope

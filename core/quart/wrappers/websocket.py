@@ -299,7 +299,11 @@ class Websocket(BaseRequestWebsocket):
         self._sends += 1
         if self._sends % _SENDS_BEFORE_GIVING_WAY == 0:
             await _give_way()
-        await self._send(data)
+        try:
+            await self._send(data)
+        except ClientDisconnectedError:
+            self.disconnected()
+            raise
         if websocket_sent.receivers:
             await _emit(websocket_sent, data)
 

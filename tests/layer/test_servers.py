@@ -1,0 +1,159 @@
+"""On real servers: sync and async requests at once, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+SOURCE = """
+import importlib
+import os
+import time
+
+import quart.flask_patch
+
+from flask import Flask, request
+
+app = Flask(__name__)
+library = importlib.import_module(os.environ["ASYNC_LIBRARY"])
+
+
+@app.get("/sync/<int:number>")
+def sync_view(number):
+    time.sleep(0.1)
+    return str(number)
+
+
+@app.get("/async/<int:number>")
+async def async_view(number):
+    await library.sleep(0.1)
+    return str(number)
+
+
+def measure():
+    return len(request.get_data())
+
+
+@app.post("/length")
+async def length():
+    return str(measure())
+
+
+@app.post("/sync-length")
+def sync_length():
+    return str(measure())
+
+
+@app.get("/stream")
+def stream():
+    return (f"data: {number}\\n\\n" for number in range(3)), {"Content-Type": "text/event-stream"}
+
+
+@app.get("/error")
+def error():
+    1 / 0
+"""
+LIMIT = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    limit = time.monotonic() + LIMIT
+    while time.monotonic() < limit and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")
+
+
+COMMANDS = {
+    "hypercorn": ["hypercorn", "served:app", "--bind", "127.0.0.1:{port}"],
+    "hypercorn uvloop": ["hypercorn", "served:app", "-k", "uvloop", "--bind", "127.0.0.1:{port}"],
+    "hypercorn trio": ["hypercorn", "served:app", "-k", "trio", "--bind", "127.0.0.1:{port}"],
+    "uvicorn": ["uvicorn", "served:app", "--port", "{port}"],
+}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a server in a process of its own, which must end when asked to."""
+    for library in request.param.split()[1:]:
+        pytest.importorskip(library)
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "served.py").write_text(SOURCE, encoding="utf-8")
+    port, log = free_port(), folder / "log"
+    command = [part.format(port=port) for part in COMMANDS[request.param]]
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("QUART_")}
+    environment["ASYNC_LIBRARY"] = "trio" if "trio" in request.param else "asyncio"
+    environment["PYTHONWARNINGS"] = "error,default::ResourceWarning,default::DeprecationWarning"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=folder, env=environment, stdout=file, stderr=file
+        )
+    try:
+        wait_until_ready(process, port, log)
+        yield f"http://127.0.0.1:{port}"
+        process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT)
+    finally:
+        process.kill()
+        process.wait()
+    # That of the view which fails, and no other.
+    assert log.read_text().count("Traceback") == 1, log.read_text()
+
+
+def test_sync_and_async_requests_at_once(server: str) -> None:
+    async def main() -> float:
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(base_url=server, limits=limits, timeout=LIMIT) as client:
+            # Have the connections opened, and the threads started.
+            await client.get("/async/0")
+            start = time.monotonic()
+            paths = [f"/{kind}/{n}" for n in range(30) for kind in ("sync", "async")]
+            answers = await asyncio.gather(*map(client.get, paths))
+            assert [a.text for a in answers] == [path.rpartition("/")[2] for path in paths]
+            return time.monotonic() - start
+
+    # One after the other they would take six seconds.
+    assert asyncio.run(main()) < 3
+
+
+def test_uploads(server: str) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 10_000
+
+    for path in ("/length", "/sync-length"):
+        assert httpx.post(server + path, content=b"hello", timeout=LIMIT).text == "5"
+        # Chunked, since its length is not known.
+        assert httpx.post(server + path, content=pieces(), timeout=LIMIT).text == "200000"
+
+
+def test_a_stream(server: str) -> None:
+    with httpx.stream("GET", f"{server}/stream", timeout=LIMIT) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines == ["data: 0", "data: 1", "data: 2"]
+
+
+def test_an_error(server: str) -> None:
+    assert httpx.get(f"{server}/error", timeout=LIMIT).status_code == 500
