@@ -71,6 +71,16 @@ def enter(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs:
     return drive(work(*args, **kwargs), task)
 
 
+def can_wait() -> bool:
+    """Whether plain code here is beneath a bridge, or in a request's worker thread."""
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if type(current) in {Bridge, _worker.Work}:
+            return True
+        current = current.parent
+    return False
+
+
 def wait(awaitable: Awaitable[T]) -> T:
     """Return what *awaitable* gives, from sync code.
 

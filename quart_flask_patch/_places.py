@@ -10,12 +10,13 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from quart import _strategy, _worker
 from quart._strategy import Place, Strategy
 
-from . import _bridge, ctx as _ctx
+from . import _bridge, _watch, ctx as _ctx, wrappers
+from .app import Flask
 
 if TYPE_CHECKING:
     from quart.app import Quart
@@ -28,7 +29,22 @@ _ATTRIBUTE = "_quart_sync_place"
 VARIABLE = "QUART_SYNC_PLACE"
 
 
-class Loop(Place):
+class _SyncPlace(Place):
+    """Where plain functions are called as they are."""
+
+    def adapt_after(self, app: Quart, func: Callable[..., Any]) -> Callable[..., Any]:
+        if issubclass(type(app), Flask) or _strategy.is_async(func):
+            return self.adapt(func)
+
+        # A Quart application's responses are not what a plain function expects.
+        @wraps(func)
+        def with_flasks_response(response: Any) -> Any:
+            return wrappers.core_response_of(app, func(wrappers.response_of(app, response)))
+
+        return self.adapt(with_flasks_response)
+
+
+class Loop(_SyncPlace):
     """On the event loop, beneath a bridge."""
 
     name = "loop"
@@ -39,13 +55,16 @@ class Loop(Place):
     async def enter(
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
     ) -> T:
-        return await _bridge.portal(_bridge.enter, work, ctx)
+        entered = _bridge.portal(_bridge.enter, work, ctx)
+        if ctx.app.debug:
+            return await _watch.watched(ctx, cast("Coroutine[Any, Any, T]", entered))
+        return await entered
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await _bridge.portal(func, *args)
 
 
-class Thread(Place):
+class Thread(_SyncPlace):
     """In the request's worker thread, from its hooks to its teardown."""
 
     name = "thread"
@@ -74,6 +93,9 @@ class Thread(Place):
             ctx.lease = _worker.Lease(_worker.pool_of(ctx.app))
         # Beneath a bridge, for the plain code of what the thread hands over to be awaited here.
         return await _bridge.portal(_bridge.enter, _in_thread, ctx, work)
+
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        return await _bridge.portal(_bridge.enter, super().call, ctx, func, *args)
 
 
 async def _in_thread(ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]) -> T:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .app import Flask
 
 _ENVIRON = "quart_flask_patch.environ"
+#: In an environ: the ASGI request that is on its way through WSGI middleware.
+PENDING = "quart_flask_patch.pending"
 _READ_SIZE = 64 * 1024
 
 
@@ -154,6 +156,20 @@ def environ_given(scope: Any) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", scope.get(_ENVIRON))
 
 
+def called_as_wsgi(scope: Any) -> bool:
+    """Whether a WSGI server, or Flask's test client, is what called."""
+    environ = environ_given(scope)
+    return environ is not None and PENDING not in environ
+
+
+def _receive_of(environ: dict[str, Any]) -> Callable[[], Any]:
+    """Return where the body comes from: the server, unless middleware put something before it."""
+    pending = environ.get(PENDING)
+    if pending is not None and environ.get("wsgi.input") is pending.stream:
+        return cast("Callable[[], Any]", pending.receive)
+    return _Input(environ).receive
+
+
 def connection_of(app: Flask, environ: dict[str, Any]) -> CoreRequest:
     """Return the async face of a request that is there as a WSGI *environ*."""
     scope = scope_of(environ)
@@ -206,7 +222,7 @@ class _Exchange:
         self._started = False
         self._scope = scope_of(environ)
         self._scope["quart.closing"] = self._closing
-        self._input = _Input(environ)
+        self._receive = _receive_of(environ)
         # Found out here, where no task of ours has entered it.
         self._context = _runner.caller_context()
         self._sent: deque[bytes] = deque()
@@ -235,7 +251,7 @@ class _Exchange:
     async def _run(self) -> None:
         try:
             await self._app.asgi_app(
-                cast(Any, self._scope), cast(Any, self._input.receive), cast(Any, self._send)
+                cast(Any, self._scope), cast(Any, self._receive), cast(Any, self._send)
             )
         except BaseException as error:
             # Kept, so that even a KeyboardInterrupt reaches the caller, once, through `advance`.
@@ -321,4 +337,9 @@ class _Body:
 def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """Answer a WSGI call through the ASGI entry."""
     exchange = _Exchange(app, environ, start_response)
-    return _Body(exchange, _bridge.wait(exchange.advance()))
+    try:
+        first = _bridge.wait(exchange.advance())
+    except BaseException:
+        _bridge.wait(exchange.cancel())
+        raise
+    return _Body(exchange, first)

@@ -94,7 +94,7 @@ class _EntryDescriptor:
 if TYPE_CHECKING:
     # To a type checker it is what it is to who uses it: Flask, with Flask's signatures.
     class _Core:
-        asgi_app: Any
+        async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None: ...
 else:
     _Core = Quart
 
@@ -171,6 +171,19 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     __call__: Any = _EntryDescriptor()
 
+    async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
+        if (
+            "wsgi_app" in self.__dict__
+            and scope["type"] == "http"
+            and _wsgi.environ_given(scope) is None
+        ):
+            from . import _middleware
+
+            await _middleware.serve(self, scope, receive, send)
+        else:
+            await super().asgi_app(scope, receive, send)
+
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
         return _wsgi.wsgi_app(self, environ, start_response)
@@ -192,7 +205,10 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             core = CoreContext(this, websocket=connection)
         else:
             core = CoreContext(this, request=connection)
-        if environ is not None:
+        pending = None if environ is None else environ.get(_wsgi.PENDING)
+        if pending is not None:
+            core.borrow(pending.lease)
+        elif environ is not None:
             # The caller's thread is the request's own already.
             core.place = "loop"
         return core
@@ -225,7 +241,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             return bool(propagate)
         # Behind a WSGI call there is Flask's client, or a debugger, that wants the error itself.
         connection = core.connection
-        as_wsgi = connection is not None and _wsgi.environ_given(connection.scope) is not None
+        as_wsgi = connection is not None and _wsgi.called_as_wsgi(connection.scope)
         return self.testing or (self.debug and as_wsgi)
 
     # How functions are called

@@ -27,6 +27,12 @@ _FACE = "_flask_face"
 _UNSET = cast(BaseException, UNSET)
 
 
+def _application(self: _Face) -> Any:
+    from ._quart import face_of
+
+    return face_of(self._core)
+
+
 def _request(self: _Face) -> Any:
     return wrappers.face_of(self._core)
 
@@ -47,7 +53,7 @@ class _Face:
     """What both of Flask's contexts are here."""
 
     _core: CoreContext
-    app = _forward("app")
+    app: Any = property(_application)
     g = _forward("g")
     flashes = _forward("flashes")
     url_adapter = _forward("url_adapter")

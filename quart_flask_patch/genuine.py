@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asgiref.sync import AsyncToSync as AsyncToSync, SyncToAsync as SyncToAsync
 from flask.app import Flask as Flask
 from flask.blueprints import Blueprint as Blueprint
 from flask.cli import run_command as run_command

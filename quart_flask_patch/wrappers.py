@@ -16,6 +16,7 @@ from flask.wrappers import Response as Response
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
+from quart._responses import from_other_response
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import DataBody
 
@@ -87,13 +88,28 @@ async def _next_of(chunks: AsyncIterator[Any]) -> Any:
     return await anext(chunks, _END)
 
 
-def response_of(app: Any, response: CoreResponse) -> Response:
-    """Return the Flask response that stands for the async one."""
+def response_of(app: Any, response: Any) -> Any:
+    """Return the Flask response that stands for the async one; any other as it is."""
+    if not isinstance(response, CoreResponse):
+        return response
     body = response.response
     content = body.data if isinstance(body, DataBody) else SyncStream(_chunks_of(response))
-    made = app.response_class(content, status=response.status)
+    cls = app.response_class
+    made = (cls if issubclass(cls, Response) else Response)(content, status=response.status)
     made.headers = response.headers
-    return cast(Response, made)
+    cast(Any, made)._quart_response = response
+    return made
+
+
+def core_response_of(app: Any, response: Any) -> Any:
+    """Return the async response for what a plain function made of the one it was given."""
+    if not isinstance(response, Response):
+        return response
+    made = from_other_response(app, response)
+    original = getattr(response, "_quart_response", None)
+    if original is not None:
+        made.timeout, made.push_promises = original.timeout, original.push_promises
+    return made
 
 
 async def _chunks_of(response: CoreResponse) -> AsyncIterator[Any]:

@@ -32,7 +32,7 @@ class ServingMethods:
 
     def while_serving(self, func: F) -> F:
         """Run the async generator *func* to its `yield` before serving, and on after it."""
-        self.while_serving_gens.append(func)
+        self.while_serving_gens.append(_serving.WhileServing(func))
         return func
 
     def after_serving(self, func: F) -> F:

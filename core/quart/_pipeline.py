@@ -276,7 +276,7 @@ async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
     plan = ctx.plan
     if ctx._after is not None:
         for func in ctx._after:
-            response = await resolve(ctx, plan.place.adapt(func)(response))
+            response = await resolve(ctx, plan.place.adapt_after(app, func)(response))
     for func in plan.after:
         response = func(response)
         if hasattr(response, "__await__"):

@@ -137,7 +137,10 @@ class Plan:
         self.view = None if view is None else adapt(view)
         self.preprocessors = tuple(_in_order(app.url_value_preprocessors, inward))
         self.before = tuple(map(adapt, _in_order(getattr(app, kind.before), inward)))
-        self.after = tuple(map(adapt, _newest_first(getattr(app, kind.after), outward)))
+        self.after = tuple(
+            self.place.adapt_after(app, func)
+            for func in _newest_first(getattr(app, kind.after), outward)
+        )
         self.teardown = tuple(map(adapt, _newest_first(getattr(app, kind.teardown), outward)))
         self.open_session = adapt(app.session_interface.open_session)
         self.close_session = adapt(app.session_interface.save_session)

@@ -31,6 +31,21 @@ DEFAULT_PORT = 5000
 _entered: WeakKeyDictionary[Quart, list[AbstractAsyncContextManager[Any]]] = WeakKeyDictionary()
 
 
+class WhileServing:
+    """A function given to `while_serving`. `anext` of it goes on with what the last call began."""
+
+    def __init__(self, func: Callable[[], Any]) -> None:
+        self.func = func
+
+    def __call__(self) -> Any:
+        made = self.func()
+        self.running = made if hasattr(made, "__anext__") else run_sync_iterable(made)
+        return self.running
+
+    async def __anext__(self) -> Any:
+        return await anext(self.running)
+
+
 async def startup(app: Quart) -> None:
     """Run what is to happen before serving.
 

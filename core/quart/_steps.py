@@ -40,19 +40,25 @@ def current_context() -> AppContext:
     return ctx
 
 
+#: What the argument for a context is called.
+_CONTEXT_NAMES = frozenset({"ctx", "app_context", "request_context", "websocket_context"})
+
+
 def takes_ctx(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
-    """Let *method* be called with a context before its other arguments too.
+    """Let *method* be called with a context among its arguments too.
 
-    Flask 3.1's signatures have no such argument, later ones do.
+    Flask 3.1's signatures have no such argument. Later ones have it first, Quart 0.22's last.
     """
 
     @wraps(method)
     async def public(self: Any, /, *args: Any, **kwargs: Any) -> T:
-        ctx = kwargs.pop("ctx", None)
-        if args and isinstance(args[0], AppContext):
-            ctx, args = args[0], args[1:]
+        given = [value for value in args if isinstance(value, AppContext)]
+        if given:
+            args = tuple(value for value in args if not isinstance(value, AppContext))
+        given += [kwargs.pop(name) for name in _CONTEXT_NAMES & kwargs.keys()]
+        ctx = given[0] if given else None
         if ctx is None or ctx is _cv_app.get(None):
             return await method(self, *args, **kwargs)
         token = _cv_app.set(ctx)

@@ -55,6 +55,10 @@ class Place:
 
         return in_thread
 
+    def adapt_after(self, app: Quart, func: Function) -> Function:
+        """The same for a function that takes a response and returns one."""
+        return self.adapt(func)
+
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         """Wait for what a function returned."""
         return await awaitable

@@ -117,6 +117,16 @@ def in_trio() -> bool:
     return trio is not None and bool(trio.lowlevel.in_trio_run())
 
 
+def make_event() -> Any:
+    """Return an event of the library whose event loop runs here, Trio or asyncio."""
+    return sys.modules["trio"].Event() if in_trio() else asyncio.Event()
+
+
+def make_lock() -> Any:
+    """Return a lock of the library whose event loop runs here, Trio or asyncio."""
+    return sys.modules["trio"].Lock() if in_trio() else asyncio.Lock()
+
+
 def make_mailbox() -> Mailbox:
     return _TrioMailbox() if in_trio() else _AsyncioMailbox()
 

@@ -54,12 +54,12 @@ class _Connection:
 
     #: Before the type of the messages that make a response: a refusal, for a websocket.
     prefix = ""
+    #: Whether an answer is on its way, so that no other can be given.
+    answered = False
 
     def __init__(self, app: Quart, scope: Any) -> None:
         self.app = app
         self.scope = scope
-        #: Whether an answer is on its way, so that no other can be given.
-        self.answered = False
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = Inbound(receive)
@@ -149,19 +149,35 @@ class ASGIHTTPConnection(_Connection):
         finally:
             ctx.release()
 
+    async def _send_response(self, send: ASGISendCallable, response: Any) -> None:
+        """Send what `app.handle_request` gave, for a subclass that has called it itself."""
+        ctx = self.app._context_for(self._request)
+        try:
+            await self._answer(ctx, send, response)
+        finally:
+            ctx.release()
+
     async def handle_messages(
-        self, request: Request, receive: ASGIReceiveCallable, request_task: asyncio.Task[None]
+        self,
+        request: Request,
+        receive: ASGIReceiveCallable,
+        request_task: asyncio.Task[None] | None = None,
     ) -> None:
         """Push what *receive* brings into the request's body; cancel the task on a disconnect."""
+        body = request.body
+        if body.max_content_length is None:
+            # There is no context here, in which the request would find its limit.
+            body.max_content_length = self.app.config["MAX_CONTENT_LENGTH"]
         while True:
             message = await receive()
             if message["type"] == "http.request":
-                await request.body.put(message.get("body", b""))
+                await body.put(message.get("body", b""))
                 if not message.get("more_body", False):
-                    request.body.set_complete()
+                    body.set_complete()
             elif message["type"] == "http.disconnect":
-                request.body.disconnect()
-                request_task.cancel()
+                body.disconnect()
+                if request_task is not None:
+                    request_task.cancel()
                 return
 
     def _create_request_from_scope(self, send: Any) -> Request:
@@ -179,7 +195,7 @@ class ASGIHTTPConnection(_Connection):
                     }
                 )
 
-        return self.app._connection_class(
+        self._request = self.app._connection_class(
             scope["method"],
             scope.get("scheme", "http"),
             path,
@@ -191,6 +207,7 @@ class ASGIHTTPConnection(_Connection):
             body_timeout=self.app.config["BODY_TIMEOUT"],
             send_push_promise=send_push_promise,
         )
+        return self._request
 
 
 class ASGIWebsocketConnection(_Connection):
@@ -223,7 +240,7 @@ class ASGIWebsocketConnection(_Connection):
         self,
         websocket: Websocket,
         receive: ASGIReceiveCallable,
-        websocket_task: asyncio.Task[None],
+        websocket_task: asyncio.Task[None] | None = None,
     ) -> None:
         """Push what *receive* brings into the websocket's buffer; cancel on a disconnect."""
         while True:
@@ -233,7 +250,8 @@ class ASGIWebsocketConnection(_Connection):
                 await websocket.buffer.put(cast(str, message.get("text")) if data is None else data)
             elif message["type"] == "websocket.disconnect":
                 websocket.buffer.disconnect()
-                websocket_task.cancel()
+                if websocket_task is not None:
+                    websocket_task.cancel()
                 return
 
     async def _refuse(self, ctx: AppContext, send: Any, response: Any) -> None:

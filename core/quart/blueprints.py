@@ -65,7 +65,8 @@ class Blueprint(Scaffold, BlueprintBase):
     @setupmethod
     def while_app_serving(self, func: F) -> F:
         """Run the async generator *func* to its `yield` before serving, and on after it."""
-        return self._on_app("while_serving_gens", func)
+        self._on_app("while_serving_gens", WhileServing(func))
+        return func
 
     @setupmethod
     def after_app_serving(self, func: F) -> F:

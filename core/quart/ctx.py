@@ -61,6 +61,7 @@ class AppContext:
         #: Where its work runs: a certain place, the name of a default, or as the view says.
         self.place: _strategy.Place | str | None = None
         self._lease: _worker.Lease | None = None
+        self._borrows = False
         self._after: list[Callable[[Any], Any]] | None = None
         self._tokens: list[tuple[Token[AppContext], Any]] = []
         self.url_adapter: MapAdapter | None = None
@@ -151,9 +152,13 @@ class AppContext:
     def lease(self, lease: _worker.Lease | None) -> None:
         self._lease = lease
 
+    def borrow(self, lease: _worker.Lease) -> None:
+        """Use the thread of another's *lease*, which is not given back from here."""
+        self._lease, self._borrows = lease, True
+
     def release(self) -> None:
         """Give the worker thread back, if there is one."""
-        if self._lease is not None:
+        if self._lease is not None and not self._borrows:
             self._lease.release()
 
     def match_request(self) -> None:
@@ -251,7 +256,7 @@ class AppContext:
             self.opened_session()
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
-        copied._outer, copied._lease, copied._tokens = self, None, []
+        copied._outer, copied._lease, copied._borrows, copied._tokens = self, None, False, []
         return copied
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from werkzeug.exceptions import BadRequestKeyError, Forbidden, HTTPException, NotFound, Unauthorized
+from werkzeug.routing import BaseConverter
 
 from quart import (
     abort,
@@ -707,16 +708,38 @@ def test_one_error_in_teardown_is_raised_as_it_is(app: Quart, kind: str) -> None
         exchange(app, kind)
 
 
-def test_a_cancelled_handler_is_torn_down(app: Quart, kind: str, log: list[str]) -> None:
+def test_a_cancellation_of_something_else_is_an_ordinary_error(
+    app: Quart, kind: str, log: list[str]
+) -> None:
+    """The server would take it for that of its own task, and never answer."""
+
     @route(app, kind)
     async def view() -> None:
-        raise asyncio.CancelledError
+        task = asyncio.create_task(asyncio.sleep(1))
+        task.cancel()
+        await task
 
     hook(app, "teardown", kind)(noting(log, "teardown", "async"))
 
-    with pytest.raises(asyncio.CancelledError):
-        exchange(app, kind)
+    assert exchange(app, kind).status == 500
+    assert log == ["teardown"]
 
+
+def test_a_failing_url_converter_is_an_ordinary_error(
+    app: Quart, kind: str, log: list[str]
+) -> None:
+    class Failing(BaseConverter):
+        def to_python(self, value: str) -> Any:
+            raise LookupError(value)
+
+    app.url_map.converters["failing"] = Failing
+    app.register_error_handler(500, lambda error: (f"sorry: {error.original_exception}", 500))
+    hook(app, "teardown", kind)(noting(log, "teardown", "async"))
+    route(app, kind, "/<failing:value>")(lambda value: "ok")
+
+    client = exchange(app, kind, "/x")
+
+    assert (client.status, client.text) == (500, "sorry: x")
     assert log == ["teardown"]
 
 

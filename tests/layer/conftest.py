@@ -9,32 +9,25 @@ tests, in the same process, see the core alone.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 
 import pytest
 
 from quart import _strategy, Quart
-
-_without_layer = _strategy.current()
-with warnings.catch_warnings():
-    # Other test modules, imported before, may have subclassed the genuine Flask.
-    warnings.filterwarnings("ignore", "Subclassed from flask.Flask", RuntimeWarning)
-    import quart.flask_patch  # noqa: F401  # what it does is what is wanted
-
-from flask import Flask
 from quart_flask_patch._places import LAYER, VARIABLE
+from quart_flask_patch.app import Flask
 
-_strategy.install(_without_layer)
+_strategy.install(_strategy.Strategy())
 
 
 @pytest.fixture(autouse=True)
 def layer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(VARIABLE, raising=False)
     assert sys.modules["flask"] is sys.modules["quart_flask_patch"]
+    monkeypatch.delenv(VARIABLE, raising=False)
+    without_layer = _strategy.current()
     _strategy.install(LAYER)
     yield
-    _strategy.install(_without_layer)
+    _strategy.install(without_layer)
 
 
 @pytest.fixture

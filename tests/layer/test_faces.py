@@ -8,6 +8,7 @@ from typing import Any
 
 import flask
 import pytest
+from blinker import Namespace
 from flask import Flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -188,10 +189,35 @@ def test_the_current_app_is_one(either_app: Flask | Quart) -> None:
     @either_app.get("/")
     async def view() -> str:
         assert quart.current_app._get_current_object() is either_app  # type: ignore[attr-defined]
-        assert flask.current_app._get_current_object() is either_app  # type: ignore[attr-defined]
+        assert flask.current_app.config is either_app.config
+        assert flask.current_app.extensions is either_app.extensions
+        flask.current_app.by_flask = 1  # type: ignore[attr-defined]  # that is the point
+        assert quart.current_app.by_flask == 1  # type: ignore[attr-defined]
+        assert isinstance(flask.current_app._get_current_object(), genuine.Flask)  # type: ignore[attr-defined]
         return "ok"
 
     assert run(fetch(either_app, "/")).text == "ok"
+
+
+def test_signals_that_plain_code_sends_are_the_applications(either_app: Flask | Quart) -> None:
+    """Whoever listens to the application hears what an extension sends in its name."""
+    heard: list[Any] = []
+    signal = Namespace().signal("extension-did-something")
+
+    def listen(sender: Any, **values: Any) -> None:
+        heard.append(sender)
+
+    @either_app.get("/")
+    def view() -> str:
+        signal.send(flask.current_app._get_current_object())  # type: ignore[attr-defined]
+        return flask.render_template_string("some")
+
+    with (
+        signal.connected_to(listen, either_app),
+        flask.template_rendered.connected_to(listen, either_app),
+    ):
+        run(fetch(either_app, "/"))
+    assert len(heard) == 2
 
 
 def test_a_quart_app_is_a_flask_app_to_who_asks() -> None:
@@ -399,7 +425,7 @@ def test_a_quart_app_answers_sync_calls() -> None:
         with app.test_request_context("/some?a=1"):
             assert flask.request.path == "/some"
             assert flask.request.args["a"] == "1"
-            response = app.make_response(("made", 201))
+            response = flask.current_app.make_response(("made", 201))
             assert isinstance(response, genuine.Response)
         return [response.status_code, app.ensure_sync(double)(2)]
 

@@ -23,6 +23,16 @@ from ..utils import file_path_to_path, run_sync_iterable
 CHUNK_SIZE = 64 * 1024
 
 
+def raise_if_invalid_range(begin: int, end: int, size: int) -> None:
+    """Raise if *begin* to *end* is no part of a body of *size* bytes.
+
+    Raises:
+        RequestedRangeNotSatisfiable: if it is not.
+    """
+    if not 0 <= begin < end <= size:
+        raise RequestedRangeNotSatisfiable(size)
+
+
 class ResponseBody(ABC):
     """The body of a response, made ready to be sent by entering it."""
 
@@ -60,8 +70,7 @@ class _Sliceable(ResponseBody):
             raise RequestedRangeNotSatisfiable
         begin = max(size + begin, 0) if begin < 0 else begin
         end = size if end is None else min(end, size)
-        if begin >= end:
-            raise RequestedRangeNotSatisfiable(size)
+        raise_if_invalid_range(begin, end, size)
         self.begin, self.end = begin, end
         return size
 
@@ -95,7 +104,13 @@ class DataBody(_Sliceable):
 
 
 class IterableBody(ResponseBody):
-    """A body that is made while it is sent; a plain iterator is stepped in a worker thread."""
+    """A body that is made while it is sent; a plain iterator is stepped in a worker thread.
+
+    A subclass may set `iter` instead of calling this class's `__init__`.
+    """
+
+    iterable: AsyncIterable[Any] | Iterable[Any]
+    _iter: AsyncIterator[Any] | None = None
 
     def __init__(self, iterable: AsyncIterable[Any] | Iterable[Any]) -> None:
         if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
@@ -104,7 +119,6 @@ class IterableBody(ResponseBody):
                 f" path or a ResponseBody, not {type(iterable).__name__}."
             )
         self.iterable = iterable
-        self._iter: AsyncIterator[Any] | None = None
 
     @property
     def plain_iterable(self) -> Iterable[Any] | None:
@@ -120,6 +134,10 @@ class IterableBody(ResponseBody):
         if self._iter is None:
             self._iter = _iterate(self.iterable)
         return self._iter
+
+    @iter.setter  # noqa: A003  # it is the property above
+    def iter(self, value: AsyncIterator[Any]) -> None:
+        self.iterable = self._iter = value
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self.iter

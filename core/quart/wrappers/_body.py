@@ -15,11 +15,11 @@ import types
 from collections import deque
 from collections.abc import Awaitable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .._worker import in_trio
+from .._worker import in_trio, make_event
 from .base import ClientDisconnectedError
 
 if TYPE_CHECKING:
@@ -40,22 +40,43 @@ class Body:
         ClientDisconnectedError: if the client goes away before the end.
     """
 
+    # These, and `__new__`, are for subclasses written for Quart 0.22, whose `__init__` sets its own
+    # attributes (`_max_content_length` and `_must_raise` are among them) and does not call ours.
+    _max_content_length: int | None = None
+    #: What to raise whatever the limit is by now, as bytes were not kept.
+    _must_raise: Exception | None = None
+    _expected: int | None = None
+    _arrived = 0
+    _chunks: deque[bytes]
+    _result: bytes | None = None
+    _ended = False
+    _disconnected = False
+    _receive: Receive | None = None
+    _receiving = False
+    _changed: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        body = super().__new__(cls)
+        body._chunks = deque()
+        return body
+
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
-        self.max_content_length = max_content_length
         self._expected = expected_content_length
-        self._arrived = 0
-        self._chunks: deque[bytes] = deque()
-        self._result: bytes | None = None
-        self._complete = False
-        self._disconnected = False
-        self._receive: Receive | None = None
-        self._receiving = False
-        self._changed: asyncio.Event | None = None
+        self._max_content_length = max_content_length
+
+    @property
+    def max_content_length(self) -> int | None:
+        """How many bytes may arrive; None if there is no limit."""
+        return self._max_content_length
+
+    @max_content_length.setter
+    def max_content_length(self, value: int | None) -> None:
+        self._max_content_length = value
 
     @property
     def complete(self) -> bool:
         """Whether the last byte has arrived."""
-        return self._complete
+        return self._ended
 
     def __aiter__(self) -> Body:
         return self
@@ -73,7 +94,7 @@ class Body:
         """Take the bytes that are here, waiting for some if none are; b"" at the end."""
         self._check_limit()
         while not self._chunks:
-            if self._complete:
+            if self._ended:
                 return b""
             await self._wait()
         return self._chunks.popleft()
@@ -83,7 +104,7 @@ class Body:
         self._check_limit()
         if self._chunks:
             return self._chunks.popleft()
-        return b"" if self._complete else None
+        return b"" if self._ended else None
 
     async def get(self) -> bytes:
         """Another name for `read_chunk`."""
@@ -92,7 +113,7 @@ class Body:
     async def _read_all(self) -> bytes:
         if self._result is None:
             self._check_limit()
-            while not self._complete:
+            while not self._ended:
                 await self._wait()
             self._result = self._join()
         return self._result
@@ -105,7 +126,9 @@ class Body:
         return self._chunks[0] if self._chunks else b""
 
     def _check_limit(self) -> None:
-        limit = self.max_content_length
+        if self._must_raise is not None:
+            raise self._must_raise
+        limit = self._max_content_length
         if limit is not None and max(self._arrived, self._expected or 0) > limit:
             raise RequestEntityTooLarge
 
@@ -131,7 +154,7 @@ class Body:
 
     async def _wait_for_others(self) -> None:
         if self._changed is None:
-            self._changed = asyncio.Event()
+            self._changed = make_event()
         await self._changed.wait()
 
     def _notify(self) -> None:
@@ -157,8 +180,11 @@ class Body:
         if not data:
             return
         self._arrived += len(data)
-        if self.max_content_length is None or self._arrived <= self.max_content_length:
+        limit = self._max_content_length
+        if limit is None or self._arrived <= limit:
             self._chunks.append(data)
+        else:
+            self._must_raise = RequestEntityTooLarge()
         self._notify()
 
     async def put(self, data: bytes) -> None:
@@ -167,7 +193,7 @@ class Body:
 
     def set_complete(self) -> None:
         """Say that the last byte has arrived."""
-        self._complete = True
+        self._ended = True
         self._notify()
 
     def set_result(self, data: bytes) -> None:
@@ -183,7 +209,7 @@ class Body:
     def clear(self) -> None:
         """Forget the bytes that are here."""
         self._chunks.clear()
-        self._result = b"" if self._complete else None
+        self._result = b"" if self._ended else None
 
 
 async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, cast, Literal, overload, TYPE_CHECKING
 
@@ -67,7 +68,6 @@ class Request(BaseRequestWebsocket):
     _cached_json: tuple[Any, Any] = (Ellipsis, Ellipsis)
     _body: Body | None = None
     _receive: Receive | None = None
-    _parsing_lock: Any = None
     _awaitable_files: tuple[Any, MultiDict[str, FileStorage]] | None = None
 
     def __init__(
@@ -294,8 +294,6 @@ class Request(BaseRequestWebsocket):
     async def _load_form_data(self) -> None:
         if "form" in self.__dict__:
             return
-        if self._parsing_lock is None:
-            self._parsing_lock = self.lock_class()
         async with self._parsing_lock:
             if "form" not in self.__dict__:
                 self._keep_form(*await self._in_time(self._parse_form()))
@@ -322,9 +320,31 @@ class Request(BaseRequestWebsocket):
             attach_enctype_error_multidict(
                 cast(Any, SimpleNamespace(files=files, form=form, mimetype=self.mimetype))
             )
+        self._form, self._files = form, files
+
+    # These three are what subclasses of Quart 0.22's request use where they override the parsing.
+
+    @cached_property
+    def _parsing_lock(self) -> Any:
+        return self.lock_class()
+
+    @property
+    def _form(self) -> MultiDict[str, str] | None:
+        return self.__dict__.get("form")
+
+    @_form.setter
+    def _form(self, form: MultiDict[str, str]) -> None:
+        self.__dict__["form"] = form
+
+    @property
+    def _files(self) -> MultiDict[str, FileStorage] | None:
+        return None if self._awaitable_files is None else self._awaitable_files[1]
+
+    @_files.setter
+    def _files(self, files: MultiDict[str, FileStorage]) -> None:
         plain = _with_each_file(files, plain_file)
         self._awaitable_files = plain, files
-        self.__dict__.update(files=plain, form=form)
+        self.__dict__["files"] = plain
 
     async def close(self) -> None:
         """Close the files of the form, if it was parsed."""

@@ -37,6 +37,7 @@ from ._bodies import (
     FileBody as FileBody,
     IOBody as IOBody,
     IterableBody as IterableBody,
+    raise_if_invalid_range as _raise_if_invalid_range,  # noqa: F401  # extensions import it
     ResponseBody as ResponseBody,
 )
 

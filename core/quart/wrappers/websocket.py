@@ -6,10 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, TYPE_CHECKING
+from functools import wraps
+from typing import Any, ParamSpec, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
+from .._worker import make_event, make_lock
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
 from .base import (
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from hypercorn.typing import WebsocketScope
 
     from .base import Receive
+
+
+P = ParamSpec("P")
 
 
 class State(Enum):
@@ -84,7 +89,7 @@ class Buffer:
     def __init__(self) -> None:
         self._messages: deque[str | bytes] = deque()
         self._disconnected: ClientDisconnectedError | None = None
-        self._changed: asyncio.Event | None = None
+        self._changed: Any = None
 
     async def put(self, data: str | bytes) -> None:
         """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
@@ -123,13 +128,44 @@ class Buffer:
 
     async def _wait(self) -> None:
         if self._changed is None:
-            self._changed = asyncio.Event()
+            self._changed = make_event()
         await self._changed.wait()
 
     def _notify(self) -> None:
         if self._changed is not None:
             self._changed.set()
             self._changed = None
+
+
+class _Pulled(Buffer):
+    """The messages that a function gives, one at a time."""
+
+    def __init__(self, give: Callable[[], Awaitable[str | bytes]]) -> None:
+        super().__init__()
+        self._give = give
+
+    async def get(self) -> str | bytes:
+        return await self._give()
+
+
+def _receive_is_optional(init: Callable[P, None]) -> Callable[P, None]:
+    """Let *init* be called as in Quart 0.22 too, with a `receive` before its `send`."""
+
+    @wraps(init)
+    def create(*args: P.args, **kwargs: P.kwargs) -> None:
+        given: Any = kwargs.pop("receive", None)
+        if len(args) + len(kwargs) > _ARGUMENTS:
+            given, args = args[_SEND], args[:_SEND] + args[_SEND + 1 :]  # type: ignore[assignment]
+        init(*args, **kwargs)
+        if given is not None:
+            websocket: Any = args[0]
+            websocket._buffer = _Pulled(given)
+
+    return create
+
+
+# Of `Websocket.__init__`: the number of its arguments, and where among them `send` is.
+_ARGUMENTS, _SEND = 12, 8
 
 
 class Websocket(BaseRequestWebsocket):
@@ -145,9 +181,10 @@ class Websocket(BaseRequestWebsocket):
 
     _receive: Receive | None = None
     _buffer: Buffer | None = None
-    _accepting: asyncio.Lock | None = None
+    _accepting: Any = None
     _sends = 0
 
+    @_receive_is_optional
     def __init__(
         self,
         path: str,
@@ -239,7 +276,7 @@ class Websocket(BaseRequestWebsocket):
         # Two tasks of one handler may come here at once; the second must not send before the first
         # is through.
         if self._accepting is None:
-            self._accepting = asyncio.Lock()
+            self._accepting = make_lock()
         async with self._accepting:
             if self.state is State.CONNECTING:
                 await self._accept(headers, subprotocol)
