@@ -11,7 +11,8 @@ from typing import Any, cast, TypeVar
 
 from greenlet import getcurrent
 
-from quart._worker import discard, in_trio
+from quart._mailbox import in_trio
+from quart._worker import discard
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
-from ._worker import in_trio
+from ._mailbox import in_trio
 
 T = TypeVar("T")
 Message = Any

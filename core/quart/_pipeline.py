@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from blinker import Signal
-from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
 
+from . import _session
 from ._flask import find_error_handler, mark_served
 from ._kind import REQUEST
-from .sessions import SecureCookieSessionInterface
 from .signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down
 from .wrappers.base import ClientDisconnectedError
 
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"]
-
-# These open a session from nothing but a cookie, without side effects, so it may wait until
-# someone asks for the session. A subclass might do anything.
-_LAZY_SESSIONS = frozenset({SecureCookieSessionInterface, FlaskCookieSessions})
 
 
 async def resolve(ctx: AppContext, result: Any) -> Any:
@@ -92,7 +87,7 @@ async def _in_place(failure: Exception | None, ctx: AppContext) -> Any:
         try:
             if failure is not None:
                 raise failure
-            if appcontext_pushed.receivers or type(app.session_interface) not in _LAZY_SESSIONS:
+            if appcontext_pushed.receivers or not _session.is_lazy(app):
                 await open_context(app, ctx)
             response = await steps.full_dispatch(app, ctx)
         except Exception as error:
@@ -137,13 +132,7 @@ async def open_context(app: Quart, ctx: AppContext) -> None:
     """Do what follows upon `ctx.enter()`."""
     if appcontext_pushed.receivers and ctx.owns_app_context:
         await emit(app, ctx, appcontext_pushed)
-    if (
-        ctx.connection is not None
-        and ctx._session is None
-        and type(app.session_interface) not in _LAZY_SESSIONS
-    ):
-        opened = ctx.plan.open_session(app, app._face_of(ctx))
-        ctx.keep_session(await resolve(ctx, opened))
+    await _session.open_eagerly(app, ctx)
 
 
 async def close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
@@ -281,27 +270,8 @@ async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
         response = func(response)
         if hasattr(response, "__await__"):
             response = await plan.place.resolve(response)
-    await _save_session(app, ctx, response)
+    await _session.save(app, ctx, response)
     return response
-
-
-async def _save_session(app: Quart, ctx: AppContext, response: Any) -> None:
-    interface, session = app.session_interface, ctx._session
-    if session is None:
-        # Nobody asked for it. Only a cookie that came may still have to be renewed.
-        if interface.get_cookie_name(app) not in ctx.connection.headers.get("Cookie", ""):  # type: ignore[union-attr]
-            return
-        session = ctx.opened_session()
-    if interface.is_null_session(session):
-        return
-    if response is None and type(interface) in _LAZY_SESSIONS:
-        if session.modified:
-            app.logger.warning(
-                "The session was modified in a websocket handler. That is lost: a cookie can only"
-                " be set with a response, before the websocket is accepted."
-            )
-        return
-    await resolve(ctx, ctx.plan.close_session(app, session, response))
 
 
 async def make_default_options_response(app: Quart, ctx: AppContext) -> Any:

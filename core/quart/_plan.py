@@ -6,6 +6,7 @@ observed: any change to them, at any time, makes the plans be compiled anew.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from functools import wraps
 from typing import Any, cast, TYPE_CHECKING, TypeVar
@@ -241,13 +242,23 @@ def _step(method: Function) -> Function:
     if type(mark) is tuple and mark[0] is function:
         return cast(Function, mark[1])
 
+    takes_ctx = _takes_ctx(method)
+
     async def overridden(app: Quart, ctx: Any, *args: Any) -> Any:
-        result = method(*args)
+        result = method(ctx, *args) if takes_ctx else method(*args)
         if hasattr(result, "__await__"):
             result = await ctx.plan.place.resolve(result)
         return result
 
     return overridden
+
+
+def _takes_ctx(method: Function) -> bool:
+    """Whether an override is written for the signatures of Quart 0.23, with the context first."""
+    try:
+        return next(iter(inspect.signature(method).parameters), None) == "ctx"
+    except (TypeError, ValueError):  # It has no signature.
+        return False
 
 
 def step_of(internal: Function) -> Callable[[F], F]:

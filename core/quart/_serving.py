@@ -37,9 +37,8 @@ class WhileServing:
     def __init__(self, func: Callable[[], Any]) -> None:
         self.func = func
 
-    def __call__(self) -> Any:
-        made = self.func()
-        self.running = made if hasattr(made, "__anext__") else run_sync_iterable(made)
+    def __call__(self) -> AsyncIterator[Any]:
+        self.running = _as_async(self.func())
         return self.running
 
     async def __anext__(self) -> Any:
@@ -91,12 +90,13 @@ async def shutdown(app: Quart) -> None:
 def _as_manager(generate: Any) -> AbstractAsyncContextManager[Any]:
     # asynccontextmanager knows what a generator owes: one yield, and an end after it.
     def generator() -> AsyncIterator[Any]:
-        made = generate() if callable(generate) else generate
-        return cast(
-            AsyncIterator[Any], made if hasattr(made, "__anext__") else run_sync_iterable(made)
-        )
+        return _as_async(generate() if callable(generate) else generate)
 
     return asynccontextmanager(generator)()
+
+
+def _as_async(made: Any) -> AsyncIterator[Any]:
+    return cast(AsyncIterator[Any], made if hasattr(made, "__anext__") else run_sync_iterable(made))
 
 
 async def _leave(

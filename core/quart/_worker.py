@@ -13,8 +13,6 @@ The invariant: a thread belongs to one lease at a time, and a lease to one reque
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import threading
 import time
 import weakref
@@ -23,10 +21,11 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, cast, ParamSpec, Protocol, TypeVar
+from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from ._mailbox import Mailbox, make_mailbox
 from .globals import _cv_app
 
 T = TypeVar("T")
@@ -35,100 +34,6 @@ P = ParamSpec("P")
 DEFAULT_SIZE = 40
 # An unused thread ends after this many seconds, so that a burst does not hold memory forever.
 IDLE_SECONDS = 10.0
-
-
-class Mailbox(Protocol):
-    """Where a thread leaves messages for a task of an event loop."""
-
-    cancelled: BaseException | None
-
-    def put(self, message: Any) -> None: ...
-    def take(self) -> Any: ...
-    async def get(self, *, interruptible: bool = False) -> Any: ...
-
-
-class _AsyncioMailbox:
-    """A thread cannot be interrupted, so `get` is not: a cancellation is kept in `cancelled`."""
-
-    __slots__ = ("_loop", "_messages", "_waiter", "cancelled")
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._messages: deque[Any] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self.cancelled: BaseException | None = None
-
-    def put(self, message: Any) -> None:
-        self._messages.append(message)
-        self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def take(self) -> Any:
-        return self._messages.popleft() if self._messages else None
-
-    async def get(self, *, interruptible: bool = False) -> Any:
-        while not self._messages:
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            except asyncio.CancelledError as error:
-                if interruptible:
-                    raise
-                self.cancelled = error
-        return self._messages.popleft()
-
-
-class _TrioMailbox:
-    """The same under Trio, whose cancellation is raised again at the next checkpoint anyway."""
-
-    def __init__(self) -> None:
-        import trio
-
-        self._trio: Any = trio
-        self._token = trio.lowlevel.current_trio_token()
-        self._messages: deque[Any] = deque()
-        self._event = trio.Event()
-        self.cancelled: BaseException | None = None
-
-    def put(self, message: Any) -> None:
-        self._messages.append(message)
-        self._token.run_sync_soon(self._wake)
-
-    def _wake(self) -> None:
-        self._event.set()
-
-    def take(self) -> Any:
-        return self._messages.popleft() if self._messages else None
-
-    async def get(self, *, interruptible: bool = False) -> Any:
-        with self._trio.CancelScope(shield=not interruptible):
-            while not self._messages:
-                self._event = self._trio.Event()
-                await self._event.wait()
-        return self._messages.popleft()
-
-
-def in_trio() -> bool:
-    """Whether this code runs in a Trio task."""
-    trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
-
-
-def make_event() -> Any:
-    """Return an event of the library whose event loop runs here, Trio or asyncio."""
-    return sys.modules["trio"].Event() if in_trio() else asyncio.Event()
-
-
-def make_lock() -> Any:
-    """Return a lock of the library whose event loop runs here, Trio or asyncio."""
-    return sys.modules["trio"].Lock() if in_trio() else asyncio.Lock()
-
-
-def make_mailbox() -> Mailbox:
-    return _TrioMailbox() if in_trio() else _AsyncioMailbox()
 
 
 class Work(greenlet):

@@ -14,7 +14,7 @@ from werkzeug.exceptions import InternalServerError
 from werkzeug.wrappers import Response as WSGIResponse
 
 from ._inbound import Inbound
-from ._worker import in_trio
+from ._mailbox import in_trio
 from .utils import decode_headers, encode_headers
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.response import DataBody, IterableBody

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, cast, TypeVar
 
 from flask.sansio.blueprints import BlueprintSetupState as BlueprintSetupState
 
@@ -65,7 +65,7 @@ class Blueprint(Scaffold, BlueprintBase):
     @setupmethod
     def while_app_serving(self, func: F) -> F:
         """Run the async generator *func* to its `yield` before serving, and on after it."""
-        self._on_app("while_serving_gens", WhileServing(func))
+        self.record_once(lambda state: cast(Any, state.app).while_serving(func))
         return func
 
     @setupmethod

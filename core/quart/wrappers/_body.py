@@ -19,7 +19,7 @@ from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .._worker import in_trio, make_event
+from .._mailbox import in_trio, make_event
 from .base import ClientDisconnectedError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
-from .._worker import make_event, make_lock
+from .._mailbox import make_event, make_lock
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
 from .base import (

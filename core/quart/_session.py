@@ -1,0 +1,52 @@
+"""When a connection's session is opened and saved."""
+
+from __future__ import annotations
+
+from typing import Any, TYPE_CHECKING
+
+from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
+
+from .sessions import SecureCookieSessionInterface
+
+if TYPE_CHECKING:
+    from .app import Quart
+    from .ctx import AppContext
+
+# These open a session from nothing but a cookie, without side effects, so it may wait until
+# someone asks for the session. A subclass might do anything.
+_LAZY = frozenset({SecureCookieSessionInterface, FlaskCookieSessions})
+
+
+def is_lazy(app: Quart) -> bool:
+    """Whether the session is opened by the first who asks for it."""
+    return type(app.session_interface) in _LAZY
+
+
+async def open_eagerly(app: Quart, ctx: AppContext) -> None:
+    """Open the session, unless that may wait."""
+    if ctx.connection is not None and ctx._session is None and not is_lazy(app):
+        opened = ctx.plan.open_session(app, app._face_of(ctx))
+        ctx.keep_session(await _settle(ctx, opened))
+
+
+async def _settle(ctx: AppContext, result: Any) -> Any:
+    return await ctx.plan.place.resolve(result) if hasattr(result, "__await__") else result
+
+
+async def save(app: Quart, ctx: AppContext, response: Any) -> None:
+    interface, session = app.session_interface, ctx._session
+    if session is None:
+        # Nobody asked for it. Only a cookie that came may still have to be renewed.
+        if interface.get_cookie_name(app) not in ctx.connection.headers.get("Cookie", ""):  # type: ignore[union-attr]
+            return
+        session = ctx.opened_session()
+    if interface.is_null_session(session):
+        return
+    if response is None and type(interface) in _LAZY:
+        if session.modified:
+            app.logger.warning(
+                "The session was modified in a websocket handler. That is lost: a cookie can only"
+                " be set with a response, before the websocket is accepted."
+            )
+        return
+    await _settle(ctx, ctx.plan.close_session(app, session, response))
