@@ -83,7 +83,8 @@ def _report_subclasses() -> None:
             f" Flask's own, on WSGI: {', '.join(early)}. Import quart.flask_patch first, or start"
             " the application with `python -m quart_flask_patch`.",
             RuntimeWarning,
-            stacklevel=4,
+            # The line of whoever imported this package, or `quart.flask_patch`, which does.
+            stacklevel=4 + ("quart.flask_patch" in sys.modules),
         )
 
 

