@@ -5,6 +5,8 @@ from importlib.metadata import version as version_of
 from textwrap import dedent, indent
 from typing import Any
 
+from quart import Blueprint, Quart
+
 project = "quart-flask-patch"
 author = "the quart-flask-patch contributors"
 copyright = author
@@ -32,6 +34,14 @@ nitpick_ignore_regex = [
     ("py:(class|exc|meth)", r"\w+"),
 ]
 
+OURS = {
+    name
+    for documented in (Quart, Blueprint)
+    for base in documented.__mro__
+    if base.__module__.startswith("quart.")
+    for name in vars(base)
+}
+
 
 def write_as_rst(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Turn fenced code and the section ``Raises:`` of a docstring into reStructuredText.
@@ -45,6 +55,13 @@ def write_as_rst(app: Any, what: str, name: str, obj: Any, options: Any, lines: 
     lines[:] = text.splitlines()
 
 
+def skip_flasks(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what an application and a blueprint inherit from Flask, whose pages have it."""
+    # Sphinx 8 has it by the first of these names, Sphinx 9 by the second.
+    inherits = options.get("inherited-members") or options.get("inherited_members")
+    return True if inherits and name not in OURS else None
+
+
 def write_code(block: re.Match[str]) -> str:
     return f".. code-block:: {block[1]}\n\n{indent(block[2], '   ')}"
 
@@ -56,3 +73,4 @@ def write_raises(section: re.Match[str]) -> str:
 
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", write_as_rst)
+    app.connect("autodoc-skip-member", skip_flasks)

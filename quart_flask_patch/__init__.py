@@ -6,10 +6,17 @@ place as ``flask``.
 
 from __future__ import annotations
 
+__distribution__ = "quart-flask-patch"
+
+from . import _installation as _installation
+
+# isort: split
+
 import sys as _sys
 
 from . import _inject
 from ._bridge import bridged as bridged, wait as wait
 from ._places import runs_in as runs_in
+from ._threads import Threads as Threads, threads as threads
 
 _inject.install(_sys.modules[__name__])

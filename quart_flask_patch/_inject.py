@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import sys
 import warnings
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +49,17 @@ def install(package: ModuleType) -> None:
     flask.cli.cli.add_command(cli.run_command)
     _fill(package)
     sys.modules["flask"] = package
+    sys.meta_path.insert(0, _FlasksFolder)
+
+
+class _FlasksFolder:
+    """Finds the modules of ``flask`` where they are: `importlib.reload` looks for them again."""
+
+    path = tuple(flask.__path__)
+
+    @classmethod
+    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, cls.path) if name.rpartition(".")[0] == "flask" else None
 
 
 def _import_all() -> None:

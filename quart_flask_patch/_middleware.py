@@ -35,6 +35,8 @@ class Pending:
     lease: _worker.Lease
     receive: Callable[[], Any]
     stream: Any
+    #: Its thread is also that of the request that the middleware waits for.
+    borrows = True
 
 
 class _Start:

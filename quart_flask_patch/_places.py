@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
@@ -27,6 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ATTRIBUTE = "_quart_sync_place"
 VARIABLE = "QUART_SYNC_PLACE"
+_END: Any = object()
 
 
 class _SyncPlace(Place):
@@ -63,6 +64,11 @@ class Loop(_SyncPlace):
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await _bridge.portal(func, *args)
 
+    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+        iterator = await self.call(ctx, iter, iterable)
+        while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
+            yield chunk
+
 
 class Thread(_SyncPlace):
     """In the request's worker thread, from its hooks to its teardown."""
@@ -96,6 +102,9 @@ class Thread(_SyncPlace):
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await _bridge.portal(_bridge.enter, super().call, ctx, func, *args)
+
+    def bridged(self, awaitable: Awaitable[T]) -> Awaitable[T]:
+        return _bridge.portal(_bridge.enter, self.resolve, awaitable)
 
 
 async def _in_thread(ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]) -> T:

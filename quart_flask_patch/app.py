@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any, cast, TYPE_CHECKING
 
 from flask.app import Flask as GenuineFlask
@@ -32,13 +33,17 @@ from . import _bridge, _wsgi, ctx as _ctx, wrappers
 
 
 def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a step of the core's pipeline as a synchronous method."""
+    """Return a step of the core's pipeline as a synchronous method with Flask's signature."""
     internal = cast(Any, method).step[1]
+    flasks = getattr(GenuineFlask, method.__name__)
 
-    @wraps(method)
+    @wraps(flasks)
     def waiting(self: Any, *args: Any, **kwargs: Any) -> Any:
         core = current_context()
-        return _strategy.finish(internal(self, core, *args, **kwargs))
+        if kwargs:
+            # Flask's names of the arguments, which are not the core's.
+            args = signature(flasks).bind(self, *args, **kwargs).args[1:]
+        return _strategy.finish(internal(self, core, *args))
 
     return step_of(internal)(waiting)
 
@@ -135,6 +140,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     # Flask's own, which Quart's would hide
 
     create_url_adapter = GenuineFlask.create_url_adapter
+    _stock_url_adapter = create_url_adapter
     create_jinja_environment = GenuineFlask.create_jinja_environment
     get_send_file_max_age = GenuineFlask.get_send_file_max_age
     make_response: Any = step_of(_make_response)(
@@ -174,7 +180,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
         if (
-            "wsgi_app" in self.__dict__
+            ("wsgi_app" in self.__dict__ or type(self).wsgi_app is not Flask.wsgi_app)
             and scope["type"] == "http"
             and _wsgi.environ_given(scope) is None
         ):
@@ -225,7 +231,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         connection = core.connection
         if connection is not None and (
             _wsgi.environ_given(connection.scope) is not None
-            or type(self).create_url_adapter is not Flask.create_url_adapter
+            or type(self).create_url_adapter is not Flask._stock_url_adapter
             or "create_url_adapter" in self.__dict__
         ):
             return self.create_url_adapter(wrappers.face_of(core))

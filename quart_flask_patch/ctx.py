@@ -14,9 +14,10 @@ from typing import Any, cast, TYPE_CHECKING
 from flask import ctx as flask_ctx
 
 from quart._flask import flask_cv_app, flask_cv_request, UNSET
+from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
-from . import _wsgi, wrappers
+from . import _wsgi, genuine, wrappers
 
 if TYPE_CHECKING:
     from typing import Self
@@ -100,8 +101,12 @@ class _Face:
         await self._core.pop(value)
 
     def copy(self) -> Self:
-        """Return a new context of the same request, session and `g`."""
+        """Return a new context of the same request and session, whose `g` is that of where it goes.
+
+        As Flask's: what teardown functions find in `g` and close is of that context alone.
+        """
         core = self._core.copy()
+        core._g = None
         core.__dict__.pop(_FACE, None)
         return cast("Self", face_of(core))
 
@@ -109,12 +114,20 @@ class _Face:
 class AppContext(_Face, flask_ctx.AppContext):
     """An application's context."""
 
+    def __new__(cls, app: Any) -> Any:
+        return object.__new__(cls) if _is_ours(app) else genuine.AppContext(app)
+
     def __init__(self, app: Flask) -> None:
         _attach(self, CoreContext(cast(Any, app)))
 
 
 class RequestContext(_Face, flask_ctx.RequestContext):
     """A request's context, and its application's."""
+
+    def __new__(cls, app: Any, *args: Any, **kwargs: Any) -> Any:
+        return (
+            object.__new__(cls) if _is_ours(app) else genuine.RequestContext(app, *args, **kwargs)
+        )
 
     def __init__(
         self, app: Flask, environ: dict[str, Any], request: Any = None, session: Any = None
@@ -128,6 +141,11 @@ class RequestContext(_Face, flask_ctx.RequestContext):
         _attach(self, core)
 
 
+def _is_ours(app: Any) -> bool:
+    """Whether *app* is on the core: one of the genuine Flask's, beside it, has Flask's contexts."""
+    return issubclass(type(app), CoreQuart)
+
+
 def _attach(face: Any, core: CoreContext) -> None:
     face.__dict__["_core"] = core
     core.__dict__[_FACE] = face
@@ -138,22 +156,27 @@ def face_of(core: CoreContext) -> AppContext | RequestContext:
     face = core.__dict__.get(_FACE)
     if face is None:
         cls = AppContext if core.connection is None else RequestContext
-        face = cls.__new__(cls)
+        face = object.__new__(cls)
         _attach(face, core)
     return cast(AppContext, face)
 
 
-def fill(core: CoreContext) -> tuple[Token[Any], Token[Any] | None]:
+def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     """Put *core*'s face into Flask's context variables."""
-    face = face_of(core)
-    app_token = flask_cv_app.set(cast(Any, face))
+    face = cast(Any, face_of(core))
+    # As with Flask, a request within a context of its application has that very object as its
+    # application context: Flask-SQLAlchemy, for one, has a session for each such object.
+    # Unless one of the genuine Flask's has been entered in between.
+    within = not core.owns_app_context and isinstance(flask_cv_app.get(None), _Face)
+    app_token = None if within else flask_cv_app.set(face)
     if core.connection is None:
         return app_token, None
-    return app_token, flask_cv_request.set(cast(Any, face))
+    return app_token, flask_cv_request.set(face)
 
 
-def empty(tokens: tuple[Token[Any], Token[Any] | None]) -> None:
+def empty(tokens: tuple[Token[Any] | None, Token[Any] | None]) -> None:
     app_token, request_token = tokens
-    flask_cv_app.reset(app_token)
+    if app_token is not None:
+        flask_cv_app.reset(app_token)
     if request_token is not None:
         flask_cv_request.reset(request_token)

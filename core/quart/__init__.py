@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+__distribution__ = "quart-flask-patch"
+
+from . import _installation as _installation
+
+# isort: split
+
 from importlib import import_module
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from markupsafe import escape as escape, Markup as Markup
 
@@ -68,9 +74,12 @@ from .templating import (
 from .typing import ResponseReturnValue as ResponseReturnValue
 from .wrappers import Request as Request, Response as Response, Websocket as Websocket
 
-
-def __getattr__(name: str) -> Any:
-    # Seldom needed by who serves, but there for who asks.
-    if name in {"debug", "testing"}:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from . import debug as debug, testing as testing
+else:
+    # To a type checker, a module with a `__getattr__` has every name.
+    def __getattr__(name: str) -> Any:
+        # Seldom needed by who serves, but there for who asks.
+        if name in {"debug", "testing"}:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,8 +10,11 @@ from . import _serving
 
 if TYPE_CHECKING:
     from .app import Quart
+    from .typing import AfterServingCallable, BeforeServingCallable, WhileServingCallable
 
-F = TypeVar("F", bound=Callable[..., Any])
+T_before_serving = TypeVar("T_before_serving", bound="BeforeServingCallable")
+T_while_serving = TypeVar("T_while_serving", bound="WhileServingCallable")
+T_after_serving = TypeVar("T_after_serving", bound="AfterServingCallable")
 
 
 class ServingMethods:
@@ -25,17 +28,17 @@ class ServingMethods:
     def _app(self) -> Quart:
         return cast("Quart", self)
 
-    def before_serving(self, func: F) -> F:
+    def before_serving(self, func: T_before_serving) -> T_before_serving:
         """Run *func* once, before the application serves."""
         self.before_serving_funcs.append(func)
         return func
 
-    def while_serving(self, func: F) -> F:
+    def while_serving(self, func: T_while_serving) -> T_while_serving:
         """Run the async generator *func* to its `yield` before serving, and on after it."""
         self.while_serving_gens.append(_serving.WhileServing(func))
         return func
 
-    def after_serving(self, func: F) -> F:
+    def after_serving(self, func: T_after_serving) -> T_after_serving:
         """Run *func* once, after the application has served."""
         self.after_serving_funcs.append(func)
         return func

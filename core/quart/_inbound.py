@@ -11,7 +11,7 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, cast, TypeVar
 
 from ._mailbox import in_trio
 
@@ -141,8 +141,16 @@ class Inbound:
         """
         if in_trio():
             return await work
+        # Stepped by hand, so that watching costs nothing if it never suspends.
         try:
-            return await self._stepped(work)
+            future = work.send(None)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+        return await self._watched(work, future)
+
+    async def _watched(self, work: Coroutine[Any, Any, T], future: Any) -> T | None:
+        try:
+            return await self._stepped(work, future)
         except asyncio.CancelledError:
             task = self._handler
             if self.cancelled and task is not None and task.cancelling() == 1:
@@ -160,10 +168,9 @@ class Inbound:
                 await asyncio.wait([self._watcher])
 
     @types.coroutine
-    def _stepped(self, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Step *work* by hand, so that watching costs nothing if it never suspends."""
+    def _stepped(self, work: Coroutine[Any, Any, T], future: Any) -> Generator[Any, Any, T]:
+        """Go on with *work*, which has yielded *future*."""
         try:
-            future = work.send(None)
             self._handler = asyncio.current_task()
             self._watch_later()
             while True:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from blinker import Signal
@@ -22,11 +21,11 @@ from ._flask import find_error_handler, mark_served
 from ._kind import REQUEST
 from .signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down
 from .wrappers.base import ClientDisconnectedError
+from .wrappers.request import Request
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._plan import Steps
     from .app import Quart
     from .ctx import AppContext
 
@@ -59,8 +58,8 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
     """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
     ctx.enter()
     try:
-        failure = _match(ctx)
-        return await ctx.plan.place.enter(ctx, partial(_in_place, failure))
+        ctx.failure = _match(ctx)
+        return await ctx.plan.place.enter(ctx, _in_place)
     finally:
         if not ctx.handled:
             # Not even begun: there was no place, or the client left before a thread was free.
@@ -77,16 +76,15 @@ def _match(ctx: AppContext) -> Exception | None:
     return None
 
 
-async def _in_place(failure: Exception | None, ctx: AppContext) -> Any:
-    app, kind = ctx.app, ctx.kind
+async def _in_place(ctx: AppContext) -> Any:
+    app, kind, steps = ctx.app, ctx.kind, ctx.plan.steps
     ctx.handled = True
-    steps = app._plans.steps(app, kind)
     raised: BaseException | None = None
     response: Any = None
     try:
         try:
-            if failure is not None:
-                raise failure
+            if ctx.failure is not None:
+                raise ctx.failure
             if appcontext_pushed.receivers or not _session.is_lazy(app):
                 await open_context(app, ctx)
             response = await steps.full_dispatch(app, ctx)
@@ -106,8 +104,7 @@ async def _in_place(failure: Exception | None, ctx: AppContext) -> Any:
         # A stream that was to keep the context will not be sent.
         while raised is not None and len(ctx._tokens) > 1:
             ctx.exit()
-        scope: dict[str, Any] = cast(Any, ctx.connection).scope
-        closing = scope.get("quart.closing")
+        closing = cast(Any, ctx.connection).scope.get("quart.closing")
         if closing is not None:
             closing(ctx, response)
         await close_context(app, ctx, raised)
@@ -143,25 +140,48 @@ async def close_context(app: Quart, ctx: AppContext, exc: BaseException | None) 
     """
     if exc is not None and app.should_ignore_error(exc):
         exc = None
-    last = len(ctx._tokens) == 1
-    steps = app._plans.steps(app, ctx.kind)
     errors: list[BaseException] = []
-    if last and ctx.kind is not None:
-        await _collect(errors, steps.do_teardown(app, ctx, exc))
-        await _collect(errors, _close_connection(ctx))
-    if last and ctx.owns_app_context:
-        await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))
+    if len(ctx._tokens) == 1 and _has_teardown(app, ctx):
+        await _run_teardown(app, ctx, exc, errors)
     ctx.exit()
     if appcontext_popped.receivers and ctx.owns_app_context:
         await _collect(errors, emit(app, ctx, appcontext_popped))
-    _raise(errors)
+    if errors:
+        _raise(errors)
 
 
-async def _close_connection(ctx: AppContext) -> None:
-    """Close the files that a request came with."""
-    close = getattr(ctx.connection, "close", None)
-    if close is not None and ctx.kind is REQUEST:
-        await close()
+def _has_teardown(app: Quart, ctx: AppContext) -> bool:
+    """Whether anything follows; to find that out costs less than five steps that do nothing."""
+    kind, plan = ctx.kind, ctx.plan
+    steps = plan.steps
+    return bool(
+        plan.teardown
+        or app.teardown_appcontext_funcs
+        or appcontext_tearing_down.receivers
+        or (kind is not None and kind.tearing_down.receivers)
+        or steps.do_teardown is not do_teardown
+        or steps.do_teardown_appcontext is not do_teardown_appcontext
+        or _has_files(ctx)
+    )
+
+
+def _has_files(ctx: AppContext) -> bool:
+    if ctx.kind is not REQUEST:
+        return False
+    request = ctx.connection
+    return "files" in request.__dict__ or type(request).close is not Request.close  # type: ignore[union-attr]  # a request has it
+
+
+async def _run_teardown(
+    app: Quart, ctx: AppContext, exc: BaseException | None, errors: list[BaseException]
+) -> None:
+    steps = ctx.plan.steps
+    if ctx.kind is not None:
+        await _collect(errors, steps.do_teardown(app, ctx, exc))
+    if _has_files(ctx):
+        await _collect(errors, ctx.request.close())
+    if ctx.owns_app_context:
+        await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))
 
 
 async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
@@ -172,8 +192,6 @@ async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
 
 
 def _raise(errors: list[BaseException]) -> None:
-    if not errors:
-        return
     if len(errors) == 1:
         raise errors[0]
     raise BaseExceptionGroup("Several teardown functions failed.", errors)
@@ -184,12 +202,14 @@ def _raise(errors: list[BaseException]) -> None:
 
 async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
     mark_served(app)
-    kind, steps = ctx.kind, app._plans.steps(app, ctx.kind)
+    kind, plan, result = ctx.kind, ctx.plan, None
     assert kind is not None
+    steps = plan.steps
     try:
         if kind.started.receivers:
             await emit(app, ctx, kind.started)
-        result = await steps.preprocess(app, ctx)
+        if plan.before or plan.preprocessors or steps.preprocess is not preprocess:
+            result = await steps.preprocess(app, ctx)
         if result is None:
             result = await steps.dispatch(app, ctx)
     except Exception as error:
@@ -227,7 +247,7 @@ async def dispatch(app: Quart, ctx: AppContext) -> Any:
         app.raise_routing_exception(app._face_of(ctx))
     rule = connection.url_rule
     if connection.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
-        return await steps_of(app, ctx).make_default_options_response(app, ctx)
+        return await ctx.plan.steps.make_default_options_response(app, ctx)
     view = ctx.plan.view
     if view is None:
         raise KeyError(
@@ -243,7 +263,7 @@ async def dispatch(app: Quart, ctx: AppContext) -> Any:
 async def finalize(
     app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False
 ) -> Any:
-    kind, steps = ctx.kind, app._plans.steps(app, ctx.kind)
+    kind, steps = ctx.kind, ctx.plan.steps
     assert kind is not None
     response = None
     if result is not None or kind.must_answer:
@@ -270,7 +290,8 @@ async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
         response = func(response)
         if hasattr(response, "__await__"):
             response = await plan.place.resolve(response)
-    await _session.save(app, ctx, response)
+    if _session.is_concerned(app, ctx):
+        await _session.save(app, ctx, response)
     return response
 
 
@@ -300,7 +321,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
     ):
         error.show_exception = True
     if isinstance(error, HTTPException) and not app.trap_http_exception(error):
-        return await steps_of(app, ctx).handle_http_exception(app, ctx, error)
+        return await ctx.plan.steps.handle_http_exception(app, ctx, error)
     handler = find_error_handler(app, error, ctx.plan.blueprints)
     if handler is None:
         raise error
@@ -331,7 +352,7 @@ async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Any:
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.place.adapt(handler)(failure))
-    return await steps_of(app, ctx).finalize(app, ctx, result, True)
+    return await ctx.plan.steps.finalize(app, ctx, result, True)
 
 
 # Teardown
@@ -364,8 +385,5 @@ async def _tear_down(
             errors.append(error)
     if signal.receivers:
         await _collect(errors, emit(app, ctx, signal, exc=exc))
-    _raise(errors)
-
-
-def steps_of(app: Quart, ctx: AppContext) -> Steps:
-    return app._plans.steps(app, ctx.kind)
+    if errors:
+        _raise(errors)

@@ -114,6 +114,7 @@ class Plan:
         "open_session",
         "place",
         "preprocessors",
+        "steps",
         "teardown",
         "view",
     )
@@ -125,6 +126,7 @@ class Plan:
         endpoint: str | None,
         place: _strategy.Place | str | None,
     ) -> None:
+        self.steps = app._plans.steps(app, kind)
         view = None if endpoint is None else app.view_functions.get(endpoint)
         if isinstance(place, _strategy.Place):
             self.place = place

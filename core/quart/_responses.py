@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from .wrappers import Response
 
 _BODIES = (
-    str,
-    bytes,
     bytearray,
     Iterator,
     AsyncIterator,
@@ -72,10 +70,13 @@ def _unpack(result: tuple[Any, ...], ctx: AppContext | None) -> tuple[Any, Any, 
 def _convert(app: Quart, ctx: AppContext | None, result: Any) -> Response:
     if isinstance(result, app.response_class):
         return result
-    if isinstance(result, _BODIES) or isgenerator(result) or isasyncgen(result):
+    if isinstance(result, (str, bytes)):
         return app.response_class(result)
+    # Before the abstract classes, which are slow to ask.
     if isinstance(result, (dict, list)):
         return app.json.response(result)  # type: ignore[return-value]  # of app.response_class
+    if isinstance(result, _BODIES) or isgenerator(result) or isasyncgen(result):
+        return app.response_class(result)
     if isinstance(result, HTTPException):
         result = result.get_response()
     if isinstance(result, SansioResponse):

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     )
     from .wrappers import Response
 
-F = TypeVar("F", bound=Callable[..., Any])
+T_websocket = TypeVar("T_websocket", bound="WebsocketCallable")
+T_before_websocket = TypeVar("T_before_websocket", bound="BeforeWebsocketCallable")
+T_after_websocket = TypeVar("T_after_websocket", bound="AfterWebsocketCallable")
+T_teardown = TypeVar("T_teardown", bound="TeardownCallable")
 
 
 class Scaffold(SansioScaffold):
@@ -55,10 +58,10 @@ class Scaffold(SansioScaffold):
     # Websockets
 
     @setupmethod
-    def websocket(self, rule: str, **options: Any) -> Callable[[F], F]:
+    def websocket(self, rule: str, **options: Any) -> Callable[[T_websocket], T_websocket]:
         """Decorate a function to handle the websockets of *rule*; *options* are Werkzeug's."""
 
-        def decorate(func: F) -> F:
+        def decorate(func: T_websocket) -> T_websocket:
             endpoint = options.pop("endpoint", None)
             self.add_websocket(rule, endpoint, func, **options)
             return func
@@ -78,19 +81,19 @@ class Scaffold(SansioScaffold):
         self.add_url_rule(rule, endpoint, cast(Any, view_func), websocket=True, **options)
 
     @setupmethod
-    def before_websocket(self, func: F) -> F:
+    def before_websocket(self, func: T_before_websocket) -> T_before_websocket:
         """Run *func* before each websocket's handler; what it returns refuses the websocket."""
         self.before_websocket_funcs.setdefault(None, []).append(func)
         return func
 
     @setupmethod
-    def after_websocket(self, func: F) -> F:
+    def after_websocket(self, func: T_after_websocket) -> T_after_websocket:
         """Run *func* after each websocket's handler, on its response, or None if it has none."""
         self.after_websocket_funcs.setdefault(None, []).append(func)
         return func
 
     @setupmethod
-    def teardown_websocket(self, func: F) -> F:
+    def teardown_websocket(self, func: T_teardown) -> T_teardown:
         """Run *func* with the error, or None, when a websocket's context is torn down."""
         self.teardown_websocket_funcs.setdefault(None, []).append(func)
         return func

@@ -181,6 +181,8 @@ async def handle_background_exception(app: Quart, error: Exception) -> None:
 
 async def end_background_tasks(app: Quart) -> None:
     """Wait for the tasks, those that they add included, then cancel what has not ended in time."""
+    if not app.background_tasks:
+        return
     timeout: float | None = app.config["BACKGROUND_TASK_SHUTDOWN_TIMEOUT"]
     try:
         async with asyncio.timeout(timeout):

@@ -33,13 +33,17 @@ async def _settle(ctx: AppContext, result: Any) -> Any:
     return await ctx.plan.place.resolve(result) if hasattr(result, "__await__") else result
 
 
+def is_concerned(app: Quart, ctx: AppContext) -> bool:
+    """Whether there is a session to save."""
+    if ctx._session is not None:
+        return True
+    # Nobody asked for it. Only a cookie that came may still have to be renewed.
+    cookies = ctx.connection.headers.get("Cookie")  # type: ignore[union-attr]
+    return cookies is not None and app.session_interface.get_cookie_name(app) in cookies
+
+
 async def save(app: Quart, ctx: AppContext, response: Any) -> None:
-    interface, session = app.session_interface, ctx._session
-    if session is None:
-        # Nobody asked for it. Only a cookie that came may still have to be renewed.
-        if interface.get_cookie_name(app) not in ctx.connection.headers.get("Cookie", ""):  # type: ignore[union-attr]
-            return
-        session = ctx.opened_session()
+    interface, session = app.session_interface, ctx.opened_session()
     if interface.is_null_session(session):
         return
     if response is None and type(interface) in _LAZY:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from contextlib import aclosing
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
-from . import _worker
+from . import _stepping, _worker
 
 if TYPE_CHECKING:
     from .app import Quart
@@ -59,15 +60,15 @@ class Place:
         """The same for a function that takes a response and returns one."""
         return self.adapt(func)
 
-    async def resolve(self, awaitable: Awaitable[T]) -> T:
+    def resolve(self, awaitable: Awaitable[T]) -> Awaitable[T]:
         """Wait for what a function returned."""
-        return await awaitable
+        return awaitable
 
-    async def enter(
+    def enter(
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Do all of a connection's *work*, from its hooks to its teardown."""
-        return await work(ctx)
+        return work(ctx)
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         """Call a plain function of *ctx* after `enter`, as a streamed answer needs it."""
@@ -75,8 +76,18 @@ class Place:
             return await ctx.lease.call(func, *args)
         return await _worker.call(func, *args)
 
+    def bridged(self, awaitable: Awaitable[T]) -> Awaitable[T]:
+        """Return *awaitable* so that plain code beneath it may wait."""
+        return awaitable
+
     async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
         """Step through the plain iterable that a view answered with."""
+        if ctx.lease is not None and not ctx.borrows:
+            async with aclosing(_stepping.iterate(ctx.lease, iterable, self.bridged)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        # The thread of another is not free to run ahead.
         iterator = await self.call(ctx, iter, iterable)
         while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
             yield chunk

@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from queue import Empty, SimpleQueue
@@ -96,7 +95,8 @@ class Pool:
         self.threads = 0
         self.started = 0
         self._idle: list[Worker] = []
-        self._queue: deque[Mailbox] = deque()
+        #: Who waits, and since when, first come first.
+        self._queue: dict[Mailbox, float] = {}
         self._lock = threading.Lock()
         self._longest_wait = 0.0
         # Threads of a pool that nobody uses any more must not outlive it.
@@ -108,9 +108,20 @@ class Pool:
         return len(self._queue)
 
     @property
+    def busy(self) -> int:
+        """How many threads are taken now."""
+        return self.threads - len(self._idle)
+
+    @property
     def longest_wait(self) -> float:
-        """The longest time, in seconds, that a request has waited for a thread so far."""
-        return self._longest_wait
+        """The longest time, in seconds, that a request has waited for a thread so far.
+
+        Who still waits counts too.
+        """
+        with self._lock:
+            since = next(iter(self._queue.values()), None)
+        waited = 0.0 if since is None else time.monotonic() - since
+        return max(self._longest_wait, waited)
 
     def take(self) -> Worker | None:
         """Return a worker if there is one at once."""
@@ -132,7 +143,7 @@ class Pool:
             if worker is not None:
                 return worker
             since, mailbox = time.monotonic(), make_mailbox()
-            self._queue.append(mailbox)
+            self._queue[mailbox] = since
         try:
             worker = await mailbox.get(interruptible=True)
         except BaseException:
@@ -144,14 +155,16 @@ class Pool:
     def _give_up(self, mailbox: Mailbox) -> None:
         with self._lock:
             if mailbox in self._queue:
-                self._queue.remove(mailbox)
+                del self._queue[mailbox]
                 return
         self.release(mailbox.take())
 
     def release(self, worker: Worker) -> None:
         with self._lock:
             if self._queue:
-                self._queue.popleft().put(worker)
+                mailbox = next(iter(self._queue))
+                del self._queue[mailbox]
+                mailbox.put(worker)
             else:
                 self._idle.append(worker)
 
@@ -223,6 +236,12 @@ class Lease:
             for mailbox in waiting:
                 mailbox.put(None)
 
+    async def start(self, func: Callable[[], Any], mailbox: Mailbox) -> Worker:
+        """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
+        worker = await self._own_worker()
+        worker.inbox.put(_first_job(func, (), {}, getcurrent().gr_context, mailbox))
+        return worker
+
     async def _run(
         self, worker: Worker, func: Callable[..., T], args: Any, kwargs: dict[str, Any]
     ) -> T:
@@ -231,11 +250,11 @@ class Lease:
         while True:
             work, payload = await mailbox.get()
             if work is None:
-                return cast(T, _outcome(payload, mailbox.cancelled))
+                return cast(T, outcome_of(payload, mailbox.cancelled))
             # The thread waits, so other calls of this request may use it meanwhile.
             self._active -= 1
             try:
-                job = await _answer(work, payload, mailbox)
+                job = await answer(work, payload, mailbox)
             finally:
                 self._active += 1
             worker.inbox.put(job)
@@ -281,7 +300,7 @@ def _first_job(
     return start
 
 
-def _outcome(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
+def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
     result, error = payload
     if cancelled is not None and not isinstance(error, type(cancelled)):
         raise cancelled
@@ -290,7 +309,7 @@ def _outcome(payload: tuple[Any, BaseException | None], cancelled: BaseException
     return result
 
 
-async def _answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox) -> Callable[[], None]:
+async def answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox) -> Callable[[], None]:
     """Await what *work* waits for and return the job that lets it go on."""
     try:
         if mailbox.cancelled is not None:

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
 from functools import wraps
-from typing import Any, cast, ParamSpec, TYPE_CHECKING, TypeVar
+from typing import Any, cast, overload, ParamSpec, TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import aiofiles
@@ -278,6 +278,12 @@ class Quart(StepMethods, ServingMethods):
 
     # How functions are called
 
+    @overload
+    def ensure_async(self, func: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]: ...
+
+    @overload
+    def ensure_async(self, func: Callable[P, T]) -> Callable[P, Awaitable[T]]: ...
+
     def ensure_async(self, func: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
         """Return *func* as something to await: itself if it is async, else run in a thread."""
         if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
@@ -366,6 +372,8 @@ class Quart(StepMethods, ServingMethods):
             script_name=self.config["APPLICATION_ROOT"],
             url_scheme=scheme or self.config["PREFERRED_URL_SCHEME"],
         )
+
+    _stock_url_adapter = create_url_adapter
 
     def create_jinja_environment(self) -> Environment:
         """Return the Jinja environment; use `jinja_options` to change how it is made."""

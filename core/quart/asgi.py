@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError
-from werkzeug.wrappers import Response as WSGIResponse
 
 from ._inbound import Inbound
 from ._mailbox import in_trio
+from ._outbound import (
+    chunks_of,
+    close_response,
+    fixed_body,
+    has_to_close,
+    headers_of as headers_of,
+)
 from .utils import decode_headers, encode_headers
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
-from .wrappers.response import DataBody, IterableBody
 from .wrappers.websocket import State
 
 if TYPE_CHECKING:
@@ -66,8 +70,10 @@ class _Connection:
         work = self._serve(inbound, send)
         # Behind a WSGI call nobody can leave.
         watched = work if self.scope.get("quart.undisturbed") else inbound.watched(work)
-        with suppress(ClientDisconnectedError):  # There is nobody left to tell.
+        try:
             await watched
+        except ClientDisconnectedError:
+            return  # There is nobody left to tell.
 
     async def _send(self, send: Any, message: dict[str, Any]) -> None:
         try:
@@ -93,7 +99,8 @@ class _Connection:
         try:
             return await app._plans.steps(app, ctx.kind).handle(app, ctx, ctx.connection)
         except Exception as error:
-            if app._propagates(ctx):
+            # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
+            if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
                 raise
             app.logger.error("Exception outside of the view and its hooks", exc_info=error)
             return app.response_class(InternalServerError().get_body(), status=500)
@@ -114,7 +121,8 @@ class _Connection:
                 body = b""
             await self._send(send, {"type": message_type, "body": body, "more_body": False})
         finally:
-            await close_response(ctx, response)
+            if has_to_close(response):
+                await close_response(ctx, response)
 
     async def _stream(self, ctx: AppContext, send: Any, response: Any, message_type: str) -> None:
         seconds = getattr(response, "timeout", Ellipsis)
@@ -271,7 +279,10 @@ class ASGIWebsocketConnection(_Connection):
 
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
         text, binary = (data, None) if isinstance(data, str) else (None, data)
-        await self._send(send, {"type": "websocket.send", "text": text, "bytes": binary})
+        try:
+            await send({"type": "websocket.send", "text": text, "bytes": binary})
+        except OSError as error:  # As in `_send`, which is one more call for each message.
+            raise ClientDisconnectedError from error
 
     async def close_connection(self, send: ASGISendCallable, code: int, reason: str | None) -> None:
         self.answered = True
@@ -314,68 +325,3 @@ class ASGILifespan:
                 await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
             if phase == "shutdown":
                 return
-
-
-# Responses, be they Quart's or, from sync code, Werkzeug's
-
-_NO_BODY = frozenset({204, 304})
-
-
-def _has_no_body(ctx: AppContext, response: Any) -> bool:
-    # RFC 9110 sections 6.4.1 and 9.3.2.
-    status = response.status_code
-    method = ctx.connection.method  # type: ignore[union-attr]  # a connection is answered
-    return status in _NO_BODY or 100 <= status < 200 or method == "HEAD"
-
-
-def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
-    """Return the body, if it is there as a whole."""
-    if _has_no_body(ctx, response):
-        return b""
-    body = response.response
-    if isinstance(body, DataBody):
-        return body.data
-    if isinstance(response, WSGIResponse) and response.is_sequence:
-        return b"".join(response.iter_encoded())
-    return None
-
-
-def headers_of(ctx: AppContext, response: Any) -> Headers:
-    if not isinstance(response, WSGIResponse):
-        return cast(Headers, response.headers)
-    environ = {}
-    if response.autocorrect_location_header:
-        environ = ctx.app._face_of(ctx).environ
-    return response.get_wsgi_headers(environ)
-
-
-async def chunks_of(ctx: AppContext, response: Any) -> AsyncGenerator[str | bytes, None]:
-    """Yield the body piece by piece; a plain iterable is stepped where the request ran."""
-    plain: Any
-    if isinstance(response, WSGIResponse):
-        if hasattr(response.response, "__aiter__"):
-            async for chunk in response.response:
-                yield chunk
-            return
-        plain = response.iter_encoded()
-    elif isinstance(response.response, IterableBody):
-        plain = response.response.plain_iterable
-    else:
-        plain = None
-    if plain is not None:
-        async with aclosing(ctx.plan.place.iterate(ctx, plain)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-        return
-    async with response.response as body:
-        async for chunk in body:
-            yield chunk
-
-
-async def close_response(ctx: AppContext, response: Any) -> None:
-    """Call what `call_on_close` was given."""
-    if isinstance(response, WSGIResponse):
-        if response._on_close or hasattr(response.response, "close"):
-            await ctx.plan.place.call(ctx, response.close)
-    else:
-        await response.close()

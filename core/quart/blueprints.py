@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast, TypeVar
+from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from flask.sansio.blueprints import BlueprintSetupState as BlueprintSetupState
 
 from ._flask import BlueprintBase, setupmethod
-from ._scaffold import Scaffold
+from ._scaffold import Scaffold, T_after_websocket, T_before_websocket, T_teardown
+
+if TYPE_CHECKING:
+    import os
+
+    from ._hosting import T_after_serving, T_before_serving, T_while_serving
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,9 +27,27 @@ class Blueprint(Scaffold, BlueprintBase):
     url_prefix, subdomain, url_defaults, root_path, cli_group.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._prepare()
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str,
+            import_name: str,
+            static_folder: str | os.PathLike[str] | None = None,
+            static_url_path: str | None = None,
+            template_folder: str | os.PathLike[str] | None = None,
+            url_prefix: str | None = None,
+            subdomain: str | None = None,
+            url_defaults: dict[str, Any] | None = None,
+            root_path: str | None = None,
+            cli_group: str | None = ...,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._prepare()
 
     def merge_hooks(self, app: Any, name: str) -> None:
         for hooks in _WEBSOCKET_HOOKS:
@@ -43,32 +66,32 @@ class Blueprint(Scaffold, BlueprintBase):
         return func
 
     @setupmethod
-    def before_app_websocket(self, func: F) -> F:
+    def before_app_websocket(self, func: T_before_websocket) -> T_before_websocket:
         """Run *func* before every websocket's handler, of whatever blueprint."""
         return self._on_app("before_websocket_funcs", func)
 
     @setupmethod
-    def after_app_websocket(self, func: F) -> F:
+    def after_app_websocket(self, func: T_after_websocket) -> T_after_websocket:
         """Run *func* after every websocket's handler, of whatever blueprint."""
         return self._on_app("after_websocket_funcs", func)
 
     @setupmethod
-    def teardown_app_websocket(self, func: F) -> F:
+    def teardown_app_websocket(self, func: T_teardown) -> T_teardown:
         """Run *func* at the teardown of every websocket, of whatever blueprint."""
         return self._on_app("teardown_websocket_funcs", func)
 
     @setupmethod
-    def before_app_serving(self, func: F) -> F:
+    def before_app_serving(self, func: T_before_serving) -> T_before_serving:
         """Run *func* once, before the application serves."""
         return self._on_app("before_serving_funcs", func)
 
     @setupmethod
-    def while_app_serving(self, func: F) -> F:
+    def while_app_serving(self, func: T_while_serving) -> T_while_serving:
         """Run the async generator *func* to its `yield` before serving, and on after it."""
         self.record_once(lambda state: cast(Any, state.app).while_serving(func))
         return func
 
     @setupmethod
-    def after_app_serving(self, func: F) -> F:
+    def after_app_serving(self, func: T_after_serving) -> T_after_serving:
         """Run *func* once, after the application has served."""
         return self._on_app("after_serving_funcs", func)

@@ -15,9 +15,10 @@ from . import _strategy, _worker
 from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
 from ._kind import Kind, REQUEST, WEBSOCKET
 from .globals import _cv_app
+from .routing import static_rule_for
 
 if TYPE_CHECKING:
-    from werkzeug.routing import MapAdapter
+    from werkzeug.routing import MapAdapter, Rule
 
     from ._plan import Plan
     from .app import Quart
@@ -54,6 +55,8 @@ class AppContext:
         self.flashes: list[tuple[str, str]] | None = None
         #: Whether its work has begun, which ends with the teardown in any case.
         self.handled = False
+        #: What a URL converter raised that is no HTTP error, until errors can be handled.
+        self.failure: Exception | None = None
         self._session = session
         self._g: _AppCtxGlobals | None = None
         self._outer: AppContext | None = None
@@ -61,12 +64,16 @@ class AppContext:
         #: Where its work runs: a certain place, the name of a default, or as the view says.
         self.place: _strategy.Place | str | None = None
         self._lease: _worker.Lease | None = None
-        self._borrows = False
+        self.borrows = False
         self._after: list[Callable[[Any], Any]] | None = None
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        self.url_adapter: MapAdapter | None = None
+        self._url_adapter: MapAdapter | None = None
+        #: The rule, if looking the path up was enough to find it. Then the adapter can wait.
+        self._rule: Rule | None
         try:
-            self.url_adapter = app._url_adapter_for(self)
+            self._rule = static_rule_for(app, self.connection)
+            if self._rule is None:
+                self._url_adapter = app._url_adapter_for(self)
         except HTTPException as error:
             if self.connection is None:
                 raise
@@ -84,20 +91,22 @@ class AppContext:
 
     @property
     def request(self) -> Request:
-        return cast("Request", self._connection_of(REQUEST))
+        if self.kind is not REQUEST:
+            raise self._no_connection(REQUEST)
+        return self.connection  # type: ignore[return-value]  # as its kind says
 
     @property
     def websocket(self) -> Websocket:
-        return cast("Websocket", self._connection_of(WEBSOCKET))
+        if self.kind is not WEBSOCKET:
+            raise self._no_connection(WEBSOCKET)
+        return self.connection  # type: ignore[return-value]  # as its kind says
 
-    def _connection_of(self, kind: Kind) -> Any:
-        if self.kind is not kind:
-            has = "no connection" if self.kind is None else f"a {self.kind.name}"
-            raise RuntimeError(
-                f"There is no {kind.name} here: the current context has {has}. Use"
-                f" has_{kind.name}_context() to ask first."
-            )
-        return self.connection
+    def _no_connection(self, kind: Kind) -> RuntimeError:
+        has = "no connection" if self.kind is None else f"a {self.kind.name}"
+        return RuntimeError(
+            f"There is no {kind.name} here: the current context has {has}. Use"
+            f" has_{kind.name}_context() to ask first."
+        )
 
     @property
     def g(self) -> _AppCtxGlobals:
@@ -154,17 +163,31 @@ class AppContext:
 
     def borrow(self, lease: _worker.Lease) -> None:
         """Use the thread of another's *lease*, which is not given back from here."""
-        self._lease, self._borrows = lease, True
+        self._lease, self.borrows = lease, True
 
     def release(self) -> None:
         """Give the worker thread back, if there is one."""
-        if self._lease is not None and not self._borrows:
+        if self._lease is not None and not self.borrows:
             self._lease.release()
+
+    @property
+    def url_adapter(self) -> MapAdapter | None:
+        """The URL map, bound to this connection."""
+        if self._rule is not None and self._url_adapter is None:
+            self._url_adapter = self.app._url_adapter_for(self)
+        return self._url_adapter
+
+    @url_adapter.setter
+    def url_adapter(self, value: MapAdapter | None) -> None:
+        self._url_adapter, self._rule = value, None
 
     def match_request(self) -> None:
         """Match the URL, and keep the rule and its arguments, or the error, on the connection."""
         connection = self.connection
         assert connection is not None
+        if self._rule is not None:
+            connection.url_rule, connection.view_args = cast("QuartRule", self._rule), {}
+            return
         if self.url_adapter is None:
             return
         try:
@@ -194,7 +217,7 @@ class AppContext:
         if not self._tokens:
             outer = _cv_app.get(None)
             self._outer = None
-            if outer is not None and outer.app is self.app:
+            if self.kind is not None and outer is not None and outer.app is self.app:
                 self._outer, self._g = outer, outer.g
         self._tokens.append((_cv_app.set(self), _strategy.current().pushed(self)))
 
@@ -230,6 +253,10 @@ class AppContext:
         if not self._tokens:
             self.release()
 
+    async def auto_pop(self, exc: BaseException | None) -> None:
+        """Another name for `pop`, of Quart 0.22."""
+        await self.pop(exc)
+
     async def __aenter__(self) -> AppContext:
         await self.push()
         return self
@@ -256,7 +283,7 @@ class AppContext:
             self.opened_session()
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
-        copied._outer, copied._lease, copied._borrows, copied._tokens = self, None, False, []
+        copied._outer, copied._lease, copied.borrows, copied._tokens = self, None, False, []
         return copied
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ Framework code takes the context as an argument. Only users read proxies.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, Generic, TYPE_CHECKING, TypeVar
 
 from werkzeug.local import LocalProxy
 
@@ -14,8 +14,27 @@ if TYPE_CHECKING:
     from .app import Quart
     from .ctx import _AppCtxGlobals, AppContext
     from .sessions import SessionMixin
-    from .typing import AppProxy as AppProxy
     from .wrappers import Request, Websocket
+
+    T = TypeVar("T")
+
+    # What the proxies are to a type checker: what they stand for, and one method more.
+
+    class _Proxy(Generic[T]):
+        def _get_current_object(self) -> T: ...
+
+    class AppContextProxy(AppContext, _Proxy[AppContext]): ...
+
+    class QuartProxy(Quart, _Proxy[Quart]): ...
+
+    class AppCtxGlobalsProxy(_AppCtxGlobals, _Proxy[_AppCtxGlobals]): ...
+
+    class RequestProxy(Request, _Proxy[Request]): ...
+
+    class WebsocketProxy(Websocket, _Proxy[Websocket]): ...
+
+    class SessionProxy(SessionMixin, _Proxy[SessionMixin]): ...
+
 
 _NO_APP = """Working outside of application context.
 
@@ -36,16 +55,24 @@ wrap the function with `copy_current_websocket_context`.
 _cv_app: ContextVar[AppContext] = ContextVar("quart.app_ctx")
 
 
+class _LocalProxy(LocalProxy[Any]):
+    __slots__ = ()
+
+    # Werkzeug's goes through a descriptor, a partial and a hook, at half as much again.
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._get_current_object(), name)
+
+
 def _proxy(attribute: str | None, message: str) -> Any:
-    return LocalProxy(_cv_app, attribute, unbound_message=message)
+    return _LocalProxy(_cv_app, attribute, unbound_message=message)
 
 
-app_ctx: AppContext = cast("AppContext", _proxy(None, _NO_APP))
-current_app: Quart = cast("Quart", _proxy("app", _NO_APP))
-g: _AppCtxGlobals = cast("_AppCtxGlobals", _proxy("g", _NO_APP))
-request: Request = cast("Request", _proxy("request", _NO_REQUEST))
-websocket: Websocket = cast("Websocket", _proxy("websocket", _NO_WEBSOCKET))
-session: SessionMixin = cast("SessionMixin", _proxy("session", _NO_REQUEST))
+app_ctx: AppContextProxy = _proxy(None, _NO_APP)
+current_app: QuartProxy = _proxy("app", _NO_APP)
+g: AppCtxGlobalsProxy = _proxy("g", _NO_APP)
+request: RequestProxy = _proxy("request", _NO_REQUEST)
+websocket: WebsocketProxy = _proxy("websocket", _NO_WEBSOCKET)
+session: SessionProxy = _proxy("session", _NO_REQUEST)
 
 # Earlier releases had a context, and a variable, for each kind of connection.
 request_ctx = websocket_ctx = app_ctx

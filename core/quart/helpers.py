@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any, cast, NoReturn, TYPE_CHECKING
+from typing import Any, cast, NoReturn, overload, ParamSpec, TypeVar
 
 from flask.helpers import get_root_path as get_root_path
 from flask.sansio.scaffold import find_package as _find_package
@@ -38,8 +38,8 @@ from .utils import file_path_to_path as file_path_to_path, run_sync_iterable
 from .wrappers import Response as Response
 from .wrappers.response import ResponseBody as ResponseBody
 
-if TYPE_CHECKING:
-    from .typing import ResponseTypes
+T = TypeVar("T")
+P = ParamSpec("P")
 
 _FALSE = frozenset({"0", "false", "no"})
 
@@ -56,7 +56,7 @@ def get_load_dotenv(default: bool = True) -> bool:
     return value.lower() in _FALSE if value else default
 
 
-async def make_response(*args: Any) -> ResponseTypes:
+async def make_response(*args: Any) -> Response:
     """Return the response that a view returning *args* would give, to set headers on it.
 
     ```python
@@ -154,6 +154,16 @@ def find_package(name: str) -> tuple[Path | None, Path]:
     """Return where the package of *name* is installed under (None if it is not), and its folder."""
     prefix, path = _find_package(name)
     return None if prefix is None else Path(prefix), Path(path)
+
+
+@overload
+def stream_with_context(func: AsyncIterator[T] | Iterator[T]) -> AsyncIterator[T]: ...
+
+
+@overload
+def stream_with_context(
+    func: Callable[P, AsyncIterator[T] | Iterator[T]],
+) -> Callable[P, AsyncIterator[T]]: ...
 
 
 def stream_with_context(func: Any) -> Any:

@@ -22,10 +22,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as Response
 
 if TYPE_CHECKING:
-    from flask.sansio.app import App
     from itsdangerous import URLSafeTimedSerializer
 
-if TYPE_CHECKING:
+    from .app import Quart
+
     # To a type checker they are not Flask's, whose methods are not awaited.
     class _Interface: ...
 
@@ -46,17 +46,17 @@ class SessionInterface(_Interface):
         null_session_class: type[NullSession]
         pickle_based: bool
 
-        def get_cookie_name(self, app: App) -> str: ...
-        def get_cookie_domain(self, app: App) -> str | None: ...
-        def get_cookie_path(self, app: App) -> str: ...
-        def get_cookie_httponly(self, app: App) -> bool: ...
-        def get_cookie_secure(self, app: App) -> bool: ...
-        def get_cookie_samesite(self, app: App) -> str | None: ...
-        def get_cookie_partitioned(self, app: App) -> bool: ...
-        def get_expiration_time(self, app: App, session: SessionMixin) -> datetime | None: ...
-        def should_set_cookie(self, app: App, session: SessionMixin) -> bool: ...
+        def get_cookie_name(self, app: Quart) -> str: ...
+        def get_cookie_domain(self, app: Quart) -> str | None: ...
+        def get_cookie_path(self, app: Quart) -> str: ...
+        def get_cookie_httponly(self, app: Quart) -> bool: ...
+        def get_cookie_secure(self, app: Quart) -> bool: ...
+        def get_cookie_samesite(self, app: Quart) -> str | None: ...
+        def get_cookie_partitioned(self, app: Quart) -> bool: ...
+        def get_expiration_time(self, app: Quart, session: SessionMixin) -> datetime | None: ...
+        def should_set_cookie(self, app: Quart, session: SessionMixin) -> bool: ...
 
-    async def make_null_session(self, app: App) -> NullSession:
+    async def make_null_session(self, app: Quart) -> NullSession:
         """Return what stands for the session where none can be opened: it refuses writing."""
         return self.null_session_class()
 
@@ -64,7 +64,7 @@ class SessionInterface(_Interface):
         """Whether *instance* is what `make_null_session` returns."""
         return isinstance(instance, self.null_session_class)
 
-    async def open_session(self, app: App, request: BaseRequestWebsocket) -> SessionMixin | None:
+    async def open_session(self, app: Quart, request: BaseRequestWebsocket) -> SessionMixin | None:
         """Return the session of *request*, a new one, or None if the app cannot have one."""
         raise NotImplementedError(
             f"{type(self).__name__} does not say how a session is opened; define open_session."
@@ -72,7 +72,7 @@ class SessionInterface(_Interface):
 
     async def save_session(
         self,
-        app: App,
+        app: Quart,
         session: SessionMixin,
         response: Response | WerkzeugResponse | None,
     ) -> None:
@@ -98,29 +98,29 @@ class SecureCookieSessionInterface(SessionInterface, _CookieInterface):
         serializer: Any
         session_class: type[SecureCookieSession]
 
-        def get_signing_serializer(self, app: App) -> URLSafeTimedSerializer | None: ...
+        def get_signing_serializer(self, app: Quart) -> URLSafeTimedSerializer | None: ...
 
     async def open_session(
-        self, app: App, request: BaseRequestWebsocket
+        self, app: Quart, request: BaseRequestWebsocket
     ) -> SecureCookieSession | None:
         return self._open(app, request)
 
     async def save_session(
         self,
-        app: App,
+        app: Quart,
         session: SessionMixin,
         response: Response | WerkzeugResponse | None,
     ) -> None:
         self._save(app, session, response)
 
-    def _open(self, app: App, request: BaseRequestWebsocket) -> SecureCookieSession | None:
+    def _open(self, app: Quart, request: BaseRequestWebsocket) -> SecureCookieSession | None:
         """What `open_session` does; it need not be awaited."""
         return flask_sessions.SecureCookieSessionInterface.open_session(
             cast(Any, self), cast(Any, app), cast(Any, request)
         )
 
     def _save(
-        self, app: App, session: SessionMixin, response: Response | WerkzeugResponse | None
+        self, app: Quart, session: SessionMixin, response: Response | WerkzeugResponse | None
     ) -> None:
         """What `save_session` does; it need not be awaited."""
         if response is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from flask.templating import (
     DispatchingJinjaLoader as DispatchingJinjaLoader,
@@ -114,7 +114,7 @@ async def _stream(app: Quart, template: Template, context: dict[str, Any]) -> As
 
     if app_ctx.connection is None:
         return generate()
-    return cast(AsyncIterator[str], stream_with_context(generate()))
+    return stream_with_context(generate())
 
 
 def _pieces(template: Template, context: dict[str, Any]) -> Any:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterable,
+    AsyncIterator,
     Awaitable,
     Callable,
-    Iterable,
     Iterator,
     Mapping,
-    MutableMapping,
     Sequence,
 )
 from importlib import import_module
@@ -19,6 +17,8 @@ from typing import Any, Protocol, TYPE_CHECKING, TypeVar, Union
 
 if TYPE_CHECKING:
     from hypercorn.typing import (
+        ASGIReceiveCallable as ASGIReceiveCallable,
+        ASGISendCallable as ASGISendCallable,
         HTTPScope as HTTPScope,
         LifespanScope as LifespanScope,
         WebsocketScope as WebsocketScope,
@@ -96,8 +96,6 @@ ResponseValue = Union[
     list[Any],
     Iterator[bytes],
     Iterator[str],
-    Iterable[bytes],
-    Iterable[str],
     AsyncIterable[bytes],
     AsyncIterable[str],
 ]
@@ -132,7 +130,7 @@ ErrorHandlerCallable = (
 )
 BeforeServingCallable = Callable[[], None] | Callable[[], Awaitable[None]]
 AfterServingCallable = BeforeServingCallable
-WhileServingCallable = Callable[[], AsyncGenerator[None, None]]
+WhileServingCallable = Callable[[], AsyncIterator[None]]
 ShellContextProcessorCallable = Callable[[], dict[str, Any]]
 TemplateContextProcessorCallable = (
     Callable[[], dict[str, Any]] | Callable[[], Awaitable[dict[str, Any]]]
@@ -146,10 +144,6 @@ RouteCallable = Callable[..., ResponseReturnValue] | Callable[..., Awaitable[Res
 WebsocketCallable = (
     Callable[..., ResponseReturnValue | None] | Callable[..., Awaitable[ResponseReturnValue | None]]
 )
-
-# ASGI.
-ASGIReceiveCallable = Callable[[], Awaitable[MutableMapping[str, Any]]]
-ASGISendCallable = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Event(Protocol):
@@ -165,6 +159,8 @@ class Event(Protocol):
 _CLASSES = {
     "ASGIHTTPProtocol": ("quart.asgi", "ASGIHTTPConnection"),
     "ASGILifespanProtocol": ("quart.asgi", "ASGILifespan"),
+    "ASGIReceiveCallable": ("hypercorn.typing", "ASGIReceiveCallable"),
+    "ASGISendCallable": ("hypercorn.typing", "ASGISendCallable"),
     "ASGIWebsocketProtocol": ("quart.asgi", "ASGIWebsocketConnection"),
     "FileStorage": ("quart.datastructures", "FileStorage"),
     "HTTPScope": ("hypercorn.typing", "HTTPScope"),
@@ -177,9 +173,12 @@ _CLASSES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _CLASSES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _CLASSES[name]
-    # A module that is being imported just now may want the name for annotations only.
-    return getattr(import_module(module), attribute, Any)
+# To a type checker, a module with a `__getattr__` has every name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _CLASSES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _CLASSES[name]
+        # A module that is being imported just now may want the name for annotations only.
+        return getattr(import_module(module), attribute, Any)

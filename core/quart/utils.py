@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextvars import copy_context as copy_context
-from functools import wraps
+from functools import lru_cache, wraps
 from inspect import isgenerator
 from pathlib import Path
-from typing import Any, ParamSpec, TYPE_CHECKING, TypeVar
+from typing import Any, overload, ParamSpec, TYPE_CHECKING, TypeVar
 
 from werkzeug.datastructures import Headers
 
@@ -32,6 +40,16 @@ class MustReloadError(Exception):
 def file_path_to_path(*paths: FilePath) -> Path:
     """Join *paths*, each of which may be bytes, into one `Path`."""
     return Path(*map(os.fsdecode, paths))
+
+
+@overload
+def run_sync(
+    func: Callable[P, Generator[T, Any, Any]],
+) -> Callable[P, Coroutine[Any, Any, AsyncIterator[T]]]: ...
+
+
+@overload
+def run_sync(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]: ...
 
 
 def run_sync(func: Callable[P, Any]) -> Callable[P, Coroutine[Any, Any, Any]]:
@@ -69,7 +87,16 @@ async def run_sync_iterable(iterable: Iterator[T]) -> AsyncIterator[T]:
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Return *headers* as an ASGI server wants them."""
-    return [(name.lower().encode("latin-1"), _encode_value(value)) for name, value in headers]
+    try:
+        return [(_encode_name(name), value.encode("latin-1")) for name, value in headers]
+    except UnicodeEncodeError:
+        return [(_encode_name(name), _encode_value(value)) for name, value in headers]
+
+
+# The names are few and always the same.
+@lru_cache(maxsize=256)
+def _encode_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 def _encode_value(value: str) -> bytes:

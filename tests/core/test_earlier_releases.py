@@ -52,7 +52,7 @@ def test_the_classes_for_testing_may_be_derived_from(app: Quart) -> None:
 def test_a_mark_on_send_static_file_is_seen_on_the_view(app: Quart) -> None:
     Quart.send_static_file.hidden = True  # type: ignore[attr-defined]
     try:
-        assert app.view_functions["static"].hidden  # type: ignore[attr-defined]
+        assert vars(app.view_functions["static"])["hidden"]
     finally:
         del Quart.send_static_file.hidden  # type: ignore[attr-defined]
 
@@ -97,20 +97,24 @@ def test_who_ends_serving_itself_ends_the_generators(app: Quart, kind: str) -> N
 
 def test_a_client_may_change_what_is_sent(app: Quart) -> None:
     class Client(QuartClient):
-        async def _make_request(self, path: str, method: str, *args: Any, **kwargs: Any) -> Any:
-            return await super()._make_request(f"/prefix{path}", method, *args, **kwargs)
+        async def _make_request(
+            self, path: str, method: str, headers: Any, *args: Any, **kwargs: Any
+        ) -> Any:
+            headers = Headers(headers)
+            headers["X-Sent"] = "by Client"
+            return await super()._make_request(path, method, headers, *args, **kwargs)
 
-    @app.get("/prefix/")
+    @app.get("/")
     async def index() -> tuple[str, int, dict[str, str]]:
-        return "", 302, {"Location": "/there"}
+        return "", 302, {"Location": f"/{request.headers['X-Sent']}"}
 
-    @app.get("/prefix/there")
+    @app.get("/by Client")
     async def there() -> str:
-        return "there"
+        return request.headers["X-Sent"]
 
     app.test_client_class = Client
     response = asyncio.run(app.test_client().get("/", follow_redirects=True))
-    assert asyncio.run(response.get_data()) == b"there"
+    assert asyncio.run(response.get_data()) == b"by Client"
 
 
 @pytest.mark.parametrize("server_name", [None, "example.test"])
@@ -205,7 +209,7 @@ def test_a_request_may_parse_its_form_itself(app: Quart) -> None:
 
     @app.post("/")
     async def index() -> str:
-        assert (await request.files) is request._files  # type: ignore[attr-defined]
+        assert (await request.files) is request._files
         return (await request.form)["a"]
 
     app.request_class = OwnRequest
@@ -242,8 +246,9 @@ def test_a_connection_may_run_its_tasks_itself(app: Quart) -> None:
     class Connection(ASGIHTTPConnection):
         async def __call__(self, receive: Any, send: Any) -> None:
             request = self._create_request_from_scope(send)
-            await self.handle_messages(request, receive)
+            receiving = asyncio.create_task(self.handle_messages(request, receive))
             await self._send_response(send, await self.app.handle_request(request))
+            receiving.cancel()
 
     app.asgi_http_class = Connection
     app.config["MAX_CONTENT_LENGTH"] = 10
@@ -288,7 +293,15 @@ def test_a_websocket_may_be_given_its_receive(app: Quart) -> None:
                 await self.close_connection(send, code, reason)
 
             make: Any = self.app.websocket_class
-            head = (self.scope["path"], b"", "ws", Headers({"Host": "localhost"}), "", "1.1", [])
+            head: tuple[Any, ...] = (
+                self.scope["path"],
+                b"",
+                "ws",
+                Headers({"Host": "localhost"}),
+                "",
+                "1.1",
+                [],
+            )
             made: Websocket = make(*head, self.next_message, say, accept, close, scope=self.scope)
             return made
 
@@ -296,7 +309,7 @@ def test_a_websocket_may_be_given_its_receive(app: Quart) -> None:
 
     @app.websocket("/")
     async def echo() -> None:
-        await websocket.send(f"{await websocket.receive()}!")
+        await websocket.send(str(await websocket.receive()) + "!")
 
     async def main() -> Any:
         async with app.test_client().websocket("/") as connection:
@@ -310,7 +323,7 @@ def test_a_websocket_may_be_given_its_receive(app: Quart) -> None:
 
 
 def test_a_view_that_awaits_what_was_cancelled_is_answered(app: Quart) -> None:
-    torn_down = []
+    torn_down: list[BaseException | None] = []
     app.teardown_request(torn_down.append)
 
     @app.get("/")

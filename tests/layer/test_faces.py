@@ -437,3 +437,16 @@ def test_a_quart_app_answers_sync_calls() -> None:
     app.add_url_rule("/", "view", extension)
     assert extension() == [201, 4]
     assert run(fetch(app, "/")).json == [201, 4]
+
+
+def test_a_request_within_an_app_context_has_that_very_object(app: Flask) -> None:
+    """Extensions keep what belongs to an application context by its identity, as Flask-SQLAlchemy."""
+
+    @app.get("/")
+    def view() -> str:
+        return str(id(flask.globals.app_ctx._get_current_object()))  # type: ignore[attr-defined]
+
+    with app.app_context():
+        outside = str(id(flask.globals.app_ctx._get_current_object()))  # type: ignore[attr-defined]
+        assert app.test_client().get("/").text == outside
+    assert run(fetch(app, "/")).text

@@ -6,6 +6,11 @@ named after Quart, and ``run`` serves with hypercorn.
 
 from __future__ import annotations
 
+# Here too, since another's `quart/__init__.py` imports this.
+from .. import _installation as _installation
+
+# isort: split
+
 import traceback
 from collections.abc import Callable
 from importlib.metadata import entry_points

@@ -23,7 +23,7 @@ from ..utils import file_path_to_path, run_sync_iterable
 CHUNK_SIZE = 64 * 1024
 
 
-def raise_if_invalid_range(begin: int, end: int, size: int) -> None:
+def _raise_if_invalid_range(begin: int, end: int, size: int) -> None:
     """Raise if *begin* to *end* is no part of a body of *size* bytes.
 
     Raises:
@@ -70,7 +70,7 @@ class _Sliceable(ResponseBody):
             raise RequestedRangeNotSatisfiable
         begin = max(size + begin, 0) if begin < 0 else begin
         end = size if end is None else min(end, size)
-        raise_if_invalid_range(begin, end, size)
+        _raise_if_invalid_range(begin, end, size)
         self.begin, self.end = begin, end
         return size
 

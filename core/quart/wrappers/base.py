@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TYPE_CHECKING
 
 from hypercorn.typing import WWWScope as WWWScope
 from werkzeug.datastructures import Headers as Headers
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.sansio.request import Request as SansIORequest
+from werkzeug.sansio.utils import get_host
+from werkzeug.utils import cached_property
 
 from .. import json
 from .._flask import split_blueprint_path
@@ -49,6 +52,10 @@ class ClientDisconnectedError(ClientDisconnected):
         self.reason = reason
 
 
+# A server hears few names, and checking one takes longer than matching a path.
+_known_host = lru_cache(maxsize=256)(get_host)
+
+
 class BaseRequestWebsocket(SansIORequest):
     """The handshake of a connection, and the rule that its URL matched."""
 
@@ -84,6 +91,18 @@ class BaseRequestWebsocket(SansIORequest):
         )
         self.http_version = http_version
         self.scope = scope
+
+    @cached_property
+    def host(self) -> str:
+        """The host that the request was made to, with the port unless it is the usual one.
+
+        Raises:
+            SecurityError: if it is not one of `trusted_hosts`.
+        """
+        server, hosts = self.server, self.trusted_hosts
+        if hosts is not None or not isinstance(server, tuple):
+            return get_host(self.scheme, self.headers.get("host"), server, hosts)
+        return _known_host(self.scheme, self.headers.get("host"), server)
 
     @property
     def endpoint(self) -> str | None:

@@ -32,12 +32,12 @@ from ..utils import (
     run_sync_iterable as run_sync_iterable,
 )
 from ._bodies import (
+    _raise_if_invalid_range as _raise_if_invalid_range,
     call_plain,
     DataBody as DataBody,
     FileBody as FileBody,
     IOBody as IOBody,
     IterableBody as IterableBody,
-    raise_if_invalid_range as _raise_if_invalid_range,  # noqa: F401  # extensions import it
     ResponseBody as ResponseBody,
 )
 
@@ -172,7 +172,7 @@ class Response(SansIOResponse):
             data = data.encode()
         self._response = self.data_body_class(data)
         if self.automatically_set_content_length:
-            self.headers["Content-Length"] = str(len(data))
+            _set_content_length(self.headers, len(data))
 
     @overload
     async def get_data(self, as_text: Literal[False] = False) -> bytes: ...
@@ -375,6 +375,16 @@ class Response(SansIOResponse):
 def _content_type_header(mimetype: str) -> tuple[str, str]:
     # Werkzeug checks the value: one with a line break in it raises.
     return Headers({"Content-Type": get_content_type(mimetype, "utf-8")})[0]
+
+
+def _set_content_length(headers: Headers, length: int) -> None:
+    # As `headers[...] = ...`, less the check of the value: this runs for every response.
+    value, items = ("Content-Length", str(length)), headers._list
+    for name, _ in items:
+        if name.lower() == "content-length":
+            headers.set(*value)
+            return
+    items.append(value)
 
 
 def _as_bytes(chunk: Any) -> bytes:

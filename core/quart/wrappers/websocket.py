@@ -292,25 +292,29 @@ class Websocket(BaseRequestWebsocket):
         """
         if self.state is State.CONNECTING:
             await self._accept_once(Headers(), None)
-        self.move("receive")
+        if self.state is not State.OPEN:
+            self.move("receive")
         self._sends = 0
-        data = await (self._next_pushed() if self._receive is None else self._next(self._receive))
+        data = None
+        while data is None:
+            if self._receive is None:
+                data = await self._next_pushed()
+            else:
+                data = self._content_of(await self._receive())
         if websocket_received.receivers:
             await _emit(websocket_received, data)
         return data
 
-    async def _next(self, receive: Receive) -> str | bytes:
-        while True:
-            message = await receive()
-            kind = message["type"]
-            if kind == "websocket.receive":
-                data: bytes | None = message.get("bytes")
-                # An empty binary message is not an absent one.
-                text: str = message.get("text") or ""
-                return text if data is None else data
-            if kind == "websocket.disconnect":
-                self.disconnected(message.get("code"), message.get("reason") or "")
-                self.move("receive")
+    def _content_of(self, message: Any) -> str | bytes | None:
+        kind = message["type"]
+        if kind == "websocket.receive":
+            data: bytes | None = message.get("bytes")
+            # An empty binary message is not an absent one.
+            return message.get("text") or "" if data is None else data
+        if kind == "websocket.disconnect":
+            self.disconnected(message.get("code"), message.get("reason") or "")
+            self.move("receive")
+        return None
 
     async def _next_pushed(self) -> str | bytes:
         try:
@@ -332,7 +336,8 @@ class Websocket(BaseRequestWebsocket):
             )
         if self.state is State.CONNECTING:
             await self._accept_once(Headers(), None)
-        self.move("send")
+        if self.state is not State.OPEN:
+            self.move("send")
         self._sends += 1
         if self._sends % _SENDS_BEFORE_GIVING_WAY == 0:
             await _give_way()

@@ -1,0 +1,100 @@
+"""Responses, be they Quart's or, from sync code, Werkzeug's: what of them is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast, TYPE_CHECKING
+
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response as WSGIResponse
+
+from .wrappers.response import DataBody, IterableBody, Response
+
+if TYPE_CHECKING:
+    from .ctx import AppContext
+
+_NO_BODY = frozenset({204, 304})
+
+
+def _has_no_body(ctx: AppContext, response: Any) -> bool:
+    # RFC 9110 sections 6.4.1 and 9.3.2.
+    status = response.status_code
+    method = ctx.connection.method  # type: ignore[union-attr]  # a connection is answered
+    return status in _NO_BODY or 100 <= status < 200 or method == "HEAD"
+
+
+def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
+    """Return the body, if it is there as a whole."""
+    if _has_no_body(ctx, response):
+        return b""
+    body = response.response
+    if isinstance(body, DataBody):
+        return body.data
+    if isinstance(response, WSGIResponse) and response.is_sequence:
+        return b"".join(response.iter_encoded())
+    return None
+
+
+def headers_of(ctx: AppContext, response: Any) -> Headers:
+    if not isinstance(response, WSGIResponse):
+        return cast(Headers, response.headers)
+    if _is_complete(response):
+        return response.headers
+    environ = {}
+    if response.autocorrect_location_header:
+        environ = ctx.app._face_of(ctx).environ
+    return response.get_wsgi_headers(environ)
+
+
+def _is_complete(response: WSGIResponse) -> bool:
+    """Whether `get_wsgi_headers` would copy the headers, and change nothing in the copy."""
+    names = {name.lower() for name, _ in response.headers}
+    return (
+        "content-length" in names
+        and "location" not in names
+        and "content-location" not in names
+        and response.status_code >= 200
+        and response.status_code not in _NO_BODY
+        and type(response).get_wsgi_headers is WSGIResponse.get_wsgi_headers
+    )
+
+
+async def chunks_of(ctx: AppContext, response: Any) -> AsyncGenerator[str | bytes, None]:
+    """Yield the body piece by piece; a plain iterable is stepped where the request ran."""
+    plain: Any
+    if isinstance(response, WSGIResponse):
+        if hasattr(response.response, "__aiter__"):
+            async for chunk in response.response:
+                yield chunk
+            return
+        plain = response.iter_encoded()
+    elif isinstance(response.response, IterableBody):
+        plain = response.response.plain_iterable
+    else:
+        plain = None
+    if plain is not None:
+        async with aclosing(ctx.plan.place.iterate(ctx, plain)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+        return
+    async with response.response as body:
+        async for chunk in body:
+            yield chunk
+
+
+def has_to_close(response: Any) -> bool:
+    """Whether closing *response* may do anything, which few responses need."""
+    if response._on_close:
+        return True
+    if isinstance(response, WSGIResponse):
+        return hasattr(response.response, "close")
+    return not isinstance(response.response, DataBody) or type(response).close is not Response.close
+
+
+async def close_response(ctx: AppContext, response: Any) -> None:
+    """Call what `call_on_close` was given."""
+    if isinstance(response, WSGIResponse):
+        await ctx.plan.place.call(ctx, response.close)
+    else:
+        await response.close()

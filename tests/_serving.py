@@ -1,0 +1,100 @@
+"""Servers of the tests: a process of its own on a free port, stopped at the end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 30.0
+# A connection that the garbage collector closes is for the log, not for a server to die of.
+WARNINGS = "error,default::ResourceWarning"
+
+
+def environment(place: str = "", **variables: str) -> dict[str, str]:
+    """What a server's process gets: ours, without settings that a developer has in the shell."""
+    prefixes = ("FLASK_", "QUART_", "NOTES_", "PYTHONPATH", "PYTHONWARNINGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    if place:
+        variables["QUART_SYNC_PLACE"] = place
+    return {**kept, "PYTHONWARNINGS": WARNINGS, "PYTHONUNBUFFERED": "1", **variables}
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    database: Path | None = None
+    was_stopped: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        limit = time.monotonic() + PATIENCE
+        while time.monotonic() < limit and self.process.poll() is None:
+            if is_listening(self.port):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the server did not start:\n{self.output()}")
+
+    def stop(self) -> None:
+        """Ask the server to end; one that does not is ended, and that is a failure."""
+        if self.was_stopped:
+            return
+        self.was_stopped = True
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended by itself:\n{self.output()}")
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not stop:\n{self.output()}") from None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def served(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path
+) -> Iterator[Server]:
+    """Run `python -m command` with a free port in the place of `{port}`."""
+    port = free_port()
+    arguments = [part.format(port=port) for part in command]
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=cwd, env=env, stdout=file, stderr=file
+        )
+    server = Server(process, port, log)
+    try:
+        server.wait_until_ready()
+        yield server
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    server.stop()

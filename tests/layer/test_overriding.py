@@ -1,0 +1,384 @@
+"""Subclasses and extensions replace what an application does, with plain functions as for Flask.
+
+Each replacement calls the original, whose async parts it thereby waits for, and counts over ASGI,
+in both places, and over WSGI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import flask.json.provider
+import flask.sessions
+import flask.testing
+import pytest
+import werkzeug.routing
+from flask import g, request, session
+
+from quart_flask_patch import genuine
+from quart_flask_patch.app import Flask
+
+from ._asgi import fetch, run
+
+#: Each step of Flask's, and the URL for which Flask calls it.
+STEPS = {
+    "create_url_adapter": "/view",
+    "dispatch_request": "/view",
+    "do_teardown_appcontext": "/view",
+    "do_teardown_request": "/view",
+    "finalize_request": "/view",
+    "full_dispatch_request": "/view",
+    "handle_exception": "/error",
+    "handle_http_exception": "/missing",
+    "handle_user_exception": "/error",
+    "log_exception": "/error",
+    "make_response": "/view",
+    "preprocess_request": "/view",
+    "process_response": "/view",
+    "raise_routing_exception": "/missing",
+    "update_template_context": "/page",
+}
+
+
+class Get:
+    """Gets a URL of an application, through the entry in question."""
+
+    def __init__(self, entry: str, kind: str, place: str) -> None:
+        self.entry, self.kind, self.place = entry, kind, place
+
+    def __call__(self, app: Any, path: str) -> tuple[int, str]:
+        if self.entry == "wsgi":
+            answer = app.test_client().get(path)
+            return answer.status_code, answer.text
+        exchange = run(fetch(app, path))
+        return exchange.status, exchange.text
+
+    def fill(self, app: Any) -> Any:
+        """Give *app* views and hooks of the kind in question, and return it."""
+        app.secret_key = "secret"
+        app.config.update(SYNC_PLACE=self.place, PROPAGATE_EXCEPTIONS=False)
+
+        async def hook(value: Any = None) -> Any:
+            await asyncio.sleep(0)
+            g.hook = "hook"
+            return value
+
+        app.before_request(hook)
+        app.after_request(hook)
+        app.teardown_request(hook)
+        app.teardown_appcontext(hook)
+        app.errorhandler(404)(hook)
+        for name in ("view", "error", "page"):
+            app.add_url_rule(f"/{name}", name, VIEWS[self.kind, name])
+        return app
+
+
+def view() -> str:
+    return str(g.hook)
+
+
+def error() -> str:
+    raise ValueError("of the view")
+
+
+def page() -> str:
+    return flask.render_template_string("{{ g.hook }}{{ request.path }}")
+
+
+def as_async(func: Callable[[], str]) -> Callable[[], Any]:
+    async def async_view() -> str:
+        await asyncio.sleep(0)
+        return func()
+
+    return async_view
+
+
+VIEWS = {
+    (kind, func.__name__): as_async(func) if kind == "async" else func
+    for kind in ("sync", "async")
+    for func in (view, error, page)
+}
+WAYS = [
+    ("asgi", "sync", "thread"),
+    ("asgi", "sync", "loop"),
+    ("asgi", "async", "thread"),
+    ("wsgi", "sync", "thread"),
+    ("wsgi", "async", "thread"),
+]
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+def get(request: pytest.FixtureRequest) -> Get:
+    return Get(*request.param)
+
+
+def recording(name: str, original: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    """A plain function in the place of *original*, a bound method of an application."""
+    signature = inspect.signature(getattr(genuine.Flask, name))
+
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        # What it is called with must be what Flask would call it with.
+        signature.bind(None, *args, **kwargs)
+        calls.append(name)
+        return original(*args, **kwargs)
+
+    return replacement
+
+
+@pytest.mark.parametrize(("name", "path"), STEPS.items())
+def test_a_subclass_replaces_a_step(name: str, path: str, get: Get) -> None:
+    expected = get(get.fill(Flask(__name__)), path)
+    calls: list[str] = []
+
+    class Mine(Flask):
+        pass
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        original = getattr(super(Mine, self), name)
+        return recording(name, original, calls)(*args, **kwargs)
+
+    setattr(Mine, name, method)
+    app = get.fill(Mine(__name__))
+    calls.clear()
+    assert get(app, path) == expected
+    assert name in calls
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("name", "path"), STEPS.items())
+def test_an_extension_replaces_a_step(name: str, path: str, get: Get, served: bool) -> None:
+    """Before the application has answered a request, and after it."""
+    app = get.fill(Flask(__name__))
+    expected = get(get.fill(Flask(__name__)), path)
+    if served:
+        assert get(app, path) == expected
+    calls: list[str] = []
+    setattr(app, name, recording(name, getattr(app, name), calls))
+    assert get(app, path) == expected
+    assert calls == [name]
+
+
+def test_what_a_replacement_returns_is_what_counts(get: Get) -> None:
+    class Mine(Flask):
+        def preprocess_request(self) -> Any:
+            result = super().preprocess_request()
+            return result if request.path != "/refused" else ("refused", 403)
+
+        def dispatch_request(self) -> Any:
+            return f"<{super().dispatch_request()}>"
+
+        def make_response(self, rv: Any) -> Any:
+            response = super().make_response(rv)
+            response.headers["X-Made"] = "yes"
+            return response
+
+        def process_response(self, response: Any) -> Any:
+            response = super().process_response(response)
+            if response.status_code == 200:
+                text = response.get_data(as_text=True).upper()
+                response.set_data(text + response.headers["X-Made"])
+            return response
+
+        def handle_user_exception(self, e: Exception) -> Any:
+            if isinstance(e, ValueError):
+                return f"handled: {e}", 418
+            return super().handle_user_exception(e)
+
+    app = get.fill(Mine(__name__))
+    app.add_url_rule("/refused", "refused", VIEWS[get.kind, "view"])
+    assert get(app, "/view") == (200, "<HOOK>yes")
+    assert get(app, "/error") == (418, "handled: of the view")
+    assert get(app, "/refused") == (403, "refused")
+
+
+def test_a_replacement_of_handle_exception_answers(get: Get) -> None:
+    app = get.fill(Flask(__name__))
+    app.handle_exception = lambda e: app.make_response((f"caught {e}", 503))
+    assert get(app, "/error") == (503, "caught of the view")
+
+
+def test_a_replacement_of_full_dispatch_request_may_do_without_the_original(get: Get) -> None:
+    app = get.fill(Flask(__name__))
+    app.full_dispatch_request = lambda: app.response_class(f"maintenance of {request.path}", 503)
+    assert get(app, "/view") == (503, "maintenance of /view")
+
+
+def test_a_replacement_that_raises_is_an_error_of_the_request(get: Get) -> None:
+    app = get.fill(Flask(__name__))
+
+    def dispatch_request() -> Any:
+        flask.abort(409)
+
+    app.dispatch_request = dispatch_request
+    assert get(app, "/view")[0] == 409
+
+
+# --- Classes of the application ------------------------------------------------------------------
+
+
+class MyRequest(flask.Request):
+    @property
+    def shout(self) -> str:
+        return self.path.upper()
+
+
+class MyResponse(flask.Response):
+    default_mimetype = "text/x-mine"
+
+
+class MySessions(flask.sessions.SecureCookieSessionInterface):
+    opened: list[str]
+    saved: list[str]
+
+    def __init__(self) -> None:
+        self.opened, self.saved = [], []
+
+    def open_session(self, app: Any, request: Any) -> Any:
+        self.opened.append(request.path)
+        return super().open_session(app, request)
+
+    def save_session(self, app: Any, session: Any, response: Any) -> None:
+        self.saved.append(request.path)
+        super().save_session(app, session, response)
+
+
+class MyJSON(flask.json.provider.DefaultJSONProvider):
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return super().dumps({"mine": obj}, **kwargs)
+
+
+class MyRule(werkzeug.routing.Rule):
+    pass
+
+
+class MyEnvironment(flask.templating.Environment):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.globals["mine"] = "of my environment"
+
+
+class MyClient(flask.testing.FlaskClient):
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("headers", {"X-Client": "mine"})
+        return super().open(*args, **kwargs)
+
+
+@pytest.fixture(params=["subclass", "instance"])
+def app_with(request: pytest.FixtureRequest, get: Get) -> Callable[..., Any]:
+    """Makes an application with attributes replaced, in its class or on the object."""
+
+    def make(**attributes: Any) -> Any:
+        if request.param == "subclass":
+            return get.fill(type("Mine", (Flask,), attributes)(__name__))
+        app = get.fill(Flask(__name__))
+        for name, value in attributes.items():
+            setattr(app, name, value)
+        return app
+
+    return make
+
+
+def add(app: Any, get: Get, func: Callable[[], Any]) -> None:
+    app.add_url_rule("/added", "added", as_async(func) if get.kind == "async" else func)
+
+
+def test_the_request_class(app_with: Callable[..., Any], get: Get) -> None:
+    app = app_with(request_class=MyRequest)
+    add(app, get, lambda: request.shout)
+    assert get(app, "/added") == (200, "/ADDED")
+
+
+def test_the_response_class(app_with: Callable[..., Any], get: Get) -> None:
+    app = app_with(response_class=MyResponse)
+    seen: list[Any] = []
+
+    @app.after_request
+    def look(response: Any) -> Any:
+        seen.append((type(response), response.mimetype))
+        return response
+
+    assert get(app, "/view") == (200, "hook")
+    assert seen == [(MyResponse, "text/x-mine")]
+
+
+def test_the_session_interface(app_with: Callable[..., Any], get: Get) -> None:
+    sessions = MySessions()
+    app = app_with(session_interface=sessions)
+    add(app, get, lambda: session.setdefault("value", "set"))
+    assert get(app, "/added") == (200, "set")
+    assert (sessions.opened, sessions.saved) == (["/added"], ["/added"])
+
+
+def test_the_json_provider(app_with: Callable[..., Any], get: Get) -> None:
+    app = app_with(json_provider_class=MyJSON)
+    # Flask makes it in its constructor, so an extension sets the provider itself.
+    app.json = app.json_provider_class(app)
+    add(app, get, lambda: {"a": 1})
+    status, text = get(app, "/added")
+    assert (status, app.json.loads(text)) == (200, {"mine": {"a": 1}})
+
+
+def test_the_url_rule_class(app_with: Callable[..., Any], get: Get) -> None:
+    app = app_with(url_rule_class=MyRule)
+    add(app, get, lambda: type(request.url_rule).__name__)
+    assert get(app, "/added") == (200, "MyRule")
+
+
+def test_the_jinja_environment(app_with: Callable[..., Any], get: Get) -> None:
+    app = app_with(jinja_environment=MyEnvironment)
+    add(app, get, lambda: flask.render_template_string("{{ mine }}"))
+    assert get(app, "/added") == (200, "of my environment")
+    assert type(app.jinja_env) is MyEnvironment
+
+
+@pytest.mark.parametrize("get", WAYS[3:], ids="-".join, indirect=True)
+def test_the_client_class(app_with: Callable[..., Any], get: Get) -> None:
+    app = app_with(test_client_class=MyClient)
+    add(app, get, lambda: request.headers["X-Client"])
+    assert get(app, "/added") == (200, "mine")
+
+
+# --- wsgi_app ------------------------------------------------------------------------------------
+
+
+class Middleware:
+    """Sees each request, changes its environ, and adds a header."""
+
+    def __init__(self, wsgi_app: Any) -> None:
+        self.wsgi_app = wsgi_app
+        self.seen: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        self.seen.append(environ["PATH_INFO"])
+        environ["mine"] = "of the middleware"
+        return self.wsgi_app(environ, start_response)
+
+
+def of_environ() -> str:
+    return str(request.environ["mine"])
+
+
+def test_an_extension_wraps_wsgi_app(get: Get) -> None:
+    app = get.fill(Flask(__name__))
+    add(app, get, of_environ)
+    middleware = app.wsgi_app = Middleware(app.wsgi_app)
+    assert get(app, "/added") == (200, "of the middleware")
+    assert middleware.seen == ["/added"]
+
+
+def test_a_subclass_replaces_wsgi_app(get: Get) -> None:
+    seen: list[str] = []
+
+    class Mine(Flask):
+        def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+            seen.append(environ["PATH_INFO"])
+            environ["mine"] = "of the subclass"
+            return super().wsgi_app(environ, start_response)
+
+    app = get.fill(Mine(__name__))
+    add(app, get, of_environ)
+    assert get(app, "/added") == (200, "of the subclass")
+    assert seen == ["/added"]

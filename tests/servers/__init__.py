@@ -1,0 +1,1 @@
+"""One application on each ASGI server, asked the same questions over sockets."""

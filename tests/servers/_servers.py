@@ -1,0 +1,69 @@
+"""The servers: how each is started, and what its clients speak."""
+
+from dataclasses import dataclass, field
+
+HYPERCORN = ("hypercorn", "_application:app", "--bind", "127.0.0.1:{port}")
+UVICORN = ("uvicorn", "_application:app", "--port", "{port}")
+GRANIAN = ("granian", "--interface", "asgi", "--port", "{port}", "_application:app")
+DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "{port}", "_application:app")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One column of the table."""
+
+    name: str
+    command: tuple[str, ...]
+    #: The option before the root path.
+    root_option: str
+    #: What has to be installed.
+    needs: tuple[str, ...]
+    http_version: str = "1.1"
+    tls: bool = False
+    #: The options before the certificate and its key, if it uses TLS.
+    tls_options: tuple[str, str] = ("--certfile", "--keyfile")
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-").replace(",", "")
+
+
+SERVINGS = [
+    Serving("hypercorn", HYPERCORN, "--root-path", ("hypercorn",)),
+    Serving(
+        "hypercorn, HTTP/2 with TLS",
+        HYPERCORN,
+        "--root-path",
+        ("hypercorn", "h2"),
+        http_version="2",
+        tls=True,
+    ),
+    Serving(
+        "hypercorn, HTTP/2 without", HYPERCORN, "--root-path", ("hypercorn", "h2"), http_version="2"
+    ),
+    Serving(
+        "hypercorn on uvloop", (*HYPERCORN, "-k", "uvloop"), "--root-path", ("hypercorn", "uvloop")
+    ),
+    Serving("hypercorn on Trio", (*HYPERCORN, "-k", "trio"), "--root-path", ("hypercorn", "trio")),
+    Serving(
+        "hypercorn on Trio, quart-trio",
+        (*HYPERCORN, "-k", "trio"),
+        "--root-path",
+        ("hypercorn", "trio", "quart_trio"),
+        variables={"APPLICATION_CLASS": "quart_trio:QuartTrio"},
+    ),
+    Serving(
+        "uvicorn",
+        (*UVICORN, "--loop", "asyncio", "--http", "h11"),
+        "--root-path",
+        ("uvicorn", "websockets"),
+    ),
+    Serving(
+        "uvicorn on uvloop",
+        (*UVICORN, "--loop", "uvloop"),
+        "--root-path",
+        ("uvicorn", "websockets", "uvloop"),
+    ),
+    Serving("granian", GRANIAN, "--url-path-prefix", ("granian",)),
+    Serving("daphne", DAPHNE, "--root-path", ("daphne",)),
+]
