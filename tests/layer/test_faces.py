@@ -440,7 +440,7 @@ def test_a_quart_app_answers_sync_calls() -> None:
 
 
 def test_a_request_within_an_app_context_has_that_very_object(app: Flask) -> None:
-    """Extensions keep what belongs to an application context by its identity, as Flask-SQLAlchemy."""
+    """Extensions keep what belongs to an application context by its identity (Flask-SQLAlchemy)."""
 
     @app.get("/")
     def view() -> str:

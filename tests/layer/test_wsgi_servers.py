@@ -114,7 +114,7 @@ async def async_error():
     1 / 0
 """
 
-# Of gunicorn, which would listen in the home directory too; earlier releases ignore it.
+# Of gunicorn: its threads, and no socket in the home directory, which earlier releases have not.
 SETTINGS = "control_socket_disable = True\nworker_class = 'gthread'\n"
 COMMANDS = {
     "gunicorn": ["gunicorn", "served:app", "-b", "127.0.0.1:{port}", "--threads=8"],
