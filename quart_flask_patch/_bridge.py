@@ -73,12 +73,17 @@ def enter(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs:
 
 def can_wait() -> bool:
     """Whether plain code here is beneath a bridge, or in a request's worker thread."""
+    return _above() is not None
+
+
+def _above() -> Bridge | _worker.Work | None:
+    """Return what awaits for the plain code that runs now; code may have greenlets of its own."""
     current: greenlet | None = getcurrent()
     while current is not None:
-        if type(current) in {Bridge, _worker.Work}:
-            return True
+        if isinstance(current, (Bridge, _worker.Work)):
+            return current
         current = current.parent
-    return False
+    return None
 
 
 def wait(awaitable: Awaitable[T]) -> T:
@@ -90,16 +95,13 @@ def wait(awaitable: Awaitable[T]) -> T:
     Raises:
         RuntimeError: in a task of a running loop that nothing bridges; the awaitable is closed.
     """
-    current: greenlet | None = getcurrent()
-    while current is not None:
-        kind = type(current)
-        if kind is Bridge:
-            assert current.parent is not None
-            return drive(awaitable, current.parent)
-        if kind is _worker.Work:
-            return cast(_worker.Work, current).wait(awaitable)
-        current = current.parent
-    return _runner.run(awaitable)
+    above = _above()
+    if above is None:
+        return _runner.run(awaitable)
+    if isinstance(above, _worker.Work):
+        return above.wait(awaitable)
+    assert above.parent is not None
+    return drive(awaitable, above.parent)
 
 
 def bridged(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:

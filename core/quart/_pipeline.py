@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import Any, cast, TYPE_CHECKING
 
 from blinker import Signal
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from .app import Quart
     from .ctx import AppContext
-
-T = TypeVar("T")
-ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"]
 
 
 async def resolve(ctx: AppContext, result: Any) -> Any:

@@ -41,8 +41,6 @@ from .utils import run_sync, run_sync_iterable
 from .wrappers import Request, Response, Websocket
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from blinker import Signal
     from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
-ExcInfo = tuple[type[BaseException], BaseException, "TracebackType | None"]
 
 #: The public methods that are looked up once, when plans are made.
 _STEP_NAMES = frozenset(
