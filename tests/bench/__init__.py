@@ -1,4 +1,4 @@
-"""In-process benchmark: CPU time per request beside Flask, Starlette and upstream Quart.
+"""Benchmarks beside Flask, Starlette and upstream Quart, in process and on servers.
 
-Run it with ``python -m tests.bench``; ``docs/performance.md`` explains what it measures.
+Run them with ``python -m tests.bench``; ``docs/performance.md`` explains what is measured.
 """

@@ -3,74 +3,106 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO
 
-from ._contenders import CONTENDERS, ROOT
-from ._driver import measure, Results
-from ._plot import as_svg
-from ._report import as_json, as_markdown, as_text, spliced, unexpected
+from ._contenders import CONTENDERS
+from ._environments import ROOT
+from ._measurements import Measurement, MEASUREMENTS
+from ._report import as_json, as_markdown, as_text, Section, spliced
 from ._scenarios import SCENARIOS
+from ._settings import Settings
 
 PAGE = ROOT / "docs" / "performance.md"
-PLOT = PAGE.with_suffix(".svg")
-Named = TypeVar("Named")
 
 
-def _chosen_from(known: Mapping[str, Named]) -> Callable[[str], list[Named]]:
-    def parse(text: str) -> list[Named]:
+def _some_of(known: Iterable[str]) -> Callable[[str], list[str]]:
+    known = list(known)
+
+    def parse(text: str) -> list[str]:
         names = text.split(",")
         if unknown := [name for name in names if name not in known]:
             message = f"expected some of {','.join(known)}, got {','.join(unknown)}"
             raise argparse.ArgumentTypeError(message)
-        return [known[name] for name in dict.fromkeys(names)]
+        return list(dict.fromkeys(names))
 
     return parse
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    about = "\n".join(f"  {each.name:12} {each.about}" for each in MEASUREMENTS.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=f"Measure, and print tables. Without a name, everything:\n{about}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
-    chosen = _chosen_from(SCENARIOS)
-    add("--scenarios", type=chosen, default=",".join(SCENARIOS), metavar="a,b,...")
-    contenders = _chosen_from(CONTENDERS)
-    names = ",".join(CONTENDERS)
-    add("--contenders", type=contenders, default=names, help=f"some of {names}", metavar="...")
-    add("--rounds", type=int, default=9, help="interleaved rounds (default 9)")
-    add("--budget", type=float, default=0.1, help="seconds per contender and round (default 0.1)")
-    add("--loop", choices=("uvloop", "asyncio"), default=_default_loop())
+    add("measurements", nargs="*", metavar="NAME", help="what to measure, of the names above")
+    contenders = ",".join(CONTENDERS)
+    add("--contenders", type=_some_of(CONTENDERS), default=contenders, metavar="A,B,...")
+    add("--scenarios", type=_some_of(SCENARIOS), default=(), metavar="a,b,...", help="in-process")
+    add("--loop", choices=("uvloop", "asyncio"), help="in-process: this one only")
+    add("--budget", type=float, default=0.1, help="in-process: seconds a turn (default 0.1)")
+    add("--rounds", type=int, help="how often each contender has its turn")
+    add("--quick", action="store_true", help="show that everything works; the figures mean little")
     add("--json", type=Path, metavar="FILE", help="write every round's figures to FILE")
-    add("--write-docs", action="store_true", help=f"update {PAGE.name} and {PLOT.name} in docs")
-    return parser.parse_args()
+    add("--write-docs", action="store_true", help=f"put tables and plots into docs/{PAGE.name}")
+    options = parser.parse_args()
+    if unknown := set(options.measurements) - set(MEASUREMENTS):
+        parser.error(f"expected some of {' '.join(MEASUREMENTS)}, got {' '.join(sorted(unknown))}")
+    return options
 
 
-def _default_loop() -> str:
-    return "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        say=lambda line: _say(line, sys.stderr),
+        loops=[options.loop] if options.loop else Settings.loops,
+        contenders=options.contenders,
+        scenarios=options.scenarios,
+        rounds=options.rounds,
+        budget=options.budget,
+        is_quick=options.quick,
+    )
 
 
 def main() -> int:
     """Return 1 if a contender failed where it should not, else 0."""
+    # So that servers and databases are stopped by whoever started them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
-    results = Results(options.loop, options.rounds, options.scenarios, options.contenders)
-    measure(results, options.budget, lambda line: _say(line, sys.stderr))
-    _say(f"\n{as_text(results)}", sys.stdout)
-    if options.json:
-        options.json.write_text(json.dumps(as_json(results), indent=1) + "\n", encoding="utf-8")
-    if unexpected(results):
-        return 1
-    if options.write_docs:
-        _write_docs(results)
-    return 0
+    settings = _settings(options)
+    found: dict[str, Any] = {}
+    is_right = True
+    for name in options.measurements or MEASUREMENTS:
+        section = _measured(MEASUREMENTS[name], settings)
+        found[name] = as_json(section)
+        is_right = is_right and not section.faults
+        if options.write_docs and not section.faults:
+            _write_docs(name, section)
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 0 if is_right else 1
 
 
-def _write_docs(results: Results) -> None:
+def _measured(measurement: Measurement, settings: Settings) -> Section:
+    started = time.monotonic()
+    settings.say(f"\n== {measurement.name}: {measurement.about}")
+    section = measurement.run(settings)
+    _say(f"\n{as_text(section)}", sys.stdout)
+    settings.say(f"{measurement.name} took {time.monotonic() - started:.0f} s")
+    return section
+
+
+def _write_docs(name: str, section: Section) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(spliced(page, as_markdown(results, PLOT.name)), encoding="utf-8")
-    PLOT.write_text(as_svg(results), encoding="utf-8")
+    PAGE.write_text(spliced(page, name, as_markdown(section)), encoding="utf-8")
+    for file, svg in section.plots.items():
+        (PAGE.parent / file).write_text(svg, encoding="utf-8")
 
 
 def _say(line: str, to: TextIO) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from ._scenarios import Answer, Headers, Scenario
@@ -53,7 +53,8 @@ class HTTPExchange(_Gate):
     def __init__(self, scenario: Scenario) -> None:
         super().__init__()
         self._pieces, self._paced, self._at = scenario.pieces, scenario.paced, 0
-        self.status, self.headers, self.complete = 0, [], False
+        self.status, self.complete = 0, False
+        self.headers: Iterable[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
 
     async def receive(self) -> Message:
@@ -140,7 +141,9 @@ def _scope(scenario: Scenario, headers: Headers) -> dict[str, Any]:
         "server": ("127.0.0.1", 8000),
         "extensions": {},
     }
-    return scope | ({"subprotocols": []} if scenario.is_websocket else {"method": scenario.method})
+    if scenario.is_websocket:
+        return {**scope, "subprotocols": []}
+    return {**scope, "method": scenario.method}
 
 
 async def run(app: Application, scenario: Scenario, headers: Headers, count: int) -> Exchange:

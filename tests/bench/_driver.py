@@ -1,17 +1,18 @@
-"""Runs the contenders' workers in turn, round by round, and collects what they spent."""
+"""Runs contenders' workers in turn, round by round, and collects what they spent."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast, IO
 
-from ._contenders import Contender, environ_for, python_for, ROOT, SHARED
+from ._contenders import Contender
+from ._environments import ROOT
+from ._samples import Cell, Samples, turns
 from ._scenarios import Scenario
-
-Say = Callable[[str], None]
+from ._settings import Say
 
 
 class Failure(Exception):
@@ -21,11 +22,11 @@ class Failure(Exception):
 class Worker:
     """The driver's end of one contender's process, which starts on first use."""
 
-    def __init__(self, contender: Contender, loop: str) -> None:
+    def __init__(self, contender: Contender, tasks: str, loop: str) -> None:
         self.contender = contender
-        self._loop = loop
+        self._tasks, self._loop = tasks, loop
         self._process: subprocess.Popen[str] | None = None
-        self._is_broken = False
+        self._is_broken = self._has_answered = False
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Send one command and wait for its reply, or raise ``Failure``."""
@@ -60,11 +61,12 @@ class Worker:
         self._has_answered = False
         self._process = subprocess.Popen(
             [
-                *(str(python_for(contender)), "-m", f"{__package__}._worker", contender.module),
-                *("--interface", contender.interface, "--loop", self._loop),
+                *(str(contender.environment.python()), "-m", f"{__package__}._worker"),
+                *(self._tasks, contender.app, "--interface", contender.interface),
+                *("--loop", self._loop, *(["--patched"] if contender.is_patched else [])),
             ],
             cwd=ROOT,
-            env=environ_for(contender),
+            env=contender.environ(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -74,26 +76,40 @@ class Worker:
 
 @dataclass
 class Results:
-    """Microseconds of CPU time per request, by scenario and contender, one value a round."""
+    """Microseconds of CPU time per request, by scenario and contender."""
 
+    tasks: str
     loop: str
     rounds: int
-    scenarios: list[Scenario]
+    scenarios: Mapping[str, Scenario]
     contenders: list[Contender]
-    versions: dict[str, str] = field(default_factory=dict)
-    micros: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    micros: Samples = field(default_factory=Samples)
+    failures: dict[Cell, str] = field(default_factory=dict)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        return {key: f"{key} {scenario.title}" for key, scenario in self.scenarios.items()}
+
+    def faults(self) -> list[str]:
+        return [f"{key} {name}: {why}" for (key, name), why in self.failures.items()]
+
+    def as_json(self) -> dict[str, Any]:
+        """Each round's figure, and what failed."""
+        figures: dict[str, dict[str, Any]] = {key: {} for key in self.scenarios}
+        for (key, name), rounds in self.micros.items():
+            figures[key][name] = rounds
+        for (key, name), why in self.failures.items():
+            figures[key][name] = why
+        return {"micros": figures}
 
 
 def measure(results: Results, budget: float, say: Say) -> None:
     """Fill ``results``; each contender's share of a round takes about ``budget`` seconds."""
-    workers = [Worker(contender, results.loop) for contender in results.contenders]
+    workers = [Worker(each, results.tasks, results.loop) for each in results.contenders]
     try:
-        for scenario in results.scenarios:
-            say(f"{scenario.key}: {scenario.title}")
+        for scenario in results.scenarios.values():
+            say(f"{scenario.key}: {scenario.title} ({results.loop})")
             _measure_scenario(results, scenario, workers, budget)
-        for worker in workers:
-            _note_versions(results, worker)
     finally:
         for worker in workers:
             worker.stop()
@@ -104,22 +120,23 @@ def _measure_scenario(
 ) -> None:
     counts: dict[Worker, int] = {}
     for worker in workers:
+        if not scenario.suits(worker.contender):
+            continue
         try:
             counts[worker] = _prepare(worker, scenario, budget)
         except Failure as failure:
             results.failures[scenario.key, worker.contender.name] = str(failure)
-    for turn in range(results.rounds):
-        # A different contender goes first in each round, so none always follows the same one.
-        for worker in _rotated(list(counts), turn):
-            cell = scenario.key, worker.contender.name
-            try:
-                cpu = worker.ask("run", scenario=scenario.key, count=counts[worker])["cpu"]
-            except Failure as failure:
-                results.failures[cell] = str(failure)
-                results.micros.pop(cell, None)
-                del counts[worker]
-            else:
-                results.micros.setdefault(cell, []).append(cpu / counts[worker] * 1e6)
+    for worker in turns(list(counts), results.rounds):
+        cell = scenario.key, worker.contender.name
+        if cell in results.failures:
+            continue
+        try:
+            cpu = worker.ask("run", scenario=scenario.key, count=counts[worker])["cpu"]
+        except Failure as failure:
+            results.failures[cell] = str(failure)
+            results.micros.pop(cell, None)
+        else:
+            results.micros.add(*cell, cpu / counts[worker] * 1e6)
 
 
 def _prepare(worker: Worker, scenario: Scenario, budget: float) -> int:
@@ -127,23 +144,7 @@ def _prepare(worker: Worker, scenario: Scenario, budget: float) -> int:
     worker.ask("check", scenario=scenario.key)
     count = 1
     while True:
-        cpu = worker.ask("run", scenario=scenario.key, count=count)["cpu"]
+        cpu: float = worker.ask("run", scenario=scenario.key, count=count)["cpu"]
         if cpu >= budget / 4:
             return max(1, round(count * budget / cpu))
         count *= 4
-
-
-def _rotated(items: list[Worker], by: int) -> Iterable[Worker]:
-    by %= max(1, len(items))
-    return items[by:] + items[:by]
-
-
-def _note_versions(results: Results, worker: Worker) -> None:
-    wanted = list(worker.contender.distributions)
-    if worker.contender.is_ours:
-        wanted = ["quart-flask-patch", *SHARED]
-    try:
-        found = worker.ask("versions", of=wanted)["versions"]
-    except Failure:
-        return
-    results.versions.update({name: found[name] for name in found if name not in results.versions})

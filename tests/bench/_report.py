@@ -1,89 +1,116 @@
-"""Tables of the results: for the terminal, for the documentation, and as JSON."""
+"""What a measurement has to say, and how it is written: for the terminal, the page, as JSON."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
-from statistics import median
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from ._contenders import BASELINES, CONTENDERS
-from ._driver import Results
-
-START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 Rows = list[list[str]]
 
 
-def micros(results: Results, scenario: str, contender: str) -> float | None:
-    """The median over the rounds, or None where the contender has no result."""
-    values = results.micros.get((scenario, contender))
-    return median(values) if values else None
+class Column(Protocol):
+    """Who a column, or a colour in a plot, stands for."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def is_ours(self) -> bool: ...
 
 
-def ratio(results: Results, scenario: str, contender: str, baseline: str) -> float | None:
-    """The median of the quotients within each round, which noise that lasts does not touch."""
-    ours = results.micros.get((scenario, contender))
-    theirs = results.micros.get((scenario, baseline))
-    if not ours or not theirs:
-        return None
-    return median(a / b for a, b in zip(ours, theirs, strict=True))
+@dataclass(frozen=True)
+class Table:
+    """Titled rows below the columns' names (terminal) or titles (page)."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Rows
 
 
-def _micros_rows(results: Results) -> Rows:
-    def cell(scenario: str, contender: str) -> str:
-        if (scenario, contender) in results.failures:
-            return "fails" if _should_work(scenario, contender) else "-"
-        value = micros(results, scenario, contender)
-        return "-" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+@dataclass(frozen=True)
+class Target:
+    """A claim to earn: ``got`` is to be at most ``limit``, or at least."""
 
-    return _rows(results, cell)
+    what: str
+    limit: float
+    got: float | None
+    is_floor: bool = False
+    remark: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.got is None:
+            return "not measured"
+        is_met = self.got >= self.limit if self.is_floor else self.got <= self.limit
+        return "met" if is_met else "missed"
+
+    def cells(self) -> list[str]:
+        sign = "at least" if self.is_floor else "at most"
+        got = (
+            "-" if self.got is None else f"{figure(self.got)}{self.remark and f' ({self.remark})'}"
+        )
+        return [self.what, f"{sign} {self.limit:g}", got, self.verdict]
 
 
-def _ratio_rows(results: Results, baseline: str) -> Rows:
-    def cell(scenario: str, contender: str) -> str:
-        value = ratio(results, scenario, contender, baseline)
-        return "-" if value is None else f"{value:.2f}"
+@dataclass
+class Section:
+    """Everything that one measurement found; a fault is a wrong answer, or none."""
 
-    return _rows(results, cell)
+    setting: str = ""
+    tables: list[Table] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    plots: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
 
 
-def _rows(results: Results, cell: Any) -> Rows:
-    names = [contender.name for contender in results.contenders]
+def figure(value: float | None) -> str:
+    """Three digits that matter, and a dash for nothing."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def grid(
+    rows: Mapping[str, str],
+    columns: Sequence[Column],
+    value: Callable[[str, str], float | None],
+    show: Callable[[float | None], str] = figure,
+) -> Rows:
+    """A row for each key, titled; in it what ``value`` says of the key and the column's name."""
     return [
-        [f"{scenario.key} {scenario.title}", *(cell(scenario.key, name) for name in names)]
-        for scenario in results.scenarios
+        [title, *(show(value(key, column.name)) for column in columns)]
+        for key, title in rows.items()
     ]
 
 
-def _should_work(scenario: str, contender: str) -> bool:
-    """Flask has no websockets, on the layer or off it; everything else must work."""
-    return not (scenario in {"l", "n"} and contender in {"flask", "layer-thread", "layer-loop"})
+def machine() -> str:
+    """Where it was measured."""
+    return (
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} CPUs"
+    )
 
 
-def unexpected(results: Results) -> dict[tuple[str, str], str]:
-    """The failures that are faults."""
-    return {cell: why for cell, why in results.failures.items() if _should_work(*cell)}
+_TARGET_HEADER = ["target", "wanted", "measured", ""]
 
 
-def _sections(results: Results) -> Iterable[tuple[str, Rows]]:
-    yield "CPU microseconds per request", _micros_rows(results)
-    present = {contender.name for contender in results.contenders}
-    for baseline in BASELINES:
-        if baseline in present and len(present) > 1:
-            title = f"Ratio to {CONTENDERS[baseline].title} in the same round"
-            yield title, _ratio_rows(results, baseline)
+def as_text(section: Section) -> str:
+    """Aligned tables, then the targets, then the faults."""
+    parts = [f"{t.title}\n{_aligned([_names(t), *t.rows])}" for t in section.tables]
+    if section.targets:
+        parts.append(_aligned([_TARGET_HEADER, *(target.cells() for target in section.targets)]))
+    return "\n\n".join([section.setting, *parts, *section.faults])
 
 
-def as_text(results: Results) -> str:
-    """The tables as aligned columns, failures below."""
-    header = ["", *(contender.name for contender in results.contenders)]
-    parts = [
-        f"{title} (median of {results.rounds} rounds, {results.loop})\n{_aligned([header, *rows])}"
-        for title, rows in _sections(results)
-    ]
-    faults = [f"{key} {name}: {why}" for (key, name), why in unexpected(results).items()]
-    return "\n\n".join([*parts, *(["\n".join(faults)] if faults else [])])
+def _names(table: Table) -> list[str]:
+    return ["", *(column.name for column in table.columns)]
 
 
 def _aligned(rows: Rows) -> str:
@@ -93,68 +120,48 @@ def _aligned(rows: Rows) -> str:
     )
 
 
-def as_markdown(results: Results, plot: str) -> str:
-    """What stands between the markers of the documentation."""
-    header = ["scenario", *(contender.title for contender in results.contenders)]
-    parts = [
-        f"**{title}**\n\n{_markdown_table(header, rows)}" for title, rows in _sections(results)
-    ]
-    image = f"![CPU time per request of each scenario and contender]({plot})"
-    return "\n\n".join([f"{_setting(results)}.", *parts, image])
+def as_markdown(section: Section) -> str:
+    """What stands between a measurement's two markers in the documentation."""
+    parts = [f"{section.setting}."]
+    if section.targets:
+        cells = [target.cells() for target in section.targets]
+        parts.append(_markdown(_TARGET_HEADER, cells))
+    for table in section.tables:
+        header = ["", *(column.title for column in table.columns)]
+        parts.append(f"**{table.title}**\n\n{_markdown(header, table.rows)}")
+    parts += [f"![{_alternative(svg)}]({name})" for name, svg in section.plots.items()]
+    return "\n\n".join(parts)
 
 
-def _markdown_table(header: list[str], rows: Rows) -> str:
+def _markdown(header: list[str], rows: Iterable[list[str]]) -> str:
     rule = ["---"] + ["--:"] * (len(header) - 1)
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
 
 
-def _setting(results: Results) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in sorted(results.versions.items()))
-    return (
-        f"Median of {results.rounds} rounds on {results.loop}, Python "
-        f"{platform.python_version()}, {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} CPUs; {versions}"
-    )
+def _alternative(svg: str) -> str:
+    return svg.partition("<title>")[2].partition("</title>")[0]
 
 
-def spliced(page: str, table: str) -> str:
-    """``page`` with ``table`` between its two markers."""
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise ValueError(f"expected {START} and {END} in the page, in this order: add them")
-    return f"{before}{START}\n\n{table}\n\n{END}{after}"
+def markers(name: str) -> tuple[str, str]:
+    """The lines of the page that a measurement's results stand between."""
+    return f"<!-- bench:{name}:start -->", f"<!-- bench:{name}:end -->"
 
 
-def as_json(results: Results) -> dict[str, Any]:
-    """Everything that was measured, each round included."""
-    names = [contender.name for contender in results.contenders]
+def spliced(page: str, name: str, text: str) -> str:
+    """``page`` with ``text`` between the two markers of the measurement."""
+    start, end = markers(name)
+    before, first, rest = page.partition(start)
+    _, last, after = rest.partition(end)
+    if not first or not last:
+        raise ValueError(f"expected {start} and {end} in the page, in this order: add them")
+    return f"{before}{start}\n\n{text}\n\n{end}{after}"
+
+
+def as_json(section: Section) -> dict[str, Any]:
+    """The targets and everything that was measured, each round included."""
     return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "loop": results.loop,
-        "rounds": results.rounds,
-        "versions": results.versions,
-        "scenarios": {
-            scenario.key: {
-                "title": scenario.title,
-                "contenders": {name: _cell(results, scenario.key, name) for name in names},
-            }
-            for scenario in results.scenarios
-        },
-    }
-
-
-def _cell(results: Results, scenario: str, contender: str) -> dict[str, Any]:
-    if why := results.failures.get((scenario, contender)):
-        return {"failure": why}
-    return {
-        "median": micros(results, scenario, contender),
-        "rounds": results.micros.get((scenario, contender), []),
-        "ratios": {
-            base: value
-            for base in BASELINES
-            if (value := ratio(results, scenario, contender, base)) is not None
-        },
+        "setting": section.setting,
+        "targets": [[*target.cells()] for target in section.targets],
+        "faults": section.faults,
+        **section.data,
     }

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .apps import _payload as payload
+from ._contenders import Contender
+from .apps.scenarios import _payload as payload
 
 ECHOES = 100
 PIECE = 64 * 1024
@@ -55,6 +56,12 @@ class Scenario:
     paced: bool = False
     is_websocket: bool = False
     keep_cookie: bool = False
+    without: frozenset[str] = frozenset()
+
+    def suits(self, contender: Contender) -> bool:
+        """Whether the contender takes part: Flask has no websockets, on the layer or off it."""
+        can = contender.takes_websockets or not self.is_websocket
+        return can and contender.name not in self.without
 
 
 def _body_is(expected: bytes) -> Callable[[Answer], bool]:
@@ -108,6 +115,8 @@ _MESSAGES = tuple(b"message %d" % n for n in range(ECHOES))
 _ECHOED = _body_is(b"\n".join(_MESSAGES))
 _TEXT = _body_is(payload.TEXT.encode())
 _FORM = b"&".join(f"{k}={v}".replace(" ", "+").encode() for k, v in _FIELDS.items())
+# An application of async views only is, in these two, another one over again.
+_SAME_AGAIN = frozenset({"layer-async"})
 
 _ALL = (
     Scenario("a", "plain text", "/text", _TEXT),
@@ -140,7 +149,7 @@ _ALL = (
         "h", "stream 1 MiB in 16 KiB chunks", "/stream", _body_is(payload.CHUNK * payload.CHUNKS)
     ),
     Scenario("i", "multipart upload of 1 MiB, at once", "/upload", _UPLOADED, **_UPLOAD),
-    Scenario("j", "plain `def` view", "/sync", _TEXT),
+    Scenario("j", "plain `def` view", "/sync", _TEXT, without=_SAME_AGAIN),
     Scenario("k", "one hook before, one after", "/text", _is_hooked, "hooks"),
     Scenario(
         "l", "websocket, 100 echoes at once", "/ws", _ECHOED, pieces=_MESSAGES, is_websocket=True
@@ -162,6 +171,14 @@ _ALL = (
         paced=True,
         is_websocket=True,
     ),
-    Scenario("o", "JSON, `async def` view in any app", "/async", _json_is(payload.MESSAGE)),
+    Scenario(
+        "o",
+        "JSON, `async def` view in any app",
+        "/async",
+        _json_is(payload.MESSAGE),
+        without=_SAME_AGAIN,
+    ),
 )
 SCENARIOS = {scenario.key: scenario for scenario in _ALL}
+GROWTH: dict[str, Scenario] = {}
+TASKS = {"scenarios": SCENARIOS, "growth": GROWTH}

@@ -1,9 +1,9 @@
 """The process that holds one contender: JSON lines in, JSON lines out.
 
-``{"do": "check", "scenario": "a"}`` sends single requests and compares the answers,
-``{"do": "run", "scenario": "a", "count": 100}`` answers with the CPU seconds spent, and
-``{"do": "versions", "of": ["flask"]}`` tells what is installed. It runs in the contender's own
-environment, so it may import nothing but the standard library and, if asked to, uvloop.
+``{"do": "check", "scenario": "a"}`` sends single requests and compares the answers, and
+``{"do": "run", "scenario": "a", "count": 100}`` answers with the CPU seconds spent. It
+runs in the contender's own environment, so it may import nothing but the standard library and, if
+asked to, uvloop.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import json
 import os
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TextIO
 
 from . import _asgi, _wsgi
-from ._scenarios import Answer, Headers, Scenario, SCENARIOS
+from ._contenders import load
+from ._scenarios import Answer, Headers, Scenario, TASKS
 
 # A contender that hangs shows its stacks and dies; the driver notices and goes on without it.
 PATIENCE = 60.0
@@ -63,8 +63,8 @@ def _loop_factory(name: str) -> Any:
 class Worker:
     """Carries out commands on the applications of one contender."""
 
-    def __init__(self, module: str, interface: str, loop: str) -> None:
-        applications = importlib.import_module(f"{__package__}.apps.{module}").applications
+    def __init__(self, tasks: str, applications: dict[str, Any], interface: str, loop: str) -> None:
+        self._scenarios = TASKS[tasks]
         runner = _WSGIRunner if interface == "wsgi" else _ASGIRunner
         self.runner = runner(applications, loop)
         self._headers: dict[str, Headers] = {}
@@ -80,11 +80,8 @@ class Worker:
             faulthandler.cancel_dump_traceback_later()
         return result
 
-    def do_versions(self, of: list[str]) -> dict[str, Any]:
-        return {"versions": {name: found for name in of if (found := _version(name))}}
-
     def do_check(self, scenario: str) -> dict[str, Any]:
-        asked = SCENARIOS[scenario]
+        asked = self._scenarios[scenario]
         self._headers[scenario] = asked.headers
         for _ in range(2):
             answer = self.runner.run(asked, self._headers[scenario], 1)
@@ -95,7 +92,7 @@ class Worker:
         return {}
 
     def do_run(self, scenario: str, count: int) -> dict[str, Any]:
-        asked, headers = SCENARIOS[scenario], self._headers[scenario]
+        asked, headers = self._scenarios[scenario], self._headers[scenario]
         gc.collect()
         before = time.process_time()
         self.runner.run(asked, headers, count)
@@ -105,13 +102,6 @@ class Worker:
 def _cookie(answer: Answer) -> bytes:
     values = (value for name, value in answer.headers if name.lower() == b"set-cookie")
     return b"; ".join(value.partition(b";")[0] for value in values)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _private_stdout() -> TextIO:
@@ -124,12 +114,15 @@ def _private_stdout() -> TextIO:
 def main() -> None:
     """Obey commands until standard input ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("module")
+    parser.add_argument("tasks")
+    parser.add_argument("app")
+    parser.add_argument("--patched", action="store_true")
     parser.add_argument("--interface", choices=("asgi", "wsgi"), required=True)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), required=True)
     options = parser.parse_args()
     channel = _private_stdout()
-    worker = Worker(options.module, options.interface, options.loop)
+    module = load(options.tasks, options.app, is_patched=options.patched)
+    worker = Worker(options.tasks, module.applications, options.interface, options.loop)
     for line in sys.stdin:
         channel.write(json.dumps(worker.obey(json.loads(line))) + "\n")
     faulthandler.dump_traceback_later(PATIENCE, exit=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from xml.etree import ElementTree
@@ -12,8 +13,11 @@ import pytest
 from . import _asgi, _wsgi
 from ._contenders import CONTENDERS
 from ._driver import Results
-from ._plot import as_svg
-from ._report import as_json, as_markdown, as_text, END, ratio, spliced, START, unexpected
+from ._environments import ROOT
+from ._measurements import MEASUREMENTS
+from ._plot import dots, lines
+from ._report import as_json, as_markdown, as_text, grid, markers, Section, spliced, Table, Target
+from ._samples import Samples, turns
 from ._scenarios import Answer, SCENARIOS
 
 
@@ -84,40 +88,117 @@ def test_a_failing_answer_is_not_timed() -> None:
 @pytest.fixture
 def results() -> Results:
     contenders = [CONTENDERS[name] for name in ("quart", "flask", "starlette")]
-    results = Results("asyncio", 3, [SCENARIOS["a"], SCENARIOS["l"]], contenders)
-    results.micros["a", "quart"] = [10.0, 20.0, 30.0]
-    results.micros["a", "starlette"] = [5.0, 40.0, 15.0]
-    results.micros["l", "quart"] = [100.0, 100.0, 100.0]
-    results.failures["l", "flask"] = "404"
+    scenarios = {key: SCENARIOS[key] for key in ("a", "l")}
+    results = Results("scenarios", "asyncio", 3, scenarios, contenders)
+    for key, name, figures in (
+        ("a", "quart", (10.0, 20.0, 30.0)),
+        ("a", "starlette", (5.0, 40.0, 15.0)),
+        ("l", "quart", (100.0, 100.0, 100.0)),
+    ):
+        for value in figures:
+            results.micros.add(key, name, value)
     results.failures["a", "flask"] = "wrong answer"
     return results
 
 
 def test_ratio_is_taken_within_a_round(results: Results) -> None:
-    assert ratio(results, "a", "quart", "starlette") == 2.0
-    assert ratio(results, "l", "quart", "flask") is None
+    assert results.micros.ratio("a", "quart", "starlette") == 2.0
+    assert results.micros.ratio("l", "quart", "flask") is None
 
 
-def test_missing_websockets_are_no_fault_of_flask(results: Results) -> None:
-    assert unexpected(results) == {("a", "flask"): "wrong answer"}
+def test_geometric_mean_is_of_all_rows_or_none() -> None:
+    samples = Samples({("a", "x"): [2.0], ("a", "y"): [1.0], ("b", "x"): [8.0], ("b", "y"): [1.0]})
+    assert samples.geometric(["a", "b"], "x", "y") == pytest.approx(4.0)
+    assert samples.geometric(["a", "b", "c"], "x", "y") is None
 
 
-def test_reports(results: Results) -> None:
-    assert "a flask: wrong answer" in as_text(results)
-    assert "| a plain text | 20.0 | fails | 15.0 |" in as_markdown(results, "plot.svg")
-    cell = as_json(results)["scenarios"]["a"]["contenders"]["quart"]
-    assert cell["median"] == 20.0
-    assert cell["ratios"] == {"starlette": 2.0}
+def test_everyone_goes_first_once() -> None:
+    assert list(turns("abc", 3)) == [*"abc", *"bca", *"cab"]
+
+
+def test_flask_is_not_asked_for_websockets() -> None:
+    asked = {name for name, each in CONTENDERS.items() if SCENARIOS["l"].suits(each)}
+    assert asked == {"quart", "quart022", "starlette"}
+
+
+def test_a_failing_worker_is_a_fault(results: Results) -> None:
+    assert results.faults() == ["a flask: wrong answer"]
+    assert results.as_json()["micros"]["a"]["flask"] == "wrong answer"
+
+
+@pytest.fixture
+def section(results: Results) -> Section:
+    columns = results.contenders
+    return Section(
+        "On a machine",
+        [Table("Microseconds", columns, grid(results.titles, columns, results.micros.median))],
+        [
+            Target("as fast", 1.0, 0.9),
+            Target("as many", 100.0, 80.0, is_floor=True, remark="b"),
+            Target("as small", 1.0, None),
+        ],
+        {"plot.svg": plot_of(results)},
+        results.faults(),
+    )
+
+
+def plot_of(results: Results) -> str:
+    return dots("Time", "us", results.titles, results.contenders, results.micros.median)
+
+
+def test_text(section: Section) -> None:
+    text = as_text(section)
+    assert re.search(r"quart +flask +starlette\na plain text +20.0 +- +15.0\n", text)
+    assert text.endswith("a flask: wrong answer")
+
+
+def test_markdown(section: Section) -> None:
+    text = as_markdown(section)
+    assert "| a plain text | 20.0 | - | 15.0 |" in text
+    assert "| as fast | at most 1 | 0.90 | met |" in text
+    assert "| as many | at least 100 | 80.0 (b) | missed |" in text
+    assert "| as small | at most 1 | - | not measured |" in text
+    assert text.endswith("![Time](plot.svg)")
+
+
+def test_json(section: Section) -> None:
+    assert as_json(section)["targets"][0] == ["as fast", "at most 1", "0.90", "met"]
+
+
+def titles_of(svg: str) -> list[str | None]:
+    root = ElementTree.fromstring(svg)
+    return [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
 
 
 def test_plot_is_xml_with_a_mark_for_each_value(results: Results) -> None:
-    root = ElementTree.fromstring(as_svg(results))
-    titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    titles = titles_of(plot_of(results))
     assert "Quart (here): 20.0" in titles
+    # One in the legend, one in the line of the only scenario that it has a figure for.
+    assert sum(title.startswith("Starlette") for title in titles if title) == 2
+
+
+def test_lines_join_what_belongs_together(results: Results) -> None:
+    groups = [{"a": "1"}, {"l": "10"}]
+    svg = lines("Growth", "us", groups, results.contenders, results.micros.median)
+    assert "Quart (here): 100" in titles_of(svg)
+
+
+def test_nothing_to_draw() -> None:
+    with pytest.raises(ValueError, match="at least one measurement"):
+        dots("Time", "us", {"a": "a"}, [CONTENDERS["quart"]], Samples().median)
 
 
 def test_splice() -> None:
-    page = f"before {START} old {END} after"
-    assert spliced(page, "new") == f"before {START}\n\nnew\n\n{END} after"
+    start, end = markers("x")
+    assert spliced(f"before {start} old {end} after", "x", "new") == (
+        f"before {start}\n\nnew\n\n{end} after"
+    )
     with pytest.raises(ValueError, match="expected"):
-        spliced("no markers", "new")
+        spliced("no markers", "x", "new")
+
+
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_the_page_has_a_place_for_each_measurement(name: str) -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert all(marker in page for marker in markers(name))
+    assert f"`{name}`" in page

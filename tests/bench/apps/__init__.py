@@ -1,1 +1,1 @@
-"""One module per contender; each has ``applications``, a dict of the apps that scenarios name."""
+"""What the contenders run: one package for each set of tasks, in it one module for each API."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Flask, g, render_template, request, Response, session
 
 from . import _payload as payload
+
+View = Callable[..., Any]
+AsView = Callable[[View], View]
 
 
 def text() -> str:
@@ -55,37 +58,37 @@ def count() -> str:
     return str(session["count"])
 
 
-def _plain() -> Flask:
+def _plain(view: AsView) -> Flask:
     app = Flask(__name__)
-    app.add_url_rule("/text", view_func=text)
+    app.add_url_rule("/text", view_func=view(text))
     app.add_url_rule("/sync", "sync", text)
-    app.add_url_rule("/json", view_func=message)
+    app.add_url_rule("/json", view_func=view(message))
     app.add_url_rule("/async", view_func=async_message)
-    app.add_url_rule("/echo", view_func=echo, methods=["POST"])
-    app.add_url_rule("/form", view_func=form, methods=["POST"])
-    app.add_url_rule("/table", view_func=table)
-    app.add_url_rule("/stream", view_func=stream)
-    app.add_url_rule("/upload", view_func=upload, methods=["POST"])
+    app.add_url_rule("/echo", view_func=view(echo), methods=["POST"])
+    app.add_url_rule("/form", view_func=view(form), methods=["POST"])
+    app.add_url_rule("/table", view_func=view(table))
+    app.add_url_rule("/stream", view_func=view(stream))
+    app.add_url_rule("/upload", view_func=view(upload), methods=["POST"])
     return app
 
 
-def _routes() -> Flask:
+def _routes(view: AsView) -> Flask:
     app = Flask(__name__)
     for n in range(payload.ROUTES):
-        app.add_url_rule(f"/section{n}/<int:item_id>", f"item{n}", item)
+        app.add_url_rule(f"/section{n}/<int:item_id>", f"item{n}", view(item))
     return app
 
 
-def _session() -> Flask:
+def _session(view: AsView) -> Flask:
     app = Flask(__name__)
     app.secret_key = payload.SECRET
-    app.add_url_rule("/count", view_func=count)
+    app.add_url_rule("/count", view_func=view(count))
     return app
 
 
-def _hooks() -> Flask:
+def _hooks(view: AsView) -> Flask:
     app = Flask(__name__)
-    app.add_url_rule("/text", view_func=text)
+    app.add_url_rule("/text", view_func=view(text))
 
     @app.before_request
     def before() -> None:
@@ -99,4 +102,10 @@ def _hooks() -> Flask:
     return app
 
 
-applications = {"plain": _plain(), "routes": _routes(), "session": _session(), "hooks": _hooks()}
+def build(view: AsView) -> dict[str, Flask]:
+    """The applications, with every view as ``view`` makes it."""
+    makers = {"plain": _plain, "routes": _routes, "session": _session, "hooks": _hooks}
+    return {name: make(view) for name, make in makers.items()}
+
+
+applications = build(lambda view: view)

@@ -1,0 +1,1 @@
+"""The scenarios' applications; each module has ``applications``, a dict of those they name."""
