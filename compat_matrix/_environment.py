@@ -24,6 +24,7 @@ from compat_matrix._rows import (
     load_settings,
     project_dependencies,
     Row,
+    SCENARIO_SUITE,
     Settings,
 )
 
@@ -152,6 +153,16 @@ def unpack(archive: Path, folder: Path) -> Path:
     return top
 
 
+def lay_out(row: Row, folder: Path, cache: Path) -> Path:
+    """Put the row's suite into *folder* and return where it is to run."""
+    if row.scenario:
+        shutil.copy(SCENARIO_SUITE, folder)
+        return folder
+    top = unpack(sdist(row, cache), folder) / row.directory
+    add_standins(row, top)
+    return top
+
+
 def add_standins(row: Row, folder: Path) -> None:
     """Copy our stand-ins for files that the sdist leaves out; never over one that it has."""
     for source in row.standins.rglob("*"):
@@ -177,7 +188,8 @@ def python_of(environment: Path) -> Path:
 
 
 def requirements(row: Row, settings: Settings) -> list[str]:
-    return [row.requirement, *row.requires, *settings.requires, *project_dependencies()]
+    shared = [*settings.requires, *(settings.scenario_requires if row.scenario else ())]
+    return [row.requirement, *row.requires, *shared, *project_dependencies()]
 
 
 def environment_digest(row: Row, settings: Settings) -> str:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
+SCENARIOS = HERE / "scenarios"
+SCENARIO_SUITE = SCENARIOS / "suite" / "test_exchanges.py"
 
 Place = Literal["loop", "thread"]
 PLACES: tuple[Place, ...] = ("loop", "thread")
@@ -91,6 +93,7 @@ class Row:
     deselect: tuple[Deselected, ...] = ()
     services: str = ""
     remark: str = ""
+    scenario: str = ""  # the module of compat_matrix/scenarios/ that takes the place of an sdist
 
     @property
     def requirement(self) -> str:
@@ -102,6 +105,14 @@ class Row:
         """The folder of helper files that the sdist leaves out; it need not exist."""
         return HERE / "standins" / self.name.replace("-", "_")
 
+    @property
+    def own_files(self) -> list[Path]:
+        """The files of this project that the row's suite is made of."""
+        found = [path for path in self.standins.rglob("*") if "__pycache__" not in path.parts]
+        if self.scenario:
+            found += [SCENARIOS / f"{self.scenario}.py", *SCENARIOS.glob("_*.py"), SCENARIO_SUITE]
+        return sorted(path for path in found if path.is_file())
+
     def deselected(self, place: Place | None) -> list[Deselected]:
         return [entry for entry in self.deselect if entry.holds(place)]
 
@@ -110,6 +121,7 @@ class Row:
 class Settings:
     as_of: str
     requires: tuple[str, ...]
+    scenario_requires: tuple[str, ...]
     excludes: tuple[str, ...]
     memory: float
 
@@ -124,14 +136,13 @@ def row_digest(row: Row) -> str:
     content = asdict(row)
     for name in ("deselect", "baseline", "remark", "services", "tier"):
         del content[name]
-    files = sorted(path for path in row.standins.rglob("*") if path.is_file())
-    return digest([content, [(path.name, path.read_text()) for path in files]])
+    return digest([content, [(path.name, path.read_text()) for path in row.own_files]])
 
 
 def load_settings(path: Path = HERE / "settings.toml") -> Settings:
     data = tomllib.loads(path.read_text())
-    requires, excludes = tuple(data["requires"]), tuple(data["excludes"])
-    return Settings(data["as_of"], requires, excludes, data["memory"])
+    lists = {name: tuple(data[name]) for name in ("requires", "scenario_requires", "excludes")}
+    return Settings(data["as_of"], **lists, memory=data["memory"])
 
 
 def project_dependencies(path: Path = PROJECT / "pyproject.toml") -> list[str]:
@@ -156,6 +167,8 @@ def parse_row(data: Mapping[str, Any], source: str) -> Row:
     if unknown := sorted(set(data) - known):
         raise RowError(f"{source}: unknown {unknown}; a row has {sorted(known)}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    if "scenario" in data:
+        values = {"sdist_sha256": "", "arguments": (SCENARIO_SUITE.name,)} | values
     try:
         values["deselect"] = tuple(Deselected(**entry) for entry in data.get("deselect", ()))
         values["baseline"] = Counts(**data["baseline"])

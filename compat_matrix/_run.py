@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compat_matrix._environment import (
-    add_standins,
     environment,
     environment_digest,
     EnvironmentProblem,
+    lay_out,
     python_of,
-    sdist,
-    unpack,
 )
 from compat_matrix._rows import digest, HERE, load_settings, Place, PROJECT, Row, row_digest
 
@@ -150,6 +148,7 @@ def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[
         "PYTHONPATH": os.pathsep.join(paths),
         "VIRTUAL_ENV": str(folder),
         "COMPAT_MATRIX_SIDE": side.on,
+        "COMPAT_MATRIX_SCENARIO": row.scenario,
         "COMPAT_MATRIX_LOOP": side.loop,
         "COMPAT_MATRIX_PACKAGES": json.dumps({name: str(path) for name, path in packages.items()}),
         "COMPAT_MATRIX_REPORT": str(report),
@@ -240,20 +239,19 @@ def problem_of(row: Row, code: int | None, ended: bool, tests: dict[str, Case]) 
 
 
 def run_suite(row: Row, side: Side, cache: Path) -> Result:
-    """Run the row's suite once, in a fresh copy of its sdist.
+    """Run the row's suite once, in a fresh copy of it.
 
     Raises:
         EnvironmentProblem: if the sdist or the virtual environment cannot be had.
     """
-    archive, venv = sdist(row, cache), environment(row, cache)
+    venv = environment(row, cache)
     work = cache / "work"
     work.mkdir(parents=True, exist_ok=True)
     (work / "pytest.ini").write_text("[pytest]\n")  # pytest looks for settings in no folder above
     with tempfile.TemporaryDirectory(dir=work, prefix=f"{row.name}-") as temporary:
         unpacked = Path(temporary) / "suite"
         unpacked.mkdir()
-        folder = unpack(archive, unpacked) / row.directory
-        add_standins(row, folder)
+        folder = lay_out(row, unpacked, cache)
         report, output = Path(temporary) / "report.jsonl", Path(temporary) / "output.txt"
         command = suite_command(row, side, venv)
         env = suite_environment(row, side, venv, report)
