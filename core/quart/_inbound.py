@@ -2,7 +2,8 @@
 
 Nothing is received ahead, and no task is made, until a handler has waited for something else for
 `WATCH_AFTER` seconds. From then on the client's leaving must be noticed, so a task receives ahead,
-up to `AHEAD` bytes, and cancels the handler when the client is gone.
+up to `AHEAD` bytes, and cancels the handler when the client is gone. `_inbound_trio.py` does the
+same under Trio.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, cast, TypeVar
-
-from ._mailbox import in_trio
 
 T = TypeVar("T")
 Message = Any
@@ -27,9 +26,13 @@ _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 class Inbound:
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
+    #: What the server raised when it was received from ahead; from then on only.
+    _failure: Exception
+
     __slots__ = (
         "_ahead",
         "_changed",
+        "_failure",
         "_handler",
         "_late",
         "_receive",
@@ -45,10 +48,11 @@ class Inbound:
         self._receive = receive
         self._ahead: deque[Message] = deque()
         self._size = 0
-        self._changed: asyncio.Event | None = None
-        self._watcher: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._handler: asyncio.Task[Any] | None = None
+        self._changed: Any = None
+        self._watcher: Any = None
+        self._timer: Any = None
+        #: The task of the handler, once it has waited for something.
+        self._handler: Any = None
         self._late = False
         self.receiving = False
         #: The disconnect message, once it came.
@@ -81,15 +85,20 @@ class Inbound:
     def _leave(self, message: Message, beside: bool) -> None:
         """Note the disconnect; tell the handler, unless it is told by what it is asking for."""
         self.gone = message
-        if beside and self._handler is not None and not self._handler.done():
+        if beside:
+            self._end_handler()
+
+    def _end_handler(self) -> None:
+        if self._handler is not None and not self._handler.done():
             self.cancelled = True
             self._handler.cancel()
 
     async def _receive_watched(self) -> Message:
-        assert self._changed is not None
         while not self._ahead:
             if self.gone is not None:
                 return self.gone
+            if hasattr(self, "_failure"):
+                raise self._failure
             self._changed.clear()
             # A handler that leaves it to a task of its own to receive is not told by that.
             self.receiving = not self._is_beside()
@@ -119,12 +128,17 @@ class Inbound:
             self._watcher = asyncio.get_running_loop().create_task(self._run_ahead())
 
     async def _run_ahead(self) -> None:
-        assert self._changed is not None
         while True:
             while self._size >= AHEAD:
                 self._changed.clear()
                 await self._changed.wait()
-            message = await self._receive()
+            try:
+                message = await self._receive()
+            except Exception as error:
+                # For who asks for the next message to see.
+                self._failure = error
+                self._changed.set()
+                return
             if message["type"] in _DISCONNECTS:
                 break
             self._ahead.append(message)
@@ -139,8 +153,6 @@ class Inbound:
 
         Returns None if it was cancelled for that.
         """
-        if in_trio():
-            return await work
         # Stepped by hand, so that watching costs nothing if it never suspends.
         try:
             future = work.send(None)

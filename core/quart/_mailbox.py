@@ -5,7 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
 from typing import Any, Protocol
+
+#: Seconds that what runs at the end of a connection may take after a cancellation.
+CLEANUP = 5.0
 
 
 class Mailbox(Protocol):
@@ -86,6 +96,34 @@ def in_trio() -> bool:
     """Whether this code runs in a Trio task."""
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def shielded() -> AbstractContextManager[object]:
+    """Let what runs at the end wait, though its task is cancelled, for up to `CLEANUP` seconds.
+
+    Trio raises a cancellation again at each wait. asyncio does so once, so nothing is to be done.
+    """
+    if not in_trio():
+        return nullcontext()
+    trio: Any = sys.modules["trio"]
+    shield: AbstractContextManager[object] = trio.CancelScope(
+        shield=True, deadline=trio.current_time() + CLEANUP
+    )
+    return shield
+
+
+def time_limit(seconds: float) -> AbstractAsyncContextManager[Any]:
+    """Raise TimeoutError in a block that takes longer."""
+    return _trio_time_limit(seconds) if in_trio() else asyncio.timeout(seconds)
+
+
+@asynccontextmanager
+async def _trio_time_limit(seconds: float) -> AsyncIterator[None]:
+    trio: Any = sys.modules["trio"]
+    with trio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise TimeoutError(f"Not done within {seconds} seconds.")
 
 
 def make_event() -> Any:

@@ -19,6 +19,7 @@ from werkzeug.routing import RoutingException
 from . import _session
 from ._flask import find_error_handler, mark_served
 from ._kind import REQUEST
+from ._mailbox import shielded
 from .signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down
 from .wrappers.base import ClientDisconnectedError
 from .wrappers.request import Request
@@ -93,7 +94,8 @@ async def _in_place(ctx: AppContext) -> Any:
             if not _is_stray(error):
                 if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
                     # The client left or the server stops. Who set something up wants to clean up.
-                    await finalize(app, ctx, None, from_error_handler=True)
+                    with shielded():
+                        await finalize(app, ctx, None, from_error_handler=True)
                 raise
             response = await steps.handle_exception(app, ctx, error)
         return response
@@ -104,7 +106,11 @@ async def _in_place(ctx: AppContext) -> Any:
         closing = cast(Any, ctx.connection).scope.get("quart.closing")
         if closing is not None:
             closing(ctx, response)
-        await close_context(app, ctx, raised)
+        if raised is None or isinstance(raised, Exception):
+            await close_context(app, ctx, raised)
+        else:
+            with shielded():
+                await close_context(app, ctx, raised)
 
 
 def _is_stray(error: BaseException) -> bool:
@@ -210,14 +216,15 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
         if result is None:
             result = await steps.dispatch(app, ctx)
     except Exception as error:
-        if not kind.must_answer and _only_says_gone(error):
+        if not kind.must_answer and only_says_gone(error):
             result = None  # The ordinary end of a websocket.
         else:
             result = await steps.handle_user_exception(app, ctx, error)
     return await steps.finalize(app, ctx, result)
 
 
-def _only_says_gone(error: Exception) -> bool:
+def only_says_gone(error: Exception) -> bool:
+    """Whether nothing else is wrong than that the client has left."""
     if isinstance(error, ExceptionGroup):  # That of a task group in the handler.
         return error.split(ClientDisconnectedError)[1] is None
     return isinstance(error, ClientDisconnectedError)

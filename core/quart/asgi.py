@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError
 
 from ._inbound import Inbound
-from ._mailbox import in_trio
+from ._mailbox import in_trio, time_limit
 from ._outbound import (
     chunks_of,
     close_response,
@@ -53,6 +53,12 @@ def path_within_root(scope: Any) -> str | None:
     return None
 
 
+def _trio_inbound() -> type[Inbound]:
+    from ._inbound_trio import TrioInbound
+
+    return TrioInbound
+
+
 class _Connection:
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
@@ -66,7 +72,7 @@ class _Connection:
         self.scope = scope
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        inbound = Inbound(receive)
+        inbound = (_trio_inbound() if in_trio() else Inbound)(receive)
         work = self._serve(inbound, send)
         # Behind a WSGI call nobody can leave.
         watched = work if self.scope.get("quart.undisturbed") else inbound.watched(work)
@@ -128,8 +134,7 @@ class _Connection:
         seconds = getattr(response, "timeout", Ellipsis)
         if seconds is Ellipsis:
             seconds = self.app.config.get("RESPONSE_TIMEOUT")
-        # Under Trio, which has its own timeouts, this one would raise.
-        timeout = nullcontext() if seconds is None or in_trio() else asyncio.timeout(seconds)
+        timeout = nullcontext() if seconds is None else time_limit(seconds)
         async with timeout, aclosing(chunks_of(ctx, response)) as chunks:
             async for chunk in chunks:
                 data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from . import _strategy, _worker
 from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
 from ._kind import Kind, REQUEST, WEBSOCKET
+from ._mailbox import shielded
 from .globals import _cv_app
 from .routing import static_rule_for
 
@@ -249,7 +250,8 @@ class AppContext:
 
         if exc is _UNSET:
             exc = sys.exc_info()[1]
-        await _pipeline.close_context(self.app, self, exc)
+        with shielded():
+            await _pipeline.close_context(self.app, self, exc)
         if not self._tokens:
             self.release()
 

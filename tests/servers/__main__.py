@@ -54,7 +54,8 @@ class Table:
     def _cell(self, serving: Serving, question: Question) -> str:
         key = serving.name, str(question)
         if difference := DIFFERENCES.get(key):
-            return self._note(f"{serving.needs[0].capitalize()} {difference.why}")
+            whose = difference.whose or serving.needs[0]
+            return self._note(f"{whose.capitalize()} {difference.why}")
         if gap := GAPS.get(key):
             return self._note(f"Not yet: {gap}")
         return "✓" if self._outcomes.get((serving.name, question.name)) == "passed" else "?"

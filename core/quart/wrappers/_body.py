@@ -9,21 +9,18 @@ The invariant: what counts against the limit is what has arrived, read or not.
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import types
 from collections import deque
 from collections.abc import Awaitable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .._mailbox import in_trio, make_event
+from .._mailbox import make_event, time_limit
 from .base import ClientDisconnectedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from .base import Receive
 
@@ -227,21 +224,8 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
         first = next(steps)
     except StopIteration as stop:
         return cast(T, stop.value)
-    async with _time_limit(seconds):
+    async with time_limit(seconds):
         return cast(T, await _resume(steps, first))
-
-
-def _time_limit(seconds: float) -> AbstractAsyncContextManager[Any]:
-    return _trio_time_limit(seconds) if in_trio() else asyncio.timeout(seconds)
-
-
-@asynccontextmanager
-async def _trio_time_limit(seconds: float) -> AsyncIterator[None]:
-    trio: Any = sys.modules["trio"]
-    with trio.move_on_after(seconds) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise TimeoutError(f"Nothing came within {seconds} seconds.")
 
 
 @types.coroutine

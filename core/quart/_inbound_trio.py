@@ -1,0 +1,90 @@
+"""What a client sends, under Trio: who watches for its leaving is a task of a nursery there."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import trio
+
+from . import _inbound
+from ._inbound import Inbound
+from ._pipeline import only_says_gone
+
+T = TypeVar("T")
+
+
+class _Event:
+    """Trio's event, which can be cleared as asyncio's can: who waits for it already goes on so."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def clear(self) -> None:
+        if self._event.is_set():
+            self._event = trio.Event()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class TrioInbound(Inbound):
+    """An ASGI ``receive`` that can look ahead for a disconnect, under Trio."""
+
+    __slots__ = ("_nursery",)
+
+    _nursery: trio.Nursery
+
+    def _is_beside(self) -> bool:
+        return self._handler is not None and trio.lowlevel.current_task() is not self._handler
+
+    def _end_handler(self) -> None:
+        self.cancelled = True
+        self._nursery.cancel_scope.cancel()
+
+    def _watch_later(self) -> None:
+        if self._timer is None and self._watcher is None and self.gone is None:
+            self._timer = True
+            self._nursery.start_soon(self._watch_in_time)
+
+    async def _watch_in_time(self) -> None:
+        await trio.sleep(_inbound.WATCH_AFTER)
+        self._timer = None
+        if self.receiving:
+            self._late = True
+        else:
+            self._changed, self._watcher = _Event(), trio.lowlevel.current_task()
+            await self._run_ahead()
+
+    async def watched(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Run *work*; cancel it if the client leaves while it waits for something else.
+
+        Returns None if it was cancelled for that.
+        """
+        try:
+            return await self._watched_in_nursery(work)
+        except ExceptionGroup as error:
+            # Tasks of the handler's own may have been told by what they were asking for.
+            if self.cancelled and only_says_gone(error):
+                return None
+            raise
+
+    async def _watched_in_nursery(self, work: Coroutine[Any, Any, T]) -> T | None:
+        result, failure = None, None
+        self._handler = trio.lowlevel.current_task()
+        async with trio.open_nursery() as self._nursery:
+            self._watch_later()
+            try:
+                result = await work
+            except Exception as error:
+                # Not for the nursery, which would raise a group of it.
+                failure = error
+            self._nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return result

@@ -1,0 +1,313 @@
+"""The core under Trio: a client's leaving ends what it asked for, as it does under asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import trio
+
+from quart import _inbound, Quart, request, Response, stream_with_context, websocket
+from quart.wrappers.base import ClientDisconnectedError
+
+from .driver import hook, Message, route, scope_for
+
+LIMIT = 10.0
+GONE = {"request": {"type": "http.disconnect"}, "websocket": {"type": "websocket.disconnect"}}
+CONNECT = {"request": {"type": "http.request"}, "websocket": {"type": "websocket.connect"}}
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch for a disconnect soon."""
+    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001)
+
+
+class Client:
+    """The client's end of one connection."""
+
+    def __init__(self) -> None:
+        self._say, self._says = trio.open_memory_channel[Message](10_000)
+        self.messages: list[Message] = []
+        self.taken = 0
+        self.sent = trio.Event()
+
+    def say(self, *messages: Message) -> None:
+        for message in messages:
+            self._say.send_nowait(message)
+
+    async def receive(self) -> Message:
+        message = await self._says.receive()
+        self.taken += 1
+        return message
+
+    async def send(self, message: Message) -> None:
+        await trio.lowlevel.checkpoint()
+        self.messages.append(message)
+        self.sent.set()
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.messages)
+
+
+def serve(app: Quart, kind: str, talk: Callable[[Client], Any], **values: Any) -> Client:
+    """Handle a connection of *kind* from a client that says what *talk* has it say."""
+
+    async def main() -> Client:
+        client = Client()
+        scope = scope_for("http" if kind == "request" else kind, **values)
+        with trio.fail_after(LIMIT):
+            async with trio.open_nursery() as nursery:
+                client.say(CONNECT[kind])
+                nursery.start_soon(talk, client)
+                # Here, as a nursery would raise a group of what this raises.
+                await app(scope, client.receive, client.send)
+        return client
+
+    return trio.run(main)
+
+
+def leaving(kind: str) -> Callable[[Client], Any]:
+    async def leave(client: Client) -> None:
+        await trio.sleep(0.01)
+        client.say(GONE[kind])
+
+    return leave
+
+
+async def silence(client: Client) -> None:
+    """Say nothing, and stay."""
+
+
+def test_a_waiting_handler_ends_when_the_client_leaves(app: Quart, kind: str) -> None:
+    log = []
+
+    @route(app, kind)
+    async def view() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            log.append("ended")
+
+    assert b"500" not in serve(app, kind, leaving(kind)).body
+    assert log == ["ended"]
+
+
+def test_what_follows_may_wait_though_the_handler_was_ended(app: Quart, kind: str) -> None:
+    """Trio raises a cancellation at each wait; what cleans up is shielded."""
+    log = []
+
+    @route(app, kind)
+    async def view() -> None:
+        await trio.sleep_forever()
+
+    @app.after_websocket
+    async def after(response: Any) -> Any:
+        await trio.sleep(0.001)
+        log.append("after")
+        return response
+
+    @hook(app, "teardown", kind)
+    async def teardown(error: BaseException | None) -> None:
+        await trio.sleep(0.001)
+        log.append(f"teardown {type(error).__name__}")
+
+    @app.teardown_appcontext
+    async def end(error: BaseException | None) -> None:
+        await trio.sleep(0.001)
+        log.append("end")
+
+    serve(app, kind, leaving(kind))
+
+    assert log == [*(["after"] if kind == "websocket" else []), "teardown Cancelled", "end"]
+
+
+def test_an_endless_stream_ends_when_the_client_leaves(app: Quart) -> None:
+    log = []
+
+    @app.route("/")
+    async def view() -> Response:
+        @stream_with_context
+        async def stream() -> AsyncIterator[str]:
+            try:
+                while True:
+                    yield f"tick {request.path}"
+                    await trio.sleep(0.001)
+            finally:
+                log.append("stream")
+
+        response = Response(stream())
+        response.timeout = None
+        return response
+
+    @app.teardown_request
+    async def teardown(error: BaseException | None) -> None:
+        await trio.sleep(0.001)
+        log.append("teardown")
+
+    client = serve(app, "request", leaving("request"))
+
+    assert b"tick /" in client.body
+    assert log == ["stream", "teardown"]
+
+
+def test_the_time_for_a_response_is_limited(app: Quart) -> None:
+    app.config["RESPONSE_TIMEOUT"] = 0.01
+
+    @app.route("/")
+    async def view() -> Any:
+        async def stream() -> AsyncIterator[str]:
+            yield "x"
+            await trio.sleep_forever()
+
+        return stream()
+
+    with pytest.RaisesGroup(TimeoutError):
+        serve(app, "request", silence)
+
+
+def test_a_handler_that_receives_is_told(app: Quart) -> None:
+    got = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        try:
+            while True:
+                got.append(await websocket.receive())
+        except ClientDisconnectedError as gone:
+            got.append(str(gone.close_code))
+
+    async def talk(client: Client) -> None:
+        for number in range(3):
+            await trio.sleep(0.01)
+            client.say({"type": "websocket.receive", "text": str(number)})
+        client.say({**GONE["websocket"], "code": 4001})
+
+    serve(app, "websocket", talk)
+
+    assert got == ["0", "1", "2", "4001"]
+
+
+def test_a_handler_that_lets_a_task_receive_ends_when_the_client_leaves(app: Quart) -> None:
+    log = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        async def reader() -> None:
+            while True:
+                log.append(await websocket.receive())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(reader)
+            try:
+                await trio.sleep_forever()
+            finally:
+                log.append("ended")
+
+    async def talk(client: Client) -> None:
+        client.say({"type": "websocket.receive", "text": "hello"})
+        await leaving("websocket")(client)
+
+    serve(app, "websocket", talk)
+
+    assert log == ["hello", "ended"]
+
+
+def test_receiving_ahead_is_bounded_and_loses_nothing(app: Quart) -> None:
+    taken = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        await websocket.accept()
+        await trio.sleep(0.03)
+        taken.append(client_of[0].taken)
+        await websocket.send("x".join([str(await websocket.receive()) for _ in range(2000)]))
+
+    client_of: list[Client] = []
+
+    async def talk(client: Client) -> None:
+        client_of.append(client)
+        client.say(*[{"type": "websocket.receive", "text": str(n)} for n in range(2000)])
+
+    client = serve(app, "websocket", talk)
+
+    assert 1 < taken[0] < 300
+    (sent,) = [m["text"] for m in client.messages if m["type"] == "websocket.send"]
+    assert sent == "x".join(map(str, range(2000)))
+
+
+def test_an_error_is_raised_as_it_is(app: Quart, kind: str) -> None:
+    """Not in a group, though there is a nursery."""
+    app.testing = True
+
+    @route(app, kind)
+    async def view() -> None:
+        await trio.sleep(0.01)
+        raise ZeroDivisionError("on purpose")
+
+    with pytest.RaisesGroup(pytest.RaisesExc(ZeroDivisionError, match="on purpose")):
+        serve(app, kind, silence)
+
+
+def test_the_server_can_cancel_a_handler(app: Quart, kind: str) -> None:
+    log = []
+
+    @route(app, kind)
+    async def view() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            log.append("ended")
+
+    async def main() -> bool:
+        client = Client()
+        client.say(CONNECT[kind])
+        scope = scope_for("http" if kind == "request" else kind)
+        with trio.move_on_after(0.02) as limit:
+            await app(scope, client.receive, client.send)
+        return limit.cancelled_caught
+
+    assert trio.run(main)
+    assert log == ["ended"]
+
+
+def test_a_short_request_is_answered(app: Quart, kind: str, colour: str) -> None:
+    def plain() -> str:
+        return "hello"
+
+    async def asynchronous() -> str:
+        return "hello"
+
+    route(app, kind)(plain if colour == "plain" else asynchronous)
+
+    assert serve(app, kind, silence).body == b"hello"
+
+
+def test_what_the_server_raises_is_raised_to_who_receives(app: Quart) -> None:
+    app.testing = True
+
+    @app.websocket("/")
+    async def view() -> None:
+        await websocket.accept()
+        await trio.sleep(0.01)
+        with pytest.raises(OSError, match="broken"):
+            await websocket.receive()
+        await websocket.send("told")
+
+    class Broken(Client):
+        async def receive(self) -> Message:
+            message = await super().receive()
+            if message == GONE["websocket"]:
+                raise OSError("broken")
+            return message
+
+    async def main() -> list[Any]:
+        client = Broken()
+        client.say(CONNECT["websocket"], GONE["websocket"])
+        with trio.fail_after(LIMIT):
+            await app(scope_for("websocket"), client.receive, client.send)
+        return [m["text"] for m in client.messages if m["type"] == "websocket.send"]
+
+    assert trio.run(main) == ["told"]
