@@ -4,7 +4,7 @@ Those of Quart's extensions run on the core alone, then on the layer; for them t
 are the reference.
 
 Exit code 0: every row that ran is green. 1: a row is red. 2: wrong usage. 3: no row is red, but
-one could not be run.
+one could not be run. 130: it was interrupted, and the same command goes on with it.
 """
 
 from __future__ import annotations
@@ -14,51 +14,23 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 
-from compat_matrix._compare import compare, compare_with_counts, Comparison
-from compat_matrix._environment import cache_dir, EnvironmentProblem
-from compat_matrix._report import (
-    comparison_lines,
-    count_text,
-    line,
-    reference_line,
-    report_data,
-    RowReport,
-    summary,
-    why_lines,
-)
+from compat_matrix import _committed, _html
+from compat_matrix._display import display_for
+from compat_matrix._matrix import Matrix, resumable, run_all, sides
+from compat_matrix._record import Record, record_of
+from compat_matrix._report import count_text, line, RowReport, summary
 from compat_matrix._rows import choose_rows, load_rows, PLACES, Row, RowError
-from compat_matrix._run import (
-    FLASK,
-    flask_result,
-    layer_result,
-    load_result,
-    Result,
-    result_file,
-    Side,
-    suites,
-)
-
-printing = threading.Lock()
+from compat_matrix._uv import cache_dir
 
 
 def say(lines: Iterable[str]) -> None:
-    text = "\n".join(lines)
-    with printing:
-        erase = "\r\033[K" if sys.stdout.isatty() else ""
-        print(f"{erase}{text}", flush=True)  # noqa: T201 - the tool's output
-
-
-def say_running(row: Row, side: Side) -> None:
-    """On a terminal, show what was started last, until the next line takes its place."""
-    if sys.stdout.isatty():
-        with printing:
-            text = line(row, side, "runs", f"usually {row.baseline.seconds:g} s")
-            print(f"\r\033[K{text}", end="", flush=True)  # noqa: T201
+    for text in lines:
+        print(text, flush=True)  # noqa: T201 - the tool's output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,14 +42,40 @@ def parser() -> argparse.ArgumentParser:
         " COMPAT_MATRIX_CACHE moves that folder, and it may be deleted at any time.",
     )
     made.add_argument("names", nargs="*", metavar="NAME", help="rows to run (default: all)")
+    add_options_of_the_run(made)
+    add_options_of_the_output(made)
+    return made
+
+
+def add_options_of_the_run(made: argparse.ArgumentParser) -> None:
     made.add_argument("--tier", choices=["fast", "full"], help="only the rows of this tier")
     made.add_argument("--place", choices=PLACES, help="where sync code runs (default: both)")
     made.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     made.add_argument("--on", choices=["flask", "core", "layer"], help="run this side only")
     made.add_argument("--jobs", type=int, default=1, metavar="N", help="rows run at once")
-    made.add_argument("--fresh", action="store_true", help="forget the kept results on Flask")
+    made.add_argument("--fresh", action="store_true", help="forget all kept results")
+    made.add_argument(
+        "--resume",
+        action="store_true",
+        help="take each kept result that a run now would depend on nothing else for; a run that"
+        " was interrupted does so of itself",
+    )
     made.add_argument("--last", action="store_true", help="show the last results, run nothing")
+    made.add_argument(
+        "--check",
+        action="store_true",
+        help="hold against the committed results: only a row that was green and is not is red",
+    )
+
+
+def add_options_of_the_output(made: argparse.ArgumentParser) -> None:
     made.add_argument("--json", type=Path, metavar="FILE", help="write all findings to FILE")
+    made.add_argument("--html", type=Path, metavar="FILE", help="write them as a searchable page")
+    made.add_argument(
+        "--update",
+        action="store_true",
+        help="take them into the committed results, the documentation and the badge",
+    )
     made.add_argument("--list", action="store_true", help="list the rows and run nothing")
     made.add_argument(
         "--why",
@@ -86,7 +84,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="run NAME and print each differing test with its tracebacks",
     )
-    return made
 
 
 def list_rows(rows: Iterable[Row]) -> list[str]:
@@ -100,69 +97,6 @@ def list_rows(rows: Iterable[Row]) -> list[str]:
     return lines
 
 
-class Matrix:
-    """Runs rows as the options say and prints each result as it comes."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.cache = cache_dir()
-        places = [options.place] if options.place else PLACES
-        self.core = Side("core", loop=options.loop)
-        self.layer = [Side("layer", place, options.loop) for place in places]
-
-    def sides(self, row: Row) -> list[Side]:
-        """The sides that are compared with the reference."""
-        found = [self.core, *self.layer] if row.framework == "quart" else self.layer
-        return [side for side in found if self.options.on in (None, side.on)]
-
-    def run(self, row: Row) -> RowReport:
-        """Run one row; whatever keeps it from running is part of its report."""
-        report = RowReport(row)
-        try:
-            if row.framework == "flask":
-                self.run_reference(report)
-            for side in self.sides(row):
-                self.run_layer(report, side)
-        except EnvironmentProblem as problem:
-            report.problem = str(problem)
-            say([line(row, "", "BROKEN", report.problem)])
-        return report
-
-    def run_reference(self, report: RowReport) -> None:
-        say_running(report.row, FLASK)
-        if self.options.last:
-            result, just_now = self.kept(report.row, FLASK), False
-        else:
-            result, just_now = flask_result(report.row, self.cache, fresh=self.options.fresh)
-        report.reference = result
-        say([reference_line(report.row, result, remembered=not just_now)])
-        if result.problem:
-            last = "\n".join(result.output.strip().splitlines()[-15:])
-            raise EnvironmentProblem(f"on Flask {result.problem}; the last it printed:\n{last}")
-
-    def run_layer(self, report: RowReport, side: Side) -> None:
-        row = report.row
-        last = self.options.last
-        say_running(row, side)
-        result = self.kept(row, side) if last else layer_result(row, side, self.cache)
-        found = self.compare(report, side, result)
-        report.layers.append((side, result, found))
-        say(comparison_lines(row, side, result, found))
-        if row.name in self.options.why and not found.green:
-            say(why_lines(row, side, result, found))
-
-    def kept(self, row: Row, side: Side) -> Result:
-        kept = load_result(result_file(row, side, self.cache))
-        if kept is None:
-            raise EnvironmentProblem(f"no kept result on {side}; run it without --last first")
-        return kept
-
-    def compare(self, report: RowReport, side: Side, result: Result) -> Comparison:
-        if report.reference is None:
-            return compare_with_counts(report.row, side.place, result)
-        return compare(report.row, side.place, report.reference, result)
-
-
 def check(options: argparse.Namespace) -> None:
     if options.loop == "uvloop" and sys.version_info >= (3, 14):
         raise RowError(
@@ -171,28 +105,58 @@ def check(options: argparse.Namespace) -> None:
         )
     if options.jobs < 1:
         raise RowError(f"--jobs is {options.jobs}; it needs at least 1")
+    if options.fresh and (options.resume or options.last):
+        raise RowError("--fresh forgets the results that --resume and --last take; give one")
 
 
 def run_rows(rows: Sequence[Row], options: argparse.Namespace) -> int:
-    matrix = Matrix(options)
-    with ThreadPoolExecutor(options.jobs) as pool:
-        try:
-            reports = list(pool.map(matrix.run, rows))
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # ending them takes a moment
-            pool.shutdown(wait=False, cancel_futures=True)
-            suites.stop()
-            return 130
+    suites = sum(len(sides(row, options)) + (row.framework == "flask") for row in rows)
+    try:
+        with resumable(rows, options) as since:
+            reports = run_all(rows, Matrix(options, display_for(suites), since))
+    except KeyboardInterrupt:
+        say(["interrupted; the same command goes on with what has ended, --fresh starts over"])
+        return 130
     say(summary(reports))
+    records = [record_of(report) for report in reports]
+    write_files(records, options)
+    return verdict(reports, records, options)
+
+
+def write_files(records: Sequence[Record], options: argparse.Namespace) -> None:
     if options.json:
-        data = json.dumps([report_data(report) for report in reports], indent=1)
-        options.json.write_text(data + os.linesep)
-    if any(not report.problem and not report.green for report in reports):
-        return 1
-    return 3 if any(report.problem for report in reports) else 0
+        data = json.dumps([asdict(record) for record in records], indent=1)
+        options.json.write_text(data + os.linesep, "utf-8")
+    if options.html:
+        options.html.write_text(_html.page(records), "utf-8")
+    if options.update:
+        say(_committed.update(records, load_rows()))
+
+
+def verdict(
+    reports: Sequence[RowReport], records: Sequence[Record], options: argparse.Namespace
+) -> int:
+    """The exit code."""
+    broken = any(report.problem for report in reports)
+    if options.check:
+        committed = _committed.load_committed()
+        turned = [
+            text
+            for record in records
+            for text in _committed.turned(committed.get(record.name), record)
+        ]
+        say(f"  turned: {text}" for text in turned)
+        return 1 if turned else 3 if broken else 0
+    red = any(not report.problem and not report.green for report in reports)
+    return 1 if red else 3 if broken else 0
+
+
+def end_as_interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(f"ended by signal {number}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
     made = parser()
     options = made.parse_args(arguments)
     try:
@@ -203,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         say(list_rows(rows))
         return 0
+    signal.signal(signal.SIGTERM, end_as_interrupted)  # the suites lead sessions of their own
     return run_rows(rows, options)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from compat_matrix._results import Case, Result
 from compat_matrix._rows import Counts, Place, Row
-from compat_matrix._run import Case, Result
 
 PASSES = ("passed", "xpassed")
 FAILS = ("failed", "error", "unfinished")
@@ -26,10 +26,14 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """The verdict on one row in one place; *same* counts the tests that do as on the reference."""
+    """The verdict on one row on one side.
+
+    *alike* counts the tests that pass on the reference and here, *same* all that do the same.
+    """
 
     worse: list[Difference] = field(default_factory=list)
     better: list[Difference] = field(default_factory=list)
+    alike: int = 0
     same: int = 0
     left_out: int = 0
     served: int = 0
@@ -67,6 +71,9 @@ def compare(row: Row, place: Place | None, reference: Result, layer: Result) -> 
             found.better.append(Difference(name, one, other))
         else:
             found.same += 1
+            found.alike += passes(one)
+    if not found.alike and not found.worse:
+        found.problem = found.problem or "no test passes on Flask: there is nothing to compare"
     found.notes += reference_notes(row, reference)
     return found
 
@@ -83,7 +90,7 @@ def compare_with_counts(row: Row, place: Place | None, layer: Result) -> Compari
         found.problem = found.problem or (
             f"{passed} tests passed, on the reference {row.baseline.passed} do"
         )
-    found.same = passed
+    found.alike = found.same = passed
     return found
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from compat_matrix._compare import Comparison, counts_of, Difference
+from compat_matrix._results import Result, Side
 from compat_matrix._rows import Counts, Row
-from compat_matrix._run import Result, Side
 
 SHOWN = 5  # how many differing tests a row's line is followed by
 
@@ -54,13 +52,16 @@ def difference_line(difference: Difference) -> str:
     return f"    {difference.how}: {difference.id}  {''.join(reason)[:160]}".rstrip()
 
 
-def comparison_lines(row: Row, side: Side, result: Result, found: Comparison) -> Iterator[str]:
+def comparison_lines(
+    row: Row, side: Side, result: Result, found: Comparison, *, remembered: bool = False
+) -> Iterator[str]:
     """One line with the verdict, then the first few differences."""
     parts = [count_text(counts_of(result))]
     parts += [f"{len(found.worse)} worse"] if found.worse else []
     parts += [f"{len(found.better)} better"] if found.better else []
     parts += [f"{found.left_out} left out"] if found.left_out else []
-    text = f"{', '.join(parts)}; {found.served} over ASGI  ({result.seconds:g} s)"
+    took = f"{result.seconds:g} s, remembered" if remembered else f"{result.seconds:g} s"
+    text = f"{', '.join(parts)}; {found.served} over ASGI  ({took})"
     yield line(row, side, "green" if found.green else "RED", text)
     if found.problem:
         yield f"    {found.problem}"
@@ -101,42 +102,3 @@ def summary(reports: Sequence[RowReport]) -> Iterator[str]:
         yield f"  red in {' and '.join(sides)}: python -m compat_matrix --why {report.row.name}"
     for report in broken:
         yield f"  could not run: {report.row.name}: {report.problem.splitlines()[0]}"
-
-
-def difference_data(difference: Difference) -> dict[str, Any]:
-    one, other = difference.reference, difference.layer
-    return {
-        "id": difference.id,
-        "how": difference.how,
-        "reference": one.text if one else None,
-        "layer": other.text if other else None,
-    }
-
-
-def comparison_data(side: Side, result: Result, found: Comparison) -> dict[str, Any]:
-    return {
-        "on": side.on,
-        "place": side.place,
-        "loop": side.loop,
-        "green": found.green,
-        "counts": dataclasses.asdict(counts_of(result)),
-        "served": found.served,
-        "left_out": found.left_out,
-        "problem": found.problem,
-        "notes": found.notes,
-        "worse": [difference_data(item) for item in found.worse],
-        "better": [item.id for item in found.better],
-    }
-
-
-def report_data(report: RowReport) -> dict[str, Any]:
-    """The row's findings as plain data, for ``--json``."""
-    reference = report.reference
-    return {
-        "name": report.row.name,
-        "version": report.row.version,
-        "green": report.green,
-        "problem": report.problem,
-        "reference": dataclasses.asdict(counts_of(reference)) if reference else None,
-        "layer": [comparison_data(*entry) for entry in report.layers],
-    }

@@ -1,4 +1,4 @@
-"""Running a row's suite once, on one side, and reading what its tests did."""
+"""Running a row's suite once, on one side."""
 
 from __future__ import annotations
 
@@ -10,121 +10,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
-from compat_matrix._environment import (
-    environment,
-    environment_digest,
-    EnvironmentProblem,
-    lay_out,
-    python_of,
-)
-from compat_matrix._rows import digest, HERE, load_settings, Place, PROJECT, Row, row_digest
-
-# Which outcome a test has whose phases (setup, call, teardown) had several: the first of these.
-BY_WEIGHT = ("error", "failed", "unfinished", "xfailed", "xpassed", "skipped", "passed")
+from compat_matrix._environment import environment, python_of
+from compat_matrix._results import Case, read_events, Result, result_key, Side
+from compat_matrix._rows import HERE, load_settings, PROJECT, Row
+from compat_matrix._sdist import lay_out
+from compat_matrix._uv import EnvironmentProblem
 
 # Variables of the user's shell that would change what a suite does.
 NOT_INHERITED = ("FLASK_", "QUART_", "PYTEST_", "COMPAT_MATRIX_")
 NOT_INHERITED_NAMES = {"PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME", "VIRTUAL_ENV"}
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What a suite runs on: Flask itself, the core alone, or the layer in one place.
-
-    The last two run on one event loop; the core alone is for the suites of Quart's extensions.
-    """
-
-    on: Literal["flask", "core", "layer"]
-    place: Place | None = None
-    loop: str = "asyncio"
-
-    def __str__(self) -> str:
-        name = self.place or self.on
-        return name if self.loop == "asyncio" else f"{name}+{self.loop}"
-
-
-FLASK = Side("flask")
-
-
-@dataclass(slots=True)
-class Case:
-    """What one test did; *served* counts the connections it sent through the ASGI entry."""
-
-    id: str
-    outcome: str = "unfinished"
-    text: str = ""
-    seconds: float = 0.0
-    served: int = 0
-
-
-@dataclass(slots=True)
-class Result:
-    """What one run of a suite gave."""
-
-    tests: dict[str, Case] = field(default_factory=dict)
-    seconds: float = 0.0
-    problem: str = ""  # why the run did not come to its end by itself, if it did not
-    output: str = ""  # the last that pytest printed
-    command: str = ""
-
-    def counts(self) -> Counter[str]:
-        return Counter(test.outcome for test in self.tests.values())
-
-    @property
-    def served(self) -> int:
-        """How many tests sent at least one connection through the layer's ASGI entry."""
-        return sum(test.served > 0 for test in self.tests.values())
-
-
-# --- reading the plugin's report -----------------------------------------------------------------
-
-
-def heavier(one: str, other: str) -> str:
-    return min(one, other, key=BY_WEIGHT.index)
-
-
-def read_events(lines: Iterable[str]) -> tuple[dict[str, Case], bool]:
-    """Read the plugin's lines: the tests, and whether the session came to its end."""
-    tests: dict[str, Case] = {}
-    phases: dict[str, str] = {}
-    ended = False
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # the last line of a process that was killed while it wrote
-        ended = ended or event["event"] == "end"
-        if "id" in event:
-            read_event(event, tests, phases)
-    return tests, ended
-
-
-def read_event(event: dict[str, Any], tests: dict[str, Case], phases: dict[str, str]) -> None:
-    test = tests.setdefault(event["id"], Case(event["id"]))
-    match event["event"]:
-        case "phase":
-            outcome = event["outcome"]
-            if outcome == "failed" and event["when"] != "call":
-                outcome = "error"
-            phases[test.id] = heavier(phases.get(test.id, "passed"), outcome)
-            test.text = "\n".join(filter(None, [test.text, event["text"]]))
-            test.seconds += event["seconds"]
-            test.served = event["served"]
-        case "finish":
-            test.outcome = phases.pop(test.id, "unfinished")
-            test.served = event["served"]
-        case "collect":
-            test.outcome, test.text = "error", event["text"]
-
-
-# --- running -------------------------------------------------------------------------------------
 
 
 def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[str, str]:
@@ -238,13 +136,18 @@ def problem_of(row: Row, code: int | None, ended: bool, tests: dict[str, Case]) 
     return ""
 
 
-def run_suite(row: Row, side: Side, cache: Path) -> Result:
+def run_suite(
+    row: Row, side: Side, cache: Path, watch: Callable[[Path], object] = lambda report: None
+) -> Result:
     """Run the row's suite once, in a fresh copy of it.
+
+    *watch* is told, before the suite starts, which file its tests will be reported in.
 
     Raises:
         EnvironmentProblem: if the sdist or the virtual environment cannot be had.
     """
     venv = environment(row, cache)
+    key = result_key(row, side)
     work = cache / "work"
     work.mkdir(parents=True, exist_ok=True)
     (work / "pytest.ini").write_text("[pytest]\n")  # pytest looks for settings in no folder above
@@ -255,56 +158,21 @@ def run_suite(row: Row, side: Side, cache: Path) -> Result:
         report, output = Path(temporary) / "report.jsonl", Path(temporary) / "output.txt"
         command = suite_command(row, side, venv)
         env = suite_environment(row, side, venv, report)
+        watch(report)
         started = time.monotonic()
         code = suites.run(command, folder, env, row.timeout, output)
         seconds = time.monotonic() - started
         text = output.read_text(errors="replace")
         lines = report.read_text(errors="replace").splitlines() if report.exists() else []
     tests, ended = read_events(lines)
-    problem = problem_of(row, code, ended, tests)
-    return Result(tests, round(seconds, 1), problem, text[-6000:], " ".join(command))
-
-
-# --- keeping results -----------------------------------------------------------------------------
-
-
-def result_file(row: Row, side: Side, cache: Path) -> Path:
-    """Where the result of a run is kept; a Flask result is found again only by the same row."""
-    if side.on != "flask":
-        return cache / "results" / f"{row.name}-{side}.json"
-    plugin = (HERE / "_plugin.py").read_text()
-    key = digest([row_digest(row), environment_digest(row, load_settings()), plugin])
-    return cache / "results" / f"{row.name}-flask-{key}.json"
-
-
-def save_result(result: Result, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(result)))
-
-
-def load_result(path: Path) -> Result | None:
-    try:
-        data = json.loads(path.read_text())
-        tests = {name: Case(**test) for name, test in data.pop("tests").items()}
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-        return None
-    return Result(tests=tests, **data)
-
-
-def flask_result(row: Row, cache: Path, *, fresh: bool = False) -> tuple[Result, bool]:
-    """The row's result on Flask, and whether it was run just now rather than remembered."""
-    path = result_file(row, FLASK, cache)
-    kept = None if fresh else load_result(path)
-    if kept is not None:
-        return kept, False
-    result = run_suite(row, FLASK, cache)
-    if not result.problem:
-        save_result(result, path)
-    return result, True
-
-
-def layer_result(row: Row, side: Side, cache: Path) -> Result:
-    """Run the row on the layer, or on the core, and keep the result for ``--last``."""
-    result = run_suite(row, side, cache)
-    save_result(result, result_file(row, side, cache))
-    return result
+    if key != result_key(row, side):
+        key = ""  # the source was changed meanwhile: nobody can say what the suite ran on
+    return Result(
+        tests,
+        round(seconds, 1),
+        problem_of(row, code, ended, tests),
+        text[-6000:],
+        " ".join(command),
+        key,
+        time.time(),
+    )

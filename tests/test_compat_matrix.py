@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from compat_matrix import __main__ as tool, _environment, _report, _run
+from compat_matrix import __main__ as tool, _environment, _matrix, _report, _results, _run, _sdist
 from compat_matrix._compare import compare, compare_with_counts
-from compat_matrix._environment import EnvironmentProblem
+from compat_matrix._results import Case, FLASK, read_events, Result, Side
 from compat_matrix._rows import (
     choose_rows,
     Counts,
@@ -29,7 +29,8 @@ from compat_matrix._rows import (
     row_digest,
     RowError,
 )
-from compat_matrix._run import Case, FLASK, read_events, Result, run_suite, Side
+from compat_matrix._run import run_suite
+from compat_matrix._uv import EnvironmentProblem
 
 LAYER = Side("layer", "thread")
 
@@ -262,7 +263,7 @@ def sample(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     with tarfile.open(archive, "w:gz") as file:
         file.add(tmp_path / "sample-1.0", "sample-1.0")
     monkeypatch.setattr(_run, "PROJECT", tmp_path)
-    monkeypatch.setattr(_environment, "sdist", lambda row, cache: archive)
+    monkeypatch.setattr(_sdist, "sdist", lambda row, cache: archive)
     monkeypatch.setattr(_run, "environment", lambda row, cache: tmp_path)
     monkeypatch.setattr(_run, "python_of", lambda folder: Path(sys.executable))
     arguments = ("tests", "-p", "no:cacheprovider")
@@ -291,10 +292,10 @@ def test_a_suite_runs_on_both_sides(sample: Callable[..., Row], tmp_path: Path) 
 def test_a_suite_that_hangs_is_ended_at_its_limit(
     sample: Callable[..., Row], tmp_path: Path
 ) -> None:
-    row = dataclasses.replace(sample(timeout=3.0, environment={"SIDE": "flask"}), test_timeout=60.0)
+    row = dataclasses.replace(sample(timeout=8.0, environment={"SIDE": "flask"}), test_timeout=60.0)
     ran = run_suite(row, FLASK, tmp_path / "cache")
     assert "it hung in tests/test_it.py::test_waits" in ran.problem
-    assert "limit of 3 s" in ran.problem
+    assert "limit of 8 s" in ran.problem
     assert "in test_waits" in ran.output  # the stack it hung in
     assert ran.tests["tests/test_it.py::test_passes"].outcome == "passed"
 
@@ -314,10 +315,10 @@ def test_side():
 def test_a_quart_row_runs_on_the_core_alone_first() -> None:
     options = tool.parser().parse_args([])
     row = make_row(framework="quart")
-    assert [str(side) for side in tool.Matrix(options).sides(row)] == ["core", "loop", "thread"]
+    assert [str(side) for side in _matrix.sides(row, options)] == ["core", "loop", "thread"]
     options.on = "core"
-    assert [str(side) for side in tool.Matrix(options).sides(row)] == ["core"]
-    assert tool.Matrix(options).sides(make_row()) == []
+    assert [str(side) for side in _matrix.sides(row, options)] == ["core"]
+    assert _matrix.sides(make_row(), options) == []
 
 
 @pytest.mark.parametrize("suite", [CORE_SUITE])
@@ -373,19 +374,19 @@ def test_stand_in_never_replaces_a_file_of_the_suite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = load_rows()["flask-restful"]
-    _environment.add_standins(row, tmp_path)
+    _sdist.add_standins(row, tmp_path)
     assert (tmp_path / "tests" / "conftest.py").exists()
     with pytest.raises(EnvironmentProblem, match="would replace a file of the suite"):
-        _environment.add_standins(row, tmp_path)
+        _sdist.add_standins(row, tmp_path)
 
 
 def test_sdist_with_another_hash_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_environment, "locate_sdist", lambda row: "https://host/sample-1.0.tar.gz")
-    monkeypatch.setattr(_environment, "download", lambda url, target: target.write_bytes(b"other"))
+    monkeypatch.setattr(_sdist, "locate_sdist", lambda row: "https://host/sample-1.0.tar.gz")
+    monkeypatch.setattr(_sdist, "download", lambda url, target: target.write_bytes(b"other"))
     with pytest.raises(EnvironmentProblem, match="the row expects 0000"):
-        _environment.sdist(make_row(), tmp_path)
+        _sdist.sdist(make_row(), tmp_path)
     assert not list((tmp_path / "sdists").iterdir())
 
 
@@ -414,7 +415,7 @@ def run_tool(
     monkeypatch.setattr(tool, "load_rows", lambda: {"sample": make_row()})
 
     def run(flask: Result | EnvironmentProblem, layer: Result) -> tuple[int, dict[str, object]]:
-        def on_flask(row: Row, side: Side, cache: Path) -> Result:
+        def on_flask(row: Row, side: Side, cache: Path, watch: object) -> Result:
             given = flask if side.on == "flask" else layer
             if isinstance(given, EnvironmentProblem):
                 raise given
@@ -461,7 +462,7 @@ def test_row_that_cannot_run_exits_3(run_tool: RunTool, capsys: pytest.CaptureFi
 def test_suite_that_hangs_on_flask_is_not_compared(run_tool: RunTool) -> None:
     code, data = run_tool(result("it hung in a", a="unfinished"), result(a="passed"))
     assert code == 3
-    assert data["layer"] == []
+    assert data["sides"] == {}
 
 
 def test_unknown_name_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -480,11 +481,11 @@ def test_list_names_every_row(capsys: pytest.CaptureFixture[str]) -> None:
 def test_results_survive_being_kept(tmp_path: Path) -> None:
     kept = Result({"a": Case("a", "failed", "text", 1.5, 2)}, 3.0, "problem", "output", "command")
     path = tmp_path / "results" / "x.json"
-    _run.save_result(kept, path)
-    assert _run.load_result(path) == kept
+    _results.save_result(kept, path)
+    assert _results.load_result(path) == kept
     path.write_text("{}")
-    assert _run.load_result(path) is None
-    assert _run.load_result(tmp_path / "none.json") is None
+    assert _results.load_result(path) is None
+    assert _results.load_result(tmp_path / "none.json") is None
 
 
 def test_long_list_of_differences_is_cut() -> None:

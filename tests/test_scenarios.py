@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from compat_matrix import _environment, _run
+from compat_matrix import _run, _sdist
+from compat_matrix._results import FLASK, Side
 from compat_matrix._rows import load_rows, parse_row, row_digest, RowError, SCENARIOS
-from compat_matrix._run import FLASK, run_suite, Side
+from compat_matrix._run import run_suite
 from compat_matrix.scenarios._client import Answer, Client, difference
 from compat_matrix.scenarios._exchange import (
     ALWAYS,
@@ -194,7 +195,7 @@ def test_flask_and_the_layer_answer_alike(
     """The row of Flask itself, in this Python's own environment."""
     monkeypatch.setattr(_run, "environment", lambda row, cache: tmp_path)
     monkeypatch.setattr(_run, "python_of", lambda folder: Path(sys.executable))
-    monkeypatch.setattr(_environment, "sdist", lambda row, cache: pytest.fail("it has none"))
+    monkeypatch.setattr(_sdist, "sdist", lambda row, cache: pytest.fail("it has none"))
     row = dataclasses.replace(ROWS["flask-itself"], arguments=("-p", "no:cacheprovider"))
     ran = run_suite(row, side, tmp_path / "cache")
     assert ran.problem == ""

@@ -1,0 +1,107 @@
+"""The committed results: one JSON file for each row, the docs page's table and the badge."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from compat_matrix._badge import badge
+from compat_matrix._record import Record
+from compat_matrix._rows import HERE, PROJECT, Row
+from compat_matrix._table import tables
+
+RESULTS = HERE / "results"
+PAGE = PROJECT / "docs" / "matrix.md"
+BADGE = PROJECT / "docs" / "matrix.svg"
+START, END = "<!-- matrix:start -->", "<!-- matrix:end -->"
+
+# Fewer tests that pass on both sides than this share of the committed ones, and a row has turned,
+# although none of them differs: the suite did not run as it did. Not 1, since some tests need a
+# service or are unsteady on Flask, too.
+ENOUGH = 0.9
+
+
+def load_committed() -> dict[str, Record]:
+    paths = sorted(RESULTS.glob("*.json"))
+    return {path.stem: Record.parse(json.loads(path.read_text("utf-8"))) for path in paths}
+
+
+def as_json(record: Record) -> str:
+    return json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n"
+
+
+def merge(old: Record | None, new: Record) -> Record:
+    """*new* with the sides that only *old* has, if both are about the same state of the row."""
+    if old is None or old.state != new.state:
+        return new
+    merged = old.sides | new.sides
+    return replace(new, sides=merged, green=all(side.green for side in merged.values()))
+
+
+def why_not(record: Record) -> str:
+    """Why *record* may not be committed; empty if it may."""
+    if record.problem:
+        return record.problem.splitlines()[0]
+    if not record.sides:
+        return "it was not run on the layer"
+    if any(not side.source for side in record.sides.values()):
+        return "the source has changed since it ran"
+    return ""
+
+
+def update(records: Iterable[Record], rows: Mapping[str, Row]) -> Iterator[str]:
+    """Take *records* into the committed results and yield what is to be said of that.
+
+    Results of other rows stay, those of rows that are gone go.
+    """
+    committed = load_committed()
+    RESULTS.mkdir(exist_ok=True)
+    taken = 0
+    for record in records:
+        if reason := why_not(record):
+            yield f"  not updated: {record.name}: {reason}"
+            continue
+        committed[record.name] = merge(committed.get(record.name), record)
+        (RESULTS / f"{record.name}.json").write_text(as_json(committed[record.name]), "utf-8")
+        taken += 1
+    for name in committed.keys() - rows:
+        (RESULTS / f"{name}.json").unlink()
+    write_pages([record for name, record in sorted(committed.items()) if name in rows])
+    files = ", ".join(str(path.relative_to(PROJECT)) for path in (RESULTS, PAGE, BADGE))
+    yield f"  updated {taken} rows in {files}"
+
+
+def write_pages(records: Sequence[Record]) -> None:
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(with_tables(page, records), "utf-8")
+    BADGE.write_text(badge(records), "utf-8")
+
+
+def with_tables(page: str, records: Sequence[Record]) -> str:
+    """*page* with the tables of *records* between its two marks."""
+    marked = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
+    text = "\n".join([START, "", *tables(records), "", END])
+    return marked.sub(lambda _: text, page)
+
+
+# --- has a row turned? ---------------------------------------------------------------------------
+
+
+def turned(old: Record | None, new: Record) -> list[str]:
+    """What the committed results promise of a row and a run did not show.
+
+    A side without committed results has to be green.
+    """
+    found = []
+    for name, side in new.sides.items():
+        before = old.sides.get(name) if old else None
+        if not side.green and (before is None or before.green):
+            found.append(f"{new.name} [{name}] is red, and not so in the committed results")
+        elif before and side.alike < ENOUGH * before.alike:
+            found.append(
+                f"{new.name} [{name}]: only {side.alike} tests pass here and on the reference,"
+                f" {before.alike} did in the committed results"
+            )
+    return found

@@ -1,0 +1,26 @@
+"""The results as one page: searchable, with each differing test's tracebacks, and no other file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, StrictUndefined
+
+from compat_matrix._record import Record
+from compat_matrix._report import count_text
+from compat_matrix._rows import HERE
+from compat_matrix._table import cell, days, headline, versions_text
+
+
+def page(records: Sequence[Record]) -> str:
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    template = made.from_string((HERE / "page.html").read_text("utf-8"))
+    return template.render(
+        records=records,
+        names=list(dict.fromkeys(name for record in records for name in record.sides)),
+        headline=headline(records),
+        days=days(records),
+        versions=versions_text(records),
+        cell=cell,
+        count_text=count_text,
+    )

@@ -1,0 +1,153 @@
+"""Running rows: each on its reference and on the layer, side by side, several rows at once."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from compat_matrix import _run
+from compat_matrix._compare import compare, compare_with_counts, Comparison
+from compat_matrix._display import Display
+from compat_matrix._report import comparison_lines, line, reference_line, RowReport, why_lines
+from compat_matrix._results import (
+    FLASK,
+    load_result,
+    Result,
+    result_file,
+    save_result,
+    Side,
+    usable_result,
+)
+from compat_matrix._rows import digest, PLACES, Row
+from compat_matrix._uv import cache_dir, EnvironmentProblem
+
+
+class Matrix:
+    """Runs rows as the options say and shows each result as it comes.
+
+    A result on the layer that ended after *since*, and that a run now would depend on nothing
+    else for, is taken instead of running the suite once more; results on Flask always are.
+    """
+
+    def __init__(self, options: Namespace, display: Display, since: float = math.inf) -> None:
+        self.options = options
+        self.display = display
+        self.since = since
+        self.cache = cache_dir()
+
+    def run(self, row: Row) -> RowReport:
+        """Run one row; whatever keeps it from running is part of its report."""
+        report = RowReport(row)
+        try:
+            if row.framework == "flask":
+                self.run_reference(report)
+            for side in sides(row, self.options):
+                self.run_layer(report, side)
+        except EnvironmentProblem as problem:
+            report.problem = str(problem)
+            if not _run.suites.stopped.is_set():
+                self.display.say([line(row, "", "BROKEN", report.problem)])
+        return report
+
+    def run_reference(self, report: RowReport) -> None:
+        since = math.inf if self.options.fresh else -math.inf
+        result, remembered = self.result(report.row, FLASK, since)
+        report.reference = result
+        self.display.say([reference_line(report.row, result, remembered=remembered)])
+        if result.problem:
+            last = "\n".join(result.output.strip().splitlines()[-15:])
+            raise EnvironmentProblem(f"on Flask {result.problem}; the last it printed:\n{last}")
+
+    def run_layer(self, report: RowReport, side: Side) -> None:
+        row = report.row
+        result, remembered = self.result(row, side, self.since)
+        found = compare_sides(report, side, result)
+        report.layers.append((side, result, found))
+        self.display.say(comparison_lines(row, side, result, found, remembered=remembered))
+        if row.name in self.options.why and not found.green:
+            self.display.say(why_lines(row, side, result, found))
+
+    def result(self, row: Row, side: Side, since: float) -> tuple[Result, bool]:
+        """The result of *row* on *side*, and whether it was remembered rather than run now."""
+        path = result_file(row, side, self.cache)
+        if self.options.last:
+            kept = load_result(path)
+            if kept is None:
+                raise EnvironmentProblem(f"no kept result on {side}; run it without --last first")
+            return kept, True
+        if kept := usable_result(row, side, self.cache, since):
+            return kept, True
+        with self.display.running(row, side) as running:
+            result = _run.run_suite(row, side, self.cache, running.watch)
+        save_result(result, path)
+        return result, False
+
+
+def sides(row: Row, options: Namespace) -> list[Side]:
+    """The sides that are compared with the reference."""
+    places = [options.place] if options.place else PLACES
+    found = [Side("layer", place, options.loop) for place in places]
+    if row.framework == "quart":
+        found.insert(0, Side("core", loop=options.loop))
+    return [side for side in found if options.on in (None, side.on)]
+
+
+def compare_sides(report: RowReport, side: Side, result: Result) -> Comparison:
+    if report.reference is None:
+        return compare_with_counts(report.row, side.place, result)
+    return compare(report.row, side.place, report.reference, result)
+
+
+def run_all(rows: Sequence[Row], matrix: Matrix) -> list[RowReport]:
+    """Run *rows*, as many at once as the options say.
+
+    Raises:
+        KeyboardInterrupt: if the user or the system ends the run; all suites have ended by then.
+    """
+    with ThreadPoolExecutor(matrix.options.jobs) as pool, matrix.display:
+        running = [pool.submit(matrix.run, row) for row in rows]
+        try:
+            pending = set(running)
+            while pending:
+                pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED).not_done
+                matrix.display.waiting()
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # ending them takes a moment
+            pool.shutdown(wait=False, cancel_futures=True)
+            _run.suites.stop()
+            raise
+    return [future.result() for future in running]
+
+
+# --- runs that are interrupted -------------------------------------------------------------------
+
+
+def mark_of(rows: Sequence[Row], options: Namespace) -> Path:
+    """The file that is there while these rows run on these sides."""
+    asked = [(row.name, [str(side) for side in sides(row, options)]) for row in rows]
+    return cache_dir() / "runs" / f"{digest([str(Path(__file__)), asked])}.json"
+
+
+@contextmanager
+def resumable(rows: Sequence[Row], options: Namespace) -> Iterator[float]:
+    """Leave a mark until the block has ended, and give the time from which on results hold.
+
+    That is the start of the last run of the same rows and sides if that was interrupted, by a
+    signal or by a loss of power, and now otherwise.
+    """
+    mark = mark_of(rows, options)
+    since = time.time()
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        if not options.fresh:
+            since = json.loads(mark.read_text())["since"]
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(json.dumps({"since": since}))
+    yield -math.inf if options.resume else since
+    mark.unlink(missing_ok=True)

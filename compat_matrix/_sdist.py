@@ -1,0 +1,98 @@
+"""A row's sdist: fetched, checked, unpacked, with our stand-ins for what it leaves out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tarfile
+import tomllib
+import urllib.request
+import zipfile
+from pathlib import Path
+
+from compat_matrix._rows import Row, SCENARIO_SUITE
+from compat_matrix._uv import EnvironmentProblem, run_uv
+
+
+def locate_sdist(row: Row) -> str:
+    """Ask the index, through uv, where the row's sdist is."""
+    what = f"looking up the sdist of {row.requirement}"
+    project = f"{row.project or row.name}=={row.version}"
+    command = ["pip", "compile", "--quiet", "--no-deps", "--no-header", "--format", "pylock.toml"]
+    lock = run_uv([*command, "--python", sys.executable, "-"], what, stdin=project)
+    package = tomllib.loads(lock)["packages"][0]
+    try:
+        return str(package["sdist"]["url"])
+    except KeyError:
+        raise EnvironmentProblem(
+            f"{what}: the index has no sdist of {project}, only {sorted(package)};"
+            " choose a version that has one"
+        ) from None
+
+
+def download(url: str, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.{os.getpid()}")
+    try:
+        with urllib.request.urlopen(url, timeout=180) as response, partial.open("wb") as file:
+            shutil.copyfileobj(response, file)
+    except OSError as error:
+        raise EnvironmentProblem(f"could not download {url}: {error}; try again") from error
+    partial.replace(target)
+
+
+def sdist(row: Row, cache: Path) -> Path:
+    """The row's sdist, downloaded if need be and checked against the row's hash."""
+    folder = cache / "sdists"
+    kept = sorted(folder.glob(f"{row.sdist_sha256[:16]}-*"))
+    if not kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        url = locate_sdist(row)
+        kept = [folder / f"{row.sdist_sha256[:16]}-{url.rpartition('/')[2]}"]
+        download(url, kept[0])
+    found = hashlib.sha256(kept[0].read_bytes()).hexdigest()
+    if found != row.sdist_sha256:
+        kept[0].unlink()
+        raise EnvironmentProblem(
+            f"the sdist of {row.requirement} has sha256 {found}, but the row expects"
+            f" {row.sdist_sha256}; if the row's version changed, change its sdist_sha256 too"
+        )
+    return kept[0]
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack an sdist and return its one top folder."""
+    if archive.name.endswith(".zip"):
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(folder)
+    else:
+        with tarfile.open(archive) as file:
+            file.extractall(folder, filter="data")
+    (top,) = folder.iterdir()
+    return top
+
+
+def lay_out(row: Row, folder: Path, cache: Path) -> Path:
+    """Put the row's suite into *folder* and return where it is to run."""
+    if row.scenario:
+        shutil.copy(SCENARIO_SUITE, folder)
+        return folder
+    top = unpack(sdist(row, cache), folder) / row.directory
+    add_standins(row, top)
+    return top
+
+
+def add_standins(row: Row, folder: Path) -> None:
+    """Copy our stand-ins for files that the sdist leaves out; never over one that it has."""
+    for source in row.standins.rglob("*"):
+        if not source.is_file() or "__pycache__" in source.parts:
+            continue
+        target = folder / source.relative_to(row.standins)
+        if target.exists():
+            raise EnvironmentProblem(
+                f"the stand-in {source} would replace a file of the suite; a suite runs untouched,"
+                " so remove the stand-in"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)

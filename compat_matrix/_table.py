@@ -1,0 +1,97 @@
+"""The results as Markdown tables, for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from compat_matrix._record import Record, SideRecord
+
+HEAD = {
+    "flask": ["Extension", "Version", "Pass on Flask", "`loop`", "`thread`"],
+    "quart": ["Extension", "Version", "Pass on Quart", "`core`", "`loop`", "`thread`"],
+}
+TITLES = {"flask": "Flask's extensions", "quart": "Quart's extensions"}
+SIDES = {"flask": ["loop", "thread"], "quart": ["core", "loop", "thread"]}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def tables(records: Sequence[Record]) -> Iterator[str]:
+    """The lines of the generated part of the page."""
+    yield f"{headline(records)}."
+    yield ""
+    yield f"Measured {days(records)} with {versions_text(records)}."
+    for framework, title in TITLES.items():
+        ours = [record for record in records if record.framework == framework]
+        if ours:
+            yield from ["", f"### {title}", ""]
+            yield from table(
+                [*HEAD[framework], "Sent a request", "Left out"],
+                [cells(record) for record in ours],
+            )
+    yield from ["", "### What is left out", ""]
+    yield from left_out(records)
+
+
+def headline(records: Sequence[Record]) -> str:
+    green = sum(record.green for record in records)
+    alike = sum(
+        min((side.alike for side in record.sides.values()), default=0) for record in records
+    )
+    return f"{green} of {len(records)} suites are green; {alike:,} tests pass on both sides"
+
+
+def days(records: Sequence[Record]) -> str:
+    dates = sorted(filter(None, (record.date for record in records)))
+    if not dates:
+        return "never"
+    first, last = dates[0], dates[-1]
+    return f"on {last}" if first == last else f"from {first} to {last}"
+
+
+def versions_text(records: Sequence[Record]) -> str:
+    """Each version that a row ran with, the rare ones too."""
+    names = dict.fromkeys(name for record in records for name in record.versions)
+    found = {
+        name: sorted({record.versions[name] for record in records if name in record.versions})
+        for name in names
+    }
+    shown = {"python": "Python", "flask": "Flask", "werkzeug": "Werkzeug", "platform": "on"}
+    return ", ".join(f"{shown.get(name, name)} {' and '.join(v)}" for name, v in found.items())
+
+
+def cells(record: Record) -> list[str]:
+    sides = [record.sides.get(name) for name in SIDES[record.framework]]
+    served = [side.served for side in sides if side]
+    out = [side.left_out for side in sides if side]
+    return [
+        record.name,
+        record.version,
+        str(record.reference.passed),
+        *map(cell, sides),
+        str(max(served, default=0)),
+        str(max(out, default=0) or ""),
+    ]
+
+
+def cell(side: SideRecord | None) -> str:
+    if side is None:
+        return "not measured"
+    if side.green:
+        return f"✓ {side.alike}"
+    return f"✗ {len(side.worse)} differ" if side.worse else "✗ did not end"
+
+
+def left_out(records: Sequence[Record]) -> Iterator[str]:
+    """For each row how many of its tests, of which kind, and the reason given first."""
+    for record in records:
+        for kind in dict.fromkeys(entry.kind for entry in record.left_out):
+            entries = [entry for entry in record.left_out if entry.kind == kind]
+            reasons = list(dict.fromkeys(entry.reason.strip() for entry in entries))
+            where = f" in `{entries[0].place}`" if entries[0].place else ""
+            yield f"- {record.name}, {len(entries)} ({kind}{where}): {' '.join(reasons)}"

@@ -1,0 +1,75 @@
+"""The cache folder, and uv, which fetches everything: it knows the user's index and proxy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class EnvironmentProblem(RuntimeError):
+    """A row could not be made ready to run; the message says what to do."""
+
+
+def cache_dir() -> Path:
+    """The folder of everything that can be made again (COMPAT_MATRIX_CACHE moves it)."""
+    if chosen := os.environ.get("COMPAT_MATRIX_CACHE"):
+        return Path(chosen).absolute()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "compat-matrix"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other compat_matrix processes out while this one makes *path*."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{path}.lock", "w") as file:
+        if sys.platform != "win32":
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def uv_command() -> list[str]:
+    if found := shutil.which("uv"):
+        return [found]
+    try:
+        import uv
+    except ImportError:
+        raise EnvironmentProblem(
+            "compat_matrix makes its environments with uv, which was not found;"
+            " install it with: python -m pip install uv"
+        ) from None
+    return [uv.find_uv_bin()]
+
+
+def run_uv(
+    arguments: Sequence[str], what: str, stdin: str = "", env: Mapping[str, str] | None = None
+) -> str:
+    """Run uv and return what it printed; *what* says in an error what it was for."""
+    done = subprocess.run(
+        [*uv_command(), *arguments],
+        input=stdin,
+        env=dict(env) if env is not None else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise EnvironmentProblem(
+            f"{what} failed (uv {' '.join(arguments[:2])}, exit code {done.returncode}):\n"
+            f"{done.stderr.strip()[-3000:]}\n"
+            "Check the network, the index that uv is set up for, and the row's requirements."
+        )
+    return done.stdout
