@@ -19,6 +19,7 @@ from typing import Any, cast, ParamSpec, TypeVar
 from greenlet import getcurrent, greenlet
 
 from quart import _worker
+from quart._parked import Parked
 
 from . import _runner
 
@@ -26,17 +27,16 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Bridge(greenlet):
+class Bridge(Parked):
     """A greenlet in which plain code runs on behalf of the task above it."""
 
 
 @types.coroutine
 def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, T]:
     """Call *func*; what it, or any plain code beneath it, waits for is awaited here."""
-    bridge = Bridge(func)
-    bridge.gr_context = getcurrent().gr_context
-    step = bridge.switch(*args, **kwargs)
-    while not bridge.dead:
+    bridge = Bridge.take(getcurrent().gr_context)
+    step = bridge.begin(func, args, kwargs)
+    while not bridge.ended:
         waiter, future = step
         try:
             reply = yield future
@@ -44,7 +44,7 @@ def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Genera
             step = waiter.throw(error)
         else:
             step = waiter.switch(reply)
-    return cast(T, step)
+    return cast(T, bridge.outcome())
 
 
 def drive(awaitable: Awaitable[T], task: greenlet) -> T:

@@ -25,6 +25,7 @@ from typing import Any, cast, ParamSpec, TypeVar
 from greenlet import getcurrent, greenlet
 
 from ._mailbox import Mailbox, make_mailbox
+from ._parked import Parked
 from .globals import _cv_app
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ DEFAULT_SIZE = 40
 IDLE_SECONDS = 10.0
 
 
-class Work(greenlet):
+class Work(Parked):
     """One call of a plain function in a worker thread, seen from that thread."""
 
     mailbox: Mailbox
@@ -47,7 +48,17 @@ class Work(greenlet):
         self.mailbox.put((self, awaitable))
         hub = self.parent
         assert hub is not None
-        return cast(T, hub.switch())
+        try:
+            return cast(T, hub.switch())
+        finally:
+            del self.waiter
+
+    def leave(self) -> None:
+        """Leave what came of the call to its task."""
+        mailbox, outcome = self.mailbox, self._outcome
+        del self.mailbox
+        self._outcome = None
+        mailbox.put((None, outcome))
 
 
 def current_work() -> Work | None:
@@ -284,18 +295,10 @@ def _first_job(
     context: Context | None,
     mailbox: Mailbox,
 ) -> Callable[[], None]:
-    def run() -> None:
-        try:
-            outcome: tuple[Any, BaseException | None] = func(*args, **kwargs), None
-        except BaseException as error:
-            outcome = None, error
-        mailbox.put((None, outcome))
-
     def start() -> None:
-        work = Work(run)
+        work = Work.take(context)
         work.mailbox = mailbox
-        work.gr_context = context
-        work.switch()
+        work.begin(func, args, kwargs)
 
     return start
 
