@@ -175,17 +175,21 @@ class Layer(Strategy):
 
 def _chosen(view: Callable[..., Any]) -> str | None:
     while True:
-        chosen: str | None = getattr(view, _ATTRIBUTE, None)
-        if chosen is not None or not hasattr(view, "__wrapped__"):
+        chosen = getattr(view, _ATTRIBUTE, None)
+        # A view may be any callable, one that has an answer for every name too.
+        if isinstance(chosen, str):
             return chosen
+        if not hasattr(view, "__wrapped__"):
+            return None
         view = view.__wrapped__
 
 
 def _runs_async(view: Callable[..., Any]) -> bool:
     """Whether *view* is async; a class-based one is if all of its methods are."""
-    view_class = getattr(inspect.unwrap(view), "view_class", None)
-    if view_class is None:
+    found = getattr(inspect.unwrap(view), "view_class", None)
+    if not isinstance(found, type):
         return _strategy.is_async(view)
+    view_class: Any = found
     methods = [
         getattr(view_class, name.lower())
         for name in view_class.methods or ()

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import aclosing
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from . import _stepping, _worker
@@ -32,7 +32,7 @@ def is_async(func: Function) -> bool:
             return True
         if inspect.ismethod(func):
             func = func.__func__
-        elif hasattr(func, "func") and hasattr(func, "keywords"):
+        elif isinstance(func, partial):
             func = func.func
         else:
             return inspect.iscoroutinefunction(type(func).__dict__.get("__call__"))

@@ -10,6 +10,7 @@ import time
 from functools import wraps
 from queue import SimpleQueue
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -235,6 +236,13 @@ def test_a_decorator_is_found_beneath_others(app: Flask) -> None:
 
     app.add_url_rule("/", "view", decorate(decorate(view)))
     assert run(fetch(app, "/")).text == "loop"
+
+
+def test_a_view_that_has_every_attribute_is_a_plain_one(app: Flask) -> None:
+    view = MagicMock(return_value="from a mock", methods=["GET"])
+    app.add_url_rule("/", "mock", view)
+
+    assert run(fetch(app, "/")).text == "from a mock"
 
 
 @pytest.mark.parametrize("source", ["config", "environment"])
