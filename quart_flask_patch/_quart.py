@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from jinja2 import Environment
-
+from quart._rendering import plain_face
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 
 from .app import Flask
 
 _FACE = "_flask_app"
-_ENVIRONMENT = "_flask_jinja_env"
 
 
 class QuartFace(Flask):
@@ -23,11 +21,8 @@ class QuartFace(Flask):
 
     @property
     def jinja_env(self) -> Any:
-        """The application's templates, rendered without an event loop."""
-        environment: Environment = self._quart.jinja_env
-        if not environment.is_async:
-            return environment
-        return self.__dict__.setdefault(_ENVIRONMENT, environment.overlay(enable_async=False))
+        """The application's templates as plain code, which waits as all plain code does."""
+        return plain_face(self._quart.jinja_env)
 
     def _json(self) -> Any:
         """Return the application's provider, making Flask's responses."""

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
-from . import _stepping, _worker
+from . import _portal, _stepping, _worker
 
 if TYPE_CHECKING:
     from .app import Quart
@@ -125,10 +125,7 @@ class Strategy:
         Raises:
             RuntimeError: on a thread whose event loop is running, which this would block.
         """
-        work = _worker.current_work()
-        if work is not None:
-            return work.wait(awaitable)
-        return run_to_end(awaitable)
+        return _portal.wait(awaitable, run_to_end)
 
     def pushed(self, ctx: AppContext) -> Any:
         """Called when *ctx* became the current context; the result is handed to `popped`."""

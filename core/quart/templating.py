@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import aclosing
-from typing import Any, TYPE_CHECKING
+from functools import cache, partial
+from typing import Any, cast, TYPE_CHECKING
 
 from flask.templating import (
     DispatchingJinjaLoader as DispatchingJinjaLoader,
     Environment as FlaskEnvironment,
 )
-from jinja2 import Environment as BaseEnvironment, Template as Template
+from jinja2 import Environment as BaseEnvironment, nodes, Template as Template
 
+from ._portal import portal
+from ._rendering import is_plain, plain_face
 from .ctx import has_app_context as has_app_context, has_request_context as has_request_context
 from .globals import _cv_app, app_ctx as app_ctx, current_app as current_app
 from .helpers import stream_with_context as stream_with_context
@@ -41,12 +44,26 @@ class Environment(FlaskEnvironment):
     """A Jinja environment that finds the templates of the application and its blueprints.
 
     Templates may await: they call async functions and loop over async iterables as if they were
-    plain. With `app.jinja_options = {"enable_async": False}` they may not, and render faster.
+    plain. With `app.jinja_options = {"enable_async": False}` they may not.
     """
 
     def __init__(self, app: App, **options: Any) -> None:
         options.setdefault("enable_async", True)
         super().__init__(app, **options)
+
+    def from_string(
+        self,
+        source: str | nodes.Template,
+        globals: MutableMapping[str, Any] | None = None,
+        template_class: type[Template] | None = None,
+    ) -> Template:
+        """Return *source* as a template."""
+        template = super().from_string(source, globals, template_class)
+        if self.is_async:
+            # For a template that is given this one to include: it cannot ask for it by a name.
+            make = plain_face(self).from_string
+            cast(Any, template).plain_twin = cache(partial(make, source, globals, template_class))
+        return template
 
 
 async def render_template(
@@ -58,13 +75,13 @@ async def render_template(
         jinja2.TemplateNotFound: if none exists.
     """
     app = app_ctx.app
-    return await _render(app, app.jinja_env.get_or_select_template(template_name_or_list), context)
+    return await _render(app, _found(app.jinja_env, template_name_or_list), context)
 
 
 async def render_template_string(source: str, **context: Any) -> str:
     """Return the rendered *source*."""
     app = app_ctx.app
-    return await _render(app, app.jinja_env.from_string(source), context)
+    return await _render(app, plain_face(app.jinja_env).from_string(source), context)
 
 
 async def stream_template(
@@ -85,6 +102,14 @@ async def stream_template_string(source: str, **context: Any) -> AsyncIterator[s
     return await _stream(app, app.jinja_env.from_string(source), context)
 
 
+def _found(environment: BaseEnvironment, wanted: str | Template | list[str | Template]) -> Template:
+    if not isinstance(wanted, Template):
+        template = plain_face(environment).get_or_select_template(wanted)
+        if is_plain(template):
+            return template
+    return environment.get_or_select_template(wanted)
+
+
 async def _prepare(app: Quart, template: Template, context: dict[str, Any]) -> None:
     updating: Any = app.update_template_context(context)
     # A subclass may have made it a plain method, as it is in Flask.
@@ -98,7 +123,7 @@ async def _render(app: Quart, template: Template, context: dict[str, Any]) -> st
     if template.environment.is_async:
         rendered = await template.render_async(context)
     else:
-        rendered = template.render(context)
+        rendered = await portal(template.render, context)
     await app._emit(template_rendered, template=template, context=context)
     return rendered
 
@@ -123,10 +148,11 @@ def _pieces(template: Template, context: dict[str, Any]) -> Any:
     return run_sync_iterable(template.generate(context))
 
 
-def _default_template_ctx_processor() -> dict[str, Any]:
+async def _default_template_ctx_processor() -> dict[str, Any]:
     """Give templates the objects themselves, as reading through a proxy takes longer.
 
-    Not the session, which has to notice whether it was read.
+    Not the session, which has to notice whether it was read. Async, as plain functions are called
+    in a worker thread.
     """
     ctx = _cv_app.get(None)
     if ctx is None:

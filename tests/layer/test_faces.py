@@ -225,6 +225,42 @@ def test_signals_that_plain_code_sends_are_the_applications(
     assert len(heard) == 2
 
 
+@pytest.mark.parametrize("place", ["loop", "thread"])
+def test_templates_of_a_quart_app_wait_for_what_is_async(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever renders them, and wherever that is."""
+    monkeypatch.setenv("QUART_SYNC_PLACE", place)
+    app = Quart(__name__)
+
+    @app.template_filter()
+    async def shout(text: str) -> str:
+        await asyncio.sleep(0.001)
+        return text.upper()
+
+    async def names() -> Any:
+        for name in ("a", "b"):
+            yield await shout(name)
+
+    source = "{% for n in names() %}{{ n|shout }}{% endfor %}{{ request.path|shout }}"
+
+    @app.get("/plain")
+    def plain() -> str:
+        return flask.render_template_string(source, names=names)
+
+    @app.get("/async")
+    async def asynchronous() -> str:
+        return await quart.render_template_string(source, names=names)
+
+    @app.get("/both")
+    async def both() -> str:
+        return flask.render_template_string(source, names=names)
+
+    assert run(fetch(app, "/plain")).body == b"AB/PLAIN"
+    assert run(fetch(app, "/async")).body == b"AB/ASYNC"
+    assert run(fetch(app, "/both")).body == b"AB/BOTH"
+
+
 def test_a_quart_app_is_a_flask_app_to_who_asks() -> None:
     assert isinstance(Quart(__name__), flask.Flask)
     assert isinstance(Flask(__name__), Quart)

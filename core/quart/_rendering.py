@@ -1,0 +1,318 @@
+"""Templates compiled as plain code that may wait.
+
+For async use Jinja compiles a template into async generators, with an `await` around each call and
+each attribute, which take twice the time of plain ones. So what `render_template` renders is
+compiled as plain code, with a look at the type of what each call and attribute gives. The rare
+value that is awaitable is waited for, through the portal that the template is rendered beneath.
+
+The plain code belongs to another face of the environment: the same instance dict, except for what
+must differ. The environment itself stays as async as its users know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from inspect import isasyncgenfunction, iscoroutinefunction
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, cast, TypeVar
+
+from jinja2 import BytecodeCache, Environment, nodes, pass_eval_context, Template
+from jinja2.runtime import LoopContext, Macro
+from markupsafe import Markup
+
+from . import _strategy
+from ._portal import portal
+
+# For classes that go before one of an application's: its environment's, or what that one names.
+_Before: Any = object
+
+T = TypeVar("T")
+_END: Any = object()
+_FACE = "_quart_plain_face"
+
+
+# What the plain code calls
+
+
+def settled(value: Any) -> Any:
+    """Return what *value* gives if it is awaitable, else itself."""
+    # The type first: there are objects that seem to have any attribute. Then the value, as the
+    # type of a proxy has what the object behind it may not have.
+    if hasattr(type(value), "__await__") and hasattr(value, "__await__"):
+        return _strategy.current().wait(value)
+    return value
+
+
+def iterable(value: Any) -> Any:
+    """Return *value* so that plain code can loop over it."""
+    return _each(value) if hasattr(value, "__aiter__") else value
+
+
+def _each(items: Any) -> Iterator[Any]:
+    iterator: AsyncIterator[Any] = items.__aiter__()
+    wait = _strategy.current().wait
+    while (item := wait(anext(iterator, _END))) is not _END:
+        yield item
+
+
+class _Awaitable:
+    """Text that may be awaited too, since it has to be under Jinja's async code."""
+
+    def __await__(self: T) -> Generator[Any, Any, T]:
+        return self
+        yield
+
+
+class _Text(_Awaitable, str):
+    pass
+
+
+class _SafeText(_Awaitable, Markup):
+    pass
+
+
+class _Caller(Macro):
+    """The content of a `{% call %}` block: plain code calls it, async code awaits that."""
+
+    @pass_eval_context
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        text = super().__call__(*args, **kwargs)
+        return _SafeText(text) if isinstance(text, Markup) else _Text(text)
+
+
+def caller(macro: Macro) -> Macro:
+    """Return *macro* as Python code is to see it."""
+    macro.__class__ = _Caller
+    return macro
+
+
+#: Types of values that cannot be awaited, or need not be.
+PLAIN: frozenset[type] = frozenset(
+    {bool, bytes, date, datetime, Decimal, dict, float, frozenset, int, list, set, str, time}
+    | {timedelta, tuple, type, type(None), LoopContext, Markup, _Text, _SafeText}
+    | {BuiltinFunctionType, FunctionType, MethodType}
+)
+
+
+# How it is generated
+
+
+_ATTRIBUTES_OF_DICTS = frozenset(dir(dict))
+
+
+class _Generating(_Before):  # type: ignore[misc]  # whichever that is
+    """Generates plain code, with a look at what may have to be waited for."""
+
+    def visit_Template(self, node: nodes.Template, frame: Any = None) -> None:
+        self.writeline(f"from {__name__} import PLAIN as _plain, settled as _settled")
+        self.writeline(f"from {__name__} import caller as _caller, iterable as _iterable")
+        super().visit_Template(node, frame)
+
+    def visit_Call(self, node: nodes.Call, frame: Any, **options: Any) -> None:
+        if node.node is _ITERABLE:
+            self.write("_iterable(")
+            self.visit(node.args[0], frame)
+            self.write(")")
+        else:
+            self._look_at("visit_Call", node, frame, **options)
+
+    def visit_Getattr(self, node: nodes.Getattr, frame: Any) -> None:
+        if node.attr in _ATTRIBUTES_OF_DICTS or not self.environment.has_stock_getattr:
+            self._look_at("visit_Getattr", node, frame)
+            return
+        # Jinja asks for the attribute first, and an AttributeError is half the cost of a row.
+        self.write(f"(_got if type(_got := (_of[{node.attr!r}] if type(_of := ")
+        self.visit(node.node, frame)
+        self.write(f") is dict and {node.attr!r} in _of else environment.getattr(_of,")
+        self.write(f" {node.attr!r}))) in _plain else _settled(_got))")
+
+    def visit_Filter(self, node: nodes.Filter, frame: Any) -> None:
+        self._look_at("visit_Filter", node, frame)
+
+    def visit_Test(self, node: nodes.Test, frame: Any) -> None:
+        self._look_at("visit_Test", node, frame)
+
+    def _look_at(self, visit: str, *args: Any, **options: Any) -> None:
+        # In line, since to call a function with each value takes longer than to look at its type.
+        self.write("(_got if type(_got := ")
+        getattr(super(), visit)(*args, **options)
+        self.write(") in _plain else _settled(_got))")
+
+    def macro_def(self, macro_ref: Any, frame: Any) -> None:
+        of_call_block = isinstance(macro_ref.node, nodes.CallBlock)
+        self.write("_caller(" if of_call_block else "(")
+        super().macro_def(macro_ref, frame)
+        self.write(")")
+
+
+# Stands for `iterable`, as a node that is no name of the template's.
+_ITERABLE = nodes.EnvironmentAttribute("iterable")
+
+
+def _as_iterable(node: nodes.Expr) -> nodes.Call:
+    return nodes.Call(_ITERABLE, [node], [], None, None, lineno=node.lineno)
+
+
+def _prepare(template: nodes.Template, environment: Environment) -> None:
+    """Mark in *template* what plain code could not do: loop over async iterables."""
+    for loop in list(template.find_all(nodes.For)):
+        loop.iter = _as_iterable(cast(nodes.Expr, loop.iter))
+    for call in list(template.find_all(nodes.Call)):
+        if isinstance(call.node, nodes.Name) and call.node.name == "loop" and call.args:
+            call.args[0] = _as_iterable(call.args[0])
+    for node in list(template.find_all(nodes.Filter)):
+        func = environment.filters.get(node.name)
+        if getattr(func, "jinja_async_variant", False) is True and node.node is not None:
+            node.node = _as_iterable(node.node)
+        _keep(node, func)
+    for test in list(template.find_all(nodes.Test)):
+        _keep(test, environment.tests.get(test.name))
+
+
+def _keep(node: nodes.Filter | nodes.Test, func: Any) -> None:
+    # Jinja works out at once what is constant, and must not call an async function for that.
+    if iscoroutinefunction(func) and node.dyn_args is None:
+        node.dyn_args = nodes.EnvironmentAttribute("no_arguments")
+
+
+# Whose it is
+
+
+class _Shelf:
+    """The environment's cache, with a place beside each template for its plain twin."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def get(self, key: tuple[Any, ...]) -> Any:
+        return self._cache.get((*key, _FACE))
+
+    def __setitem__(self, key: tuple[Any, ...], template: Template) -> None:
+        self._cache[(*key, _FACE)] = template
+
+
+class _BytecodeShelf:
+    """The same for code that is kept between processes."""
+
+    def __init__(self, cache: BytecodeCache) -> None:
+        self.set_bucket = cache.set_bucket
+        self._get_bucket = cache.get_bucket
+
+    def get_bucket(self, environment: Any, name: str, filename: str | None, source: str) -> Any:
+        return self._get_bucket(environment, name + _FACE, filename, source)
+
+
+class _PlainTemplate(_Before):  # type: ignore[misc]  # whichever that is
+    """The async methods of a template, for plain code."""
+
+    async def render_async(self, *args: Any, **kwargs: Any) -> Any:
+        return await portal(self.render, *args, **kwargs)
+
+    async def generate_async(self, *args: Any, **kwargs: Any) -> AsyncGenerator[str, object]:
+        pieces = self.generate(*args, **kwargs)
+        try:
+            while (piece := await portal(next, pieces, _END)) is not _END:
+                yield piece
+        finally:
+            await portal(pieces.close)
+
+    async def make_module_async(self, *args: Any, **kwargs: Any) -> Any:
+        return await portal(self.make_module, *args, **kwargs)
+
+
+class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is
+    """What differs from the environment whose instance dict this shares."""
+
+    is_async = property(lambda self: False)
+    no_arguments = ()
+
+    @property
+    def has_stock_getattr(self) -> bool:
+        """Whether nobody has changed what looking up an attribute means."""
+        return type(self).getattr is Environment.getattr
+
+    @property
+    def cache(self) -> Any:
+        cache = self.__dict__["cache"]
+        return None if cache is None else _Shelf(cache)
+
+    @property
+    def bytecode_cache(self) -> Any:
+        cache = self.__dict__["bytecode_cache"]
+        return None if cache is None else _BytecodeShelf(cache)
+
+    @property
+    def template_class(self) -> Any:
+        return _before(_PlainTemplate, self._given("template_class"))
+
+    @property
+    def code_generator_class(self) -> Any:
+        return _before(_Generating, self._given("code_generator_class"))
+
+    def _given(self, name: str) -> Any:
+        return self.__dict__[name] if name in self.__dict__ else getattr(super(), name)
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> Any:
+        _prepare(source, self)
+        return super()._generate(source, *args, **kwargs)
+
+    def overlay(self, *args: Any, **kwargs: Any) -> Any:
+        environment: Any = object.__new__(type(self).__bases__[1])
+        environment.__dict__ = self.__dict__
+        return plain_face(environment.overlay(*args, **kwargs))
+
+    # Filters look things up, and call each other, by these.
+
+    def getitem(self, *args: Any) -> Any:
+        return settled(super().getitem(*args))
+
+    def call_filter(self, *args: Any, **kwargs: Any) -> Any:
+        return settled(super().call_filter(*args, **kwargs))
+
+    def call_test(self, *args: Any, **kwargs: Any) -> Any:
+        return settled(super().call_test(*args, **kwargs))
+
+    # A template may be given another one as an object, to extend or include.
+
+    def get_template(self, name: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().get_template(_twin(name), *args, **kwargs)
+
+    def get_or_select_template(self, name: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().get_or_select_template(_twin(name), *args, **kwargs)
+
+
+def _twin(template: Any) -> Any:
+    """Return *template* as plain code, if it is one and no name."""
+    if not isinstance(template, Template) or not template.environment.is_async:
+        return template
+    if template.name is None:
+        return template.plain_twin()  # type: ignore[attr-defined]  # our environment's have it
+    own_globals = template.globals.maps[0]  # type: ignore[attr-defined]  # a ChainMap
+    return plain_face(template.environment).get_template(template.name, globals=own_globals)
+
+
+@cache
+def _before(mixin: Any, base: Any) -> Any:
+    return type(base.__name__, (mixin, base), {"__slots__": (), "__module__": base.__module__})
+
+
+def is_plain(template: Template) -> bool:
+    """Whether it is plain code: a loader of templates compiled beforehand has what it was given."""
+    return not isasyncgenfunction(template.root_render_func)
+
+
+def plain_face(environment: Environment) -> Environment:
+    """Return *environment*, if it is async, as one whose templates are plain code that may wait."""
+    if not environment.is_async:
+        return environment
+    face: Any = environment.__dict__.get(_FACE)
+    # An overlay begins with a copy of its environment's dict.
+    if face is None or face.__dict__ is not environment.__dict__:
+        kind: Any = type(environment)
+        face = object.__new__(_before(_PlainFace, kind))
+        face.__dict__ = environment.__dict__
+        environment.__dict__[_FACE] = face
+    return cast(Environment, face)
