@@ -15,10 +15,12 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 from quart import _strategy, _worker
 from quart._strategy import Place, Strategy
 
-from . import _bridge, _watch, ctx as _ctx, wrappers
+from . import _bridge, _signals, _watch, ctx as _ctx, wrappers
 from .app import Flask
 
 if TYPE_CHECKING:
+    from blinker import Signal
+
     from quart.app import Quart
     from quart.ctx import AppContext
 
@@ -162,6 +164,9 @@ class Layer(Strategy):
         return place_named(
             default or app.config.get("SYNC_PLACE") or "thread", "app.config['SYNC_PLACE']"
         )
+
+    def signal_for(self, app: Quart, signal: Signal) -> Signal:
+        return _signals.signal_for(app, signal)
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         return _bridge.wait(awaitable)

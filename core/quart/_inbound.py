@@ -12,6 +12,7 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import cached_property
 from typing import Any, cast, TypeVar
 
 T = TypeVar("T")
@@ -26,39 +27,28 @@ _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 class Inbound:
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
+    # Most connections never change these: an `Inbound` is made for every request.
+    _size = 0
+    _changed: Any = None
+    _watcher: Any = None
+    _timer: Any = None
+    #: The task of the handler, once it has waited for something.
+    _handler: Any = None
+    _late = False
     #: What the server raised when it was received from ahead; from then on only.
     _failure: Exception
-
-    __slots__ = (
-        "_ahead",
-        "_changed",
-        "_failure",
-        "_handler",
-        "_late",
-        "_receive",
-        "_size",
-        "_timer",
-        "_watcher",
-        "cancelled",
-        "gone",
-        "receiving",
-    )
+    receiving = False
+    #: The disconnect message, once it came.
+    gone: Message | None = None
+    #: Whether the handler was cancelled because the client is gone.
+    cancelled = False
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._ahead: deque[Message] = deque()
-        self._size = 0
-        self._changed: Any = None
-        self._watcher: Any = None
-        self._timer: Any = None
-        #: The task of the handler, once it has waited for something.
-        self._handler: Any = None
-        self._late = False
-        self.receiving = False
-        #: The disconnect message, once it came.
-        self.gone: Message | None = None
-        #: Whether the handler was cancelled because the client is gone.
-        self.cancelled = False
+
+    @cached_property
+    def _ahead(self) -> deque[Message]:
+        return deque()
 
     async def receive(self) -> Message:
         """Return the next message; the disconnect again and again once it came."""

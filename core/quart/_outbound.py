@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
@@ -17,16 +17,11 @@ if TYPE_CHECKING:
 _NO_BODY = frozenset({204, 304})
 
 
-def _has_no_body(ctx: AppContext, response: Any) -> bool:
-    # RFC 9110 sections 6.4.1 and 9.3.2.
-    status = response.status_code
-    method = ctx.connection.method  # type: ignore[union-attr]  # a connection is answered
-    return status in _NO_BODY or 100 <= status < 200 or method == "HEAD"
-
-
 def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
     """Return the body, if it is there as a whole."""
-    if _has_no_body(ctx, response):
+    status = response.status_code
+    # RFC 9110 sections 6.4.1 and 9.3.2.
+    if status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         return b""
     body = response.response
     if isinstance(body, DataBody):
@@ -38,7 +33,7 @@ def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
 
 def headers_of(ctx: AppContext, response: Any) -> Headers:
     if not isinstance(response, WSGIResponse):
-        return cast(Headers, response.headers)
+        return response.headers  # type: ignore[no-any-return]  # it is of no known class
     if _is_complete(response):
         return response.headers
     environ = {}
@@ -87,9 +82,9 @@ def has_to_close(response: Any) -> bool:
     """Whether closing *response* may do anything, which few responses need."""
     if response._on_close:
         return True
-    if isinstance(response, WSGIResponse):
-        return hasattr(response.response, "close")
-    return not isinstance(response.response, DataBody) or type(response).close is not Response.close
+    if isinstance(response.response, DataBody):
+        return type(response).close is not Response.close
+    return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
 
 
 async def close_response(ctx: AppContext, response: Any) -> None:

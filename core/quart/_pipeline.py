@@ -3,50 +3,34 @@
 `handle` chooses the place and enters it; `_in_place` is all that happens there. Each step goes
 through the application's public method of that name, so an override, be it a plain function,
 takes effect; what differs between the kinds of connection is asked of `ctx.kind`.
+
+A step that often has nothing to wait for is a plain function. It returns its result, or something
+to `await` for it: see `settle`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, cast, TYPE_CHECKING
 
-from blinker import Signal
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
 
 from . import _session
-from ._flask import find_error_handler, mark_served
-from ._kind import REQUEST
+from ._flask import find_error_handler, has_served, mark_served
 from ._mailbox import shielded
-from .signals import appcontext_popped, appcontext_pushed, appcontext_tearing_down
+from ._teardown import close_context
+from ._waiting import emit, resolve, settle
 from .wrappers.base import ClientDisconnectedError
-from .wrappers.request import Request
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from .app import Quart
     from .ctx import AppContext
-
-
-async def resolve(ctx: AppContext, result: Any) -> Any:
-    """Wait for what a function returned, if it has to be waited for."""
-    if hasattr(result, "__await__"):
-        return await ctx.plan.place.resolve(result)
-    return result
-
-
-async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: Any) -> None:
-    """Send *signal*; plain receivers run as any plain function does."""
-    if not signal.receivers or signal.is_muted:
-        return
-    for receiver in signal.receivers_for(app):
-        if ctx is None:
-            await app.ensure_async(receiver)(app, **values)
-        else:
-            await resolve(ctx, ctx.plan.place.adapt(receiver)(app, **values))
 
 
 # A connection's whole life
@@ -56,22 +40,16 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
     """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
     ctx.enter()
     try:
-        ctx.failure = _match(ctx)
+        if connection.routing_exception is None:
+            try:
+                ctx.match_request()
+            except Exception as error:  # A converter's, which is no HTTP error.
+                ctx.failure = error
         return await ctx.plan.place.enter(ctx, _in_place)
     finally:
         if not ctx.handled:
             # Not even begun: there was no place, or the client left before a thread was free.
             ctx.exit()
-
-
-def _match(ctx: AppContext) -> Exception | None:
-    """Match the URL, and return what a converter raised if it is no HTTP error."""
-    if ctx.connection.routing_exception is None:  # type: ignore[union-attr]  # it has one
-        try:
-            ctx.match_request()
-        except Exception as error:
-            return error
-    return None
 
 
 async def _in_place(ctx: AppContext) -> Any:
@@ -83,7 +61,7 @@ async def _in_place(ctx: AppContext) -> Any:
         try:
             if ctx.failure is not None:
                 raise ctx.failure
-            if appcontext_pushed.receivers or not _session.is_lazy(app):
+            if steps.context_pushed.receivers or not steps.has_lazy_session:
                 await open_context(app, ctx)
             response = await steps.full_dispatch(app, ctx)
         except Exception as error:
@@ -95,7 +73,7 @@ async def _in_place(ctx: AppContext) -> Any:
                 if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
                     # The client left or the server stops. Who set something up wants to clean up.
                     with shielded():
-                        await finalize(app, ctx, None, from_error_handler=True)
+                        await settle(finalize(app, ctx, None, from_error_handler=True))
                 raise
             response = await steps.handle_exception(app, ctx, error)
         return response
@@ -103,14 +81,13 @@ async def _in_place(ctx: AppContext) -> Any:
         # A stream that was to keep the context will not be sent.
         while raised is not None and len(ctx._tokens) > 1:
             ctx.exit()
-        closing = cast(Any, ctx.connection).scope.get("quart.closing")
+        scope: Any = ctx.connection.scope  # type: ignore[union-attr]  # it has one
+        closing = scope.get("quart.closing")
         if closing is not None:
             closing(ctx, response)
-        if raised is None or isinstance(raised, Exception):
-            await close_context(app, ctx, raised)
-        else:
-            with shielded():
-                await close_context(app, ctx, raised)
+        if (rest := close_context(app, ctx, raised)) is not None:
+            with nullcontext() if raised is None or isinstance(raised, Exception) else shielded():
+                await rest
 
 
 def _is_stray(error: BaseException) -> bool:
@@ -130,97 +107,36 @@ def _is_stray(error: BaseException) -> bool:
 
 async def open_context(app: Quart, ctx: AppContext) -> None:
     """Do what follows upon `ctx.enter()`."""
-    if appcontext_pushed.receivers and ctx.owns_app_context:
-        await emit(app, ctx, appcontext_pushed)
+    pushed = ctx.plan.steps.context_pushed
+    if pushed.receivers and ctx.owns_app_context:
+        await emit(app, ctx, pushed)
     await _session.open_eagerly(app, ctx)
-
-
-async def close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
-    """Run all teardown functions, if this is *ctx*'s last pop, and leave it.
-
-    Raises:
-        BaseException: what a teardown function raised; as a group if several did.
-    """
-    if exc is not None and app.should_ignore_error(exc):
-        exc = None
-    errors: list[BaseException] = []
-    if len(ctx._tokens) == 1 and _has_teardown(app, ctx):
-        await _run_teardown(app, ctx, exc, errors)
-    ctx.exit()
-    if appcontext_popped.receivers and ctx.owns_app_context:
-        await _collect(errors, emit(app, ctx, appcontext_popped))
-    if errors:
-        _raise(errors)
-
-
-def _has_teardown(app: Quart, ctx: AppContext) -> bool:
-    """Whether anything follows; to find that out costs less than five steps that do nothing."""
-    kind, plan = ctx.kind, ctx.plan
-    steps = plan.steps
-    return bool(
-        plan.teardown
-        or app.teardown_appcontext_funcs
-        or appcontext_tearing_down.receivers
-        or (kind is not None and kind.tearing_down.receivers)
-        or steps.do_teardown is not do_teardown
-        or steps.do_teardown_appcontext is not do_teardown_appcontext
-        or _has_files(ctx)
-    )
-
-
-def _has_files(ctx: AppContext) -> bool:
-    if ctx.kind is not REQUEST:
-        return False
-    request = ctx.connection
-    return "files" in request.__dict__ or type(request).close is not Request.close  # type: ignore[union-attr]  # a request has it
-
-
-async def _run_teardown(
-    app: Quart, ctx: AppContext, exc: BaseException | None, errors: list[BaseException]
-) -> None:
-    steps = ctx.plan.steps
-    if ctx.kind is not None:
-        await _collect(errors, steps.do_teardown(app, ctx, exc))
-    if _has_files(ctx):
-        await _collect(errors, ctx.request.close())
-    if ctx.owns_app_context:
-        await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))
-
-
-async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
-    try:
-        await step
-    except BaseException as error:
-        errors.append(error)
-
-
-def _raise(errors: list[BaseException]) -> None:
-    if len(errors) == 1:
-        raise errors[0]
-    raise BaseExceptionGroup("Several teardown functions failed.", errors)
 
 
 # The steps
 
 
 async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
-    mark_served(app)
-    kind, plan, result = ctx.kind, ctx.plan, None
-    assert kind is not None
+    if not has_served(app):
+        mark_served(app)
+    plan, result = ctx.plan, None
     steps = plan.steps
     try:
-        if kind.started.receivers:
-            await emit(app, ctx, kind.started)
-        if plan.before or plan.preprocessors or steps.preprocess is not preprocess:
+        if steps.started.receivers:
+            await emit(app, ctx, steps.started)
+        if plan.preprocesses:
             result = await steps.preprocess(app, ctx)
         if result is None:
-            result = await steps.dispatch(app, ctx)
+            result = steps.dispatch(app, ctx)
+            if hasattr(result, "__await__"):
+                result = await result
     except Exception as error:
-        if not kind.must_answer and only_says_gone(error):
+        if not ctx.kind.must_answer and only_says_gone(error):  # type: ignore[union-attr]  # as above
             result = None  # The ordinary end of a websocket.
         else:
             result = await steps.handle_user_exception(app, ctx, error)
-    return await steps.finalize(app, ctx, result)
+    response = steps.finalize(app, ctx, result)
+    return await response if hasattr(response, "__await__") else response
 
 
 def only_says_gone(error: Exception) -> bool:
@@ -244,40 +160,48 @@ async def preprocess(app: Quart, ctx: AppContext) -> Any:
     return None
 
 
-async def dispatch(app: Quart, ctx: AppContext) -> Any:
-    connection = ctx.connection
+def dispatch(app: Quart, ctx: AppContext) -> Any:
+    connection, plan = ctx.connection, ctx.plan
     assert connection is not None
     if connection.routing_exception is not None:
         app.raise_routing_exception(app._face_of(ctx))
-    rule = connection.url_rule
-    if connection.method == "OPTIONS" and getattr(rule, "provide_automatic_options", False):
-        return await ctx.plan.steps.make_default_options_response(app, ctx)
-    view = ctx.plan.view
+    if connection.method == "OPTIONS" and getattr(
+        connection.url_rule, "provide_automatic_options", False
+    ):
+        return plan.steps.make_default_options_response(app, ctx)
+    view = plan.view
     if view is None:
         raise KeyError(
             f"There is no view function for the endpoint {connection.endpoint!r}; register one with"
             " @app.endpoint or pass view_func to add_url_rule."
         )
     result = view(**connection.view_args)  # type: ignore[arg-type]  # set by match_request
-    if hasattr(result, "__await__"):
-        result = await ctx.plan.place.resolve(result)
-    return result
+    return plan.place.resolve(result) if hasattr(result, "__await__") else result
 
 
-async def finalize(
-    app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False
-) -> Any:
-    kind, steps = ctx.kind, ctx.plan.steps
-    assert kind is not None
-    response = None
-    if result is not None or kind.must_answer:
+def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False) -> Any:
+    plan, response = ctx.plan, None
+    steps = plan.steps
+    if result is not None or ctx.kind.must_answer:  # type: ignore[union-attr]  # as above
         response = steps.make_response(app, ctx, result)
-        if hasattr(response, "__await__"):
-            response = await response
+    if (
+        plan.processes
+        or ctx._after is not None
+        or steps.finished.receivers
+        or hasattr(response, "__await__")
+        or _session.is_concerned(app, ctx)
+    ):
+        return _finalize(app, ctx, response, from_error_handler)
+    return response
+
+
+async def _finalize(app: Quart, ctx: AppContext, response: Any, from_error_handler: bool) -> Any:
+    steps = ctx.plan.steps
+    response = await settle(response)
     try:
         response = await steps.process(app, ctx, response)
-        if kind.finished.receivers:
-            await emit(app, ctx, kind.finished, response=response)
+        if steps.finished.receivers:
+            await emit(app, ctx, steps.finished, response=response)
     except Exception:
         if not from_error_handler:
             raise
@@ -334,9 +258,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
 
 async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
     exc_info = sys.exc_info()
-    kind = ctx.kind
-    assert kind is not None
-    await emit(app, ctx, kind.failed, exception=error)
+    await emit(app, ctx, ctx.plan.steps.failed, exception=error)
     if app._propagates(ctx):
         raise error
     if exc_info[1] is not error:
@@ -356,38 +278,4 @@ async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Any:
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.place.adapt(handler)(failure))
-    return await ctx.plan.steps.finalize(app, ctx, result, True)
-
-
-# Teardown
-
-
-async def do_teardown(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
-    assert ctx.kind is not None
-    await _tear_down(app, ctx, ctx.plan.teardown, ctx.kind.tearing_down, exc)
-
-
-async def do_teardown_appcontext(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
-    funcs = map(ctx.plan.place.adapt, reversed(app.teardown_appcontext_funcs))
-    await _tear_down(app, ctx, funcs, appcontext_tearing_down, exc)
-
-
-async def _tear_down(
-    app: Quart,
-    ctx: AppContext,
-    funcs: Iterable[Callable[..., Any]],
-    signal: Signal,
-    exc: BaseException | None,
-) -> None:
-    errors: list[BaseException] = []
-    for func in funcs:
-        try:
-            result = func(exc)
-            if hasattr(result, "__await__"):
-                await ctx.plan.place.resolve(result)
-        except BaseException as error:
-            errors.append(error)
-    if signal.receivers:
-        await _collect(errors, emit(app, ctx, signal, exc=exc))
-    if errors:
-        _raise(errors)
+    return await settle(ctx.plan.steps.finalize(app, ctx, result, True))

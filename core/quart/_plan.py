@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
-from . import _strategy
+from . import _pipeline, _session, _strategy, _teardown, routing, signals
 from ._flask import split_blueprint_path
 from ._kind import Kind, REQUEST
+from .wrappers.request import Request
 
 if TYPE_CHECKING:
     from .app import Quart
+    from .ctx import AppContext
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -113,9 +115,12 @@ class Plan:
         "close_session",
         "open_session",
         "place",
+        "preprocesses",
         "preprocessors",
+        "processes",
         "steps",
         "teardown",
+        "tears_down",
         "view",
     )
 
@@ -147,6 +152,17 @@ class Plan:
         self.teardown = tuple(map(adapt, _newest_first(getattr(app, kind.teardown), outward)))
         self.open_session = adapt(app.session_interface.open_session)
         self.close_session = adapt(app.session_interface.save_session)
+        # Whether a step has anything to do; to call one that has not would cost more than asking.
+        steps = self.steps
+        self.preprocesses = bool(
+            self.before or self.preprocessors or steps.preprocess is not _pipeline.preprocess
+        )
+        self.processes = bool(self.after or steps.process is not _pipeline.process)
+        self.tears_down = bool(
+            self.teardown
+            or steps.do_teardown is not _teardown.do_teardown
+            or steps.do_teardown_appcontext is not _teardown.do_teardown_appcontext
+        )
 
 
 def _in_order(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
@@ -159,21 +175,41 @@ def _newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[F
         yield from reversed(hooks.get(scope, ()))
 
 
+class PlanOnDemand:
+    """How a context's endpoint is handled, known once the URL is matched.
+
+    Kept in the context's dict, where it is found without a call from then on.
+    """
+
+    def __get__(self, ctx: AppContext, owner: type[AppContext] | None = None) -> Plan:
+        endpoint = None if ctx.connection is None else ctx.connection.endpoint
+        plan = ctx.app._plans.get(ctx.app, ctx.kind or REQUEST, endpoint, ctx.place)
+        ctx.__dict__["plan"] = plan
+        return plan
+
+
 class Plans:
     """The compiled plans and steps of one application; `clear` forgets them.
 
     It has no reference to the application, so that one that never served is freed at once.
     """
 
-    __slots__ = ("_plans", "_steps")
+    __slots__ = ("_has_stock_adapter", "_plans", "_steps")
 
     def __init__(self) -> None:
+        self._has_stock_adapter: bool | None = None
         self._plans: dict[tuple[Kind, str | None, _strategy.Place | str | None], Plan] = {}
         self._steps: dict[Kind, Any] = {}
 
     def clear(self) -> None:
         self._plans.clear()
         self._steps.clear()
+        self._has_stock_adapter = None
+
+    def has_stock_adapter(self, app: Quart) -> bool:
+        if self._has_stock_adapter is None:
+            self._has_stock_adapter = routing.has_stock_adapter(app)
+        return self._has_stock_adapter
 
     def get(
         self,
@@ -198,45 +234,64 @@ class Plans:
 
 
 class Steps:
-    """The pipeline's steps as an application has them: ours, or what it overrides one with."""
+    """The pipeline's steps as an application has them: ours, or what it overrides one with.
 
-    __slots__ = (
-        "dispatch",
-        "do_teardown",
+    And the signals that it sends on the way, which the strategy chooses.
+    """
+
+    # Those that are one method for both kinds; the others are named by the kind.
+    _SHARED = (
         "do_teardown_appcontext",
-        "finalize",
-        "full_dispatch",
-        "handle",
-        "handle_exception",
         "handle_http_exception",
         "handle_user_exception",
         "make_default_options_response",
         "make_response",
+    )
+    _OF_KIND = (
+        "dispatch",
+        "do_teardown",
+        "finalize",
+        "full_dispatch",
+        "handle",
+        "handle_exception",
         "preprocess",
         "process",
     )
-    # Those that are one method for both kinds; the others are named by the kind.
-    _SHARED = frozenset(
-        {
-            "do_teardown_appcontext",
-            "handle_http_exception",
-            "handle_user_exception",
-            "make_default_options_response",
-            "make_response",
-        }
+    _SIGNALS = ("failed", "finished", "started", "tearing_down")
+    __slots__ = (
+        *_SHARED,
+        *_OF_KIND,
+        *_SIGNALS,
+        "closes_requests",
+        "context_popped",
+        "context_pushed",
+        "context_tearing_down",
+        "has_lazy_session",
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
-        for step in self.__slots__:
-            name = step if step in self._SHARED else getattr(kind, step)
-            setattr(self, step, _step(getattr(app, name)))
+        for step in self._SHARED:
+            setattr(self, step, _step(getattr(app, step)))
+        for step in self._OF_KIND:
+            method = getattr(app, getattr(kind, step))
+            # To handle a connection is to find its place, so that is done outside of any.
+            setattr(self, step, _step(method, in_place=step != "handle"))
+        signal_for = partial(_strategy.current().signal_for, app)
+        for name in self._SIGNALS:
+            setattr(self, name, signal_for(getattr(kind, name)))
+        self.context_pushed = signal_for(signals.appcontext_pushed)
+        self.context_popped = signal_for(signals.appcontext_popped)
+        self.context_tearing_down = signal_for(signals.appcontext_tearing_down)
+        self.has_lazy_session = _session.is_lazy(app)
+        #: Whether closing a request does more than closing the files of its form.
+        self.closes_requests = app._connection_class.close is not Request.close
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Function: ...
+        def __getattr__(self, name: str) -> Any: ...
 
 
-def _step(method: Function) -> Function:
+def _step(method: Function, in_place: bool = True) -> Function:
     """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable."""
     function = getattr(method, "__func__", method)
     mark = getattr(function, "step", None)
@@ -249,7 +304,7 @@ def _step(method: Function) -> Function:
     async def overridden(app: Quart, ctx: Any, *args: Any) -> Any:
         result = method(ctx, *args) if takes_ctx else method(*args)
         if hasattr(result, "__await__"):
-            result = await ctx.plan.place.resolve(result)
+            result = await (ctx.plan.place.resolve(result) if in_place else result)
         return result
 
     return overridden

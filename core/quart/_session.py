@@ -6,6 +6,7 @@ from typing import Any, TYPE_CHECKING
 
 from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 
+from ._headers import first_value
 from .sessions import SecureCookieSessionInterface
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def is_concerned(app: Quart, ctx: AppContext) -> bool:
     if ctx._session is not None:
         return True
     # Nobody asked for it. Only a cookie that came may still have to be renewed.
-    cookies = ctx.connection.headers.get("Cookie")  # type: ignore[union-attr]
+    cookies = first_value(ctx.connection.headers, b"cookie")  # type: ignore[union-attr]
     return cookies is not None and app.session_interface.get_cookie_name(app) in cookies
 
 

@@ -15,7 +15,7 @@ from flask.sansio.app import App
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from . import _pipeline, _responses, _serving
+from . import _pipeline, _responses, _serving, _teardown, _waiting
 from ._plan import step_of
 from ._scaffold import Scaffold
 from .ctx import AppContext
@@ -126,24 +126,22 @@ class StepMethods(Scaffold, App):
     @takes_ctx
     async def dispatch_request(self) -> ResponseReturnValue:
         """Call the view of the current request and return what it returns."""
-        return cast("ResponseReturnValue", await _pipeline.dispatch(_app(self), current_context()))
+        return cast("ResponseReturnValue", await self._dispatch())
 
     @step_of(_pipeline.dispatch)
     @takes_ctx
     async def dispatch_websocket(self) -> ResponseReturnValue | None:
         """Call the handler of the current websocket and return what it returns."""
-        return cast(
-            "ResponseReturnValue | None", await _pipeline.dispatch(_app(self), current_context())
-        )
+        return cast("ResponseReturnValue | None", await self._dispatch())
+
+    async def _dispatch(self) -> Any:
+        return await _waiting.settle(_pipeline.dispatch(_app(self), current_context()))
 
     @step_of(_pipeline.finalize)
     @takes_ctx
     async def finalize_request(self, result: Any, from_error_handler: bool = False) -> Response:
         """Turn *result* into a response and process it."""
-        ctx = current_context()
-        return cast(
-            "Response", await _pipeline.finalize(_app(self), ctx, result, from_error_handler)
-        )
+        return cast("Response", await self._finalize(result, from_error_handler))
 
     @step_of(_pipeline.finalize)
     @takes_ctx
@@ -151,9 +149,10 @@ class StepMethods(Scaffold, App):
         self, result: Any, from_error_handler: bool = False
     ) -> Response | None:
         """Turn *result* into a response, if there is one, and process it."""
-        ctx = current_context()
-        response = await _pipeline.finalize(_app(self), ctx, result, from_error_handler)
-        return cast("Response | None", response)
+        return cast("Response | None", await self._finalize(result, from_error_handler))
+
+    async def _finalize(self, *args: Any) -> Any:
+        return await _waiting.settle(_pipeline.finalize(_app(self), current_context(), *args))
 
     @step_of(_pipeline.process)
     @takes_ctx
@@ -185,23 +184,23 @@ class StepMethods(Scaffold, App):
         ctx = current_context()
         return cast("Response", await _pipeline.make_default_options_response(_app(self), ctx))
 
-    @step_of(_pipeline.do_teardown)
+    @step_of(_teardown.do_teardown)
     @takes_ctx
     async def do_teardown_request(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the current request, all of them."""
-        await _pipeline.do_teardown(_app(self), current_context(), exc)
+        await _teardown.do_teardown(_app(self), current_context(), exc)
 
-    @step_of(_pipeline.do_teardown)
+    @step_of(_teardown.do_teardown)
     @takes_ctx
     async def do_teardown_websocket(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the current websocket, all of them."""
-        await _pipeline.do_teardown(_app(self), current_context(), exc)
+        await _teardown.do_teardown(_app(self), current_context(), exc)
 
-    @step_of(_pipeline.do_teardown_appcontext)
+    @step_of(_teardown.do_teardown_appcontext)
     @takes_ctx
     async def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the application context, newest first."""
-        await _pipeline.do_teardown_appcontext(_app(self), current_context(), exc)
+        await _teardown.do_teardown_appcontext(_app(self), current_context(), exc)
 
     # Errors
 

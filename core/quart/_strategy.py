@@ -16,6 +16,8 @@ from typing import Any, TYPE_CHECKING, TypeVar
 from . import _portal, _stepping, _worker
 
 if TYPE_CHECKING:
+    from blinker import Signal
+
     from .app import Quart
     from .ctx import AppContext
 
@@ -119,6 +121,10 @@ class Strategy:
         """
         return self._on_loop
 
+    def signal_for(self, app: Quart, signal: Signal) -> Signal:
+        """Return what is sent in place of *signal*, one of `quart.signals`, by *app*."""
+        return signal
+
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Let sync code wait for *awaitable*.
 
@@ -186,14 +192,15 @@ async def _as_coroutine(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-_current = Strategy()
+#: The strategy of this process; read as `_strategy.installed`, as `install` changes it.
+installed = Strategy()
 
 
 def current() -> Strategy:
-    return _current
+    return installed
 
 
 def install(strategy: Strategy) -> None:
     """Make *strategy* the one of this process, for applications that have not served yet."""
-    global _current
-    _current = strategy
+    global installed
+    installed = strategy

@@ -21,7 +21,7 @@ from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import BuildError, MapAdapter, Rule
 
-from . import _pipeline, _strategy
+from . import _strategy, _waiting
 from ._flask import has_served
 from ._hosting import ServingMethods
 from ._kind import REQUEST, WEBSOCKET
@@ -74,6 +74,9 @@ _STEP_NAMES = frozenset(
         "make_default_options_response",
         "make_response",
         "session_interface",
+        "create_url_adapter",
+        "request_class",
+        "subdomain_matching",
     }
 )
 
@@ -312,7 +315,8 @@ class Quart(StepMethods, ServingMethods):
         return run_sync(func)
 
     async def _emit(self, signal: Signal, **values: Any) -> None:
-        await _pipeline.emit(self, _cv_app.get(None), signal, **values)
+        signal = _strategy.installed.signal_for(self, signal)
+        await _waiting.emit(self, _cv_app.get(None), signal, **values)
 
     def _context_for(self, connection: Request | Websocket) -> AppContext:
         """Return the context of a connection that came from a server."""

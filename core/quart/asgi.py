@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError
 
+from ._headers import decode_headers, encode_headers
 from ._inbound import Inbound
 from ._mailbox import in_trio, time_limit
 from ._outbound import (
@@ -20,7 +22,6 @@ from ._outbound import (
     has_to_close,
     headers_of as headers_of,
 )
-from .utils import decode_headers, encode_headers
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -42,15 +43,20 @@ def path_within_root(scope: Any) -> str | None:
     ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
     """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(root):
-        rest = path[len(root) :]
-        if not rest or rest.startswith("/"):
-            return rest or "/"
-    elif not root:
-        # An absolute target, `GET http://host/path`, is allowed by RFC 9112 section 3.2.2.
-        return path if path.startswith("/") else urlsplit(path).path or "/"
-    return None
+    root: str = scope.get("root_path") or ""
+    if root and (root := root.rstrip("/")):
+        rest = path.removeprefix(root)
+        if rest == path or (rest and not rest.startswith("/")):
+            return None
+        return rest or "/"
+    # An absolute target, `GET http://host/path`, is allowed by RFC 9112 section 3.2.2.
+    return path if path.startswith("/") else urlsplit(path).path or "/"
+
+
+def _path_to_match(scope: Any) -> str:
+    path = path_within_root(scope)
+    # What is not below the root path is not ours: no rule matches this, so the answer is 404.
+    return " " if path is None else path
 
 
 def _trio_inbound() -> type[Inbound]:
@@ -62,8 +68,9 @@ def _trio_inbound() -> type[Inbound]:
 class _Connection:
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
-    #: Before the type of the messages that make a response: a refusal, for a websocket.
-    prefix = ""
+    #: The types of the messages that make a response: a refusal, for a websocket.
+    start_type = "http.response.start"
+    body_type = "http.response.body"
     #: Whether an answer is on its way, so that no other can be given.
     answered = False
 
@@ -81,23 +88,19 @@ class _Connection:
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
 
-    async def _send(self, send: Any, message: dict[str, Any]) -> None:
+    async def _send(self, send: Any, *messages: dict[str, Any]) -> None:
         try:
-            await send(message)
+            for message in messages:
+                await send(message)
         except OSError as error:
             # As the ASGI specification has it since 2.4: the client is gone.
             raise ClientDisconnectedError from error
 
-    async def _serve(self, inbound: Inbound, send: Any) -> None:
+    def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
         raise NotImplementedError(
             f"{type(self).__name__} does not say how it is served; use ASGIHTTPConnection or"
             " ASGIWebsocketConnection."
         )
-
-    def _headers_and_path(self) -> tuple[Headers, str]:
-        path = path_within_root(self.scope)
-        # What is not below the root path is not ours: no rule matches this, so the answer is 404.
-        return decode_headers(self.scope["headers"]), " " if path is None else path
 
     async def _respond(self, ctx: AppContext) -> Any:
         """Return the application's response; 500 if it failed where nobody handles errors."""
@@ -115,17 +118,18 @@ class _Connection:
         self.answered = True
         body = fixed_body(ctx, response)
         start = {
-            "type": f"{self.prefix}http.response.start",
+            "type": self.start_type,
             "status": response.status_code,
             "headers": encode_headers(headers_of(ctx, response)),
         }
-        message_type = f"{self.prefix}http.response.body"
         try:
-            await self._send(send, start)
             if body is None:
-                await self._stream(ctx, send, response, message_type)
-                body = b""
-            await self._send(send, {"type": message_type, "body": body, "more_body": False})
+                await self._send(send, start)
+                await self._stream(ctx, send, response, self.body_type)
+                await self._send(send, {"type": self.body_type, "body": b"", "more_body": False})
+            else:
+                end = {"type": self.body_type, "body": body, "more_body": False}
+                await self._send(send, start, end)
         finally:
             if has_to_close(response):
                 await close_response(ctx, response)
@@ -146,18 +150,19 @@ class _Connection:
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
-    async def _serve(self, inbound: Inbound, send: Any) -> None:
+    def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
         request = self._create_request_from_scope(send)
         request.receive_from(inbound.receive)
-        await self.handle_request(request, send)
+        return self.handle_request(request, send)
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
         ctx = self.app._context_for(request)
         try:
             response = await self._respond(ctx)
-            for path in getattr(response, "push_promises", ()):
-                await request.send_push_promise(path)
+            if getattr(response, "_push_promises", None):
+                for path in response.push_promises:
+                    await request.send_push_promise(path)
             await self._answer(ctx, send, response)
         finally:
             ctx.release()
@@ -195,38 +200,34 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Any) -> Request:
         scope = self.scope
-        headers, path = self._headers_and_path()
-        extensions = scope.get("extensions") or {}
-
-        async def send_push_promise(path: str, headers: Headers) -> None:
-            if "http.response.push" in extensions:
-                await send(
-                    {
-                        "type": "http.response.push",
-                        "path": path,
-                        "headers": encode_headers(headers),
-                    }
-                )
-
+        self._push_to = send
         self._request = self.app._connection_class(
             scope["method"],
             scope.get("scheme", "http"),
-            path,
+            _path_to_match(scope),
             scope["query_string"],
-            headers,
+            decode_headers(scope["headers"]),
             scope.get("root_path", ""),
             scope["http_version"],
             scope,
             body_timeout=self.app.config["BODY_TIMEOUT"],
-            send_push_promise=send_push_promise,
+            send_push_promise=self._send_push_promise,
         )
         return self._request
+
+    async def _send_push_promise(self, path: str, headers: Headers) -> None:
+        if "http.response.push" in (self.scope.get("extensions") or ()):
+            headers_to_send = encode_headers(headers)
+            await self._push_to(
+                {"type": "http.response.push", "path": path, "headers": headers_to_send}
+            )
 
 
 class ASGIWebsocketConnection(_Connection):
     """One websocket, from its handshake to its end."""
 
-    prefix = "websocket."
+    start_type = "websocket.http.response.start"
+    body_type = "websocket.http.response.body"
 
     async def _serve(self, inbound: Inbound, send: Any) -> None:
         await inbound.receive()  # websocket.connect; accepting answers it.
@@ -295,12 +296,11 @@ class ASGIWebsocketConnection(_Connection):
 
     def _create_websocket_from_scope(self, send: Any) -> Websocket:
         scope = self.scope
-        headers, path = self._headers_and_path()
         return self.app.websocket_class(
-            path,
+            _path_to_match(scope),
             scope["query_string"],
             scope.get("scheme", "ws"),
-            headers,
+            decode_headers(scope["headers"]),
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),

@@ -11,17 +11,17 @@ from typing import Any, cast, ParamSpec, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import HTTPException
 
-from . import _strategy, _worker
+from . import _strategy, _teardown, _worker
 from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
 from ._kind import Kind, REQUEST, WEBSOCKET
 from ._mailbox import shielded
+from ._plan import PlanOnDemand
 from .globals import _cv_app
 from .routing import static_rule_for
 
 if TYPE_CHECKING:
-    from werkzeug.routing import MapAdapter, Rule
+    from werkzeug.routing import MapAdapter
 
-    from ._plan import Plan
     from .app import Quart
     from .routing import QuartRule
     from .sessions import SessionMixin
@@ -40,6 +40,25 @@ class AppContext:
     teardown of the application context to it, as Flask does.
     """
 
+    # What most contexts never change is set on the class: this is made for every request.
+
+    flashes: list[tuple[str, str]] | None = None
+    #: Whether its work has begun, which ends with the teardown in any case.
+    handled = False
+    #: What a URL converter raised that is no HTTP error, until errors can be handled.
+    failure: Exception | None = None
+    #: Where its work runs: a certain place, the name of a default, or as the view says.
+    place: _strategy.Place | str | None = None
+    borrows = False
+    _session: SessionMixin | None = None
+    _g: _AppCtxGlobals | None = None
+    _outer: AppContext | None = None
+    _lease: _worker.Lease | None = None
+    _after: list[Callable[[Any], Any]] | None = None
+    _url_adapter: MapAdapter | None = None
+    #: The rule, if looking the path up was enough to find it. Then the adapter can wait.
+    _rule: QuartRule | None = None
+
     def __init__(
         self,
         app: Quart,
@@ -53,24 +72,9 @@ class AppContext:
         self.kind: Kind | None = (
             REQUEST if request is not None else WEBSOCKET if websocket is not None else None
         )
-        self.flashes: list[tuple[str, str]] | None = None
-        #: Whether its work has begun, which ends with the teardown in any case.
-        self.handled = False
-        #: What a URL converter raised that is no HTTP error, until errors can be handled.
-        self.failure: Exception | None = None
-        self._session = session
-        self._g: _AppCtxGlobals | None = None
-        self._outer: AppContext | None = None
-        self._plan: Plan | None = None
-        #: Where its work runs: a certain place, the name of a default, or as the view says.
-        self.place: _strategy.Place | str | None = None
-        self._lease: _worker.Lease | None = None
-        self.borrows = False
-        self._after: list[Callable[[Any], Any]] | None = None
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        self._url_adapter: MapAdapter | None = None
-        #: The rule, if looking the path up was enough to find it. Then the adapter can wait.
-        self._rule: Rule | None
+        if session is not None:
+            self._session = session
         try:
             self._rule = static_rule_for(app, self.connection)
             if self._rule is None:
@@ -143,13 +147,7 @@ class AppContext:
             session = _strategy.finish(interface.make_null_session(self.app))
         self._session = session
 
-    @property
-    def plan(self) -> Plan:
-        """How this context's endpoint is handled, known once the URL is matched."""
-        if self._plan is None:
-            endpoint = None if self.connection is None else self.connection.endpoint
-            self._plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.place)
-        return self._plan
+    plan = PlanOnDemand()
 
     @property
     def lease(self) -> _worker.Lease | None:
@@ -187,7 +185,7 @@ class AppContext:
         connection = self.connection
         assert connection is not None
         if self._rule is not None:
-            connection.url_rule, connection.view_args = cast("QuartRule", self._rule), {}
+            connection.url_rule, connection.view_args = self._rule, {}
             return
         if self.url_adapter is None:
             return
@@ -217,10 +215,11 @@ class AppContext:
         """Become the current context; nothing else happens."""
         if not self._tokens:
             outer = _cv_app.get(None)
-            self._outer = None
             if self.kind is not None and outer is not None and outer.app is self.app:
                 self._outer, self._g = outer, outer.g
-        self._tokens.append((_cv_app.set(self), _strategy.current().pushed(self)))
+            elif self._outer is not None:
+                self._outer = None
+        self._tokens.append((_cv_app.set(self), _strategy.installed.pushed(self)))
 
     def exit(self) -> None:
         """Stop being the current context; nothing else happens."""
@@ -231,7 +230,7 @@ class AppContext:
         token, mark = self._tokens.pop()
         current = _cv_app.get(None)
         _cv_app.reset(token)
-        _strategy.current().popped(self, mark)
+        _strategy.installed.popped(self, mark)
         if current is not self:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
 
@@ -246,12 +245,12 @@ class AppContext:
 
     async def pop(self, exc: BaseException | None = _UNSET) -> None:
         """Run the teardown functions if this is the last pop, then restore the outer context."""
-        from . import _pipeline
 
         if exc is _UNSET:
             exc = sys.exc_info()[1]
-        with shielded():
-            await _pipeline.close_context(self.app, self, exc)
+        if (rest := _teardown.close_context(self.app, self, exc)) is not None:
+            with shielded():
+                await rest
         if not self._tokens:
             self.release()
 
@@ -269,7 +268,9 @@ class AppContext:
         await self.pop(exc_value)
 
     def __enter__(self) -> AppContext:
-        self.place, self._plan = _strategy.current().inline, None
+        self.place = _strategy.current().inline
+        # Compiled for another place, perhaps.
+        self.__dict__.pop("plan", None)
         _strategy.finish(self.push())
         return self
 

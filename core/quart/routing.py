@@ -5,18 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, cast, TYPE_CHECKING
+from types import NoneType
+from typing import Any, TYPE_CHECKING
 
 from werkzeug.exceptions import BadHost
 from werkzeug.routing import Map, MapAdapter, Rule, RuleFactory
+from werkzeug.sansio.utils import get_host
 
+from ._headers import first_value
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
 if TYPE_CHECKING:
     from .app import Quart
 
-#: (domain, path) -> the rules that match exactly this, in order.
-StaticRules = dict[tuple[str, str], list[Rule]]
+#: (domain, path, method, whether a websocket) -> the rule that matches exactly this. A rule for any
+#: method stands under None.
+StaticRules = dict[tuple[str, str, str | None, bool], Rule]
 
 
 class QuartRule(Rule):
@@ -125,10 +129,9 @@ class QuartMap(Map):
 
     def look_up(self, domain: str, path: str, method: str, websocket: bool) -> Rule | None:
         """Return the static rule that matches, if one does."""
-        for rule in self.static_rules.get((domain, path), ()):
-            if rule.websocket == websocket and (rule.methods is None or method in rule.methods):
-                return rule
-        return None
+        static = self._static or self.static_rules
+        rule = static.get((domain, path, method, websocket))
+        return static.get((domain, path, None, websocket)) if rule is None else rule
 
     def bind_to_request(
         self,
@@ -161,7 +164,7 @@ class QuartMap(Map):
         )
 
 
-def static_rule_for(app: Quart, connection: BaseRequestWebsocket | None) -> Rule | None:
+def static_rule_for(app: Quart, connection: BaseRequestWebsocket | None) -> QuartRule | None:
     """Return the static rule that matches, if it is found without an adapter.
 
     That is what matching begins with. To make the adapter only for who asks for it saves a good
@@ -170,31 +173,56 @@ def static_rule_for(app: Quart, connection: BaseRequestWebsocket | None) -> Rule
     Raises:
         BadHost: if the host cannot be one.
     """
-    url_map, kind = cast(QuartMap, app.url_map), type(app)
+    url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
     if (
         connection is None
+        or not app._plans.has_stock_adapter(app)
         or url_map.host_matching
-        or app.subdomain_matching
         or app.config["TRUSTED_HOSTS"] is not None
-        or kind.create_url_adapter is not kind._stock_url_adapter
-        or "create_url_adapter" in app.__dict__
+        or not isinstance(server := connection.server, (tuple, NoneType))
     ):
         return None
+    scheme = connection.scheme
     # As `bind_to_request` has it, which may come later, but must not fail then.
-    _to_ascii(app.config["SERVER_NAME"] or connection.host)
-    websocket = connection.scheme in {"ws", "wss"}
-    return url_map.look_up(
-        url_map.default_subdomain or "", connection.path, connection.method, websocket
+    _check_host(scheme, first_value(connection.headers, b"host"), server, app.config["SERVER_NAME"])
+    return url_map.look_up(  # type: ignore[return-value]  # its rules are the application's
+        url_map.default_subdomain or "",
+        connection.path,
+        connection.method,
+        scheme == "ws" or scheme == "wss",
+    )
+
+
+# A server hears few names, and checking one takes longer than matching a path.
+@lru_cache(maxsize=256)
+def _check_host(
+    scheme: str, host: str | None, server: tuple[str, int | None] | None, server_name: str | None
+) -> None:
+    _to_ascii(server_name or get_host(scheme, host, server))
+
+
+def has_stock_adapter(app: Quart) -> bool:
+    """Whether *app* binds its URL map as `Quart` does, without a subdomain of the request's."""
+    kind = type(app)
+    return not app.subdomain_matching and not (
+        kind.create_url_adapter is not kind._stock_url_adapter
+        or "create_url_adapter" in app.__dict__
     )
 
 
 def _find_static_rules(url_map: QuartMap) -> StaticRules:
-    found: StaticRules = {}
+    found: dict[tuple[str, str], list[Rule]] = {}
     for rule in url_map.iter_rules():
         domain = (rule.host if url_map.host_matching else rule.subdomain) or ""
         if _is_static(domain, rule):
             found.setdefault((domain, rule.rule), []).append(rule)
-    return {key: rules for key, rules in found.items() if not _overlap(rules)}
+    return {
+        (*key, method, rule.websocket): rule
+        for key, rules in found.items()
+        if not _overlap(rules)
+        for rule in rules
+        for method in ((None,) if rule.methods is None else rule.methods)
+    }
 
 
 def _is_static(domain: str, rule: Rule) -> bool:

@@ -1,25 +1,23 @@
 """The signals of requests, websockets and serving.
 
-Those that Flask has too are Flask's own objects: one receiver hears both.
+Those that have a counterpart in `flask.signals` bear its name, and are objects of their own: a
+receiver connected here hears Quart applications.
 """
 
 from __future__ import annotations
 
 from blinker import Namespace
-from flask.signals import (
-    appcontext_popped as appcontext_popped,
-    appcontext_pushed as appcontext_pushed,
-    appcontext_tearing_down as appcontext_tearing_down,
-    before_render_template as before_render_template,
-    got_request_exception as got_request_exception,
-    message_flashed as message_flashed,
-    request_finished as request_finished,
-    request_started as request_started,
-    request_tearing_down as request_tearing_down,
-    template_rendered as template_rendered,
-)
 
 _signals = Namespace()
+
+#: Sent before a request is dispatched.
+request_started = _signals.signal("request-started")
+#: Sent with the keyword `response` when a request has been answered.
+request_finished = _signals.signal("request-finished")
+#: Sent when a request's context is torn down, with the keyword `exc`.
+request_tearing_down = _signals.signal("request-tearing-down")
+#: Sent when a request handler raised what nobody handled, with the keyword `exception`.
+got_request_exception = _signals.signal("got-request-exception")
 
 #: Sent before a websocket is dispatched.
 websocket_started = _signals.signal("websocket-started")
@@ -33,6 +31,21 @@ websocket_received = _signals.signal("websocket-received")
 websocket_sent = _signals.signal("websocket-sent")
 #: Sent when a websocket handler raised, with the keyword `exception`.
 got_websocket_exception = _signals.signal("got-websocket-exception")
+
+#: Sent when an application context was pushed.
+appcontext_pushed = _signals.signal("appcontext-pushed")
+#: Sent when an application context was popped.
+appcontext_popped = _signals.signal("appcontext-popped")
+#: Sent when an application context is torn down, with the keyword `exc`.
+appcontext_tearing_down = _signals.signal("appcontext-tearing-down")
+
+#: Sent before a template is rendered, with the keywords `template` and `context`.
+before_render_template = _signals.signal("before-render-template")
+#: Sent when a template was rendered, with the keywords `template` and `context`.
+template_rendered = _signals.signal("template-rendered")
+#: Sent when a message was flashed, with the keywords `message` and `category`.
+message_flashed = _signals.signal("message-flashed")
+
 #: Sent when a background task raised, with the keyword `exception`.
 got_background_exception = _signals.signal("got-background-exception")
 #: Sent when starting up or shutting down raised, with the keyword `exception`.

@@ -11,17 +11,17 @@ from collections.abc import (
     Callable,
     Coroutine,
     Generator,
-    Iterable,
     Iterator,
 )
 from contextvars import copy_context as copy_context
-from functools import lru_cache, wraps
+from functools import wraps
 from inspect import isgenerator
 from pathlib import Path
 from typing import Any, overload, ParamSpec, TYPE_CHECKING, TypeVar
 
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import Headers as Headers
 
+from ._headers import decode_headers as decode_headers, encode_headers as encode_headers
 from .typing import FilePath
 
 if TYPE_CHECKING:
@@ -83,36 +83,6 @@ async def run_sync_iterable(iterable: Iterator[T]) -> AsyncIterator[T]:
     finally:
         if (close := getattr(iterable, "close", None)) is not None:
             await call(close)
-
-
-def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return *headers* as an ASGI server wants them."""
-    try:
-        return [(_encode_name(name), value.encode("latin-1")) for name, value in headers]
-    except UnicodeEncodeError:
-        return [(_encode_name(name), _encode_value(value)) for name, value in headers]
-
-
-# The names are few and always the same.
-@lru_cache(maxsize=256)
-def _encode_name(name: str) -> bytes:
-    return name.lower().encode("latin-1")
-
-
-def _encode_value(value: str) -> bytes:
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode()
-
-
-def decode_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
-    decoded = Headers()
-    # Its constructor looks for newlines in each value, which no server lets through: a fifth of
-    # the cost of a small request.
-    decoded._list = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    return decoded
 
 
 async def cancel_tasks(tasks: set[asyncio.Task[Any]]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask, g, request
 from flask.views import MethodView
 
+import quart
 from quart import _inbound, Quart
 from quart_flask_patch import genuine, runs_in, wait
 
@@ -395,3 +396,30 @@ def test_signals_reach_receivers_of_flask(app: Flask, place: str) -> None:
     ):
         run(fetch(app, "/"))
     assert seen == [(True, []), (True, ["response"]), (True, ["exc"])]
+
+
+@pytest.mark.parametrize(
+    ("application", "heard"), [(Flask, ["flask"]), (Quart, ["quart", "flask"])]
+)
+def test_a_flask_application_sends_flasks_signals_and_a_quart_application_both(
+    application: Any, heard: list[str]
+) -> None:
+    seen = []
+    app = application(__name__)
+    app.add_url_rule("/", "view", lambda: "ok")
+
+    def flasks(sender: Any) -> None:
+        seen.append("flask")
+
+    def quarts(sender: Any) -> None:
+        seen.append("quart")
+
+    with (
+        flask.request_started.connected_to(flasks, app),
+        quart.request_started.connected_to(quarts, app),
+    ):
+        run(fetch(app, "/"))
+        assert seen == heard
+        with flask.request_started.muted():
+            run(fetch(app, "/"))
+    assert seen == [*heard, *(name for name in heard if name == "quart")]

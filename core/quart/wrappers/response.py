@@ -40,9 +40,10 @@ from ._bodies import (
     IterableBody as IterableBody,
     ResponseBody as ResponseBody,
 )
+from ._conditional import ConditionalResponse
 
 if TYPE_CHECKING:
-    from .request import Request
+    pass
 
 F = TypeVar("F", bound=Callable[[], Any])
 _Body = (
@@ -59,10 +60,10 @@ _Body = (
 _Headers = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]] | Headers | None
 
 # What Werkzeug makes of a status given as a number, kept as it makes the same each time.
-_statuses: dict[int, tuple[str, int]] = {}
+_statuses: dict[Any, tuple[str, int]] = {}
 
 
-class Response(SansIOResponse):
+class Response(ConditionalResponse, SansIOResponse):
     """An answer: a body, a status, headers.
 
     The body may be text (sent as UTF-8), bytes, a plain or async iterable of either, a path, an
@@ -97,20 +98,41 @@ class Response(SansIOResponse):
     ) -> None:
         # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
         # for every request. Values that a caller gave still go through the setters that check them.
-        own_headers = headers is None
+        if headers is None:
+            self.headers = Headers()
+            if content_type is not None:
+                self.headers["Content-Type"] = content_type
+            elif (mimetype := mimetype or self.default_mimetype) is not None:
+                self.headers._list.append(_content_type_header(mimetype))
+        else:
+            self._take_headers(headers, mimetype, content_type)
+        if status is not None:
+            self._set_status(status)
+        elif (known := _statuses.get(self.default_status)) is not None:
+            self._status, self._status_code = known
+        else:
+            self._set_status(self.default_status)
+        if not isinstance(response, (str, bytes)):
+            self.response = response
+        elif headers is None and self._has_stock_length():
+            data = response.encode() if isinstance(response, str) else response
+            self._response = self.data_body_class(data)
+            self.headers._list.append(("Content-Length", str(len(data))))
+        else:
+            self.set_data(response)
+
+    def _has_stock_length(self) -> bool:
+        """Whether `set_data`, on headers that have no length yet, need not be called."""
+        return self.automatically_set_content_length and type(self).set_data is Response.set_data
+
+    def _take_headers(
+        self, headers: _Headers, mimetype: str | None, content_type: str | None
+    ) -> None:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         if content_type is not None:
             self.headers["Content-Type"] = content_type
-        elif own_headers:
-            if (mimetype := mimetype or self.default_mimetype) is not None:
-                self.headers._list.append(_content_type_header(mimetype))
         elif mimetype is not None or "content-type" not in self.headers:
             self._set_mimetype(mimetype)
-        self._set_status(self.default_status if status is None else status)
-        if isinstance(response, (str, bytes)):
-            self.set_data(response)
-        else:
-            self.response = response
 
     def _set_mimetype(self, mimetype: str | None) -> None:
         if (mimetype := mimetype or self.default_mimetype) is not None:
@@ -295,80 +317,6 @@ class Response(SansIOResponse):
         """Set an etag made from the body, unless there is one already and *overwrite* is off."""
         if overwrite or "etag" not in self.headers:
             self.set_etag(generate_etag(await self.get_data()), weak)
-
-    async def make_conditional(
-        self,
-        request: Request,
-        accept_ranges: bool | str = False,
-        complete_length: int | None = None,
-    ) -> Response:
-        """Answer with less where *request*'s headers ask for that; returns this response.
-
-        That is 304 if the client has it already, 412 if it wanted another version, 206 and a part
-        of the body if it wants a part. For the last, ranges must be on (`True` means "bytes") and
-        the *complete_length* known. Does nothing but for GET and HEAD.
-
-        Raises:
-            RequestedRangeNotSatisfiable: if the client wants a part that there is not.
-        """
-        if request.method not in {"GET", "HEAD"}:
-            return self
-        if await self._answer_range(request, accept_ranges, complete_length):
-            return self
-        if not self._is_modified(request, ignore_if_range=True):
-            if parse_etags(request.headers.get("If-Match")):
-                self.status_code = 412
-            else:
-                self._become_not_modified()
-        return self
-
-    def _become_not_modified(self) -> None:
-        self.status_code = 304
-        unsent = getattr(self._response, "aclose", None)
-        if unsent is not None:
-            self.call_on_close(unsent)
-        self.response = None
-        self.headers.remove("Content-Length")
-
-    def _is_modified(self, request: Request, ignore_if_range: bool) -> bool:
-        headers = request.headers
-        return is_resource_modified(
-            http_range=headers.get("Range"),
-            http_if_range=headers.get("If-Range"),
-            http_if_modified_since=headers.get("If-Modified-Since"),
-            http_if_none_match=headers.get("If-None-Match"),
-            http_if_match=headers.get("If-Match"),
-            etag=self.headers.get("etag"),
-            last_modified=self.headers.get("last-modified"),
-            ignore_if_range=ignore_if_range,
-        )
-
-    async def _answer_range(
-        self, request: Request, accept_ranges: bool | str, complete_length: int | None
-    ) -> bool:
-        if not accept_ranges:
-            return False
-        self.accept_ranges = "bytes" if accept_ranges is True else accept_ranges
-        headers = request.headers
-        if not complete_length or "Range" not in headers:
-            return False
-        # Unlike elsewhere, a validator that does *not* match means: send all of it.
-        if "If-Range" in headers and self._is_modified(request, ignore_if_range=False):
-            return False
-        wanted = request.range
-        if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
-            raise RequestedRangeNotSatisfiable(complete_length)
-        await self._send_range(*wanted.ranges[0])
-        return True
-
-    async def _send_range(self, begin: int, end: int | None) -> None:
-        if not hasattr(self._response, "make_conditional"):
-            await self.make_sequence()
-        body: Any = self._response
-        size = await body.make_conditional(begin, end)
-        self.status_code = 206
-        self.content_length = body.end - body.begin
-        self.content_range = ContentRange("bytes", body.begin, body.end, size)
 
 
 @lru_cache(maxsize=256)
