@@ -1,7 +1,7 @@
 """``python -m compat_matrix``: run extensions' own suites on Flask and on the layer, and compare.
 
 Those of Quart's extensions run on the core alone, then on the layer; for them the recorded counts
-are the reference.
+are the reference. ``python -m compat_matrix add NAME`` drafts a row for another extension.
 
 Exit code 0: every row that ran is green. 1: a row is red. 2: wrong usage. 3: no row is red, but
 one could not be run. 130: it was interrupted, and the same command goes on with it.
@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from compat_matrix import _committed, _html
+from compat_matrix import _committed, _draft, _html
 from compat_matrix._display import display_for
 from compat_matrix._matrix import Matrix, resumable, run_all, sides
 from compat_matrix._record import Record, record_of
@@ -37,7 +37,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m compat_matrix",
         description="Run extensions' own test suites on Flask and on the layer, and compare"
-        " them test by test. Exit code 0: all green; 1: a row is red; 3: a row could not run.",
+        " them test by test. Exit code 0: all green; 1: a row is red; 3: a row could not run."
+        " `python -m compat_matrix add NAME` drafts a row for another extension.",
         epilog=f"Environments, sdists and results are kept in {cache_dir()};"
         " COMPAT_MATRIX_CACHE moves that folder, and it may be deleted at any time.",
     )
@@ -157,6 +158,8 @@ def end_as_interrupted(number: int, frame: FrameType | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["add"]:
+        return _draft.main(arguments[1:])
     made = parser()
     options = made.parse_args(arguments)
     try:

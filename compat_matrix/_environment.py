@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from pathlib import Path
@@ -57,13 +56,12 @@ def environment(row: Row, cache: Path) -> Path:
 
 def make_environment(row: Row, folder: Path, settings: Settings) -> None:
     what = f"making the environment of {row.name}"
-    env = {"UV_EXCLUDE_NEWER": settings.as_of} | os.environ
     base = sys.executable
-    run_uv(["venv", "--quiet", "--clear", "--python", base, str(folder)], what, env=env)
+    run_uv(["venv", "--quiet", "--clear", "--python", base, str(folder)], what)
     excludes = folder / "excludes.txt"
     excludes.write_text("\n".join(settings.excludes))
     overrides = folder / "overrides.txt"
     overrides.write_text("\n".join(row.overrides))
     command = ["pip", "install", "--quiet", "--python", str(python_of(folder))]
     command += ["--excludes", str(excludes), "--overrides", str(overrides)]
-    run_uv([*command, *requirements(row, settings)], what, env=env)
+    run_uv([*command, *requirements(row, settings)], what)

@@ -13,9 +13,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
-from typing import Any, TextIO
+from typing import TextIO
 
 import pytest
 
@@ -33,22 +33,9 @@ def use_uvloop() -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
-def count_served() -> None:
-    """Count the connections that reach the core's ASGI entry."""
-    from quart import asgi
-
-    for name in ("ASGIHTTPConnection", "ASGIWebsocketConnection"):
-        kind: Any = getattr(asgi, name)
-        kind.__call__ = counting(kind.__call__)
-
-
-def counting(call: Callable[..., Any]) -> Callable[..., Any]:
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        global served
-        served += 1
-        return call(*args, **kwargs)
-
-    return counted
+def count() -> None:
+    global served
+    served += 1
 
 
 side = os.environ.get("COMPAT_MATRIX_SIDE")
@@ -59,7 +46,9 @@ if side in ("core", "layer"):
         import quart_flask_patch  # noqa: F401
 
         os.environ["COMPAT_MATRIX_CHILD"] = "layer"  # read by _site/sitecustomize.py
-    count_served()
+    from quart.testing._arrivals import on_each_arrival
+
+    on_each_arrival(count)
 
 
 class Reporter:

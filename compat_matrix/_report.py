@@ -43,13 +43,17 @@ def reference_line(row: Row, result: Result, *, remembered: bool) -> str:
     return line(row, "flask", "ran", text)
 
 
+def test_line(how: str, name: str, text: str) -> str:
+    """A test, and of *text* the line that says most: pytest marks those of the error with E."""
+    marked = [line.lstrip("E ") for line in text.splitlines() if line.startswith("E  ")]
+    reason = marked[:1] or text.strip().splitlines()[-1:]
+    return f"    {how}: {name}  {''.join(reason)[:160]}".rstrip()
+
+
 def difference_line(difference: Difference) -> str:
-    test = difference.layer
-    reason = test.text.strip().splitlines()[-1:] if test else []
-    if test:  # pytest marks the lines of the error itself with E
-        marked = [x for x in test.text.splitlines() if x.startswith("E  ")]
-        reason = [marked[0].lstrip("E ")] if marked else reason
-    return f"    {difference.how}: {difference.id}  {''.join(reason)[:160]}".rstrip()
+    return test_line(
+        difference.how, difference.id, difference.layer.text if difference.layer else ""
+    )
 
 
 def comparison_lines(

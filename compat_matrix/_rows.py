@@ -16,6 +16,7 @@ SCENARIOS = HERE / "scenarios"
 SCENARIO_SUITE = SCENARIOS / "suite" / "test_exchanges.py"
 
 Place = Literal["loop", "thread"]
+Tier = Literal["fast", "full"]
 PLACES: tuple[Place, ...] = ("loop", "thread")
 
 # The only good reasons to leave a test out of the comparison.
@@ -81,7 +82,7 @@ class Row:
     baseline: Counts
     project: str = ""  # the name on the index, where the row's own name differs
     framework: Literal["flask", "quart"] = "flask"
-    tier: Literal["fast", "full"] = "fast"
+    tier: Tier = "fast"
     extras: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()  # versions to take against what some package of the row says

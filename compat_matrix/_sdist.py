@@ -10,26 +10,35 @@ import tarfile
 import tomllib
 import urllib.request
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from compat_matrix._rows import Row, SCENARIO_SUITE
 from compat_matrix._uv import EnvironmentProblem, run_uv
 
 
-def locate_sdist(row: Row) -> str:
-    """Ask the index, through uv, where the row's sdist is."""
-    what = f"looking up the sdist of {row.requirement}"
-    project = f"{row.project or row.name}=={row.version}"
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the index has an sdist."""
+
+    version: str
+    url: str
+    sha256: str
+
+
+def locate_sdist(requirement: str) -> Located:
+    """Ask the index, through uv, for the newest sdist that *requirement* allows."""
+    what = f"looking up the sdist of {requirement}"
     command = ["pip", "compile", "--quiet", "--no-deps", "--no-header", "--format", "pylock.toml"]
-    lock = run_uv([*command, "--python", sys.executable, "-"], what, stdin=project)
+    lock = run_uv([*command, "--python", sys.executable, "-"], what, stdin=requirement)
     package = tomllib.loads(lock)["packages"][0]
-    try:
-        return str(package["sdist"]["url"])
-    except KeyError:
+    if "sdist" not in package:
         raise EnvironmentProblem(
-            f"{what}: the index has no sdist of {project}, only {sorted(package)};"
-            " choose a version that has one"
-        ) from None
+            f"{what}: {package['name']} {package.get('version', '')} has none on the index, only"
+            f" {', '.join(sorted(package.keys() - {'name', 'version'}))}; choose another version"
+        )
+    sdist = package["sdist"]
+    return Located(package["version"], sdist["url"], sdist["hashes"]["sha256"])
 
 
 def download(url: str, target: Path) -> None:
@@ -48,7 +57,7 @@ def sdist(row: Row, cache: Path) -> Path:
     kept = sorted(folder.glob(f"{row.sdist_sha256[:16]}-*"))
     if not kept:
         folder.mkdir(parents=True, exist_ok=True)
-        url = locate_sdist(row)
+        url = locate_sdist(f"{row.project or row.name}=={row.version}").url
         kept = [folder / f"{row.sdist_sha256[:16]}-{url.rpartition('/')[2]}"]
         download(url, kept[0])
     found = hashlib.sha256(kept[0].read_bytes()).hexdigest()

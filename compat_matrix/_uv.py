@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from compat_matrix._rows import load_settings
 
 if sys.platform != "win32":
     import fcntl
@@ -54,14 +56,12 @@ def uv_command() -> list[str]:
     return [uv.find_uv_bin()]
 
 
-def run_uv(
-    arguments: Sequence[str], what: str, stdin: str = "", env: Mapping[str, str] | None = None
-) -> str:
+def run_uv(arguments: Sequence[str], what: str, stdin: str = "") -> str:
     """Run uv and return what it printed; *what* says in an error what it was for."""
     done = subprocess.run(
         [*uv_command(), *arguments],
         input=stdin,
-        env=dict(env) if env is not None else None,
+        env={"UV_EXCLUDE_NEWER": load_settings().as_of} | os.environ,
         capture_output=True,
         text=True,
         check=False,

@@ -255,6 +255,8 @@ def sample(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     """A row whose suite is *suite*, run by this Python, beside a layer that does nothing."""
     files = {"sample-1.0/tests/test_it.py": suite, "core/quart/__init__.py": ""}
     files |= {"core/quart/asgi.py": ASGI, "quart_flask_patch/__init__.py": ""}
+    counting = "core/quart/testing/_arrivals.py"
+    files |= {"core/quart/testing/__init__.py": "", counting: (PROJECT / counting).read_text()}
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -383,7 +385,8 @@ def test_stand_in_never_replaces_a_file_of_the_suite(
 def test_sdist_with_another_hash_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sdist, "locate_sdist", lambda row: "https://host/sample-1.0.tar.gz")
+    located = _sdist.Located("1.0", "https://host/sample-1.0.tar.gz", "")
+    monkeypatch.setattr(_sdist, "locate_sdist", lambda requirement: located)
     monkeypatch.setattr(_sdist, "download", lambda url, target: target.write_bytes(b"other"))
     with pytest.raises(EnvironmentProblem, match="the row expects 0000"):
         _sdist.sdist(make_row(), tmp_path)

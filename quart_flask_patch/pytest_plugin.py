@@ -1,0 +1,68 @@
+"""Runs a suite on the layer: ``python -m pytest -p quart_flask_patch.pytest_plugin``.
+
+Given by ``-p`` or in ``addopts``, it is imported before the suite and before plugins that import
+Flask. The report ends with how many tests sent a request through the ASGI entry.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+
+import pytest
+
+from quart.testing._arrivals import on_each_arrival
+
+from . import __distribution__
+from ._places import PLACES, VARIABLE
+
+PROPERTY = "asgi_requests"  # of a test's report, and so of JUnit's XML
+
+arrived = 0
+arrived_before = 0  # the test that runs
+
+
+def count() -> None:
+    global arrived
+    arrived += 1
+
+
+on_each_arrival(count)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sync-place",
+        choices=PLACES,
+        help="where requests with a plain view run, whatever the application's configuration says",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if place := config.getoption("--sync-place"):
+        os.environ[VARIABLE] = place
+
+
+def pytest_report_header() -> str:
+    place = os.environ.get(VARIABLE, "")
+    return f"{__distribution__}: {version(__distribution__)}{place and f', plain views: {place}'}"
+
+
+def pytest_runtest_logstart() -> None:
+    global arrived_before
+    arrived_before = arrived
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    if call.when == "teardown" and arrived > arrived_before:
+        item.user_properties.append((PROPERTY, arrived - arrived_before))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    ended = [report for report in reports if getattr(report, "when", "") == "teardown"]
+    served = sum(PROPERTY in dict(report.user_properties) for report in ended)
+    terminalreporter.write_line(
+        f"{__distribution__}: {served} of {len(ended)} tests sent a request through the ASGI entry"
+    )
