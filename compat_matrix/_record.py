@@ -71,6 +71,7 @@ class Record:
     green: bool
     problem: str
     versions: dict[str, str]
+    baseline: Counts  # what the row's file says of the reference, with no service running
     reference: Counts
     left_out: list[Deselected] = field(default_factory=list)
     sides: dict[str, SideRecord] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Record:
     def parse(cls, data: Mapping[str, Any]) -> Record:
         """The record that `asdict` made *data* of."""
         values = {
+            "baseline": Counts(**data["baseline"]),
             "reference": Counts(**data["reference"]),
             "left_out": [Deselected(**entry) for entry in data["left_out"]],
             "sides": {name: SideRecord.parse(side) for name, side in data["sides"].items()},
@@ -168,6 +170,7 @@ def record_of(report: RowReport) -> Record:
         green=report.green,
         problem=impersonal(report.problem),
         versions=versions(row),
+        baseline=row.baseline,
         reference=counts_of(report.reference) if report.reference else row.baseline,
         left_out=list(row.deselect),
         sides={str(found[0]): side_record(row, *found) for found in report.layers},

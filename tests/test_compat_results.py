@@ -141,11 +141,14 @@ def test_a_row_turns_when_it_was_green_and_is_not() -> None:
 
 
 def test_a_row_turns_when_its_suite_fell_apart_on_both_sides() -> None:
-    before, row = make_record(None, LOOP), make_row()
+    row = make_row(baseline=Counts(passed=2))
+    before = make_record(row, LOOP)
     half = make_result(a="passed", b="failed")
     report = RowReport(row, half, [(LOOP, half, compare(row, "loop", half, half))])
     (said,) = _committed.turned(before, record_of(report))
     assert "only 1 tests pass here and on the reference, 2 did" in said
+    without_service = dataclasses.replace(record_of(report), baseline=Counts(passed=1))
+    assert _committed.turned(before, without_service) == []
 
 
 # --- pages ---
