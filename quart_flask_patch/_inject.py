@@ -20,13 +20,14 @@ import flask.cli
 
 from quart import _strategy
 
-from . import _asgiref, app, blueprints, cli, ctx, genuine, wrappers
+from . import _asgiref, _quart, app, blueprints, cli, ctx, genuine, wrappers
 from ._places import LAYER
 
 #: What is replaced, by the name of its module and of the thing in it.
 REPLACED: dict[tuple[str, str], Any] = {
     ("asgiref.sync", "AsyncToSync"): _asgiref.AsyncToSync,
     ("asgiref.sync", "SyncToAsync"): _asgiref.SyncToAsync,
+    ("blinker._utilities", "make_id"): _quart.make_id,
     ("flask.app", "Flask"): app.Flask,
     ("flask.blueprints", "Blueprint"): blueprints.Blueprint,
     ("flask.cli", "run_command"): cli.run_command,

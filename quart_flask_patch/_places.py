@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
 from typing import Any, cast, TYPE_CHECKING, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 from quart import _strategy, _worker
 from quart._strategy import Place, Strategy
 
-from . import _bridge, _signals, _watch, ctx as _ctx, wrappers
+from . import _bridge, _quart, _signals, _watch, ctx as _ctx, wrappers
 from .app import Flask
 
 if TYPE_CHECKING:
@@ -170,6 +171,12 @@ class Layer(Strategy):
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         return _bridge.wait(awaitable)
+
+    def answer(self, method: Callable[..., Any], app: Quart, *args: Any, **kwargs: Any) -> Any:
+        # Beyond this frame and that of what was called.
+        if _quart.is_plain(sys._getframe(2)):
+            return _quart.answer(method, app, args, kwargs)
+        return method(app, *args, **kwargs)
 
     def pushed(self, ctx: AppContext) -> Any:
         return _ctx.fill(ctx)

@@ -14,12 +14,14 @@ from typing import Any, cast, TYPE_CHECKING
 from flask.app import Flask as GenuineFlask
 from flask.cli import AppGroup
 from flask.config import Config
+from flask.ctx import has_request_context
+from flask.globals import request
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import SecureCookieSessionInterface
 from flask.templating import Environment
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter, Rule
+from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart import _strategy
 from quart._flask import flask_context_processor
@@ -48,6 +50,9 @@ def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
     return step_of(internal)(waiting)
 
 
+_WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
+
+
 def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
     """Make a Flask response of what a view returned, be it an async generator."""
     if isinstance(result, tuple) and result:
@@ -61,8 +66,10 @@ def _flask_body(app: Any, body: Any) -> Any:
     if isinstance(body, CoreResponse):
         return wrappers.response_of(app, body)
     if isinstance(body, HTTPException):
-        # What calling it as WSGI would give, but as a whole and without an environ.
-        return body.get_response()
+        # What calling it as WSGI would give, but as a whole; the environ is made if it is needed.
+        if type(body).get_response in _WITHOUT_ENVIRON or not has_request_context():
+            return body.get_response()
+        return body.get_response(request.environ)
     return wrappers.SyncStream(body) if hasattr(body, "__aiter__") else body
 
 
@@ -196,6 +203,11 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     # Contexts
 
+    @property
+    def _core_app(self) -> Any:
+        """The application that a context of this one is a context of."""
+        return self
+
     def app_context(self) -> Any:
         return _ctx.AppContext(self)
 
@@ -206,11 +218,10 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         environ = _wsgi.environ_given(connection.scope)
         if environ is not None:
             connection.headers = EnvironHeaders(environ)
-        this = cast(Any, self)
         if isinstance(connection, Websocket):
-            core = CoreContext(this, websocket=connection)
+            core = CoreContext(self._core_app, websocket=connection)
         else:
-            core = CoreContext(this, request=connection)
+            core = CoreContext(self._core_app, request=connection)
         pending = None if environ is None else environ.get(_wsgi.PENDING)
         if pending is not None:
             core.borrow(pending.lease)

@@ -118,7 +118,7 @@ class AppContext(_Face, flask_ctx.AppContext):
         return object.__new__(cls) if _is_ours(app) else genuine.AppContext(app)
 
     def __init__(self, app: Flask) -> None:
-        _attach(self, CoreContext(cast(Any, app)))
+        _attach(self, CoreContext(_core_app(app)))
 
 
 class RequestContext(_Face, flask_ctx.RequestContext):
@@ -135,7 +135,7 @@ class RequestContext(_Face, flask_ctx.RequestContext):
         connection = _wsgi.connection_of(app, environ)
         if request is not None:
             wrappers.share(request, connection)
-        core = CoreContext(cast(Any, app), request=connection, session=session)
+        core = CoreContext(_core_app(app), request=connection, session=session)
         if request is not None:
             core.__dict__[wrappers.FACE] = request
         _attach(self, core)
@@ -144,6 +144,10 @@ class RequestContext(_Face, flask_ctx.RequestContext):
 def _is_ours(app: Any) -> bool:
     """Whether *app* is on the core: one of the genuine Flask's, beside it, has Flask's contexts."""
     return issubclass(type(app), CoreQuart)
+
+
+def _core_app(app: Any) -> Any:
+    return getattr(app, "_core_app", app)
 
 
 def _attach(face: Any, core: CoreContext) -> None:

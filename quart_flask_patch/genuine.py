@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asgiref.sync import AsyncToSync as AsyncToSync, SyncToAsync as SyncToAsync
+from blinker._utilities import make_id as make_id
 from flask.app import Flask as Flask
 from flask.blueprints import Blueprint as Blueprint
 from flask.cli import run_command as run_command

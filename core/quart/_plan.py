@@ -12,6 +12,7 @@ from functools import partial, wraps
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from . import _pipeline, _session, _strategy, _teardown, routing, signals
+from ._asked import function_of
 from ._flask import split_blueprint_path
 from ._kind import Kind, REQUEST
 from .wrappers.request import Request
@@ -274,8 +275,7 @@ class Steps:
             setattr(self, step, _step(getattr(app, step)))
         for step in self._OF_KIND:
             method = getattr(app, getattr(kind, step))
-            # To handle a connection is to find its place, so that is done outside of any.
-            setattr(self, step, _step(method, in_place=step != "handle"))
+            setattr(self, step, _step(method, is_first=step == "handle"))
         signal_for = partial(_strategy.current().signal_for, app)
         for name in self._SIGNALS:
             setattr(self, name, signal_for(getattr(kind, name)))
@@ -291,21 +291,38 @@ class Steps:
         def __getattr__(self, name: str) -> Any: ...
 
 
-def _step(method: Function, in_place: bool = True) -> Function:
+def _step(method: Function, is_first: bool = False) -> Function:
     """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable."""
-    function = getattr(method, "__func__", method)
+    function = function_of(method)
     mark = getattr(function, "step", None)
     # A decorator that copies attributes copies the mark too, but it is not the marked function.
     if type(mark) is tuple and mark[0] is function:
         return cast(Function, mark[1])
 
+    if is_first:
+        return _first_step(method)
     takes_ctx = _takes_ctx(method)
 
     async def overridden(app: Quart, ctx: Any, *args: Any) -> Any:
         result = method(ctx, *args) if takes_ctx else method(*args)
         if hasattr(result, "__await__"):
-            result = await (ctx.plan.place.resolve(result) if in_place else result)
+            result = await ctx.plan.place.resolve(result)
         return result
+
+    return overridden
+
+
+#: In a scope: the context that is there for the connection, until it is entered.
+PREPARED = "quart.context"
+
+
+def _first_step(method: Function) -> Function:
+    """The same for the step that finds the place: there is no plan before that."""
+
+    async def overridden(app: Quart, ctx: Any, connection: Any) -> Any:
+        connection.scope[PREPARED] = ctx
+        result = method(connection)
+        return await result if hasattr(result, "__await__") else result
 
     return overridden
 

@@ -12,6 +12,7 @@ import aiofiles
 from flask.cli import AppGroup as FlaskAppGroup
 from flask.sansio.scaffold import Scaffold as SansioScaffold
 
+from ._asked import AskedByEither
 from ._flask import replace_default_context_processor, setupmethod
 from .cli import AppGroup
 from .globals import current_app
@@ -34,7 +35,7 @@ T_after_websocket = TypeVar("T_after_websocket", bound="AfterWebsocketCallable")
 T_teardown = TypeVar("T_teardown", bound="TeardownCallable")
 
 
-class Scaffold(SansioScaffold):
+class Scaffold(AskedByEither, SansioScaffold):
     """Websocket routes and hooks, static files and resources."""
 
     cli: FlaskAppGroup

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from . import _pipeline, _responses, _serving, _teardown, _waiting
-from ._plan import step_of
+from ._plan import PREPARED, step_of
 from ._scaffold import Scaffold
 from .ctx import AppContext
 from .globals import _cv_app
@@ -75,6 +75,9 @@ def _app(methods: StepMethods) -> Quart:
 
 
 async def _handle(app: Quart, connection: Request | Websocket) -> Any:
+    prepared: AppContext | None = connection.scope.pop(PREPARED, None)  # type: ignore[misc]  # a key of ours
+    if prepared is not None and prepared.connection is connection:
+        return await _pipeline.handle(app, prepared, connection)
     ctx = app._context_for(connection)
     try:
         return await _pipeline.handle(app, ctx, connection)

@@ -133,6 +133,10 @@ class Strategy:
         """
         return _portal.wait(awaitable, run_to_end)
 
+    def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
+        """Call an async *method* of an application for somebody, who may be plain code."""
+        return method(app, *args, **kwargs)
+
     def pushed(self, ctx: AppContext) -> Any:
         """Called when *ctx* became the current context; the result is handed to `popped`."""
 

@@ -73,7 +73,7 @@ class Shell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
         self.errors = done.stderr
         assert done.returncode == 0, done.stderr
@@ -191,6 +191,7 @@ def create_app(file):
 """
 
 
+@pytest.mark.timeout(300)  # Half a dozen processes.
 def test_migrations(shell: Shell) -> None:
     pytest.importorskip("flask_migrate")
     shell.write("notes.py", MODELS)

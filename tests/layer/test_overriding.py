@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,9 @@ import flask.testing
 import pytest
 import werkzeug.routing
 from flask import g, request, session
+from werkzeug.exceptions import HTTPException
 
+from quart import Quart
 from quart_flask_patch import genuine
 from quart_flask_patch.app import Flask
 
@@ -382,3 +385,67 @@ def test_a_subclass_replaces_wsgi_app(get: Get) -> None:
     add(app, get, of_environ)
     assert get(app, "/added") == (200, "of the subclass")
     assert seen == ["/added"]
+
+
+# --- Around all of it ----------------------------------------------------------------------------
+
+
+def as_async_method(func: Callable[..., Any]) -> Callable[..., Any]:
+    async def method(*args: Any) -> Any:
+        return await func(*args)
+
+    return method
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("base", [Flask, Quart])
+def test_a_subclass_replaces_handle_request(base: Any, kind: str, place: str) -> None:
+    """What runs where stays as it is, and the connection has one context, which is released."""
+    seen: list[Any] = []
+
+    def handle_request(self: Any, request: Any) -> Any:
+        seen.append(request.path)
+        return base.handle_request(self, request)
+
+    mine = as_async_method(handle_request) if kind == "async" else handle_request
+    app: Quart = type("Mine", (base,), {"handle_request": mine})(__name__)
+    app.config["SYNC_PLACE"] = place
+
+    @app.get("/<int:number>")
+    def view(number: int) -> Any:
+        def chunks() -> Any:
+            yield str(threading.get_ident())
+
+        g.thread = threading.get_ident()
+        return chunks(), {"X-Thread": str(g.thread)}
+
+    @app.get("/async")
+    async def async_view() -> Any:
+        await asyncio.sleep(0)
+        return str(threading.get_ident())
+
+    @app.teardown_request
+    def teardown(error: Any) -> None:
+        seen.append(g.get("thread", "async") == threading.get_ident())
+
+    exchange = run(fetch(app, "/1"))
+    assert exchange.text == exchange.headers["x-thread"]
+    assert (exchange.headers["x-thread"] == str(threading.get_ident())) == (place == "loop")
+    assert run(fetch(app, "/async")).text == str(threading.get_ident())
+    assert seen == ["/1", True, "/async", False]
+
+
+@pytest.mark.parametrize("view", ["sync", "async"])
+def test_an_error_that_makes_its_response_of_the_environ(app: Flask, view: str) -> None:
+    class Moved(HTTPException):
+        code = 303
+
+        def get_response(self, environ: Any, scope: Any = None) -> Any:  # type: ignore[override]  # as extensions have it
+            return flask.redirect(environ["SCRIPT_NAME"] + "/elsewhere", 303)
+
+    def raising() -> Any:
+        raise Moved
+
+    app.add_url_rule("/", "view", raising if view == "sync" else as_async(raising))
+    exchange = run(fetch(app, "/"))
+    assert (exchange.status, exchange.headers["location"]) == (303, "/elsewhere")
