@@ -16,7 +16,7 @@ from ._environments import ROOT
 from ._measurements import Measurement, MEASUREMENTS
 from ._report import as_json, as_markdown, as_text, Section, spliced
 from ._scenarios import SCENARIOS
-from ._settings import Settings
+from ._settings import Settings, Skipped
 
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -78,8 +78,12 @@ def main() -> int:
     settings = _settings(options)
     found: dict[str, Any] = {}
     is_right = True
-    for name in options.measurements or MEASUREMENTS:
-        section = _measured(MEASUREMENTS[name], settings)
+    for name in options.measurements or (["in-process"] if options.scenarios else MEASUREMENTS):
+        try:
+            section = _measured(MEASUREMENTS[name], settings)
+        except Skipped as skipped:
+            settings.say(f"{name} is skipped: {skipped}")
+            continue
         found[name] = as_json(section)
         is_right = is_right and not section.faults
         if options.write_docs and not section.faults:

@@ -20,7 +20,7 @@ class Failure(Exception):
 
 
 class Worker:
-    """The driver's end of one contender's process, which starts on first use."""
+    """The driver's end of one contender's process, which starts by the first use."""
 
     def __init__(self, contender: Contender, tasks: str, loop: str) -> None:
         self.contender = contender
@@ -32,7 +32,7 @@ class Worker:
         """Send one command and wait for its reply, or raise ``Failure``."""
         if self._is_broken:
             raise Failure("its process does not start")
-        process = self._process or self._start()
+        process = self._process or self.start()
         try:
             stdin = cast("IO[str]", process.stdin)
             stdin.write(json.dumps({"do": do, **arguments}) + "\n")
@@ -56,7 +56,8 @@ class Worker:
             self._process.communicate()
             self._process = None
 
-    def _start(self) -> subprocess.Popen[str]:
+    def start(self) -> subprocess.Popen[str]:
+        """Start the process, which gets ready by itself."""
         contender = self.contender
         self._has_answered = False
         self._process = subprocess.Popen(
@@ -107,6 +108,9 @@ def measure(results: Results, budget: float, say: Say) -> None:
     """Fill ``results``; each contender's share of a round takes about ``budget`` seconds."""
     workers = [Worker(each, results.tasks, results.loop) for each in results.contenders]
     try:
+        # All at once, since building an application may take long.
+        for worker in workers:
+            worker.start()
         for scenario in results.scenarios.values():
             say(f"{scenario.key}: {scenario.title} ({results.loop})")
             _measure_scenario(results, scenario, workers, budget)

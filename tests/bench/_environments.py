@@ -19,7 +19,7 @@ SHARED = (
     *("flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "blinker", "click"),
     *("asgiref", "greenlet", "aiofiles", "uvloop"),
     *("granian", "gunicorn", "hypercorn", "uvicorn", "websockets", "h11", "wsproto"),
-    *("flask-login", "flask-sqlalchemy", "flask-wtf", "sqlalchemy", "email-validator"),
+    *("flask-login", "flask-sqlalchemy", "flask-wtf", "sqlalchemy", "wtforms", "email-validator"),
 )
 # What the driver itself has no use for: uvicorn's fast parser and the drivers for PostgreSQL.
 _TOOLS = ("httptools==0.9.0", "asyncpg==0.32.0", "psycopg[binary,pool]==3.3.9")
@@ -53,8 +53,10 @@ class Environment:
         return [*self.requirements, *_TOOLS, *shared]
 
 
-OURS = Environment((f"--editable={ROOT}",))
-PEERS = Environment(("starlette==1.10.0", "python-multipart==0.0.34"))
+# What the demo application needs, on the layer and on Flask.
+_DEMO = ("flask-login", "flask-sqlalchemy", "flask-wtf", "email-validator")
+OURS = Environment((f"--editable={ROOT}", *_DEMO))
+PEERS = Environment(("starlette==1.10.0", "python-multipart==0.0.34", *_DEMO))
 UPSTREAM = Environment(("quart==0.22.0",))
 
 

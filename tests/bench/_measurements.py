@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import _in_process
+from . import (
+    _concurrency,
+    _films,
+    _growth,
+    _in_process,
+    _latency,
+    _memory,
+    _on_servers,
+    _startup,
+)
 from ._report import Section
 from ._settings import Settings
 
@@ -19,5 +28,14 @@ class Measurement:
     run: Callable[[Settings], Section]
 
 
-_ALL = (Measurement("in-process", "CPU time per request, no server, no socket", _in_process.run),)
+_ALL = (
+    Measurement("in-process", "CPU time per request, no server, no socket", _in_process.run),
+    Measurement("servers", "requests per second over loopback", _on_servers.run),
+    Measurement("concurrency", "400 views at once that wait for async code", _concurrency.run),
+    Measurement("films", "an application on PostgreSQL, on servers", _films.run),
+    Measurement("growth", "CPU time per request as the application grows", _growth.run),
+    Measurement("memory", "idle websockets, and a GiB in and out", _memory.run),
+    Measurement("latency", "an async view while all threads are blocked", _latency.run),
+    Measurement("startup", "imports, and the demo's first answer", _startup.run),
+)
 MEASUREMENTS = {measurement.name: measurement for measurement in _ALL}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ._contenders import Contender
+from .apps.growth import _sizes as sizes
 from .apps.scenarios import _payload as payload
 
 ECHOES = 100
@@ -180,5 +181,23 @@ _ALL = (
     ),
 )
 SCENARIOS = {scenario.key: scenario for scenario in _ALL}
-GROWTH: dict[str, Scenario] = {}
+
+
+def _growing() -> Iterator[Scenario]:
+    """In the middle of the routes, and in the last blueprint."""
+    text, item = _body_is(sizes.TEXT.encode()), _body_is(b"7")
+    starlette = frozenset({"starlette"})
+    for n in sizes.ROUTES:
+        app = f"routes-{n}"
+        yield Scenario(f"static-{n}", f"{n} routes, static", "/text", text, app)
+        yield Scenario(f"int-{n}", f"{n} routes, int", f"/section{n // 2}/7", item, app)
+    for n in sizes.BLUEPRINTS:
+        key = f"blueprints-{n}"
+        yield Scenario(key, f"{n} blueprints", f"/part{n - 1}", text, key, without=starlette)
+    for n in sizes.HOOKS:
+        key = f"hooks-{n}"
+        yield Scenario(key, f"{n} hooks elsewhere", "/part0", text, key, without=starlette)
+
+
+GROWTH = {scenario.key: scenario for scenario in _growing()}
 TASKS = {"scenarios": SCENARIOS, "growth": GROWTH}

@@ -39,3 +39,7 @@ class Settings:
     def chosen(self, *names: str) -> list[Contender]:
         """Of the contenders of these names those that the command line wants."""
         return [CONTENDERS[name] for name in names if name in self.contenders]
+
+
+class Skipped(Exception):
+    """This machine lacks something that a measurement needs; the message says what."""

@@ -1,0 +1,1 @@
+"""What the servers serve; each module has ``app``, with the same paths in each."""

@@ -1,0 +1,12 @@
+"""What every contender does and answers with."""
+
+from __future__ import annotations
+
+import os
+
+MESSAGE = {"message": "Hello, world!", "count": 3, "tags": ["fast", "small", "plain"]}
+THREADS = int(os.environ.get("BENCH_THREADS", "64"))
+# Seconds that the view of `/wait` waits for async code.
+PAUSE = 0.05
+CHUNK = b"x" * 64 * 1024
+CHUNKS_PER_MIB = 16

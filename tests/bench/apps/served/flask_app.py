@@ -1,0 +1,60 @@
+"""The Flask contender, on Flask and on the layer: plain views."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, request, Response
+
+from . import _payload as payload
+
+app = Flask(__name__)
+app.config["SYNC_THREADS"] = payload.THREADS
+
+
+@app.get("/json")
+def message() -> dict[str, Any]:
+    return payload.MESSAGE
+
+
+@app.get("/async")
+async def async_message() -> dict[str, Any]:
+    return payload.MESSAGE
+
+
+@app.get("/block/<int:milliseconds>")
+def block(milliseconds: int) -> str:
+    time.sleep(milliseconds / 1000)
+    return "done"
+
+
+@app.get("/wait")
+def wait() -> str:
+    app.ensure_sync(asyncio.sleep)(payload.PAUSE)
+    return "done"
+
+
+@app.post("/count")
+def count() -> str:
+    size = 0
+    while piece := request.stream.read(len(payload.CHUNK)):
+        size += len(piece)
+    return str(size)
+
+
+@app.post("/upload")
+def upload() -> str:
+    return str(request.files["file"].seek(0, io.SEEK_END))
+
+
+@app.get("/download/<int:mib>")
+def download(mib: int) -> Response:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(mib * payload.CHUNKS_PER_MIB):
+            yield payload.CHUNK
+
+    return Response(chunks(), mimetype="application/octet-stream")
