@@ -55,12 +55,12 @@ def _layer(name: str, title: str, colour: str, place: str, app: str = "flask_app
 
 
 _ALL = (
-    Contender("quart", "Quart (here)", "quart_app", "#0b6e4f", OURS),
-    _layer("layer-thread", "thread", "#08a045", "thread"),
-    _layer("layer-loop", "loop", "#6bbf59", "loop"),
-    _layer("layer-async", "async views", "#b3cf4a", "thread", "flask_async_app"),
-    Contender("flask", "Flask (WSGI)", "flask_app", "#c1292e", PEERS, "wsgi"),
-    Contender("starlette", "Starlette", "starlette_app", "#3f7cac", PEERS),
+    Contender("quart", "Quart (here)", "quart_app", "#0e8a63", OURS),
+    _layer("layer-thread", "thread", "#2fb457", "thread"),
+    _layer("layer-loop", "loop", "#8ccf6f", "loop"),
+    _layer("layer-async", "async views", "#b8b82e", "thread", "flask_async_app"),
+    Contender("flask", "Flask (WSGI)", "flask_app", "#d64045", PEERS, "wsgi"),
+    Contender("starlette", "Starlette", "starlette_app", "#4a8fc7", PEERS),
     Contender("quart022", "Quart 0.22", "quart_app", "#f1a208", UPSTREAM),
 )
 CONTENDERS = {contender.name: contender for contender in _ALL}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ._contenders import CONTENDERS
+from ._contenders import Contender, CONTENDERS
 from ._environments import versions
 from ._postgres import ACTORS, CATEGORIES, database, FILMS, ROLES
-from ._report import machine, Section, Target
+from ._report import grid, machine, Section, Table, Target
 from ._servers import running, Service
 from ._settings import Settings
 from ._wrk import Job, Loads, require_wrk, services
@@ -35,6 +36,7 @@ def run(settings: Settings) -> Section:
     section = loads.report("films", "Requests per second, films and reviews", columns)
     section.setting = _setting(settings)
     section.targets = _targets(loads)
+    section.tables.insert(1, _multiples(loads, columns))
     return section
 
 
@@ -56,6 +58,15 @@ def _setting(settings: Settings) -> str:
         f"with {THREADS} threads where views are plain, {THREADS} database connections each; "
         f"medians of {settings.rounds_or(3)} rounds, {machine()}; {found}"
     )
+
+
+def _multiples(loads: Loads, columns: Sequence[Contender]) -> Table:
+    def value(row: str, column: str) -> float | None:
+        flask = next(job.row("gunicorn") for job in JOBS if row.startswith(f"{job.title} on"))
+        return loads.per_second.quotient((row, column), (flask, "flask"))
+
+    rows = {row: row for row, _ in loads.per_second}
+    return Table("In multiples of Flask's on gunicorn", columns, grid(rows, columns, value))
 
 
 def _targets(loads: Loads) -> list[Target]:

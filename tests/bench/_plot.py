@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from ._report import Column, figure
@@ -63,28 +63,28 @@ def dots(
 def lines(
     title: str,
     unit: str,
-    groups: Iterable[Mapping[str, str]],
+    groups: Mapping[str, Mapping[str, str]],
     columns: Sequence[Column],
     value: Value,
 ) -> str:
-    """Points from left to right, joined within a group, for each column, on a log scale."""
-    groups = list(groups)
+    """Points from left to right, joined within a titled group, for each column, on a log scale."""
     legend, top = _legend(columns)
-    keys = [key for group in groups for key in group]
+    keys = [key for group in groups.values() for key in group]
     values = [v for k in keys for c in columns if (v := value(k, c.name)) is not None]
     scale, bottom = _Scale(values, top + 320, top), top + 320
     parts = [*legend, *_side_axis(scale, unit)]
     step = (WIDTH - 100 - RIGHT) / (len(keys) + len(groups) - 1)
     x = 100 + step / 2
-    for group in groups:
+    for name, group in groups.items():
         places = {key: x + step * at for at, key in enumerate(group)}
         parts += [_text(places[k], bottom + 22, label, "middle") for k, label in group.items()]
         for column in sorted(columns, key=lambda each: each.is_ours):
             path = {key: v for key in group if (v := value(key, column.name)) is not None}
             points = [(places[key], scale.at(v), v) for key, v in path.items()]
             parts += _joined(column, points)
+        parts.append(_text(x + step * (len(group) - 1) / 2, bottom + 42, name, "middle"))
         x += step * (len(group) + 1)
-    return _svg(title, bottom + 40, parts)
+    return _svg(title, bottom + 60, parts)
 
 
 def _svg(title: str, height: float, parts: list[str]) -> str:

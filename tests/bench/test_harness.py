@@ -178,7 +178,7 @@ def test_plot_is_xml_with_a_mark_for_each_value(results: Results) -> None:
 
 
 def test_lines_join_what_belongs_together(results: Results) -> None:
-    groups = [{"a": "1"}, {"l": "10"}]
+    groups = {"few": {"a": "1"}, "many": {"l": "10"}}
     svg = lines("Growth", "us", groups, results.contenders, results.micros.median)
     assert "Quart (here): 100" in titles_of(svg)
 
