@@ -87,6 +87,10 @@ class Display:
             yield running
         finally:
             self.now.remove(running)
+            self.ended()
+
+    def ended(self) -> None:
+        """Called once for each suite, remembered ones too."""
 
     def waiting(self) -> None:
         """Called about twice a second: say what still runs, if nothing was said for long."""
@@ -128,7 +132,9 @@ class Bars(Display):
             finally:
                 del self.tasks[running]
                 self.progress.remove_task(task)
-                self.progress.advance(self.all)
+
+    def ended(self) -> None:
+        self.progress.advance(self.all)
 
     def waiting(self) -> None:
         for running, task in list(self.tasks.items()):

@@ -5,6 +5,7 @@ from importlib.metadata import version as version_of
 from textwrap import dedent, indent
 from typing import Any
 
+from compat_matrix import _committed, _html
 from quart import Blueprint, Quart
 
 project = "quart-flask-patch"
@@ -71,6 +72,14 @@ def write_raises(section: re.Match[str]) -> str:
     return f"\n{fields}\n"
 
 
+def write_matrix(app: Any, error: Exception | None) -> None:
+    """Put the committed results beside the pages, with all that the table has no room for."""
+    if error is None and app.builder.format == "html":
+        page = _html.page(list(_committed.load_committed().values()))
+        (app.outdir / "matrix-details.html").write_text(page, "utf-8")
+
+
 def setup(app: Any) -> None:
+    app.connect("build-finished", write_matrix)
     app.connect("autodoc-process-docstring", write_as_rst)
     app.connect("autodoc-skip-member", skip_flasks)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -409,30 +409,33 @@ def test_upstreams_quart_is_never_installed() -> None:
 # --- the command ---
 
 
+RunTool = Callable[..., tuple[int, dict[str, object]]]
+
+
 @pytest.fixture
-def run_tool(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Result | EnvironmentProblem, Result], tuple[int, dict[str, object]]]:
-    """Run the command over one row whose two results are given; returns exit code and JSON."""
+def run_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunTool:
+    """Run the command over one row whose results are given, on the layer one or one after another.
+
+    Returns the exit code and the JSON.
+    """
     monkeypatch.setenv("COMPAT_MATRIX_CACHE", str(tmp_path))
     monkeypatch.setattr(tool, "load_rows", lambda: {"sample": make_row()})
 
-    def run(flask: Result | EnvironmentProblem, layer: Result) -> tuple[int, dict[str, object]]:
-        def on_flask(row: Row, side: Side, cache: Path, watch: object) -> Result:
+    def run(
+        flask: Result | EnvironmentProblem, layer: Result | Iterator[Result], *options: str
+    ) -> tuple[int, dict[str, object]]:
+        def run_suite(row: Row, side: Side, cache: Path, watch: object) -> Result:
             given = flask if side.on == "flask" else layer
             if isinstance(given, EnvironmentProblem):
                 raise given
-            return given
+            return given if isinstance(given, Result) else next(given)
 
-        monkeypatch.setattr(_run, "run_suite", on_flask)
-        code = tool.main(["--why", "sample", "--json", str(tmp_path / "out.json")])
+        monkeypatch.setattr(_run, "run_suite", run_suite)
+        code = tool.main(["--why", "sample", "--json", str(tmp_path / "out.json"), *options])
         (data,) = json.loads((tmp_path / "out.json").read_text())
         return code, data
 
     return run
-
-
-RunTool = Callable[[Result | EnvironmentProblem, Result], tuple[int, dict[str, object]]]
 
 
 def test_green_rows_exit_0(run_tool: RunTool, capsys: pytest.CaptureFixture[str]) -> None:
@@ -453,6 +456,19 @@ def test_red_row_exits_1_and_says_why(
     assert "failed: a  TypeError: no such thing" in printed
     assert "===== sample [loop] a: failed" in printed
     assert "red in loop and thread: python -m compat_matrix --why sample" in printed
+
+
+def test_check_runs_a_side_that_differs_once_more(
+    run_tool: RunTool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unsteady = iter([result(a="failed"), result(a="passed")])
+    code, _ = run_tool(result(a="passed"), unsteady, "--check", "--place", "loop")
+    assert code == 0
+    assert "note: run twice; what differed in the first run: a" in capsys.readouterr().out
+    failing = iter([result(a="failed"), result(a="failed")])
+    code, _ = run_tool(result(a="passed"), failing, "--check", "--place", "loop")
+    assert code == 1
+    assert "turned: sample [loop] is red" in capsys.readouterr().out
 
 
 def test_row_that_cannot_run_exits_3(run_tool: RunTool, capsys: pytest.CaptureFixture[str]) -> None:
