@@ -182,7 +182,7 @@ class Layer(Strategy):
         return _ctx.fill(ctx)
 
     def popped(self, ctx: AppContext, token: Any) -> None:
-        _ctx.empty(token)
+        _ctx.empty(ctx, token)
 
 
 def _chosen(view: Callable[..., Any]) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
 
 from . import _bridge, _runner
+from ._input import stream_of
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
@@ -41,25 +43,31 @@ def _text(path: str) -> str:
 
 def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
     """Return the WSGI environ of *connection*: the one it came with, or one made from its scope."""
-    from .wrappers import BodyStream
-
     scope = connection.scope
     environ = environ_given(scope)
     if environ is None:
         environ = _environ_from_scope(connection)
     if scope["type"] == "http":
-        environ["wsgi.input"] = BodyStream(_core_request(connection))
+        environ["wsgi.input"] = stream_of(connection)
         environ["wsgi.input_terminated"] = True
     return environ
 
 
-def _core_request(connection: Any) -> CoreRequest:
-    """Return the async face of *connection*, which may be either face."""
-    if isinstance(connection, CoreRequest):
-        return connection
-    core = CoreRequest.__new__(CoreRequest)
-    core.__dict__ = connection.__dict__
-    return core
+def stream_without_environ(request: Any) -> Any:
+    """Return the stream of *request*'s body, if that takes no environ: reading needs little of it.
+
+    As Werkzeug's `Request.stream`, it keeps to the request's `max_content_length`.
+    """
+    scope = request.scope
+    if "environ" in request.__dict__ or environ_given(scope) is not None or scope["type"] != "http":
+        return None
+    stream, limit = stream_of(request), request.max_content_length
+    if limit is None:
+        return stream
+    environ = {"wsgi.input": stream, "wsgi.input_terminated": True}
+    if "Content-Length" in request.headers:
+        environ["CONTENT_LENGTH"] = request.headers["Content-Length"]
+    return get_input_stream(environ, max_content_length=limit)
 
 
 def _environ_from_scope(connection: Any) -> dict[str, Any]:
@@ -89,20 +97,23 @@ def _environ_from_scope(connection: Any) -> dict[str, Any]:
     raw = (scope.get("raw_path") or quote(root_path + path).encode()).decode("latin-1")
     environ["REQUEST_URI"] = environ["RAW_URI"] = raw + query
     for name, value in connection.headers:
-        _add_header(environ, name, value)
+        key = _key_of(name)
+        if key in environ:
+            environ[key] += f"{';' if key == 'HTTP_COOKIE' else ','}{value}"
+        elif key is not None:
+            environ[key] = value
     return environ
 
 
-def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
+# A server hears few names, and to make its key takes longer than to look one up.
+@lru_cache(maxsize=512)
+def _key_of(name: str) -> str | None:
+    """Return the environ's key of a header; None if it may not be there."""
     # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146).
     if "_" in name:
-        return
+        return None
     key = name.upper().replace("-", "_")
-    if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
-        key = f"HTTP_{key}"
-    if key in environ:
-        value = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{value}"
-    environ[key] = value
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
 
 
 def scope_of(environ: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,10 @@ they were imported, see what the core is handling.
 from __future__ import annotations
 
 import sys
+import weakref
+from collections.abc import Callable
 from contextvars import Token
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, cast, TYPE_CHECKING
 
@@ -28,6 +31,22 @@ _FACE = "_flask_face"
 _UNSET = cast(BaseException, UNSET)
 
 
+class _Once:
+    """An attribute that is worked out when it is first read, as plain as any other from then on."""
+
+    def __init__(self, work_out: Callable[[Any], Any]) -> None:
+        self._work_out = work_out
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, face: Any, owner: type) -> Any:
+        if face is None:
+            return self
+        value = face.__dict__[self._name] = self._work_out(face)
+        return value
+
+
 def _application(self: _Face) -> Any:
     from ._quart import face_of
 
@@ -41,24 +60,21 @@ def _request(self: _Face) -> Any:
 def _forward(name: str, settable: bool = True) -> Any:
     """Make a property that is the core context's attribute *name*."""
 
-    def read(self: _Face) -> Any:
-        return getattr(self._core, name)
-
     def write(self: _Face, value: Any) -> None:
         setattr(self._core, name, value)
 
-    return property(read, write if settable else None)
+    return property(attrgetter(f"_core.{name}"), write if settable else None)
 
 
 class _Face:
     """What both of Flask's contexts are here."""
 
     _core: CoreContext
-    app: Any = property(_application)
+    app: Any = _Once(_application)
     g = _forward("g")
     flashes = _forward("flashes")
     url_adapter = _forward("url_adapter")
-    request: Any = property(_request)
+    request: Any = _Once(_request)
     session = _forward("session", settable=False)
     match_request = _forward("match_request", settable=False)
     _after_request_functions = _forward("_after_request_functions", settable=False)
@@ -152,12 +168,15 @@ def _core_app(app: Any) -> Any:
 
 def _attach(face: Any, core: CoreContext) -> None:
     face.__dict__["_core"] = core
-    core.__dict__[_FACE] = face
+    # Who needs the face has it, and while it is pushed that is Flask's context variable. A cycle
+    # of references would leave all that a request consists of to the garbage collector.
+    core.__dict__[_FACE] = weakref.ref(face)
 
 
 def face_of(core: CoreContext) -> AppContext | RequestContext:
     """Return Flask's context that stands for *core*."""
-    face = core.__dict__.get(_FACE)
+    known = core.__dict__.get(_FACE)
+    face = None if known is None else known()
     if face is None:
         cls = AppContext if core.connection is None else RequestContext
         face = object.__new__(cls)
@@ -178,9 +197,11 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     return app_token, flask_cv_request.set(face)
 
 
-def empty(tokens: tuple[Token[Any] | None, Token[Any] | None]) -> None:
+def empty(core: CoreContext, tokens: tuple[Token[Any] | None, Token[Any] | None]) -> None:
     app_token, request_token = tokens
     if app_token is not None:
         flask_cv_app.reset(app_token)
     if request_token is not None:
         flask_cv_request.reset(request_token)
+        if not core._tokens:
+            wrappers.let_go(core)

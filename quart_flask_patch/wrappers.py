@@ -7,7 +7,6 @@ other face's. The bridge is in one place: the stream from which Werkzeug's reque
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any, cast, TYPE_CHECKING
 
@@ -20,7 +19,8 @@ from quart._responses import from_other_response
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import DataBody
 
-from . import _bridge
+from . import _bridge, _wsgi
+from ._input import STREAM
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
@@ -37,35 +37,26 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def environ(self) -> dict[str, Any]:
-            from ._wsgi import environ_of
-
-            environ = environ_of(self)
+            environ = _wsgi.environ_of(self)
             environ.setdefault("werkzeug.request", self)
             return environ
+
+        @cached_property
+        def stream(self) -> Any:
+            stream = _wsgi.stream_without_environ(self)
+            return _genuine_stream(self, type(self)) if stream is None else stream
+
+        @property
+        def want_form_data_parsed(self) -> bool:
+            # Werkzeug asks the environ, which need not be made for that.
+            environ = self.__dict__.get("environ")
+            return bool(self.content_type if environ is None else environ.get("CONTENT_TYPE"))
 
         # As a class attribute, since the instance's dict is the async face's, which has none.
         shallow = False
 
 
-class BodyStream(io.RawIOBase):
-    """A request's body as ``wsgi.input``: reading waits for what has not arrived."""
-
-    def __init__(self, request: CoreRequest) -> None:
-        self._request = request
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._rest:
-            body = self._request.body
-            chunk = body.take()
-            self._rest = memoryview(_bridge.wait(body.read_chunk()) if chunk is None else chunk)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
+_genuine_stream = cast(Any, WerkzeugRequest.stream).__get__
 
 
 class SyncStream(Iterator[Any]):
@@ -135,6 +126,15 @@ def face_of(core: CoreContext) -> Any:
     return face
 
 
+def let_go(core: CoreContext) -> None:
+    """Undo the cycles of references in a request that has been handled, as Flask does."""
+    state = {} if core.connection is None else core.connection.__dict__
+    if "environ" in state:
+        state["environ"]["werkzeug.request"] = None
+    if STREAM in state:
+        state[STREAM].let_go()
+
+
 def _make_face(core: CoreContext) -> flask_wrappers.Request:
     connection = core.connection
     if connection is None:
@@ -144,9 +144,7 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
         face = cls.__new__(cls)
         face.__dict__ = connection.__dict__
     else:
-        from ._wsgi import environ_of
-
-        face = cls(environ_of(connection))
+        face = cls(_wsgi.environ_of(connection))
         share(face, connection)
     face.json_module = core.app.json
     return cast(flask_wrappers.Request, face)

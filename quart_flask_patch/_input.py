@@ -1,0 +1,67 @@
+"""A request's body as plain code reads it: the one place where reading waits."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from quart.wrappers import Request as CoreRequest
+
+from . import _bridge
+
+#: In the instance dict of both faces of a request.
+STREAM = "_flask_stream"
+
+
+class BodyStream(io.RawIOBase):
+    """A request's body as ``wsgi.input``: reading waits for what has not arrived."""
+
+    def __init__(self, request: CoreRequest) -> None:
+        self._request: CoreRequest | None = request
+        self._rest = memoryview(b"")
+
+    def let_go(self) -> None:
+        """Go on without the request, which refers to this stream."""
+        if self._request is not None:
+            self._body, self._request = self._request.body, None
+
+    def _next(self) -> bytes:
+        body = self._body if self._request is None else self._request.body
+        chunk = body.take()
+        return _bridge.wait(body.read_chunk()) if chunk is None else chunk
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(self._next())
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def readall(self) -> bytes:
+        """Return all that has not been read; the usual way to read, so without a copy."""
+        chunks = [bytes(self._rest)] if self._rest else []
+        self._rest = self._rest[:0]
+        while chunk := self._next():
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def stream_of(connection: Any) -> BodyStream:
+    """Return the stream of *connection*'s body, for its environ and whoever reads without one."""
+    stream: BodyStream | None = connection.__dict__.get(STREAM)
+    if stream is None:
+        stream = connection.__dict__[STREAM] = BodyStream(_core_request(connection))
+    return stream
+
+
+def _core_request(connection: Any) -> CoreRequest:
+    """Return the async face of *connection*, which may be either face."""
+    if isinstance(connection, CoreRequest):
+        return connection
+    core = CoreRequest.__new__(CoreRequest)
+    core.__dict__ = connection.__dict__
+    return core
