@@ -12,12 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 
 from compat_matrix import _committed, _draft, _html
 from compat_matrix._display import display_for
@@ -152,10 +150,6 @@ def verdict(
     return 1 if red else 3 if broken else 0
 
 
-def end_as_interrupted(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(f"ended by signal {number}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["add"]:
@@ -170,7 +164,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         say(list_rows(rows))
         return 0
-    signal.signal(signal.SIGTERM, end_as_interrupted)  # the suites lead sessions of their own
     return run_rows(rows, options)
 
 

@@ -26,15 +26,11 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """The verdict on one row on one side.
-
-    *alike* counts the tests that pass on the reference and here, *same* all that do the same.
-    """
+    """The verdict on one row on one side; *alike* counts the tests that pass here and there."""
 
     worse: list[Difference] = field(default_factory=list)
     better: list[Difference] = field(default_factory=list)
     alike: int = 0
-    same: int = 0
     left_out: int = 0
     served: int = 0
     problem: str = ""
@@ -70,7 +66,6 @@ def compare(row: Row, place: Place | None, reference: Result, layer: Result) -> 
         elif passes(other) and not passes(one):
             found.better.append(Difference(name, one, other))
         else:
-            found.same += 1
             found.alike += passes(one)
     if not found.alike and not found.worse:
         found.problem = found.problem or "no test passes on Flask: there is nothing to compare"
@@ -90,7 +85,7 @@ def compare_with_counts(row: Row, place: Place | None, layer: Result) -> Compari
         found.problem = found.problem or (
             f"{passed} tests passed, on the reference {row.baseline.passed} do"
         )
-    found.alike = found.same = passed
+    found.alike = passed
     return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from compat_matrix import _run
 from compat_matrix._compare import compare, compare_with_counts, Comparison
@@ -120,13 +121,29 @@ def compare_sides(report: RowReport, side: Side, result: Result) -> Comparison:
     return compare(report.row, side.place, report.reference, result)
 
 
+def end_as_interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(f"ended by signal {number}")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C: a suite leads a session of its own, so somebody has to end it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, end_as_interrupted)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def run_all(rows: Sequence[Row], matrix: Matrix) -> list[RowReport]:
     """Run *rows*, as many at once as the options say.
 
     Raises:
         KeyboardInterrupt: if the user or the system ends the run; all suites have ended by then.
     """
-    with ThreadPoolExecutor(matrix.options.jobs) as pool, matrix.display:
+    with interruptible(), ThreadPoolExecutor(matrix.options.jobs) as pool, matrix.display:
         running = [pool.submit(matrix.run, row) for row in rows]
         try:
             pending = set(running)

@@ -189,7 +189,7 @@ def test_row_is_green_when_only_what_fails_on_flask_fails() -> None:
     )
     assert found.green
     assert [item.id for item in found.better] == ["c"]
-    assert found.same == 3
+    assert found.alike == 1
 
 
 def test_row_is_red_when_the_suite_hangs_even_if_all_before_passed() -> None:
