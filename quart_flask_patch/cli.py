@@ -81,7 +81,8 @@ def run_simple(*args: Any, **kwargs: Any) -> None:
             extra_files=tuple(given["extra_files"] or ()),
             exclude_patterns=tuple(given["exclude_patterns"] or ()),
         ),
-        framework="Flask",
+        # `app.run()` and Flask's own command have told.
+        framework=None,
         use_reloader=given["use_reloader"],
     )
 

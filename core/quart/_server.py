@@ -309,11 +309,12 @@ async def serve(
 
 
 def show_banner(
-    name: str, framework: str, debug: bool, config: ServerConfig, reloads: bool
+    name: str, framework: str | None, debug: bool, config: ServerConfig, reloads: bool
 ) -> None:
-    """Say what is served where."""
-    click.echo(f" * Serving {framework} app '{name}'")
-    click.echo(f" * Debug mode: {'on' if debug else 'off'}")
+    """Say what is served where; without *framework*, somebody has said what it is."""
+    if framework is not None:
+        click.echo(f" * Serving {framework} app '{name}'")
+        click.echo(f" * Debug mode: {'on' if debug else 'off'}")
     click.echo(" * Please use an ASGI server (e.g. Hypercorn) directly in production")
     for url in config.urls:
         click.echo(f" * Running on {url} (CTRL + C to quit)")
@@ -326,7 +327,7 @@ def run_app(
     options: ServeOptions,
     *,
     name: str | None = None,
-    framework: str = "Quart",
+    framework: str | None = "Quart",
     use_reloader: bool = False,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> None:
@@ -334,6 +335,7 @@ def run_app(
 
     :param load: Gives the app, any ASGI application. Called again in each reloaded process.
     :param name: What the banner calls the app, if not by its own name.
+    :param framework: What the banner calls its kind; None if the caller has shown that.
     :param loop: Used, and not closed, instead of a new event loop.
     """
     if use_reloader and _reloader.is_child():
