@@ -335,14 +335,13 @@ def run_app(
 
     :param load: Gives the app, any ASGI application. Called again in each reloaded process.
     :param name: What the banner calls the app, if not by its own name.
-    :param framework: What the banner calls its kind; None if the caller has shown that.
+    :param framework: What it calls the app's kind; None if the caller has said that.
     :param loop: Used, and not closed, instead of a new event loop.
     """
     if use_reloader and _reloader.is_child():
         _run_child(load, options, loop)
         return
-    app = load()
-    config = ServerConfig.from_options(options)
+    app, config = load(), ServerConfig.from_options(options)
     debug = bool(getattr(app, "debug", False))
     label = name or getattr(app, "name", None) or type(app).__name__
     show_banner(str(label), framework, debug, config, use_reloader)
