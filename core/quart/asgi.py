@@ -59,6 +59,18 @@ def _path_to_match(scope: Any) -> str:
     return " " if path is None else path
 
 
+def _convert_os_error(send: ASGISendCallable) -> ASGISendCallable:
+    """Let *send* raise ClientDisconnectedError where it raises OSError, for a subclass of ours."""
+
+    async def convert(message: Any) -> None:
+        try:
+            await send(message)
+        except OSError as error:
+            raise ClientDisconnectedError from error
+
+    return convert
+
+
 def _trio_inbound() -> type[Inbound]:
     from ._inbound_trio import TrioInbound
 

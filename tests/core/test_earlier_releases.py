@@ -1,4 +1,4 @@
-"""What subclasses and extensions written for Quart 0.22 do, and may go on doing."""
+"""What subclasses and extensions written for Quart 0.22 and 0.23 do, and may go on doing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestedRangeNotSatisfiable, RequestEntityTooLarge
 
 from quart import Blueprint, Quart, request, Response, websocket
-from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
+from quart.asgi import _convert_os_error, ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.testing import QuartClient, QuartCliRunner, TestApp
-from quart.wrappers import Body, Request, Websocket
+from quart.wrappers import Body, ClientDisconnectedError, Request, Websocket
 from quart.wrappers.response import _raise_if_invalid_range, IterableBody
+from quart.wrappers.websocket import Buffer
 
 RUNNERS: dict[str, Callable[[Callable[[], Awaitable[Any]]], Any]] = {
     "asyncio": lambda main: asyncio.run(main()),  # type: ignore[arg-type]
@@ -317,6 +318,35 @@ def test_a_websocket_may_be_given_its_receive(app: Quart) -> None:
             return await connection.receive()
 
     assert asyncio.run(main()) == "hello!"
+
+
+class OwnBuffer(Buffer):
+    """Makes a queue by the name that 0.23 has for it, and does not call `Buffer.__init__`."""
+
+    def __init__(self) -> None:
+        self._queue = object()
+
+
+def test_a_buffer_with_an_init_of_its_own_is_pushed_and_read(run: Any) -> None:
+    async def main() -> list[str | bytes]:
+        buffer = OwnBuffer()
+        await buffer.put("hello")
+        await buffer.put(b"")
+        buffer.disconnect()
+        return [message async for message in buffer]
+
+    assert run(main) == ["hello", b""]
+
+
+def test_a_connection_may_convert_errors_of_send_itself() -> None:
+    async def broken(message: Any) -> None:
+        raise BrokenPipeError("nobody reads")
+
+    async def main() -> None:
+        with pytest.raises(ClientDisconnectedError):
+            await _convert_os_error(broken)({"type": "http.response.body"})  # type: ignore[arg-type]
+
+    asyncio.run(main())
 
 
 # --- Cancellation

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from functools import wraps
-from typing import Any, ParamSpec, TYPE_CHECKING
+from typing import Any, ParamSpec, Self, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
@@ -86,10 +86,16 @@ class Buffer:
 
     max_size = 32
 
-    def __init__(self) -> None:
-        self._messages: deque[str | bytes] = deque()
-        self._disconnected: ClientDisconnectedError | None = None
-        self._changed: Any = None
+    _messages: deque[str | bytes]
+    _disconnected: ClientDisconnectedError | None = None
+    _changed: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Not in `__init__`, which a subclass written for Quart 0.23 may replace: there it makes the
+        # queue, and does not call ours.
+        buffer = super().__new__(cls)
+        buffer._messages = deque()
+        return buffer
 
     async def put(self, data: str | bytes) -> None:
         """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
@@ -141,7 +147,6 @@ class _Pulled(Buffer):
     """The messages that a function gives, one at a time."""
 
     def __init__(self, give: Callable[[], Awaitable[str | bytes]]) -> None:
-        super().__init__()
         self._give = give
 
     async def get(self) -> str | bytes:
