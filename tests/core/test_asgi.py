@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Response as WSGIResponse
 
-from quart import _inbound, Quart, request as current_request, Response, websocket as current
+from quart import (
+    _inbound,
+    after_this_websocket,
+    Quart,
+    request as current_request,
+    Response,
+    websocket as current,
+)
 from quart.asgi import path_within_root
 from quart.wrappers import ClientDisconnectedError
 
@@ -566,6 +573,11 @@ def test_a_waiting_websocket_handler_is_cancelled_when_the_client_leaves(app: Qu
 
     @app.websocket("/")
     async def view() -> None:
+        @after_this_websocket
+        async def after_this(response: Any) -> Any:
+            log.append("after this")
+            return response
+
         await current.accept()
         try:
             await asyncio.Event().wait()
@@ -584,7 +596,7 @@ def test_a_waiting_websocket_handler_is_cancelled_when_the_client_leaves(app: Qu
     client = Client({"type": "websocket.connect"}, GONE["websocket"])
     run(connect(app, scope_for("websocket"), client))
 
-    assert log == ["cancelled", "after", "teardown"]
+    assert log == ["cancelled", "after this", "after", "teardown"]
 
 
 async def by_a_task_beside(send: Any, receive: Any) -> None:
@@ -941,6 +953,21 @@ def test_a_refusal_is_a_whole_response_where_the_server_can_send_one(app: Quart)
     assert client.types == ["websocket.http.response.start", "websocket.http.response.body"]
     assert (client.status, client.body) == (403, "nö".encode())
     assert client.headers["X-Why"] == "because"
+
+
+def test_a_refusal_may_be_streamed_as_text(app: Quart) -> None:
+    @app.websocket("/")
+    async def view() -> Any:
+        async def why() -> AsyncIterator[str]:
+            yield "nö"
+            yield "t today"
+
+        return why(), 503
+
+    client = run(websocket(app))
+
+    assert client.status == 503
+    assert client.chunks == ["nö".encode(), b"t today", b""]
 
 
 def test_elsewhere_a_refusal_is_a_close(app: Quart) -> None:

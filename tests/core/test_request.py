@@ -244,6 +244,17 @@ def test_a_body_that_does_not_come_in_time(read: Callable[[Request], Any]) -> No
     asyncio.run(main())
 
 
+@every_read
+def test_a_view_may_set_the_time(read: Callable[[Request], Any]) -> None:
+    async def main() -> None:
+        request = make_request(None, FORM, body_timeout=60)
+        request.body_timeout = 0.001
+        with pytest.raises(RequestTimeout):
+            await read(request)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("body_timeout", [None, 60])
 @every_read
 def test_a_body_that_comes_in_time(
@@ -469,6 +480,19 @@ def test_the_form_can_be_had_after_the_data(kind: str, first: str) -> None:
         assert await (request.get_data() if first == "get_data" else request.body) == body
         assert (await request.form)["a"] == "1"
         assert await request.get_data() == body
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_multipart", [False, True], ids=["urlencoded", "multipart"])
+def test_the_form_may_be_parsed_with_the_data(is_multipart: bool) -> None:
+    """As with Flask, the data of a multipart form is then empty: it was not kept."""
+
+    async def main() -> None:
+        body, kind = multipart(a="1") if is_multipart else (b"a=1", FORM)
+        request = make_request(body, kind)
+        assert await request.get_data(parse_form_data=True) == (b"" if is_multipart else b"a=1")
+        assert (await request.form)["a"] == "1"
 
     asyncio.run(main())
 

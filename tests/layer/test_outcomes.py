@@ -282,7 +282,7 @@ def test_sync_code_is_given_genuine_objects(app: Flask, kind: str) -> None:
     def look() -> str:
         seen["request"] = request._get_current_object()  # type: ignore[attr-defined]  # a proxy's
         seen["app"] = flask.current_app._get_current_object()  # type: ignore[attr-defined]
-        seen["made"] = flask.make_response("made")
+        seen["made"] = flask.make_response("made", 201)
         return "ok"
 
     async def look_async() -> str:
@@ -299,6 +299,7 @@ def test_sync_code_is_given_genuine_objects(app: Flask, kind: str) -> None:
     assert isinstance(seen["app"], genuine.Flask)
     assert seen["app"] is app
     assert isinstance(seen["made"], genuine.Response)
+    assert seen["made"].status_code == 201
     assert isinstance(seen["response"], genuine.Response)
     assert isinstance(seen["response"], flask.Response)
     assert isinstance(seen["request"], flask.Request)
