@@ -47,7 +47,12 @@ def _options() -> argparse.Namespace:
     add("--contenders", type=_some_of(CONTENDERS), default=contenders, metavar="A,B,...")
     add("--scenarios", type=_some_of(SCENARIOS), default=(), metavar="a,b,...", help="in-process")
     add("--loop", choices=("uvloop", "asyncio"), help="in-process: this one only")
-    add("--budget", type=float, default=0.1, help="in-process: seconds a turn (default 0.1)")
+    add(
+        "--budget",
+        type=float,
+        default=0.07,
+        help="in-process, growth: seconds a turn (default 0.07)",
+    )
     add("--rounds", type=int, help="how often each contender has its turn")
     add("--quick", action="store_true", help="show that everything works; the figures mean little")
     add("--json", type=Path, metavar="FILE", help="write every round's figures to FILE")

@@ -26,6 +26,8 @@ class Contender:
     interface: str = "asgi"
     is_patched: bool = False
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # The keys of the scenarios that it can do, where these are not all.
+    only: frozenset[str] = frozenset()
 
     @property
     def is_ours(self) -> bool:
@@ -62,5 +64,6 @@ _ALL = (
     Contender("flask", "Flask (WSGI)", "flask_app", "#d64045", PEERS, "wsgi"),
     Contender("starlette", "Starlette", "starlette_app", "#4a8fc7", PEERS),
     Contender("quart022", "Quart 0.22", "quart_app", "#f1a208", UPSTREAM),
+    Contender("parts", "The part alone", "parts_app", "#8a8f98", PEERS, only=frozenset("fijm")),
 )
 CONTENDERS = {contender.name: contender for contender in _ALL}

@@ -10,8 +10,8 @@ from ._environments import versions
 from ._http import Connection
 from ._plot import dots
 from ._report import grid, machine, Section, Table, Target
-from ._samples import Samples
-from ._servers import Running, running, Service, THREADS
+from ._samples import Samples, turns
+from ._servers import Running, running, THREADS
 from ._settings import Settings
 from ._wrk import as_lists, Job, loading, require_wrk, services
 
@@ -28,23 +28,24 @@ _ROWS = {
 
 
 def run(settings: Settings) -> Section:
-    """One server after the other, asked every few milliseconds by one client."""
+    """One server at a time, asked every few milliseconds by one client."""
     require_wrk()
     wanted = [
         *services(settings, "uvicorn", "quart", "layer-thread", "starlette", "quart022"),
         *services(settings, "gunicorn", "flask"),
     ]
     found, faults = Samples(), list[str]()
-    for service in wanted:
-        settings.say(service.title)
-        try:
-            _measure(service, settings.seconds(8.0), found)
-        except (Failure, OSError) as failure:
-            faults.append(f"{service.name}: {failure}")
+    with running(wanted) as servers:
+        for server in turns(servers, settings.rounds_or(3)):
+            settings.say(server.service.title)
+            try:
+                _measure(server, settings.seconds(2.5), found)
+            except (Failure, OSError) as failure:
+                faults.append(f"{server.service.name}: {failure}")
     columns, unit = [service.contender for service in wanted], "milliseconds"
     title = "Latency of an async view while all threads are blocked"
     return Section(
-        _setting(),
+        _setting(settings),
         [Table(unit.capitalize(), columns, grid(_ROWS, columns, found.median))],
         _targets(found),
         {"performance-latency.svg": dots(title, unit, _ROWS, columns, found.median)},
@@ -53,11 +54,12 @@ def run(settings: Settings) -> Section:
     )
 
 
-def _setting() -> str:
+def _setting(settings: Settings) -> str:
     return (
         f"{_LOAD.connections} connections ask for a plain view that blocks {BLOCKED} ms, "
         f"{THREADS} threads; one more asks for JSON of an `async def` view (Flask: a plain one) "
-        f"every {_PAUSE * 1000:.0f} ms; uvicorn (Flask: gunicorn), {machine()}; "
+        f"every {_PAUSE * 1000:.0f} ms; uvicorn (Flask: gunicorn), "
+        f"medians of {settings.rounds_or(3)} rounds, {machine()}; "
         + versions("uvicorn", "gunicorn", "uvloop")
     )
 
@@ -73,20 +75,18 @@ def _targets(found: Samples) -> list[Target]:
     ]
 
 
-def _measure(service: Service, seconds: float, found: Samples) -> None:
-    with running([service]) as (server,):
-        path = "/json" if service.contender.interface == "wsgi" else "/async"
-        _note("idle ", _probe(server, path, seconds / 4), service, found)
-        with loading(server, _LOAD):
-            # Until every thread is taken.
-            time.sleep(1.0)
-            _note("", _probe(server, path, seconds), service, found)
-
-
-def _note(row: str, waited: list[float], service: Service, found: Samples) -> None:
-    percentiles = quantiles(waited, n=100)
-    for name, value in (("p50", percentiles[49]), ("p99", percentiles[98])):
-        found.add(f"{row}{name}", service.contender.name, value * 1000)
+def _measure(server: Running, seconds: float, found: Samples) -> None:
+    service = server.service
+    path = "/json" if service.contender.interface == "wsgi" else "/async"
+    idle = _probe(server, path, seconds / 4)
+    with loading(server, _LOAD):
+        # Until every thread is taken.
+        time.sleep(1.0)
+        blocked = _probe(server, path, seconds)
+    for row, waited in (("idle ", idle), ("", blocked)):
+        percentiles = quantiles(waited, n=100)
+        found.add(f"{row}p50", service.contender.name, percentiles[49] * 1000)
+        found.add(f"{row}p99", service.contender.name, percentiles[98] * 1000)
 
 
 def _probe(server: Running, path: str, seconds: float) -> list[float]:

@@ -62,7 +62,8 @@ class Scenario:
     def suits(self, contender: Contender) -> bool:
         """Whether the contender takes part: Flask has no websockets, on the layer or off it."""
         can = contender.takes_websockets or not self.is_websocket
-        return can and contender.name not in self.without
+        knows = not contender.only or self.key in contender.only
+        return can and knows and contender.name not in self.without
 
 
 def _body_is(expected: bytes) -> Callable[[Answer], bool]:

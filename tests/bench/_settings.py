@@ -21,7 +21,7 @@ class Settings:
     contenders: Collection[str] = tuple(CONTENDERS)
     scenarios: Sequence[str] = ()
     rounds: int | None = None
-    budget: float = 0.1
+    budget: float = 0.07
     is_quick: bool = False
 
     def rounds_or(self, default: int) -> int:

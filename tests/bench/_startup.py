@@ -46,7 +46,7 @@ def run(settings: Settings) -> Section:
     found, faults = Samples(), list[str]()
     with tempfile.TemporaryDirectory(prefix="bench-demo-") as folder:
         # The first round compiles what is not compiled yet.
-        for contender in turns(contenders, settings.rounds_or(9) + 1):
+        for contender in turns(contenders, settings.rounds_or(5) + 1):
             settings.say(contender.title)
             try:
                 for row, seconds in _measured(contender, Path(folder)):
@@ -56,7 +56,7 @@ def run(settings: Settings) -> Section:
     rows = {row: row for row in (_BARE, _IMPORT, _MADE, _SERVED)}
     fastest = Samples({cell: [min(values)] for cell, values in found.items()})
     return Section(
-        f"Wall time, least of {settings.rounds_or(9) + 1} new processes, {machine()}; "
+        f"Wall time, least of {settings.rounds_or(5) + 1} new processes, {machine()}; "
         + versions("flask", "quart-flask-patch", "starlette", "quart", "hypercorn"),
         [Table("Milliseconds", contenders, grid(rows, contenders, fastest.median))],
         [
