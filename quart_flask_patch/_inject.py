@@ -12,6 +12,7 @@ import pkgutil
 import sys
 import warnings
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -101,12 +102,27 @@ def _report_subclasses() -> None:
         )
 
 
+def _other_name(name: str) -> Any:
+    """Give what Flask's module makes when asked, such as its version."""
+    try:
+        return flask.__getattr__(name)
+    except AttributeError:
+        raise AttributeError(
+            f"module 'flask' has no attribute {name!r}. quart_flask_patch stands for it and has"
+            f" every name of Flask {version('flask')}, which has no such name either. Whoever asks"
+            " for it was written for another release of Flask: install one of it that is not.",
+            name=name,
+            obj=sys.modules["flask"],
+        ) from None
+
+
 def _fill(package: ModuleType) -> None:
     """Give *package* all names of the genuine module, but those that it has of its own."""
     own = set(vars(package))
     for name, value in vars(flask).items():
-        if name == "__getattr__" or not (name.startswith("__") or name in own):
+        if not (name.startswith("__") or name in own):
             setattr(package, name, value)
+    package.__getattr__ = _other_name  # type: ignore[method-assign]  # PEP 562
     for name, module in list(sys.modules.items()):
         parent, _, child = name.rpartition(".")
         if parent == "flask":

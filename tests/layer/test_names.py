@@ -279,6 +279,23 @@ def test_the_modules_can_be_reloaded(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_that_flask_has_not_is_told() -> None:
+    assert not hasattr(flask, "_app_ctx_stack")
+    with pytest.raises(AttributeError, match=r"every name of Flask 3\.1\.\d+, which has no such"):
+        flask.escape  # type: ignore[attr-defined]  # noqa: B018  # that is the point
+    with pytest.raises(ImportError, match="Markup"):
+        from flask import Markup  # type: ignore[attr-defined]  # noqa: F401
+    with pytest.warns(DeprecationWarning, match="__version__"):
+        assert flask.__version__.startswith("3.1.")
+
+
+def test_a_module_is_found_by_what_is_in_it() -> None:
+    for thing in (flask.Flask, flask.Flask.dispatch_request, flask.render_template, flask.Request):
+        module = inspect.getmodule(thing)
+        assert module is not None
+        assert inspect.getsource(thing) in inspect.getsource(module)
+
+
 def test_it_can_be_imported_in_every_way(tmp_path: Path) -> None:
     run_script(
         """

@@ -7,10 +7,13 @@ in both places, and over WSGI.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import threading
+import types
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import flask.json.provider
 import flask.sessions
@@ -162,6 +165,54 @@ def test_an_extension_replaces_a_step(name: str, path: str, get: Get, served: bo
     setattr(app, name, recording(name, getattr(app, name), calls))
     assert get(app, path) == expected
     assert calls == [name]
+
+
+def as_partial(func: Callable[..., Any], app: Any) -> Any:
+    return functools.partial(func)
+
+
+def as_method(func: Callable[..., Any], app: Any) -> Any:
+    return types.MethodType(lambda self, *args, **kwargs: func(*args, **kwargs), app)
+
+
+def as_object(func: Callable[..., Any], app: Any) -> Any:
+    class Replacement:
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return func(*args, **kwargs)
+
+    return Replacement()
+
+
+@pytest.mark.parametrize("form", [as_partial, as_method, as_object])
+@pytest.mark.parametrize("name", ["handle_exception", "handle_user_exception", "make_response"])
+def test_a_replacement_may_be_any_callable(name: str, form: Callable[..., Any], get: Get) -> None:
+    """As Flask-RESTful, for one, puts a partial of a method of its own there."""
+    expected = get(get.fill(Flask(__name__)), "/error")
+    app = get.fill(Flask(__name__))
+    calls: list[str] = []
+    setattr(app, name, form(recording(name, getattr(app, name), calls), app))
+    assert get(app, "/error") == expected
+    assert calls == [name]
+
+
+def test_several_extensions_wrap_the_same_step(get: Get) -> None:
+    app = get.fill(Flask(__name__))
+    calls: list[str] = []
+    for _ in range(3):
+        app.dispatch_request = recording("dispatch_request", app.dispatch_request, calls)
+    assert get(app, "/view") == (200, "hook")
+    assert len(calls) == 3
+
+
+def test_a_replacement_may_be_taken_back(get: Get) -> None:
+    app = get.fill(Flask(__name__))
+    app.dispatch_request = lambda: "replaced"
+    assert get(app, "/view") == (200, "replaced")
+    del app.dispatch_request
+    assert get(app, "/view") == (200, "hook")
+    with mock.patch.object(Flask, "dispatch_request", return_value="patched"):
+        assert get(get.fill(Flask(__name__)), "/view") == (200, "patched")
+    assert get(app, "/view") == (200, "hook")
 
 
 def test_what_a_replacement_returns_is_what_counts(get: Get) -> None:

@@ -578,6 +578,51 @@ def test_sync_to_async_of_asgiref_sees_the_request(app: Flask) -> None:
     assert run(fetch(app, "/")).text == "/thread"
 
 
+def test_sync_to_async_that_is_not_thread_sensitive_leaves_the_requests_thread(app: Flask) -> None:
+    @app.get("/")
+    async def view() -> dict[str, Any]:
+        ours = await run_sync(threading.get_ident)()
+        apart = sync_to_async(lambda: (threading.get_ident(), request.path), thread_sensitive=False)
+        thread, path = await apart()
+        return {"apart": thread not in {ours, threading.get_ident()}, "path": path}
+
+    assert run(fetch(app, "/")).json == {"apart": True, "path": "/"}
+
+
+def test_async_to_sync_of_asgiref_beneath_an_async_view(app: Flask) -> None:
+    """Several plain frames down, where a loop is running, and within an async function again."""
+
+    async def look() -> Any:
+        await asyncio.sleep(0)
+        return asyncio.current_task(), request.path
+
+    def plain() -> Any:
+        return async_to_sync(look)()
+
+    async def look_again() -> Any:
+        await asyncio.sleep(0)
+        return plain()
+
+    @app.get("/")
+    async def view() -> dict[str, bool]:
+        expected = asyncio.current_task(), "/"
+        return {"once": plain() == expected, "twice": async_to_sync(look_again)() == expected}
+
+    assert run(fetch(app, "/")).json == {"once": True, "twice": True}
+
+
+def test_asgiref_without_a_request_is_asgirefs() -> None:
+    async def look() -> int:
+        return await sync_to_async(threading.get_ident)()
+
+    assert async_to_sync(look)() == threading.get_ident()
+
+    async def main() -> None:
+        assert await sync_to_async(threading.get_ident)() != threading.get_ident()
+
+    run(main())
+
+
 # Debugging
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -16,12 +17,14 @@ import pytest
 from flask import Flask, g, has_request_context, request, Response, session, stream_with_context
 from hypercorn.utils import is_asgi
 from uvicorn.config import Config
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.profiler import ProfilerMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.serving import make_server as make_werkzeug_server
 from werkzeug.test import create_environ, run_wsgi_app
 
 from quart import websocket
-from quart_flask_patch import wait
+from quart_flask_patch import genuine, wait
 
 from ._asgi import Exchange, fetch, run, until
 
@@ -180,6 +183,39 @@ def test_wsgi_middleware_takes_part_in_asgi_requests(served: Flask) -> None:
     for path in ("/who", "/who-async"):
         seen = run(fetch(served, path, headers=headers)).json
         assert seen == ["9.8.7.6", "https", f"https://localhost{path}"]
+
+
+def test_a_dispatcher_mounts_others_beside_the_application(served: Flask) -> None:
+    """One on the layer and one of the genuine Flask, for requests of either kind of server."""
+    others = {"/new": Flask("new"), "/old": genuine.Flask("old")}
+    for prefix, other in others.items():
+        other.secret_key = served.secret_key
+        other.add_url_rule("/who", "who", lambda prefix=prefix: prefix + request.script_root)
+    others["/new"].add_url_rule("/async", "async", wait_and_tell)
+    served.wsgi_app = DispatcherMiddleware(served.wsgi_app, others)  # type: ignore[method-assign]  # as Flask's docs do
+    for path, text in {
+        "/new/who": "/new/new",
+        "/old/who": "/old/old",
+        "/new/async": "/new",
+    }.items():
+        assert run(fetch(served, path)).text == text
+        assert served.test_client().get(path).text == text
+    assert run(fetch(served, "/sync", "POST", b"hello")).json["got"] == "hello"
+    assert run(fetch(served, "/old/missing")).status == 404
+
+
+async def wait_and_tell() -> str:
+    await asyncio.sleep(0)
+    return request.script_root
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async"])
+def test_a_profiler_sees_plain_views(served: Flask, path: str) -> None:
+    report = io.StringIO()
+    served.wsgi_app = ProfilerMiddleware(served.wsgi_app, report)  # type: ignore[method-assign]  # as Werkzeug's docs do
+    assert run(fetch(served, path, "POST", b"hello")).json["got"] == "hello"
+    assert f"PATH: '{path}'" in report.getvalue()
+    assert "function calls" in report.getvalue()
 
 
 def test_wsgi_middleware_may_answer_and_change_answers(served: Flask) -> None:
