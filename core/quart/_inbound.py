@@ -181,6 +181,9 @@ class Inbound:
                 except BaseException as error:
                     future = work.throw(error)
                 else:
+                    if reply is None:
+                        # As `yield from` goes on; it is faster than stepping by hand.
+                        return (yield from work.__await__())
                     future = work.send(reply)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic

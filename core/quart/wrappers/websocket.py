@@ -39,6 +39,9 @@ class State(Enum):
     DISCONNECTED = "disconnected by the client"
 
 
+# To ask an enum for a member takes as long as to make a coroutine, and each message asks.
+_OPEN = State.OPEN
+
 # {state: {move: next state}}. What is missing here is illegal and raises; `receive` and `send`
 # while CONNECTING accept first. Closing what has ended does nothing, as for files.
 MOVES: Mapping[State, Mapping[str, State]] = {
@@ -295,31 +298,32 @@ class Websocket(BaseRequestWebsocket):
         Raises:
             ClientDisconnectedError: if the client has gone; it says what the client closed with.
         """
-        if self.state is State.CONNECTING:
-            await self._accept_once(Headers(), None)
-        if self.state is not State.OPEN:
-            self.move("receive")
+        if self.state is not _OPEN:
+            await self._be_open_for("receive")
         self._sends = 0
-        data = None
+        data, receive = None, self._receive
         while data is None:
-            if self._receive is None:
+            if receive is None:
                 data = await self._next_pushed()
-            else:
-                data = self._content_of(await self._receive())
+                break
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                data = message.get("bytes")
+                if data is None:
+                    # An empty binary message is not an absent one.
+                    data = message.get("text") or ""
+            elif message["type"] == "websocket.disconnect":
+                self.disconnected(message.get("code"), message.get("reason") or "")
+                self.move("receive")
         if websocket_received.receivers:
             await _emit(websocket_received, data)
         return data
 
-    def _content_of(self, message: Any) -> str | bytes | None:
-        kind = message["type"]
-        if kind == "websocket.receive":
-            data: bytes | None = message.get("bytes")
-            # An empty binary message is not an absent one.
-            return message.get("text") or "" if data is None else data
-        if kind == "websocket.disconnect":
-            self.disconnected(message.get("code"), message.get("reason") or "")
-            self.move("receive")
-        return None
+    async def _be_open_for(self, move: str) -> None:
+        if self.state is State.CONNECTING:
+            await self._accept_once(Headers(), None)
+        if self.state is not _OPEN:
+            self.move(move)
 
     async def _next_pushed(self) -> str | bytes:
         try:
@@ -339,18 +343,20 @@ class Websocket(BaseRequestWebsocket):
                 f"A websocket sends str or bytes, not {type(data).__name__}. For anything that JSON"
                 " has, use `await websocket.send_json(value)`."
             )
-        if self.state is State.CONNECTING:
-            await self._accept_once(Headers(), None)
-        if self.state is not State.OPEN:
-            self.move("send")
-        self._sends += 1
-        if self._sends % _SENDS_BEFORE_GIVING_WAY == 0:
+        if self.state is not _OPEN:
+            await self._be_open_for("send")
+        sends = self._sends = self._sends + 1
+        if sends % _SENDS_BEFORE_GIVING_WAY == 0:
             await _give_way()
         try:
             await self._send(data)
         except ClientDisconnectedError:
             self.disconnected()
             raise
+        except OSError as error:
+            # As the ASGI specification has it since 2.4: the client is gone.
+            self.disconnected()
+            raise ClientDisconnectedError from error
         if websocket_sent.receivers:
             await _emit(websocket_sent, data)
 
