@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Any, TYPE_CHECKING
+from collections.abc import AsyncIterable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
@@ -55,27 +55,22 @@ def _is_complete(response: WSGIResponse) -> bool:
     )
 
 
-async def chunks_of(ctx: AppContext, response: Any) -> AsyncGenerator[str | bytes, None]:
-    """Yield the body piece by piece; a plain iterable is stepped where the request ran."""
-    plain: Any
+def chunks_of(ctx: AppContext, response: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
+    """Return what is entered to get the body's pieces, and left when no more are wanted.
+
+    A plain iterable is stepped where the request ran.
+    """
+    body = response.response
+    plain: Any = None
     if isinstance(response, WSGIResponse):
-        if hasattr(response.response, "__aiter__"):
-            async for chunk in response.response:
-                yield chunk
-            return
+        if hasattr(body, "__aiter__"):
+            return nullcontext(body)
         plain = response.iter_encoded()
-    elif isinstance(response.response, IterableBody):
-        plain = response.response.plain_iterable
-    else:
-        plain = None
+    elif isinstance(body, IterableBody):
+        plain = body.plain_iterable
     if plain is not None:
-        async with aclosing(ctx.plan.place.iterate(ctx, plain)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-        return
-    async with response.response as body:
-        async for chunk in body:
-            yield chunk
+        return aclosing(ctx.plan.place.iterate(ctx, plain))
+    return cast("AbstractAsyncContextManager[AsyncIterable[Any]]", body)
 
 
 def has_to_close(response: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -151,12 +151,18 @@ class _Connection:
         if seconds is Ellipsis:
             seconds = self.app.config.get("RESPONSE_TIMEOUT")
         timeout = nullcontext() if seconds is None else time_limit(seconds)
-        async with timeout, aclosing(chunks_of(ctx, response)) as chunks:
+        async with timeout, chunks_of(ctx, response) as chunks:
             async for chunk in chunks:
-                data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+                data = chunk
+                if type(chunk) is not bytes:
+                    data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
                 # A server may take an empty chunk for the end.
-                if data:
-                    await self._send(send, {"type": message_type, "body": data, "more_body": True})
+                if not data:
+                    continue
+                try:
+                    await send({"type": message_type, "body": data, "more_body": True})
+                except OSError as error:  # As in `_send`, which is one more call for each chunk.
+                    raise ClientDisconnectedError from error
 
 
 class ASGIHTTPConnection(_Connection):

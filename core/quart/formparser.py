@@ -19,6 +19,7 @@ from werkzeug.sansio.multipart import (
     File as File,
     MultipartDecoder as MultipartDecoder,
     NeedData as NeedData,
+    State,
 )
 
 from .datastructures import FileStorage as FileStorage
@@ -176,8 +177,12 @@ class MultiPartParser:
         parts = _Parts(self, content_length)
         try:
             async for chunk in body:
-                for piece in pieces.cut(chunk):
-                    parts.feed(decoder, piece)
+                for piece, is_content in pieces.cut(chunk):
+                    # Nothing is left for the decoder to find, so it need not copy this thrice.
+                    if is_content and decoder.state is State.DATA and not decoder.buffer:
+                        parts.add(piece)
+                    else:
+                        parts.feed(decoder, piece)
             parts.feed(decoder, pieces.held)
             parts.feed(decoder, None)
         except BaseException:
@@ -209,16 +214,28 @@ class _Pieces:
         # Larger than what may be held back, so that there is always a piece to hand over.
         self._size = max(size, 2 * self._reach)
 
-    def cut(self, chunk: bytes) -> Iterator[bytes | memoryview]:
+    def cut(self, chunk: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Yield pieces, and of each whether nothing in it can be a boundary."""
         data = self.held + chunk if self.held else chunk
-        view, start, stop = memoryview(data), 0, 0
+        start = stop = 0
+        boundary = self._line_of_boundary(data, 0)
         while stop < len(data):
-            stop = min(start + self._size, len(data))
-            settled = stop - self._unfinished(data[max(stop - self._reach, 0) : stop])
+            is_content = start < boundary
+            stop = min(start + self._size, boundary if is_content else len(data))
+            settled = stop
+            if stop < boundary or stop == len(data):
+                settled -= self._unfinished(data[max(stop - self._reach, 0) : stop])
             if settled > start:
-                yield view[start:settled]
+                yield data[start:settled], is_content
             start = settled
+            if start > boundary:
+                boundary = self._line_of_boundary(data, start)
         self.held = data[start:]
+
+    def _line_of_boundary(self, data: bytes, start: int) -> int:
+        """Return where the line break before the next boundary may begin, or where *data* ends."""
+        found = data.find(self._boundary, start)
+        return len(data) if found == -1 else max(found - 2, start)
 
     def _unfinished(self, tail: bytes) -> int:
         """Return the length of the line at the end of *tail* that may yet become a boundary's."""
@@ -247,9 +264,8 @@ class _Parts:
         self._file: IO[bytes] | None = None
         self._field_size = 0
 
-    def feed(self, decoder: MultipartDecoder, piece: bytes | memoryview | None) -> None:
-        # The decoder only adds the piece to a bytearray.
-        decoder.receive_data(cast("bytes | None", piece))
+    def feed(self, decoder: MultipartDecoder, piece: bytes | None) -> None:
+        decoder.receive_data(piece)
         event = decoder.next_event()
         while not isinstance(event, (Epilogue, NeedData)):
             self._collect(event)
@@ -257,7 +273,7 @@ class _Parts:
 
     def _collect(self, event: Event) -> None:
         if isinstance(event, Data):
-            self._add(event.data)
+            self.add(event.data)
             if not event.more_data:
                 self._end_part()
         elif isinstance(event, Field):
@@ -268,7 +284,8 @@ class _Parts:
             self._file = self._parser.start_file_streaming(event, self._content_length)
             self._write = self._file.write
 
-    def _add(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
+        """Add *data* to the content of the current part."""
         if isinstance(self._part, Field):
             self._field_size += len(data)
             limit = self._parser.max_form_memory_size
