@@ -1,7 +1,7 @@
 """Templates compiled as plain code that may wait.
 
 For async use Jinja compiles a template into async generators, with an `await` around each call and
-each attribute, which take twice the time of plain ones. So what `render_template` renders is
+each attribute, which take half as long again as plain ones. So what `render_template` renders is
 compiled as plain code, with a look at the type of what each call and attribute gives. The rare
 value that is awaitable is waited for, through the portal that the template is rendered beneath.
 

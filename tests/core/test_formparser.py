@@ -94,6 +94,21 @@ def test_a_form_may_be_cut_anywhere(buffer_size: int, padding: bytes) -> None:
             assert fields.to_dict() == expected, chunks
 
 
+@pytest.mark.parametrize("size", [97, 1000, 4096, 1 << 20])
+def test_content_that_looks_like_a_boundary(size: int) -> None:
+    """In content that goes to its file without the decoder, and wherever it is cut."""
+    filling = [b"x" * length for length in (1, 170, 300, 2000)]
+    lines = [b"--boundary", b"\r--boundary", b"a\r\n--boundar", b"\n--", b"\r\n-", b"\r", b"\n\r\n"]
+    content = b"".join(fill + line + b"x" for fill in filling for line in lines)
+    data = form(file("f", "f", content), field("a", content[:500]), file("g", "g", b"\r" + content))
+    fields, files = parse_multipart(data, size, buffer_size=256)
+    assert files["f"].read() == content
+    assert fields["a"] == content[:500].decode()
+    assert files["g"].read() == b"\r" + content
+    for upload in files.values():
+        upload.close()
+
+
 def test_large_content_is_the_same_as_werkzeugs() -> None:
     content = bytes(range(256)) * 4096
     data = form(field("a", b"x" * 100_000), file("f", "name", content), field("b", b"end"))
