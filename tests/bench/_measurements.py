@@ -13,7 +13,6 @@ from . import (
     _latency,
     _memory,
     _on_servers,
-    _parts,
     _startup,
 )
 from ._report import Section
@@ -31,7 +30,6 @@ class Measurement:
 
 _ALL = (
     Measurement("in-process", "CPU time per request, no server, no socket", _in_process.run),
-    Measurement("parts", "templates and uploads, beside the libraries' own", _parts.run),
     Measurement("servers", "requests per second over loopback", _on_servers.run),
     Measurement("concurrency", "400 views at once that wait for async code", _concurrency.run),
     Measurement("films", "an application on PostgreSQL, on servers", _films.run),
