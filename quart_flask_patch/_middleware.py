@@ -21,7 +21,7 @@ from quart.asgi import ASGIHTTPConnection
 from quart.utils import encode_headers
 
 from . import _wsgi
-from ._places import LAYER
+from ._places import LAYER, lease_of
 
 if TYPE_CHECKING:
     from .app import Flask
@@ -65,7 +65,7 @@ async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
     request = ASGIHTTPConnection(cast(Any, app), scope)._create_request_from_scope(send)
     request.receive_from(inbound.receive)
     environ = _wsgi.environ_of(request)
-    lease = _worker.Lease(_worker.pool_of(app))
+    lease = lease_of(app)
     pending = Pending(app, lease, inbound.receive, environ["wsgi.input"])
     environ[_wsgi.PENDING] = pending
     try:

@@ -95,24 +95,29 @@ class Thread(_SyncPlace):
         work = _worker.current_work()
         return await awaitable if work is None else work.wait(awaitable)
 
-    async def enter(
+    def enter(
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> T:
-        if ctx.lease is None:
-            ctx.lease = _worker.Lease(_worker.pool_of(ctx.app))
-        # Beneath a bridge, for the plain code of what the thread hands over to be awaited here.
-        return await _bridge.portal(_bridge.enter, _in_thread, ctx, work)
-
-    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
-        return await _bridge.portal(_bridge.enter, super().call, ctx, func, *args)
-
-    def bridged(self, awaitable: Awaitable[T]) -> Awaitable[T]:
-        return _bridge.portal(_bridge.enter, self.resolve, awaitable)
+    ) -> Coroutine[Any, Any, T]:
+        if ctx._lease is None:
+            ctx.lease = lease_of(ctx.app)
+        assert ctx.lease is not None
+        return ctx.lease.call(_finish, work, ctx)
 
 
-async def _in_thread(ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]) -> T:
-    assert ctx.lease is not None
-    return await ctx.lease.call(_finish, work, ctx)
+def lease_of(app: Any) -> _worker.Lease:
+    """Return a lease of *app*'s threads; what its work waits for is awaited beneath a bridge.
+
+    That is for plain code beneath it, such as a hook that an async function calls.
+    """
+    return _worker.Lease(_worker.pool_of(app), _bridged)
+
+
+def _bridged(awaitable: Awaitable[T]) -> Awaitable[T]:
+    return _bridge.portal(_bridge.enter, _awaited, awaitable)
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
 
 
 def _finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:

@@ -6,7 +6,7 @@ chunk is handed on when it is there and does not wait for the next one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any, TYPE_CHECKING
 
 from ._mailbox import make_mailbox
@@ -46,12 +46,8 @@ class _Steps:
         return True
 
 
-async def iterate(
-    lease: Lease,
-    iterable: Iterable[Any],
-    bridged: Callable[[Awaitable[Any]], Awaitable[Any]] = lambda awaitable: awaitable,
-) -> AsyncGenerator[Any, None]:
-    """Yield what *iterable* gives; what its code waits for is awaited here, as *bridged*.
+async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    """Yield what *iterable* gives; what its code waits for is awaited here.
 
     Who closes this early waits until the thread has ended its step. What that step waits for is
     given up: it sees GeneratorExit, as it does when a generator is closed.
@@ -74,7 +70,7 @@ async def iterate(
                 elif sender is steps:
                     yield payload
                 else:
-                    worker.inbox.put(await answer(sender, bridged(payload), mailbox))
+                    worker.inbox.put(await answer(sender, payload, mailbox, lease.bridged))
     finally:
         steps.stopped = True
         while running:

@@ -78,14 +78,10 @@ class Place:
             return await ctx.lease.call(func, *args)
         return await _worker.call(func, *args)
 
-    def bridged(self, awaitable: Awaitable[T]) -> Awaitable[T]:
-        """Return *awaitable* so that plain code beneath it may wait."""
-        return awaitable
-
     async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
         """Step through the plain iterable that a view answered with."""
         if ctx.lease is not None and not ctx.borrows:
-            async with aclosing(_stepping.iterate(ctx.lease, iterable, self.bridged)) as chunks:
+            async with aclosing(_stepping.iterate(ctx.lease, iterable)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return

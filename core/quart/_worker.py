@@ -30,6 +30,8 @@ from .globals import _cv_app
 
 T = TypeVar("T")
 P = ParamSpec("P")
+#: Makes an awaitable one beneath which plain code may wait.
+Bridged = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 DEFAULT_SIZE = 40
 # An unused thread ends after this many seconds, so that a burst does not hold memory forever.
@@ -197,10 +199,12 @@ def _dismiss(idle: list[Worker]) -> None:
 class Lease:
     """The worker thread of one request, taken when first needed and kept until `release`."""
 
-    __slots__ = ("_active", "_pool", "_waiting", "_worker")
+    __slots__ = ("_active", "_pool", "_waiting", "_worker", "bridged")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, bridged: Bridged = lambda awaitable: awaitable) -> None:
+        """Lease a thread of *pool*; what its work waits for is awaited as *bridged* gives it."""
         self._pool = pool
+        self.bridged = bridged
         self._worker: Worker | None = None
         self._active = 0
         #: Calls that wait until another one has got this lease its thread.
@@ -223,9 +227,16 @@ class Lease:
                     self._pool.release(other)
         self._active += 1
         try:
-            return await self._run(await self._own_worker(), func, args, kwargs)
+            worker = self._worker or self._take() or await self._own_worker()
+            return await self._run(worker, func, args, kwargs)
         finally:
             self._active -= 1
+
+    def _take(self) -> Worker | None:
+        """Take a thread that is free, without the coroutines that it takes to wait for one."""
+        if self._waiting is None:
+            self._worker = self._pool.take()
+        return self._worker
 
     async def _own_worker(self) -> Worker:
         while self._worker is None:
@@ -265,7 +276,7 @@ class Lease:
             # The thread waits, so other calls of this request may use it meanwhile.
             self._active -= 1
             try:
-                job = await answer(work, payload, mailbox)
+                job = await answer(work, payload, mailbox, self.bridged)
             finally:
                 self._active += 1
             worker.inbox.put(job)
@@ -312,14 +323,16 @@ def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseExcepti
     return result
 
 
-async def answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox) -> Callable[[], None]:
+async def answer(
+    work: Work, awaitable: Awaitable[Any], mailbox: Mailbox, bridged: Bridged
+) -> Callable[[], None]:
     """Await what *work* waits for and return the job that lets it go on."""
     try:
         if mailbox.cancelled is not None:
             cancelled, mailbox.cancelled = mailbox.cancelled, None
             discard(awaitable)
             raise cancelled
-        value = await awaitable
+        value = await bridged(awaitable)
     except BaseException as error:
         # `except` forgets `error` at its end, the job must not.
         reason = error
