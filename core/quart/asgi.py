@@ -218,7 +218,6 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Any) -> Request:
         scope = self.scope
-        self._push_to = send
         self._request = self.app._connection_class(
             scope["method"],
             scope.get("scheme", "http"),
@@ -229,16 +228,16 @@ class ASGIHTTPConnection(_Connection):
             scope["http_version"],
             scope,
             body_timeout=self.app.config["BODY_TIMEOUT"],
-            send_push_promise=self._send_push_promise,
+            # Not a method, by which the request would refer to what refers to it.
+            send_push_promise=partial(_send_push_promise, scope, send),
         )
         return self._request
 
-    async def _send_push_promise(self, path: str, headers: Headers) -> None:
-        if "http.response.push" in (self.scope.get("extensions") or ()):
-            headers_to_send = encode_headers(headers)
-            await self._push_to(
-                {"type": "http.response.push", "path": path, "headers": headers_to_send}
-            )
+
+async def _send_push_promise(scope: Any, send: Any, path: str, headers: Headers) -> None:
+    if "http.response.push" in (scope.get("extensions") or ()):
+        message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
+        await send(message)
 
 
 def _sending(send: Callable[..., Awaitable[None]], data: str | bytes) -> Awaitable[None]:
