@@ -91,9 +91,11 @@ def _make_call(this: Parked) -> greenlet:
     # Keep nothing of a request alive while parked.
     this.gr_context = None
     this.leave()
-    idle = this._idle.greenlets
-    if len(idle) < KEPT:
-        idle.append(this)
     parent = this.parent
     assert parent is not None
+    idle = this._idle.greenlets
+    # A parked greenlet holds the one that it switches to here: beneath a greenlet of somebody
+    # else's, as eventlet and gevent make for each task, it is not parked.
+    if len(idle) < KEPT and (parent.parent is None or isinstance(parent, Parked)):
+        idle.append(this)
     return parent

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from quart._parked import KEPT, Parked
 
@@ -27,10 +27,10 @@ class Thing:
 
 
 def call(func: Any, *args: Any, **kwargs: Any) -> Any:
-    greenlet = Some.take(getcurrent().gr_context)
-    greenlet.begin(func, args, kwargs)
-    assert greenlet.ended
-    return greenlet.outcome()
+    taken = Some.take(getcurrent().gr_context)
+    taken.begin(func, args, kwargs)
+    assert taken.ended
+    return taken.outcome()
 
 
 def test_a_greenlet_is_used_again_after_it_returned_and_after_it_raised() -> None:
@@ -60,16 +60,32 @@ def test_nothing_of_a_call_is_kept() -> None:
     context = copy_context()
     things = [Thing(), Thing(), Thing()]
     gone = [weakref.ref(thing) for thing in things]
-    greenlet = Some.take(context)
-    greenlet.begin(use, (things[0],), {})
-    greenlet.outcome()
-    assert greenlet.gr_context is None
+    taken = Some.take(context)
+    taken.begin(use, (things[0],), {})
+    taken.outcome()
+    assert taken.gr_context is None
     call(use, thing=things[1])
     with pytest.raises(ValueError, match="Thing"):
         call(fail, things[2])
     things.clear()
     gc.collect()
     assert [ref() for ref in gone] == [None, None, None]
+
+
+def test_a_greenlet_of_somebody_elses_is_not_kept() -> None:
+    class Theirs(greenlet):
+        """Of eventlet's or gevent's, say."""
+
+    def use() -> Any:
+        return call(lambda: type(getcurrent()))
+
+    theirs = Theirs(use)
+    gone = weakref.ref(theirs)
+    kind = theirs.switch()
+    del theirs
+    gc.collect()
+    assert kind is Some
+    assert gone() is None
 
 
 def test_few_are_kept_after_a_burst() -> None:
@@ -79,12 +95,12 @@ def test_few_are_kept_after_a_burst() -> None:
         parent.switch()
 
     burst = [Some.take(None) for _ in range(KEPT + 5)]
-    seen = [weakref.ref(greenlet) for greenlet in burst]
-    for greenlet in burst:
-        greenlet.begin(wait, (), {})
+    seen = [weakref.ref(taken) for taken in burst]
+    for taken in burst:
+        taken.begin(wait, (), {})
     while burst:
         burst.pop().switch()
-    del greenlet
+    del taken
     gc.collect()
     assert sum(ref() is not None for ref in seen) == KEPT
 
