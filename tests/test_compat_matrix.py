@@ -231,17 +231,17 @@ def test_side(): assert ("quart_flask_patch" in sys.modules) == (os.environ["SID
 @pytest.mark.skipif("quart_flask_patch" not in sys.modules, reason="layer only")
 def test_layer():
     import subprocess
-    from quart.asgi import ASGIHTTPConnection
-    ASGIHTTPConnection()()
+    from quart.app import Quart
+    Quart().asgi_app({"type": "http"}, None, None)
+    Quart().asgi_app({"type": "lifespan"}, None, None)
     code = "import sys; print('quart_flask_patch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "True\\n"
     assert os.environ["QUART_SYNC_PLACE"] == "thread"
 """
 
-ASGI = """
-class ASGIHTTPConnection:
-    def __call__(self): pass
-class ASGIWebsocketConnection(ASGIHTTPConnection): pass
+APP = """
+class Quart:
+    def asgi_app(self, scope, receive, send): pass
 """
 
 
@@ -254,7 +254,7 @@ def suite() -> str:
 def sample(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Row]:
     """A row whose suite is *suite*, run by this Python, beside a layer that does nothing."""
     files = {"sample-1.0/tests/test_it.py": suite, "core/quart/__init__.py": ""}
-    files |= {"core/quart/asgi.py": ASGI, "quart_flask_patch/__init__.py": ""}
+    files |= {"core/quart/app.py": APP, "quart_flask_patch/__init__.py": ""}
     counting = "core/quart/testing/_arrivals.py"
     files |= {"core/quart/testing/__init__.py": "", counting: (PROJECT / counting).read_text()}
     for name, text in files.items():
@@ -309,8 +309,9 @@ import sys
 import pytest
 
 def test_side():
-    from quart.asgi import ASGIHTTPConnection
-    ASGIHTTPConnection()()
+    from quart.app import Quart
+    Quart().asgi_app({"type": "http"}, None, None)
+    Quart().asgi_app({"type": "lifespan"}, None, None)
     with pytest.raises(ImportError):
         import quart_flask_patch
 """

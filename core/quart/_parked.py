@@ -94,8 +94,8 @@ def _make_call(this: Parked) -> greenlet:
     parent = this.parent
     assert parent is not None
     idle = this._idle.greenlets
-    # A parked greenlet holds the one that it switches to here: beneath a greenlet of somebody
-    # else's, as eventlet and gevent make for each task, it is not parked.
-    if len(idle) < KEPT and (parent.parent is None or isinstance(parent, Parked)):
+    # A parked greenlet holds the one that it has switched to, so that has to be one that lasts:
+    # a thread's first, which has no parent. Eventlet and gevent make one for each task.
+    if parent.parent is None and len(idle) < KEPT:
         idle.append(this)
     return parent

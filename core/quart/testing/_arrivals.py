@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..asgi import ASGIHTTPConnection, ASGIWebsocketConnection
+from ..app import Quart
 
 
 def on_each_arrival(tell: Callable[[], None]) -> None:
     """Call *tell* for each request and websocket that reaches any application, from now on."""
-    for kind in (ASGIHTTPConnection, ASGIWebsocketConnection):
-        kind.__call__ = telling(kind.__call__, tell)  # type: ignore[method-assign]
+    entry = Quart.asgi_app
 
+    def asgi_app(app: Quart, scope: Any, receive: Any, send: Any) -> Any:
+        if scope["type"] != "lifespan":
+            tell()
+        return entry(app, scope, receive, send)
 
-def telling(call: Callable[..., Any], tell: Callable[[], None]) -> Callable[..., Any]:
-    def told(*args: Any) -> Any:
-        tell()
-        return call(*args)
-
-    return told
+    Quart.asgi_app = asgi_app  # type: ignore[method-assign, assignment]
