@@ -44,7 +44,10 @@ def headers_of(ctx: AppContext, response: Any) -> Headers:
 
 def _is_complete(response: WSGIResponse) -> bool:
     """Whether `get_wsgi_headers` would copy the headers, and change nothing in the copy."""
-    names = {name.lower() for name, _ in response.headers}
+    headers = response.headers
+    if not isinstance(headers, Headers):  # a view has put a dict in their place
+        return False
+    names = {name.lower() for name, _ in headers}
     return (
         "content-length" in names
         and "location" not in names

@@ -305,6 +305,20 @@ def test_sync_code_is_given_genuine_objects(app: Flask, kind: str) -> None:
     assert isinstance(seen["request"], flask.Request)
 
 
+def test_a_dict_may_take_the_place_of_the_headers() -> None:
+    app = flask.Flask(__name__)
+
+    @app.get("/")
+    def view() -> flask.Response:
+        response = flask.Response("ok")
+        response.headers = {"X-Only": "here", "Content-Length": "2"}  # type: ignore[assignment]
+        return response
+
+    answer = run(fetch(app, "/"))
+    assert (answer.text, answer.headers["x-only"]) == ("ok", "here")
+    assert app.test_client().get("/").headers["X-Only"] == "here"
+
+
 def test_under_quart_plain_hooks_are_given_what_flask_would_give() -> None:
     app = Quart(__name__)
     seen: dict[str, Any] = {}
