@@ -24,7 +24,7 @@ ENOUGH = 0.9
 
 
 def load_committed() -> dict[str, Record]:
-    paths = sorted(RESULTS.glob("*.json"))
+    paths = sorted(RESULTS.glob("*.json"), key=lambda path: path.stem)
     return {path.stem: Record.parse(json.loads(path.read_text("utf-8"))) for path in paths}
 
 
