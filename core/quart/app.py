@@ -101,6 +101,7 @@ class Quart(StepMethods, ServingMethods):
     asgi_http_class: type[ASGIHTTPConnection] = ASGIHTTPConnection
     asgi_lifespan_class: type[ASGILifespan] = ASGILifespan
     asgi_websocket_class: type[ASGIWebsocketConnection] = ASGIWebsocketConnection
+    config: Config
     config_class = Config
     event_class = asyncio.Event
     jinja_environment = Environment

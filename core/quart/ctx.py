@@ -370,6 +370,7 @@ def copy_current_websocket_context(func: Callable[P, Any]) -> Callable[P, Any]:
 
 
 def has_app_context() -> bool:
+    """Whether `current_app` and `g` can be used here."""
     return _cv_app.get(None) is not None
 
 
@@ -379,10 +380,12 @@ def _has(kind: Kind) -> bool:
 
 
 def has_request_context() -> bool:
+    """Whether `request` and `session` can be used here."""
     return _has(REQUEST)
 
 
 def has_websocket_context() -> bool:
+    """Whether `websocket` and `session` can be used here."""
     return _has(WEBSOCKET)
 
 

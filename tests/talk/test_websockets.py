@@ -49,7 +49,7 @@ def collect_websocket(
 
     @wraps(handler)
     async def collected(*args: Any, **kwargs: Any) -> None:
-        one: Websocket = websocket._get_current_object()  # type: ignore[attr-defined]
+        one: Websocket = websocket._get_current_object()
         connected.add(one)
         try:
             await handler(*args, **kwargs)
