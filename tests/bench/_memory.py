@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from ._environments import versions
 from ._http import Connection
 from ._report import grid, machine, Section, Table, Target
 from ._samples import Samples
-from ._servers import Running, running
+from ._servers import require_linux, Running, running
 from ._settings import Settings, Skipped
 from ._wrk import as_lists, services
 
@@ -36,6 +35,7 @@ Trial = Callable[[Running, int], float]
 
 def run(settings: Settings) -> Section:
     """Each trial on a server of its own, one after the other."""
+    require_linux()
     count, mib = settings.number(WEBSOCKETS), settings.number(MIB)
     _allow_sockets(count)
     found, faults = Samples(), list[str]()
@@ -49,7 +49,7 @@ def run(settings: Settings) -> Section:
             _table(settings, f"KiB for each of {count} idle websockets", {_IDLE}, found),
             _table(settings, f"Peak MiB above idle while {mib} MiB pass", set(_PASSING), found),
         ],
-        [*_idle_targets(found), *_passing_targets(found)],
+        _targets(found),
         faults=faults,
         data=as_lists(found),
     )
@@ -79,27 +79,22 @@ def _table(settings: Settings, title: str, rows: set[str], found: Samples) -> Ta
     return Table(title, columns, grid(kept, columns, found.median))
 
 
-def _idle_targets(found: Samples) -> list[Target]:
+def _targets(found: Samples) -> list[Target]:
+    idle = f"{_IDLE}: Quart (here) / Quart 0.22"
     return [
-        Target(
-            f"{_IDLE}: Quart (here) / {CONTENDERS[other].title}",
-            1.0,
-            found.ratio(_IDLE, "quart", other),
-        )
-        for other in ("starlette", "quart022")
-    ]
-
-
-def _passing_targets(found: Samples) -> list[Target]:
-    return [
-        Target(f"{title}: {CONTENDERS[name].title}, MiB", _LIMIT, found.median(title, name))
-        for title in _PASSING
-        for name in ("quart", "layer-thread", "layer-loop")
+        Target(idle, 1.0, found.ratio(_IDLE, "quart", "quart022")),
+        *(
+            Target(f"{title}: {CONTENDERS[name].title}, MiB", _LIMIT, found.median(title, name))
+            for title in _PASSING
+            for name in ("quart", "layer-thread", "layer-loop")
+        ),
     ]
 
 
 def _allow_sockets(count: int) -> None:
     """Servers inherit the limit."""
+    import resource  # which Windows lacks
+
     needed = count + 500
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:

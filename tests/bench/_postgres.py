@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import random
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ._servers import free_port
+from ._servers import free_port, require_linux
 from ._settings import Skipped
 
 FILMS, ACTORS, ROLES, CATEGORIES = 1000, 200, 5462, 16
@@ -47,6 +46,7 @@ CREATE TABLE review (
 @contextmanager
 def database() -> Iterator[str]:
     """The URL of a running database with the films in it; ``Skipped`` without PostgreSQL."""
+    require_linux()
     programs = _programs()
     with tempfile.TemporaryDirectory(prefix="bench-postgres-") as folder:
         user = _unprivileged(folder)
@@ -57,7 +57,7 @@ def database() -> Iterator[str]:
         _run(programs / "pg_ctl", *start, user=user)
         try:
             url = f"postgresql://films@127.0.0.1:{port}/postgres"
-            sql = "".join(_statements())
+            sql = "".join(statements())
             _run(programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", url, user=user, text=sql)
             yield url
         finally:
@@ -75,6 +75,8 @@ def _programs() -> Path:
 
 def _unprivileged(folder: str) -> str | None:
     """PostgreSQL refuses to run as root; then the package's own user gets the folder."""
+    import pwd  # which Windows lacks
+
     if os.getuid():
         return None
     owner = pwd.getpwnam("postgres")
@@ -100,7 +102,7 @@ def _run(program: Path, *arguments: str, user: str | None, text: str = "") -> No
             raise RuntimeError(f"expected {program.name} to succeed, it said: {output.read()}")
 
 
-def _statements() -> Iterator[str]:
+def statements() -> Iterator[str]:
     """The schema and the rows, the same ones each time."""
     yield _SCHEMA
     dice = random.Random(1)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import IO
 from ._contenders import Contender
 from ._driver import Failure
 from ._environments import ROOT
+from ._settings import Skipped
 
 THREADS = 64
 PATIENCE = 60.0
@@ -175,9 +177,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def require_linux() -> None:
+    """Raise ``Skipped`` where there is no ``/proc`` to read."""
+    if sys.platform != "linux":
+        raise Skipped(f"needs Linux, this is {sys.platform}")
+
+
 @contextmanager
 def running(services: Sequence[Service]) -> Iterator[list[Running]]:
     """All of them started, and all ended whatever happens."""
+    require_linux()
     with ExitStack() as stack:
         started = []
         for service in services:

@@ -15,6 +15,7 @@ import pytest
 from ._contenders import CONTENDERS
 from ._driver import Failure
 from ._http import Connection
+from ._postgres import ACTORS, CATEGORIES, FILMS, ROLES, statements
 from ._servers import running, SERVERS, Service
 from ._settings import Settings
 from ._wrk import check, Job, Loads, services
@@ -86,6 +87,20 @@ def test_only_who_is_wanted_is_served() -> None:
     settings = Settings(say=lambda line: None, contenders=["starlette", "quart"])
     chosen = services(settings, "uvicorn", "quart", "quart022")
     assert [service.name for service in chosen] == ["quart uvicorn"]
+
+
+def test_the_films_are_the_same_ones_each_time() -> None:
+    found = list(statements())
+    assert found == list(statements())
+    rows = {text.split("(")[0].split()[-1]: text.count("),(") + 1 for text in found[1:-1]}
+    assert rows == {
+        "language": 6,
+        "category": CATEGORIES,
+        "actor": ACTORS,
+        "film": FILMS,
+        "film_category": FILMS,
+        "film_actor": ROLES,
+    }
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
