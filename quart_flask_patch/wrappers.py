@@ -41,6 +41,10 @@ class Request(flask_wrappers.Request):
             environ.setdefault("werkzeug.request", self)
             return environ
 
+        def _load_form_data(self) -> None:
+            self.may_have_files = True
+            super()._load_form_data()
+
         @cached_property
         def stream(self) -> Any:
             stream = _wsgi.stream_without_environ(self)
@@ -114,7 +118,7 @@ async def _chunks_of(response: CoreResponse) -> AsyncIterator[Any]:
 
 def share(request: Any, connection: CoreRequest | Websocket) -> None:
     """Make *request* and *connection* two faces of one state; what *request* has wins."""
-    connection.__dict__.update(request.__dict__)
+    connection.__dict__.update(request.__dict__, may_have_files=True)
     request.__dict__ = connection.__dict__
 
 

@@ -12,50 +12,61 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class _Undecoded(Headers):
-    """Headers as they came, which turn into ordinary ones when somebody looks at them.
+    """Headers as they came. They turn into ordinary ones when somebody looks at all of them.
 
-    Most handlers look at none, and decoding all of them costs more than matching the URL.
+    Most handlers ask for one or two, and decoding each costs more than matching the URL.
     """
 
+    raw: RawHeaders | None = None
+    #: The first value of each name; names are in lower case, as the ASGI specification has it.
+    firsts: dict[bytes, bytes]
+
     def __getattr__(self, name: str) -> Any:
-        raw = self.__dict__.pop("raw", None) if name == "_list" else None
+        raw = self.raw if name == "_list" else None
         if raw is None:
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )
         # Its constructor looks for newlines in each value, which no server lets through.
         self._list = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
-        self.__class__ = Headers  # type: ignore[assignment]  # the same, less this method
+        _become_ordinary(self)
         return self._list
+
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # its overloads
+        value = None
+        if self.raw is not None and type is None:
+            value = first_value(self, key.lower().encode("latin-1", "replace"))
+        # What is not there may be so in another case, should a server not follow ASGI.
+        return super().get(key, default, type) if value is None else value
 
     def __eq__(self, other: object) -> bool:
         # Werkzeug compares with its own class only.
         self._list  # noqa: B018
-        self.__class__ = Headers  # type: ignore[assignment]  # as above
+        _become_ordinary(self)
         return self == other
 
     __hash__ = None
 
 
+def _become_ordinary(headers: _Undecoded) -> None:
+    headers.raw = None
+    headers.__class__ = Headers  # type: ignore[assignment]  # what it inherits from, no more
+
+
 def decode_headers(headers: RawHeaders) -> Headers:
     """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
-    decoded = Headers.__new__(_Undecoded)
-    decoded.__dict__["raw"] = headers if type(headers) is list else list(headers)
+    decoded = _Undecoded.__new__(_Undecoded)
+    decoded.raw = raw = headers if type(headers) is list else list(headers)
+    decoded.firsts = dict(raw[::-1])
     return decoded
 
 
 def first_value(headers: Headers, name: bytes) -> str | None:
-    """Return the first value of *name* without decoding the other headers.
-
-    *name* is in lower case, as the ASGI specification has it of all names.
-    """
-    raw = headers.__dict__.get("raw")
-    if raw is None:
-        return headers.get(name.decode())
-    for key, value in raw:
-        if key == name:
-            return str(value, "latin-1")
-    return None
+    """Return the first value of *name*, which is in lower case, without decoding the others."""
+    if type(headers) is not _Undecoded or headers.raw is None:
+        return headers.get(name.decode("latin-1"))
+    value = headers.firsts.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -13,7 +13,7 @@ import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import cached_property
-from typing import Any, cast, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Message = Any
@@ -147,7 +147,7 @@ class Inbound:
         try:
             future = work.send(None)
         except StopIteration as stop:
-            return cast(T, stop.value)
+            return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
         return await self._watched(work, future)
 
     async def _watched(self, work: Coroutine[Any, Any, T], future: Any) -> T | None:

@@ -185,7 +185,8 @@ class PlanOnDemand:
     def __get__(self, ctx: AppContext, owner: type[AppContext] | None = None) -> Plan:
         endpoint = None if ctx.connection is None else ctx.connection.endpoint
         plan = ctx.app._plans.get(ctx.app, ctx.kind or REQUEST, endpoint, ctx.place)
-        ctx.__dict__["plan"] = plan
+        # Not by way of its dict: to ask an object for that makes it pay for one.
+        ctx.plan = plan
         return plan
 
 

@@ -40,6 +40,8 @@ def make_response(app: Quart, ctx: AppContext | None, result: Any) -> Response:
     Raises:
         TypeError: if it stands for none.
     """
+    if isinstance(result, (str, bytes)):  # Most are, and need no more than this.
+        return app.response_class(result)
     status = headers = None
     if isinstance(result, tuple):
         result, status, headers = _unpack(result, ctx)

@@ -39,8 +39,11 @@ def is_concerned(app: Quart, ctx: AppContext) -> bool:
     if ctx._session is not None:
         return True
     # Nobody asked for it. Only a cookie that came may still have to be renewed.
-    cookies = first_value(ctx.connection.headers, b"cookie")  # type: ignore[union-attr]
-    return cookies is not None and app.session_interface.get_cookie_name(app) in cookies
+    connection: Any = ctx.connection
+    return (
+        first_value(connection.headers, b"cookie") is not None
+        and app.session_interface.get_cookie_name(app) in connection.cookies
+    )
 
 
 async def save(app: Quart, ctx: AppContext, response: Any) -> None:

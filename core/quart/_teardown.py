@@ -59,9 +59,7 @@ async def _close_context(
 
 
 def _has_files(ctx: AppContext) -> bool:
-    return ctx.kind is REQUEST and (
-        "files" in ctx.connection.__dict__ or ctx.plan.steps.closes_requests
-    )
+    return ctx.kind is REQUEST and (ctx.request.may_have_files or ctx.plan.steps.closes_requests)
 
 
 async def _run_teardown(

@@ -54,6 +54,9 @@ def path_within_root(scope: Any) -> str | None:
 
 
 def _path_to_match(scope: Any) -> str:
+    path: str | None = scope["path"]
+    if not scope.get("root_path") and path and path[0] == "/":
+        return path
     path = path_within_root(scope)
     # What is not below the root path is not ours: no rule matches this, so the answer is 404.
     return " " if path is None else path
@@ -93,10 +96,9 @@ class _Connection:
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = (_trio_inbound() if in_trio() else Inbound)(receive)
         work = self._serve(inbound, send)
-        # Behind a WSGI call nobody can leave.
-        watched = work if self.scope.get("quart.undisturbed") else inbound.watched(work)
         try:
-            await watched
+            # Behind a WSGI call nobody can leave.
+            await (work if "quart.undisturbed" in self.scope else inbound.watched(work))
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from types import NoneType
 from typing import Any, TYPE_CHECKING
 
 from werkzeug.exceptions import BadHost
@@ -179,26 +178,20 @@ def static_rule_for(app: Quart, connection: BaseRequestWebsocket | None) -> Quar
         or not app._plans.has_stock_adapter(app)
         or url_map.host_matching
         or app.config["TRUSTED_HOSTS"] is not None
-        or not isinstance(server := connection.server, (tuple, NoneType))
+        or (host := first_value(connection.headers, b"host")) is None
     ):
         return None
     scheme = connection.scheme
     # As `bind_to_request` has it, which may come later, but must not fail then.
-    _check_host(scheme, first_value(connection.headers, b"host"), server, app.config["SERVER_NAME"])
-    return url_map.look_up(  # type: ignore[return-value]  # its rules are the application's
-        url_map.default_subdomain or "",
-        connection.path,
-        connection.method,
-        scheme == "ws" or scheme == "wss",
-    )
+    _check_host(scheme, host, app.config["SERVER_NAME"])
+    domain, websocket = url_map.default_subdomain or "", scheme == "ws" or scheme == "wss"
+    return url_map.look_up(domain, connection.path, connection.method, websocket)  # type: ignore[return-value]  # the application's
 
 
 # A server hears few names, and checking one takes longer than matching a path.
 @lru_cache(maxsize=256)
-def _check_host(
-    scheme: str, host: str | None, server: tuple[str, int | None] | None, server_name: str | None
-) -> None:
-    _to_ascii(server_name or get_host(scheme, host, server))
+def _check_host(scheme: str, host: str, server_name: str | None) -> None:
+    _to_ascii(server_name or get_host(scheme, host))
 
 
 def has_stock_adapter(app: Quart) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, UTC as UTC
+from functools import cached_property, lru_cache
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import sessions as flask_sessions
@@ -17,13 +18,12 @@ from flask.sessions import (
     session_json_serializer as session_json_serializer,
     SessionMixin as SessionMixin,
 )
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as Response
 
 if TYPE_CHECKING:
-    from itsdangerous import URLSafeTimedSerializer
-
     from .app import Quart
 
     # To a type checker they are not Flask's, whose methods are not awaited.
@@ -87,6 +87,47 @@ def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> Any:
     return hashlib.sha1(string, usedforsecurity=usedforsecurity)
 
 
+class _Serializer(URLSafeTimedSerializer):
+    """A serializer that keeps its signer, and the signer its keys.
+
+    To derive a key takes as long as to sign with it.
+    """
+
+    @cached_property
+    def _signer(self) -> Any:
+        return super().make_signer()
+
+    def make_signer(self, salt: str | bytes | None = None) -> Any:
+        return self._signer if salt in (None, self.salt) else super().make_signer(salt)
+
+
+class _Signer(TimestampSigner):
+    @cached_property
+    def _derived(self) -> dict[Any, bytes]:
+        return {}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        key = self._derived.get(secret_key)
+        if key is None:
+            key = self._derived[secret_key] = super().derive_key(secret_key)
+        return key
+
+
+@lru_cache(maxsize=16)
+def _serializer_for(
+    keys: Any, salt: str, serializer: Any, key_derivation: str, digest: Any
+) -> _Serializer:
+    # `hmac` is several times as fast with the function of OpenSSL as with one around it.
+    digest = hashlib.sha1 if digest is _sha1 else digest
+    return _Serializer(
+        list(keys),
+        salt=salt,
+        serializer=serializer,
+        signer=_Signer,
+        signer_kwargs={"key_derivation": key_derivation, "digest_method": digest},
+    )
+
+
 class SecureCookieSessionInterface(SessionInterface, _CookieInterface):
     """Keep the session in a cookie that is signed: clients can read it but not change it."""
 
@@ -98,7 +139,15 @@ class SecureCookieSessionInterface(SessionInterface, _CookieInterface):
         serializer: Any
         session_class: type[SecureCookieSession]
 
-        def get_signing_serializer(self, app: Quart) -> URLSafeTimedSerializer | None: ...
+    def get_signing_serializer(self, app: Quart) -> URLSafeTimedSerializer | None:
+        """Return what signs the cookie, None if the application has no secret key."""
+        if not app.secret_key:
+            return None
+        # The last one signs; the others are accepted.
+        keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), app.secret_key
+        return _serializer_for(
+            keys, self.salt, self.serializer, self.key_derivation, self.digest_method
+        )
 
     async def open_session(
         self, app: Quart, request: BaseRequestWebsocket

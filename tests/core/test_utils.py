@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -133,6 +134,31 @@ def test_headers_are_encoded_and_decoded() -> None:
     assert decode_headers(encoded[:2]) == headers[:2]
     # WSGI's rule: every byte has a meaning, so no client can make this fail.
     assert decode_headers([(b"X-Any", b"\xff")]).get("x-any") == "\xff"
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_decoded_headers_are_like_any_others(looked_at: bool) -> None:
+    pairs = [(b"x-twice", b"1"), (b"x-number", b"7"), (b"x-twice", b"2")]
+    headers = decode_headers(iter(pairs))
+    if looked_at:
+        assert len(headers) == 3
+    assert headers.get("X-Twice") == "1"
+    assert headers.get("X-Number", type=int) == 7
+    assert headers.get("X-Twice", 5, type=float.fromhex) == 1.0
+    assert headers.get("x-none") is None
+    assert headers.get("x-none", "default") == "default"
+    expected = Headers([(name.decode(), value.decode()) for name, value in pairs])
+    assert headers == expected
+    assert expected == decode_headers(pairs)
+    assert decode_headers(pairs) == decode_headers(pairs)
+    assert decode_headers(pairs).copy() == headers
+    assert pickle.loads(pickle.dumps(decode_headers(pairs))) == headers
+    assert headers.getlist("x-twice") == ["1", "2"]
+    headers["X-Number"] = "8"
+    assert headers.get("x-number") == "8"
+    assert "x-number" in headers
+    with pytest.raises(AttributeError, match="nothing"):
+        decode_headers(pairs).nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_cancel_tasks_waits_for_the_end() -> None:

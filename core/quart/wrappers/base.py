@@ -9,6 +9,7 @@ from typing import Any, TYPE_CHECKING
 from hypercorn.typing import WWWScope as WWWScope
 from werkzeug.datastructures import Headers as Headers
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.http import parse_options_header
 from werkzeug.sansio.request import Request as SansIORequest
 from werkzeug.sansio.utils import get_host
 from werkzeug.utils import cached_property
@@ -56,6 +57,12 @@ class ClientDisconnectedError(ClientDisconnected):
 _known_host = lru_cache(maxsize=256)(get_host)
 
 
+# There are few, and parsing one takes longer than reading a small body.
+@lru_cache(maxsize=64)
+def _mimetype(content_type: str) -> str:
+    return parse_options_header(content_type)[0].lower()
+
+
 class BaseRequestWebsocket(SansIORequest):
     """The handshake of a connection, and the rule that its URL matched."""
 
@@ -77,18 +84,17 @@ class BaseRequestWebsocket(SansIORequest):
         http_version: str,
         scope: WWWScope,
     ) -> None:
+        # What Werkzeug's constructor does; to call it would cost as much again.
+        self.method = method.upper()
+        self.scheme = scheme
+        self.server = scope.get("server")
+        self.root_path = root_path.rstrip("/") if root_path else ""
+        self.path = "/" + path.lstrip("/")
+        self.query_string = query_string
+        self.headers = headers
         client = scope.get("client")
-        super().__init__(
-            method,
-            scheme,
-            scope.get("server"),
-            root_path,
-            path,
-            query_string,
-            headers,
-            # Never from a header: a client may send any header it likes.
-            client[0] if client else NO_ADDRESS,
-        )
+        # Never from a header: a client may send any header it likes.
+        self.remote_addr = client[0] if client else NO_ADDRESS
         self.http_version = http_version
         self.scope = scope
 
@@ -103,6 +109,11 @@ class BaseRequestWebsocket(SansIORequest):
         if hosts is not None or not isinstance(server, tuple):
             return get_host(self.scheme, self.headers.get("host"), server, hosts)
         return _known_host(self.scheme, self.headers.get("host"), server)
+
+    @property
+    def mimetype(self) -> str:
+        """The content type without its parameters, in lower case; empty if there is none."""
+        return _mimetype(self.headers.get("content-type", ""))
 
     @property
     def endpoint(self) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, cast, Literal, overload, TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from werkzeug.exceptions import (
     RequestTimeout as RequestTimeout,
 )
 
+from .._headers import first_value
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file
 from ..formparser import FormDataParser as FormDataParser
 from ..globals import _cv_app, current_app as current_app
@@ -66,7 +66,11 @@ class Request(BaseRequestWebsocket):
     _max_form_parts: int | None = None
     # What parsing gave (or has not given yet), without silence and with it.
     _cached_json: tuple[Any, Any] = (Ellipsis, Ellipsis)
+    _cached_data: bytes | None = None
+    _lock: Any = None
     _body: Body | None = None
+    #: Whether a form was parsed, so that there may be files to close.
+    may_have_files = False
     _receive: Receive | None = None
     _awaitable_files: tuple[Any, MultiDict[str, FileStorage]] | None = None
 
@@ -198,7 +202,7 @@ class Request(BaseRequestWebsocket):
             RequestTimeout: if it takes longer than `body_timeout` to arrive.
             ClientDisconnectedError: if the client goes away before the end.
         """
-        data = cast("bytes | None", self.__dict__.get("_cached_data"))
+        data = self._cached_data
         if data is None:
             if parse_form_data:
                 await self._load_form_data()
@@ -306,7 +310,7 @@ class Request(BaseRequestWebsocket):
         )
 
     def _body_to_parse(self) -> Body:
-        cached = self.__dict__.get("_cached_data")
+        cached = self._cached_data
         if cached is None:
             return self.body
         body = self.body_class(None, None)
@@ -324,9 +328,11 @@ class Request(BaseRequestWebsocket):
 
     # These three are what subclasses of Quart 0.22's request use where they override the parsing.
 
-    @cached_property
+    @property
     def _parsing_lock(self) -> Any:
-        return self.lock_class()
+        if self._lock is None:
+            self._lock = self.lock_class()
+        return self._lock
 
     @property
     def _form(self) -> MultiDict[str, str] | None:
@@ -344,6 +350,7 @@ class Request(BaseRequestWebsocket):
     def _files(self, files: MultiDict[str, FileStorage]) -> None:
         plain = _with_each_file(files, plain_file)
         self._awaitable_files = plain, files
+        self.may_have_files = True
         self.__dict__["files"] = plain
 
     async def close(self) -> None:
@@ -361,11 +368,8 @@ class Request(BaseRequestWebsocket):
 
 
 def _announced_length(headers: Headers) -> int | None:
-    # `content_length` says the same, and takes longer than all else that reading a body does.
-    for name, value in headers:
-        if name.lower() == "content-length":
-            return int(value) if value.isascii() and value.isdigit() else None
-    return None
+    value = first_value(headers, b"content-length")
+    return int(value) if value is not None and value.isascii() and value.isdigit() else None
 
 
 def _limit(own: int | None, key: str) -> int | None:

@@ -98,32 +98,30 @@ class Response(ConditionalResponse, SansIOResponse):
     ) -> None:
         # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
         # for every request. Values that a caller gave still go through the setters that check them.
-        if headers is None:
+        fields: list[tuple[str, str]] | None = None
+        if headers is None and content_type is None:
             self.headers = Headers()
-            if content_type is not None:
-                self.headers["Content-Type"] = content_type
-            elif (mimetype := mimetype or self.default_mimetype) is not None:
-                self.headers._list.append(_content_type_header(mimetype))
+            fields = self.headers._list
+            if (mimetype := mimetype or self.default_mimetype) is not None:
+                fields.append(_content_type_header(mimetype))
         else:
             self._take_headers(headers, mimetype, content_type)
-        if status is not None:
-            self._set_status(status)
-        elif (known := _statuses.get(self.default_status)) is not None:
+        if (known := _statuses.get(self.default_status if status is None else status)) is not None:
             self._status, self._status_code = known
         else:
-            self._set_status(self.default_status)
+            self._set_status(self.default_status if status is None else status)
         if not isinstance(response, (str, bytes)):
             self.response = response
-        elif headers is None and self._has_stock_length():
+        elif (
+            fields is not None
+            and self.automatically_set_content_length
+            and type(self).set_data is Response.set_data
+        ):
             data = response.encode() if isinstance(response, str) else response
             self._response = self.data_body_class(data)
-            self.headers._list.append(("Content-Length", str(len(data))))
+            fields.append(("Content-Length", str(len(data))))
         else:
             self.set_data(response)
-
-    def _has_stock_length(self) -> bool:
-        """Whether `set_data`, on headers that have no length yet, need not be called."""
-        return self.automatically_set_content_length and type(self).set_data is Response.set_data
 
     def _take_headers(
         self, headers: _Headers, mimetype: str | None, content_type: str | None
@@ -139,10 +137,6 @@ class Response(ConditionalResponse, SansIOResponse):
             self.mimetype = mimetype
 
     def _set_status(self, status: int | str | HTTPStatus) -> None:
-        known = _statuses.get(status) if type(status) is int else None
-        if known is not None:
-            self._status, self._status_code = known
-            return
         self.status = status
         if type(status) is int and 100 <= status < 600:
             _statuses[status] = self._status, self._status_code
