@@ -43,7 +43,8 @@ def headline(records: Sequence[Record]) -> str:
     alike = sum(
         min((side.alike for side in record.sides.values()), default=0) for record in records
     )
-    return f"{green} of {len(records)} suites are green; {alike:,} tests pass on both sides"
+    of_all = f"{green} of {len(records)} suites that were measured are green"
+    return f"{of_all}; {alike:,} tests pass on both sides"
 
 
 def days(records: Sequence[Record]) -> str:
