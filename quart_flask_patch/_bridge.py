@@ -34,6 +34,11 @@ def can_wait() -> bool:
     return _portal.above() is not None
 
 
+def is_elsewhere() -> bool:
+    """Whether plain code here is in a thread of its own: no request's, and no event loop's."""
+    return not can_wait() and not _runner.loop_runs()
+
+
 def wait(awaitable: Awaitable[T]) -> T:
     """Return what *awaitable* gives, from sync code.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from quart.wrappers import Request as CoreRequest
+from quart._inbound import Inbound
+from quart.wrappers import Body, Request as CoreRequest
 
 from . import _bridge
 
@@ -19,6 +20,8 @@ class BodyStream(io.RawIOBase):
     def __init__(self, request: CoreRequest) -> None:
         self._request: CoreRequest | None = request
         self._rest = memoryview(b"")
+        # What came by WSGI does not arrive on a loop.
+        self._by_wsgi = bool(request.scope.get("quart.undisturbed"))
 
     def let_go(self) -> None:
         """Go on without the request, which refers to this stream."""
@@ -28,7 +31,13 @@ class BodyStream(io.RawIOBase):
     def _next(self) -> bytes:
         body = self._body if self._request is None else self._request.body
         chunk = body.take()
-        return _bridge.wait(body.read_chunk()) if chunk is None else chunk
+        return self._wait(body) if chunk is None else chunk
+
+    def _wait(self, body: Body) -> bytes:
+        inbound = getattr(body._receive, "__self__", None)
+        if self._by_wsgi or not isinstance(inbound, Inbound) or not _bridge.is_elsewhere():
+            return _bridge.wait(body.read_chunk())
+        return inbound.from_thread(body.read_chunk)
 
     def readable(self) -> bool:
         return True

@@ -44,13 +44,18 @@ def run(awaitable: Awaitable[T]) -> T:
     Raises:
         RuntimeError: if a loop is running in this thread, and *awaitable* has to wait.
     """
-    if asyncio._get_running_loop() is not None or in_trio():
+    if loop_runs():
         return _step(awaitable)
     try:
         runner = _local.runner
     except AttributeError:
         runner = _local.runner = _Runner()
     return runner.runner.run(_as_coroutine(awaitable), context=caller_context())  # type: ignore[no-any-return]  # of a thread's local
+
+
+def loop_runs() -> bool:
+    """Whether this code runs on an event loop."""
+    return asyncio._get_running_loop() is not None or in_trio()
 
 
 def _step(awaitable: Awaitable[T]) -> T:

@@ -9,6 +9,8 @@ same under Trio.
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -21,6 +23,14 @@ Receive = Callable[[], Awaitable[Message]]
 
 WATCH_AFTER = 0.1
 AHEAD = 64 * 1024
+# Seconds after which a loop that does nothing for another thread is taken to be held up.
+HELD_UP = 5.0
+_HELD_UP = """\
+A thread that is none of this request's asks for its body, and the event loop on which that
+arrives has not run for {seconds:g} seconds. Plain code holds it up; if that code waits for this
+thread, neither can go on. Read the body before the thread is started, or let the view run in a
+worker thread (SYNC_PLACE).
+"""
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
@@ -100,6 +110,31 @@ class Inbound:
         self._size -= _size(message)
         self._changed.set()
         return message
+
+    # From other threads
+
+    def from_thread(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Await *work* on the server's loop, for a thread that is none of this request's.
+
+        Raises:
+            RuntimeError: if plain code holds that loop up.
+        """
+        until = time.monotonic() + HELD_UP
+        # Until the handler first waits, its loop runs nothing else anyway.
+        while self._handler is None and time.monotonic() < until:
+            time.sleep(0.001)
+        runs = threading.Event()
+        if self._handler is not None:
+            self._call_soon(runs.set)
+        if not runs.wait(max(until - time.monotonic(), 0)):
+            raise RuntimeError(_HELD_UP.format(seconds=HELD_UP))
+        return self._await_there(work)
+
+    def _call_soon(self, func: Callable[[], None]) -> None:
+        self._handler.get_loop().call_soon_threadsafe(func)
+
+    def _await_there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(work(), self._handler.get_loop()).result()
 
     # Watching
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import trio
@@ -36,9 +36,10 @@ class _Event:
 class TrioInbound(Inbound):
     """An ASGI ``receive`` that can look ahead for a disconnect, under Trio."""
 
-    __slots__ = ("_nursery",)
+    __slots__ = ("_nursery", "_token")
 
     _nursery: trio.Nursery
+    _token: trio.lowlevel.TrioToken
 
     def _is_beside(self) -> bool:
         return self._handler is not None and trio.lowlevel.current_task() is not self._handler
@@ -46,6 +47,12 @@ class TrioInbound(Inbound):
     def _end_handler(self) -> None:
         self.cancelled = True
         self._nursery.cancel_scope.cancel()
+
+    def _call_soon(self, func: Callable[[], None]) -> None:
+        self._token.run_sync_soon(func)
+
+    def _await_there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return trio.from_thread.run(work, trio_token=self._token)
 
     def _watch_later(self) -> None:
         if self._timer is None and self._watcher is None and self.gone is None:
@@ -76,6 +83,7 @@ class TrioInbound(Inbound):
 
     async def _watched_in_nursery(self, work: Coroutine[Any, Any, T]) -> T | None:
         result, failure = None, None
+        self._token = trio.lowlevel.current_trio_token()
         self._handler = trio.lowlevel.current_task()
         async with trio.open_nursery() as self._nursery:
             self._watch_later()

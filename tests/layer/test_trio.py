@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import copy_current_request_context, Flask, request
 
 from quart_flask_patch import bridged, wait
 
@@ -108,3 +109,14 @@ def test_a_whole_request(app: Flask, place: str, kind: str) -> None:
             return await fetch(app, "/", b'"hello"')
 
     assert trio.run(main) == (200, b'{"got":"hello"}\n')
+
+
+def test_a_body_is_read_in_a_thread_that_is_none_of_the_requests() -> None:
+    app = Flask(__name__)
+
+    @app.post("/")
+    def view() -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(copy_current_request_context(request.get_json)).result(5)
+
+    assert trio.run(fetch, app, "/", b'{"a": 1}') == (200, b'{"a":1}\n')
