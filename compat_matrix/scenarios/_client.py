@@ -14,7 +14,7 @@ from compat_matrix.scenarios._exchange import Exchange, Found, Named
 
 # Both servers are called so, that the links they make are the same.
 HOST = "scenario.test"
-PATIENCE = 20.0  # seconds for one answer
+PATIENCE = 40.0  # seconds for one answer; the first waits for its server to start
 
 # They belong to the connection, not to the answer (RFC 9110, 7.6.1).
 OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}

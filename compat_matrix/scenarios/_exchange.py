@@ -32,10 +32,11 @@ class Named:
 
     name: str
     pattern: str
-    by: str | Callable[[re.Match[str]], str] = ""
+    by: str | Callable[[re.Match[str]], str] | None = None
 
     def apply(self, text: str) -> str:
-        return re.sub(self.pattern, self.by or f"<{self.name}>", text, flags=re.MULTILINE)
+        by = f"<{self.name}>" if self.by is None else self.by
+        return re.sub(self.pattern, by, text, flags=re.MULTILINE)
 
 
 def in_order(match: re.Match[str]) -> str:
@@ -46,6 +47,8 @@ SIGNED_AT = Named(
     "signed timestamp", r"(?<=\.)[\w-]{6}\.[\w-]{27}(?![\w-])", r"<timestamp>.<signature>"
 )
 EXPIRES = Named("expires", r"(?i)(?<=expires[=:]) ?[^;\n]+GMT")
+# Where what is named has not always the same length.
+LENGTH = Named("length", r"(?<=^content-length: )\d+")
 
 # What differs between any two servers.
 ALWAYS = (
