@@ -65,7 +65,8 @@ def other_backend(name: str) -> ResponseReturnValue:
     with mail.get_connection(backend=name) as connection:
         message = EmailMessage("kept", "text", to=["a@b.example"], connection=connection)
         sent = message.send()
-    outbox = [item.subject for item in getattr(mail, "outbox", None) or []]
+    state = current_app.extensions["mailman"]
+    outbox = [item.subject for item in getattr(state, "outbox", [])]
     folder = Path(current_app.config["MAIL_FILE_PATH"])
     return {"sent": sent, "outbox": outbox, "files": [f.read_text() for f in folder.iterdir()]}
 
