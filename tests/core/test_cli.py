@@ -580,6 +580,13 @@ def test_run_wants_both_files() -> None:
     assert "go together" in result.output
 
 
+def test_run_wants_a_port_that_there_is() -> None:
+    write_app()
+    result = invoke("run", "--port", "65536")
+    assert result.exit_code == 2
+    assert "0<=x<=65535" in result.output
+
+
 def test_run_command_can_be_part_of_another_group() -> None:
     assert {parameter.name for parameter in run_command.params} == {
         "debug",

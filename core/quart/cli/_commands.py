@@ -53,7 +53,13 @@ def serve_app(
 
 @click.command("run", short_help="Run a development server.")
 @click.option("--host", "-h", default="127.0.0.1", help="The interface to bind to.")
-@click.option("--port", "-p", default=5000, help="The port to bind to.")
+@click.option(
+    "--port",
+    "-p",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    help="The port to bind to; 0 lets the system choose.",
+)
 @click.option("--certfile", "--cert", type=FILE, help="Specify a certificate file to use HTTPS.")
 @click.option(
     "--keyfile",
