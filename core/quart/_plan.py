@@ -163,6 +163,8 @@ class Plan:
             self.teardown
             or steps.do_teardown is not _teardown.do_teardown
             or steps.do_teardown_appcontext is not _teardown.do_teardown_appcontext
+            # To close a request may do more than to close the files of its form.
+            or app._connection_class.close is not Request.close
         )
 
 
@@ -264,7 +266,6 @@ class Steps:
         *_SHARED,
         *_OF_KIND,
         *_SIGNALS,
-        "closes_requests",
         "context_popped",
         "context_pushed",
         "context_tearing_down",
@@ -284,8 +285,6 @@ class Steps:
         self.context_popped = signal_for(signals.appcontext_popped)
         self.context_tearing_down = signal_for(signals.appcontext_tearing_down)
         self.has_lazy_session = _session.is_lazy(app)
-        #: Whether closing a request does more than closing the files of its form.
-        self.closes_requests = app._connection_class.close is not Request.close
 
     if TYPE_CHECKING:
 

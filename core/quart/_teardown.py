@@ -22,24 +22,21 @@ def close_context(
 
     Returns None if that is done, or what there is to wait for.
     """
-    plan = ctx.plan
+    plan, connection = ctx.plan, ctx.connection
     steps = plan.steps
-    tears_down = len(ctx._tokens) == 1 and (
+    if (
         plan.tears_down
         or app.teardown_appcontext_funcs
         or steps.context_tearing_down.receivers
-        or (ctx.kind is not None and steps.tearing_down.receivers)
-        or _has_files(ctx)
-    )
-    if tears_down or steps.context_popped.receivers:
-        return _close_context(app, ctx, exc, bool(tears_down))
+        or steps.context_popped.receivers
+        or (connection is not None and (connection.may_have_files or steps.tearing_down.receivers))
+    ):
+        return _close_context(app, ctx, exc)
     ctx.exit()
     return None
 
 
-async def _close_context(
-    app: Quart, ctx: AppContext, exc: BaseException | None, tears_down: bool
-) -> None:
+async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
     """Do so, step by step.
 
     Raises:
@@ -48,7 +45,7 @@ async def _close_context(
     if exc is not None and app.should_ignore_error(exc):
         exc = None
     errors: list[BaseException] = []
-    if tears_down:
+    if len(ctx._tokens) == 1:
         await _run_teardown(app, ctx, exc, errors)
     ctx.exit()
     popped = ctx.plan.steps.context_popped
@@ -58,17 +55,13 @@ async def _close_context(
         _raise(errors)
 
 
-def _has_files(ctx: AppContext) -> bool:
-    return ctx.kind is REQUEST and (ctx.request.may_have_files or ctx.plan.steps.closes_requests)
-
-
 async def _run_teardown(
     app: Quart, ctx: AppContext, exc: BaseException | None, errors: list[BaseException]
 ) -> None:
     steps = ctx.plan.steps
     if ctx.kind is not None:
         await _collect(errors, steps.do_teardown(app, ctx, exc))
-    if _has_files(ctx):
+    if ctx.kind is REQUEST:
         await _collect(errors, ctx.request.close())
     if ctx.owns_app_context:
         await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))

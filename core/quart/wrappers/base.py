@@ -72,6 +72,8 @@ class BaseRequestWebsocket(SansIORequest):
     url_rule: QuartRule | None = None
     #: The view's keyword arguments, None while no URL has matched.
     view_args: dict[str, Any] | None = None
+    #: Whether a form was parsed, so that there may be files to close.
+    may_have_files = False
 
     def __init__(
         self,

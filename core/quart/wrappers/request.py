@@ -69,8 +69,6 @@ class Request(BaseRequestWebsocket):
     _cached_data: bytes | None = None
     _lock: Any = None
     _body: Body | None = None
-    #: Whether a form was parsed, so that there may be files to close.
-    may_have_files = False
     _receive: Receive | None = None
     _awaitable_files: tuple[Any, MultiDict[str, FileStorage]] | None = None
 
