@@ -153,7 +153,10 @@ class Plan:
         self.teardown = tuple(map(adapt, _newest_first(getattr(app, kind.teardown), outward)))
         self.open_session = adapt(app.session_interface.open_session)
         self.close_session = adapt(app.session_interface.save_session)
-        # Whether a step has anything to do; to call one that has not would cost more than asking.
+        self._find_idle_steps(app)
+
+    def _find_idle_steps(self, app: Quart) -> None:
+        """Note which steps have nothing to do: to call one would cost more than to ask."""
         steps = self.steps
         self.preprocesses = bool(
             self.before or self.preprocessors or steps.preprocess is not _pipeline.preprocess

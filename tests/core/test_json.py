@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json as stdlib_json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID
 import flask.json.provider
 import flask.json.tag
 import pytest
+from flask import Flask
 
 from quart import json, Quart
 from quart.json import provider, tag
@@ -110,6 +112,31 @@ def test_jsonify_needs_an_application() -> None:
         json.jsonify(1)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"indent": 1},
+        {"separators": [",", ":"]},
+        {"cls": stdlib_json.JSONEncoder},
+        {"sort_keys": 0},
+    ],
+)
+def test_the_provider_writes_what_flasks_does(options: dict[str, Any]) -> None:
+    value = {"b": "é", "a": [1, None, {"c": "x"}]}
+    expected = flask.json.provider.DefaultJSONProvider(Flask(__name__)).dumps(value, **options)
+    assert Quart(__name__).json.dumps(value, **options) == expected
+
+
+def test_the_provider_obeys_its_attributes_at_any_time() -> None:
+    json_provider: Any = Quart(__name__).json
+    assert json_provider.dumps({"b": "é", "a": 1}) == '{"a": 1, "b": "\\u00e9"}'
+    json_provider.sort_keys = json_provider.ensure_ascii = False
+    assert json_provider.dumps({"b": "é", "a": 1}) == '{"b": "é", "a": 1}'
+    json_provider.default = lambda value: "something"
+    assert json_provider.dumps(object()) == '"something"'
+
+
 def test_the_classes_are_flasks() -> None:
-    assert provider.DefaultJSONProvider is flask.json.provider.DefaultJSONProvider
+    assert issubclass(provider.DefaultJSONProvider, flask.json.provider.DefaultJSONProvider)
     assert tag.TaggedJSONSerializer is flask.json.tag.TaggedJSONSerializer
