@@ -60,9 +60,22 @@ _cv_app: ContextVar[AppContext] = ContextVar("quart.app_ctx")
 class _LocalProxy(LocalProxy[Any]):
     __slots__ = ()
 
-    # Werkzeug's goes through a descriptor, a partial and a hook, at half as much again.
+    # Werkzeug's go through a descriptor, a partial and a hook, at half as much again.
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._get_current_object(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._get_current_object(), name, value)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._get_current_object()
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._get_current_object()[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._get_current_object()[key] = value
 
 
 class _RequestProxy(_LocalProxy):
