@@ -50,6 +50,15 @@ class BodyStream(io.RawIOBase):
         self._rest = self._rest[size:]
         return size
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return *size* bytes, fewer only at the end of the body, as a WSGI server does."""
+        if size is None or size < 0:
+            return self.readall()
+        data = bytearray()
+        while len(data) < size and (part := super().read(size - len(data))):
+            data += part
+        return bytes(data)
+
     def readall(self) -> bytes:
         """Return all that has not been read; the usual way to read, so without a copy."""
         chunks = [bytes(self._rest)] if self._rest else []

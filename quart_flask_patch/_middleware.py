@@ -17,11 +17,12 @@ from werkzeug.datastructures import Headers
 
 from quart import _worker
 from quart._inbound import Inbound
-from quart.asgi import ASGIHTTPConnection
+from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.utils import encode_headers
 
 from . import _wsgi
-from ._places import LAYER, lease_of
+from ._places import lease_of, place_of_middleware, PLACES
+from ._takeover import TAKEOVER, Takeover
 
 if TYPE_CHECKING:
     from .app import Flask
@@ -35,8 +36,17 @@ class Pending:
     lease: _worker.Lease
     receive: Callable[[], Any]
     stream: Any
+    is_websocket: bool = False
+    #: What the middleware made of a websocket's environ, once that has come through it.
+    passed: dict[str, Any] | None = None
     #: Its thread is also that of the request that the middleware waits for.
     borrows = True
+
+    def passed_through(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """Note that a websocket came through; it goes on once the middleware has returned."""
+        self.passed = environ
+        start_response("101 SWITCHING PROTOCOLS", [])
+        return []
 
 
 class _Start:
@@ -61,6 +71,62 @@ async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
     await inbound.watched(_serve(app, scope, inbound, send))
 
 
+async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> None:
+    """Handle a websocket by way of the WSGI middleware around *app*, which may take it over.
+
+    What comes through is served as any websocket is, without a thread that waits for it.
+    """
+    websocket = ASGIWebsocketConnection(cast(Any, app), scope)._create_websocket_from_scope(send)
+    environ = _wsgi.environ_of(websocket)
+    with lease_of(app) as lease:
+        pending = Pending(app, lease, receive, environ["wsgi.input"], is_websocket=True)
+        environ[_wsgi.PENDING] = pending
+        start = await _call_for_websocket(app, pending, environ, scope[TAKEOVER])
+    if scope[TAKEOVER].active:
+        return
+    if pending.passed is None:
+        await _refuse(scope, start, receive, send)
+        return
+    environ = pending.passed
+    del environ[_wsgi.PENDING]
+    await app.asgi_app(_wsgi.websocket_scope_of(environ, scope), receive, send)
+
+
+async def _call_for_websocket(
+    app: Flask, pending: Pending, environ: dict[str, Any], takeover: Takeover
+) -> _Start:
+    start, place, as_context = _Start(), PLACES["thread"], cast(Any, pending)
+    try:
+        start.written.append(await place.call(as_context, _whole_answer, app, environ, start))
+    except Exception as error:
+        # Who has taken over the connection may have no other way to say that nothing is to follow.
+        if not takeover.active:
+            if app.testing:
+                raise
+            app.logger.error("Exception in WSGI middleware", exc_info=error)
+    return start
+
+
+async def _refuse(scope: Any, start: _Start, receive: Any, send: Any) -> None:
+    """Refuse a websocket that middleware has answered by itself."""
+    await receive()
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1000, "reason": ""})
+        return
+    kind = "websocket.http.response"
+    await send({"type": f"{kind}.start", "status": start.status, "headers": start.headers or []})
+    await send({"type": f"{kind}.body", "body": b"".join(start.written), "more_body": False})
+
+
+def _whole_answer(app: Flask, environ: dict[str, Any], start: _Start) -> bytes:
+    body = app.wsgi_app(environ, start)
+    try:
+        return b"".join(body)
+    finally:
+        if hasattr(body, "close"):
+            body.close()
+
+
 async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
     request = ASGIHTTPConnection(cast(Any, app), scope)._create_request_from_scope(send)
     request.receive_from(inbound.receive)
@@ -75,7 +141,7 @@ async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
 
 
 async def _answer(app: Flask, pending: Pending, environ: dict[str, Any], send: Any) -> None:
-    place, as_context = LAYER.sync_place(cast(Any, app)), cast(Any, pending)
+    place, as_context = place_of_middleware(app.wsgi_app), cast(Any, pending)
     start = _Start()
     try:
         body: Iterable[bytes] = await place.call(as_context, app.wsgi_app, environ, start)

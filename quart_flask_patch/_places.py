@@ -17,6 +17,7 @@ from quart import _strategy, _worker
 from quart._strategy import Place, Strategy
 
 from . import _bridge, _quart, _signals, _watch, ctx as _ctx, wrappers
+from ._takeover import LASTING
 from .app import Flask
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ class Layer(Strategy):
             return PLACES[chosen]
         if view is not None and _runs_async(view):
             return PLACES["loop"]
+        if default == LASTING:
+            return PLACES["thread"]
         return self.sync_place(app, default)
 
     def sync_place(self, app: Quart, default: str | None = None) -> Place:
@@ -188,6 +191,11 @@ class Layer(Strategy):
 
     def popped(self, ctx: AppContext, token: Any) -> None:
         _ctx.empty(ctx, token)
+
+
+def place_of_middleware(middleware: Callable[..., Any]) -> Place:
+    """Return where WSGI middleware runs: it may block, whatever the views do, so in a thread."""
+    return PLACES[_chosen(middleware) or "thread"]
 
 
 def _chosen(view: Callable[..., Any]) -> str | None:

@@ -7,6 +7,7 @@ server of either kind and for the test client.
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from quart.wrappers import Request as CoreRequest
 
 from . import _bridge, _runner
 from ._input import stream_of
+from ._takeover import TAKEOVER
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
@@ -50,6 +52,9 @@ def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
     if scope["type"] == "http":
         environ["wsgi.input"] = stream_of(connection)
         environ["wsgi.input_terminated"] = True
+    elif "werkzeug.socket" not in environ and (takeover := _takeover_of(scope)) is not None:
+        environ["wsgi.input"] = io.BytesIO()
+        takeover.offer(environ, scope.get("subprotocols") or [])
     return environ
 
 
@@ -68,6 +73,10 @@ def stream_without_environ(request: Any) -> Any:
     if "Content-Length" in request.headers:
         environ["CONTENT_LENGTH"] = request.headers["Content-Length"]
     return get_input_stream(environ, max_content_length=limit)
+
+
+def _takeover_of(scope: Any) -> Any:
+    return scope.get(TAKEOVER)
 
 
 def _environ_from_scope(connection: Any) -> dict[str, Any]:
@@ -142,6 +151,14 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         "quart.undisturbed": True,
         _ENVIRON: environ,
     }
+
+
+def websocket_scope_of(environ: dict[str, Any], scope: Any) -> dict[str, Any]:
+    """Return the websocket's *scope* with what WSGI middleware has made of its *environ*."""
+    made = scope_of(environ)
+    names = ("path", "raw_path", "root_path", "query_string", "headers", "server", "client")
+    scheme = "wss" if made["scheme"] == "https" else "ws"
+    return {**scope, **{name: made[name] for name in names}, "scheme": scheme, _ENVIRON: environ}
 
 
 def _context_face(core: Any) -> Any:
@@ -347,6 +364,9 @@ class _Body:
 
 def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """Answer a WSGI call through the ASGI entry."""
+    pending = environ.get(PENDING)
+    if pending is not None and pending.is_websocket:
+        return pending.passed_through(environ, start_response)
     exchange = _Exchange(app, environ, start_response)
     try:
         first = _bridge.wait(exchange.advance())

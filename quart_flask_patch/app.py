@@ -7,7 +7,7 @@ clients) is Flask's own code. What the pipeline does is the core's pipeline, wai
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import Any, cast, TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
-from quart import _strategy
+from quart import _strategy, _worker
 from quart._flask import flask_context_processor
 from quart._plan import step_of
 from quart._steps import current_context
@@ -32,6 +32,7 @@ from quart.ctx import AppContext as CoreContext
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _bridge, _wsgi, ctx as _ctx, wrappers
+from ._takeover import LASTING, TAKEOVER, Takeover
 
 
 def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,16 +187,22 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
-        if (
-            ("wsgi_app" in self.__dict__ or type(self).wsgi_app is not Flask.wsgi_app)
-            and scope["type"] == "http"
-            and _wsgi.environ_given(scope) is None
-        ):
+        wrapped = "wsgi_app" in self.__dict__ or type(self).wsgi_app is not Flask.wsgi_app
+        if scope["type"] == "websocket" and TAKEOVER not in scope:
+            await self._serve_websocket(scope, receive, send)
+        elif wrapped and scope["type"] != "lifespan" and _wsgi.environ_given(scope) is None:
             from . import _middleware
 
-            await _middleware.serve(self, scope, receive, send)
+            serve = _middleware.serve if scope["type"] == "http" else _middleware.serve_websocket
+            await serve(self, scope, receive, send)
         else:
             await super().asgi_app(scope, receive, send)
+
+    async def _serve_websocket(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a websocket that plain code may take over."""
+        takeover = Takeover(receive, send, partial(_worker.lend_thread, self))
+        scope = {**scope, TAKEOVER: takeover}
+        await takeover.watched(self.asgi_app(scope, takeover.receive, takeover.send))
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
@@ -220,8 +227,9 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             connection.headers = EnvironHeaders(environ)
         if isinstance(connection, Websocket):
             core = CoreContext(self._core_app, websocket=connection)
-        else:
-            core = CoreContext(self._core_app, request=connection)
+            core.place = LASTING
+            return core
+        core = CoreContext(self._core_app, request=connection)
         pending = None if environ is None else environ.get(_wsgi.PENDING)
         if pending is not None:
             core.borrow(pending.lease)

@@ -181,6 +181,15 @@ class Pool:
             else:
                 self._idle.append(worker)
 
+    def widen(self, by: int) -> None:
+        """Allow *by* more threads, or fewer if it is negative; who waits is served."""
+        with self._lock:
+            self.size += by
+            while self._queue and (worker := self._take()) is not None:
+                mailbox = next(iter(self._queue))
+                del self._queue[mailbox]
+                mailbox.put(worker)
+
     def retire(self, worker: Worker) -> bool:
         """Let an idle worker end; False if somebody has taken it in the meantime."""
         with self._lock:
@@ -357,6 +366,16 @@ def pool_of(app: Any) -> Pool:
         if pool is None:
             pool = app.extensions[_POOL_KEY] = Pool(app.config.get("SYNC_THREADS") or DEFAULT_SIZE)
     return cast(Pool, pool)
+
+
+def lend_thread(app: Any) -> Callable[[], None]:
+    """Allow the application one more thread, until what is returned is called.
+
+    For who keeps a thread without an end in sight, so that no request has to wait for that.
+    """
+    pool = pool_of(app)
+    pool.widen(1)
+    return lambda: pool.widen(-1)
 
 
 _POOL_KEY = "quart.sync_pool"
