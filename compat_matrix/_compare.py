@@ -49,6 +49,10 @@ def fails(test: Case | None) -> bool:
     return test is not None and test.outcome in FAILS
 
 
+def all_skipped(result: Result) -> bool:
+    return bool(result.tests) and all(test.outcome == "skipped" for test in result.tests.values())
+
+
 def compare(row: Row, place: Place | None, reference: Result, layer: Result) -> Comparison:
     """Compare test by test: worse is what passes on the reference and fails or vanishes here.
 
@@ -67,7 +71,9 @@ def compare(row: Row, place: Place | None, reference: Result, layer: Result) -> 
             found.better.append(Difference(name, one, other))
         else:
             found.alike += passes(one)
-    if not found.alike and not found.worse:
+    if all_skipped(reference) and all_skipped(layer):
+        found.notes.append("every test was skipped: is a service that it needs not installed?")
+    elif not found.alike and not found.worse:
         found.problem = found.problem or "no test passes on Flask: there is nothing to compare"
     found.notes += reference_notes(row, reference)
     return found

@@ -192,6 +192,12 @@ def test_row_is_green_when_only_what_fails_on_flask_fails() -> None:
     assert found.alike == 1
 
 
+def test_row_whose_tests_are_all_skipped_is_not_red() -> None:
+    found = compare(make_row(), "loop", result(a="skipped"), result(a="skipped"))
+    assert found.green
+    assert any("every test was skipped" in note for note in found.notes)
+
+
 def test_row_is_red_when_the_suite_hangs_even_if_all_before_passed() -> None:
     found = compare(make_row(), "loop", result(a="passed"), result("it hung", a="passed"))
     assert not found.green

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def environment(kind: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(kind: str, scenario: str, folder: Path) -> Iterator[int]:
+def served(kind: str, scenario: str, folder: Path, variables: Mapping[str, str]) -> Iterator[int]:
     """Serve the scenario's application in a process of its own, and yield its port.
 
     The process inherits a socket that listens already: a client that is early waits its turn.
@@ -53,7 +53,7 @@ def served(kind: str, scenario: str, folder: Path) -> Iterator[int]:
             command(kind, application, listener.fileno()),
             pass_fds=[listener.fileno()],
             cwd=folder,
-            env=environment(kind),
+            env=environment(kind) | dict(variables),
             stdout=log,
             stderr=log,
         )

@@ -15,10 +15,12 @@ from compat_matrix import _plugin
 from compat_matrix.scenarios._client import Answer, Client, difference
 from compat_matrix.scenarios._exchange import ALWAYS, Exchange, titles
 from compat_matrix.scenarios._servers import served
+from compat_matrix.scenarios._services import ServiceMissing, started
 
 NAME = os.environ["COMPAT_MATRIX_SCENARIO"]
 SCENARIO = import_module(f"compat_matrix.scenarios.{NAME}")
 EXCHANGES: list[Exchange] = SCENARIO.EXCHANGES
+SERVICE: str | None = getattr(SCENARIO, "SERVICE", None)
 DIFFERENCES = (*ALWAYS, *getattr(SCENARIO, "DIFFERENCES", ()))
 
 # On the matrix' reference side both are Flask: what differs there is not the layer's doing.
@@ -49,9 +51,17 @@ class Conversation:
 def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
     logs = tmp_path_factory.mktemp("servers")
     with ExitStack() as stack:
-        flask = stack.enter_context(served("flask", NAME, logs / "1 flask"))
-        other = stack.enter_context(served(SIDE, NAME, logs / f"2 {SIDE}"))
-        yield Conversation(Client(flask), Client(other), logs)
+        ports = []
+        for number, side in enumerate(["flask", SIDE], start=1):
+            # Each has a service of its own, so that what the other keeps there is not seen.
+            try:
+                variables = stack.enter_context(started(SERVICE))
+            except ServiceMissing as missing:
+                pytest.skip(str(missing))
+            folder = logs / f"{number} {side}"
+            ports.append(stack.enter_context(served(side, NAME, folder, variables)))
+        flask, other = map(Client, ports)
+        yield Conversation(flask, other, logs)
 
 
 @pytest.mark.parametrize("number", range(1, len(EXCHANGES) + 1), ids=titles(EXCHANGES))
