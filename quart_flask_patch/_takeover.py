@@ -170,15 +170,17 @@ class Takeover:
                 self._theirs.shutdown(SHUT_RDWR)
 
     async def _finish(self, finished: Any) -> None:
-        self._hang_up()
-        await self._drained.wait()
-        self._stop()
-        await self._fed.wait()
-        await self._close(self._code, "")
-        self._ours.close()
-        self._theirs.close()
-        self._ended()
-        finished.set()
+        try:
+            self._hang_up()
+            await self._drained.wait()
+            self._stop()
+            await self._fed.wait()
+            await self._close(self._code, "")
+        finally:
+            self._ours.close()
+            self._theirs.close()
+            self._ended()
+            finished.set()
 
     async def _close(self, code: int, reason: str) -> None:
         if not self._closed and not self._gone:
