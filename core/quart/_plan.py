@@ -14,7 +14,7 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 from . import _pipeline, _session, _strategy, _teardown, routing, signals
 from ._asked import function_of
 from ._flask import split_blueprint_path
-from ._kind import Kind, REQUEST
+from ._kind import Kind, REQUEST, WEBSOCKET
 from .wrappers.request import Request
 
 if TYPE_CHECKING:
@@ -35,6 +35,36 @@ HOOK_TABLES = frozenset(
         "before_websocket_funcs",
         "after_websocket_funcs",
         "teardown_websocket_funcs",
+    }
+)
+
+
+#: The public methods that are looked up once, when plans are made.
+STEP_NAMES = frozenset(
+    {
+        value
+        for kind in (REQUEST, WEBSOCKET)
+        for value in (
+            kind.handle,
+            kind.full_dispatch,
+            kind.preprocess,
+            kind.dispatch,
+            kind.finalize,
+            kind.process,
+            kind.do_teardown,
+            kind.handle_exception,
+        )
+    }
+    | {
+        "do_teardown_appcontext",
+        "handle_http_exception",
+        "handle_user_exception",
+        "make_default_options_response",
+        "make_response",
+        "session_interface",
+        "create_url_adapter",
+        "request_class",
+        "subdomain_matching",
     }
 )
 

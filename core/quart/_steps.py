@@ -255,19 +255,6 @@ class StepMethods(Scaffold, App):
         """Log what a background task raised."""
         await _serving.handle_background_exception(_app(self), error)
 
-    def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Log what ``sys.exc_info()`` gave as an error of the current request.
-
-        Called as ``log_exception(exc_info)``, or with a context before that.
-        """
-        given = [*args, *kwargs.values()]
-        ctx = given[0] if isinstance(given[0], AppContext) else current_context()
-        connection = ctx.connection
-        where = ""
-        if connection is not None:
-            where = f" on {connection.path} [{connection.method}]"
-        self.logger.error("Exception%s", where, exc_info=given[-1])
-
     def raise_routing_exception(self, request: Any) -> NoReturn:
         """Raise what matching the URL raised.
 

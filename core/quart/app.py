@@ -24,9 +24,8 @@ from werkzeug.routing import BuildError, MapAdapter, Rule
 from . import _strategy, _waiting
 from ._flask import has_served
 from ._hosting import ServingMethods
-from ._kind import REQUEST, WEBSOCKET
-from ._plan import HOOK_TABLES, HookTable, Plans
-from ._steps import StepMethods, takes_ctx
+from ._plan import HOOK_TABLES, HookTable, Plans, STEP_NAMES
+from ._steps import current_context, StepMethods, takes_ctx
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config
 from .ctx import _AppCtxGlobals, AppContext
@@ -50,35 +49,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: The public methods that are looked up once, when plans are made.
-_STEP_NAMES = frozenset(
-    {
-        value
-        for kind in (REQUEST, WEBSOCKET)
-        for value in (
-            kind.handle,
-            kind.full_dispatch,
-            kind.preprocess,
-            kind.dispatch,
-            kind.finalize,
-            kind.process,
-            kind.do_teardown,
-            kind.handle_exception,
-        )
-    }
-    | {
-        "do_teardown_appcontext",
-        "handle_http_exception",
-        "handle_user_exception",
-        "make_default_options_response",
-        "make_response",
-        "session_interface",
-        "create_url_adapter",
-        "request_class",
-        "subdomain_matching",
-    }
-)
 
 
 class _TestingClass:
@@ -220,13 +190,13 @@ class Quart(StepMethods, ServingMethods):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in HOOK_TABLES:
             value = HookTable(value, self._plans.clear)
-        elif name in _STEP_NAMES:
+        elif name in STEP_NAMES:
             self._plans.clear()
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        if name in HOOK_TABLES or name in _STEP_NAMES:
+        if name in HOOK_TABLES or name in STEP_NAMES:
             self._plans.clear()
 
     # Serving
@@ -337,6 +307,19 @@ class Quart(StepMethods, ServingMethods):
         return ctx.connection
 
     # Errors
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """Log what ``sys.exc_info()`` gave as an error of the current request.
+
+        Called as ``log_exception(exc_info)``, or with a context before that.
+        """
+        given = [*args, *kwargs.values()]
+        ctx = given[0] if isinstance(given[0], AppContext) else current_context()
+        connection = ctx.connection
+        where = ""
+        if connection is not None:
+            where = f" on {connection.path} [{connection.method}]"
+        self.logger.error("Exception%s", where, exc_info=given[-1])
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]

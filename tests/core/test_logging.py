@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -94,3 +95,18 @@ def test_the_queue_handler_passes_records_on_as_they_are() -> None:
     record = logging.LogRecord("n", logging.INFO, "p", 1, "%s", (object(),), None)
     handler.handle(record)
     assert queue.get() is record
+
+
+def test_an_error_is_logged_as_flask_logs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """People search their logs for this line."""
+    app = make_app()
+
+    @app.get("/")
+    async def view() -> str:
+        raise LookupError("broken")
+
+    async def main() -> None:
+        assert (await app.test_client().get("/")).status_code == 500
+
+    asyncio.run(main())
+    assert "ERROR in app: Exception on / [GET]" in capsys.readouterr().err
