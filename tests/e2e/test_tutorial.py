@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from compat_matrix._environment import cache_dir, EnvironmentProblem, locked, sdist, unpack
 from compat_matrix._rows import load_rows, Row
+from compat_matrix._sdist import sdist, unpack
+from compat_matrix._uv import cache_dir, EnvironmentProblem, locked
 
 from ._server import environment, run_module, runner, served, Server
 

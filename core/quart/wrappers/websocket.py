@@ -304,8 +304,9 @@ class Websocket(BaseRequestWebsocket):
         data, receive = None, self._receive
         while data is None:
             if receive is None:
+                # Quart-Trio, for one, puts None there for an empty binary message.
                 data = await self._next_pushed()
-                break
+                continue
             message = await receive()
             if message["type"] == "websocket.receive":
                 data = message.get("bytes")
