@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import BadRequestKeyError
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -33,11 +34,32 @@ class _Undecoded(Headers):
         return self._list
 
     def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # its overloads
-        value = None
-        if self.raw is not None and type is None:
-            value = first_value(self, key.lower().encode("latin-1", "replace"))
-        # What is not there may be so in another case, should a server not follow ASGI.
-        return super().get(key, default, type) if value is None else value
+        if self.raw is None:
+            return super().get(key, default, type)
+        value = first_value(self, key.lower().encode("latin-1", "replace"))
+        if value is None:
+            # It may be there in another case, should the server not follow ASGI.
+            return default if self._is_in_lower_case else super().get(key, default, type)
+        try:
+            return value if type is None else type(value)
+        except ValueError:
+            return default
+
+    def __getitem__(self, key: Any) -> Any:
+        if self.raw is None or not isinstance(key, str):
+            return super().__getitem__(key)
+        if (value := self.get(key)) is None:
+            raise BadRequestKeyError(key)  # As Werkzeug's.
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        if self.raw is None or not isinstance(key, str):
+            return super().__contains__(cast(str, key))
+        return self.get(key) is not None
+
+    @cached_property
+    def _is_in_lower_case(self) -> bool:
+        return all(name == name.lower() for name in self.firsts)
 
     def __eq__(self, other: object) -> bool:
         # Werkzeug compares with its own class only.

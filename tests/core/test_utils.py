@@ -147,6 +147,13 @@ def test_decoded_headers_are_like_any_others(looked_at: bool) -> None:
     assert headers.get("X-Twice", 5, type=float.fromhex) == 1.0
     assert headers.get("x-none") is None
     assert headers.get("x-none", "default") == "default"
+    assert headers.get("x-twice", "default", type=dict) == "default"
+    assert headers["X-Twice"] == "1"
+    assert "X-Number" in headers
+    assert "x-none" not in headers
+    with pytest.raises(KeyError):
+        headers["x-none"]
+    assert headers[1] == ("x-number", "7")
     expected = Headers([(name.decode(), value.decode()) for name, value in pairs])
     assert headers == expected
     assert expected == decode_headers(pairs)
