@@ -11,13 +11,13 @@ from functools import partial, wraps
 from inspect import signature
 from typing import Any, cast, TYPE_CHECKING
 
+from flask import sessions
 from flask.app import Flask as GenuineFlask
 from flask.cli import AppGroup
 from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
 from flask.json.provider import DefaultJSONProvider
-from flask.sessions import SecureCookieSessionInterface
 from flask.templating import Environment
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
@@ -29,6 +29,7 @@ from quart._plan import step_of
 from quart._steps import current_context
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
+from quart.sessions import KeptKeys
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _bridge, _wsgi, ctx as _ctx, wrappers
@@ -116,6 +117,12 @@ class _FlaskMeta(type):
     def __instancecheck__(cls, instance: object) -> bool:
         # Extensions ask whether they were given an application; a Quart application is one.
         return super().__instancecheck__(instance) or (cls is Flask and isinstance(instance, Quart))
+
+
+class SecureCookieSessionInterface(KeptKeys, sessions.SecureCookieSessionInterface):
+    """Flask's default, whose keys are kept."""
+
+    opens_lazily = True
 
 
 class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):

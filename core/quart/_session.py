@@ -7,20 +7,19 @@ from typing import Any, TYPE_CHECKING
 from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 
 from ._headers import first_value
-from .sessions import SecureCookieSessionInterface
 
 if TYPE_CHECKING:
     from .app import Quart
     from .ctx import AppContext
 
-# These open a session from nothing but a cookie, without side effects, so it may wait until
-# someone asks for the session. A subclass might do anything.
-_LAZY = frozenset({SecureCookieSessionInterface, FlaskCookieSessions})
-
 
 def is_lazy(app: Quart) -> bool:
-    """Whether the session is opened by the first who asks for it."""
-    return type(app.session_interface) in _LAZY
+    """Whether the session is opened by the first who asks for it.
+
+    Its own class has to say so: a subclass might do anything.
+    """
+    kind: type = type(app.session_interface)
+    return kind is FlaskCookieSessions or "opens_lazily" in vars(kind)
 
 
 async def open_eagerly(app: Quart, ctx: AppContext) -> None:
@@ -50,7 +49,7 @@ async def save(app: Quart, ctx: AppContext, response: Any) -> None:
     interface, session = app.session_interface, ctx.opened_session()
     if interface.is_null_session(session):
         return
-    if response is None and type(interface) in _LAZY:
+    if response is None and is_lazy(app):
         if session.modified:
             app.logger.warning(
                 "The session was modified in a websocket handler. That is lost: a cookie can only"

@@ -113,12 +113,15 @@ class _Signer(TimestampSigner):
         return key
 
 
+_flasks_sha1: Any = flask_sessions.SecureCookieSessionInterface.digest_method
+
+
 @lru_cache(maxsize=16)
 def _serializer_for(
     keys: Any, salt: str, serializer: Any, key_derivation: str, digest: Any
 ) -> _Serializer:
     # `hmac` is several times as fast with the function of OpenSSL as with one around it.
-    digest = hashlib.sha1 if digest is _sha1 else digest
+    digest = hashlib.sha1 if digest in (_sha1, _flasks_sha1) else digest
     return _Serializer(
         list(keys),
         salt=salt,
@@ -128,18 +131,16 @@ def _serializer_for(
     )
 
 
-class SecureCookieSessionInterface(SessionInterface, _CookieInterface):
-    """Keep the session in a cookie that is signed: clients can read it but not change it."""
-
-    digest_method = staticmethod(_sha1)
+class KeptKeys:
+    """What a cookie interface of Flask's, behind this class, signs with: made once for its keys."""
 
     if TYPE_CHECKING:
+        digest_method: Any
         key_derivation: str
         salt: str
         serializer: Any
-        session_class: type[SecureCookieSession]
 
-    def get_signing_serializer(self, app: Quart) -> URLSafeTimedSerializer | None:
+    def get_signing_serializer(self, app: Any) -> URLSafeTimedSerializer | None:
         """Return what signs the cookie, None if the application has no secret key."""
         if not app.secret_key:
             return None
@@ -148,6 +149,18 @@ class SecureCookieSessionInterface(SessionInterface, _CookieInterface):
         return _serializer_for(
             keys, self.salt, self.serializer, self.key_derivation, self.digest_method
         )
+
+
+class SecureCookieSessionInterface(KeptKeys, SessionInterface, _CookieInterface):
+    """Keep the session in a cookie that is signed: clients can read it but not change it."""
+
+    #: Opening a session reads a cookie and does nothing else, so it may wait until somebody asks.
+    #: This holds for the class that says so, and not for those derived from it.
+    opens_lazily = True
+    digest_method = staticmethod(_sha1)
+
+    if TYPE_CHECKING:
+        session_class: type[SecureCookieSession]
 
     async def open_session(
         self, app: Quart, request: BaseRequestWebsocket
