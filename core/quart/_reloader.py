@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from hypercorn.utils import check_for_updates, files_to_watch
+from hypercorn.utils import check_for_updates
 
 RELOAD_EXIT_CODE = 3
 #: Set in the child. Werkzeug's own variable is set too, so that `is_running_from_reloader()`,
@@ -125,8 +125,7 @@ class Watcher:
 
     def changed(self) -> bool:
         """Whether a file was changed or removed since it was first seen."""
-        for path, modified in files_to_watch().items():
-            self._keep(path, modified)
+        self.add(_files_of_modules())
         return check_for_updates(self._files)
 
     async def wait(self) -> None:
@@ -144,6 +143,16 @@ class Watcher:
         while not self.changed():
             time.sleep(INTERVAL)
         sys.exit(RELOAD_EXIT_CODE)
+
+
+def _files_of_modules() -> Iterator[Path]:
+    for module in list(sys.modules.values()):
+        try:
+            file = getattr(module, "__file__", None)
+        except Exception:
+            continue  # Anything may stand for a module: a proxy of what is gone, say.
+        if isinstance(file, str):
+            yield Path(file)
 
 
 def _files_of(error: BaseException | None) -> Iterator[Path]:

@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -213,6 +214,7 @@ def test_observe_changes(change: str, tmp_path: Path, monkeypatch: pytest.Monkey
     source = tmp_path / "watched.py"
     source.write_text("")
     monkeypatch.setitem(sys.modules, "watched", FakeModule(source))
+    monkeypatch.setitem(sys.modules, "gone", weakref.proxy(FakeModule(source)))
     shutdown = asyncio.Event()
 
     async def sleep(delay: float) -> None:
