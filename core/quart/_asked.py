@@ -46,8 +46,17 @@ class Asked:
 
     def __init__(self, method: Any) -> None:
         update_wrapper(self, method)
-        self.method = method
-        self.__code__ = method.__code__
+        self.__dict__.update(method=method, __code__=method.__code__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["method"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "method" in self.__dict__:
+            # A mark that somebody puts on the method is the function's.
+            setattr(self.method, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def __get__(self, app: Any, owner: type | None = None) -> Any:
         return self.method if app is None else MethodType(self, app)

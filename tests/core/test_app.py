@@ -584,3 +584,15 @@ def test_a_client_made_in_a_serving_test_app_finds_what_startup_left(app: Quart)
 
     assert run(main()) == "open"
     assert app.config["DATABASE"] == "closed"
+
+
+def test_a_mark_on_the_method_for_static_files_is_seen_on_their_view() -> None:
+    """An extension keeps them out of a schema that way."""
+    app = Quart(__name__, static_folder="static")
+    function: Any = app.send_static_file.__func__  # type: ignore[attr-defined]  # a bound method
+    function.is_hidden = True
+    try:
+        assert getattr(app.view_functions["static"], "is_hidden", False)
+        assert function.is_hidden
+    finally:
+        del app.view_functions["static"].__dict__["is_hidden"]
