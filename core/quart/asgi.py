@@ -54,9 +54,6 @@ def path_within_root(scope: Any) -> str | None:
 
 
 def _path_to_match(scope: Any) -> str:
-    path: str | None = scope["path"]
-    if not scope.get("root_path") and path and path[0] == "/":
-        return path
     path = path_within_root(scope)
     # What is not below the root path is not ours: no rule matches this, so the answer is 404.
     return " " if path is None else path
