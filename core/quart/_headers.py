@@ -18,9 +18,8 @@ class _Undecoded(Headers):
     Most handlers ask for one or two, and decoding each costs more than matching the URL.
     """
 
+    #: Names are in lower case, as the ASGI specification has it.
     raw: RawHeaders | None = None
-    #: The first value of each name; names are in lower case, as the ASGI specification has it.
-    firsts: dict[bytes, bytes]
 
     def __getattr__(self, name: str) -> Any:
         raw = self.raw if name == "_list" else None
@@ -59,7 +58,7 @@ class _Undecoded(Headers):
 
     @cached_property
     def _is_in_lower_case(self) -> bool:
-        return all(name == name.lower() for name in self.firsts)
+        return all(name == name.lower() for name, _ in self.raw or ())
 
     def __eq__(self, other: object) -> bool:
         # Werkzeug compares with its own class only.
@@ -78,8 +77,7 @@ def _become_ordinary(headers: _Undecoded) -> None:
 def decode_headers(headers: RawHeaders) -> Headers:
     """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
     decoded = _Undecoded.__new__(_Undecoded)
-    decoded.raw = raw = headers if type(headers) is list else list(headers)
-    decoded.firsts = dict(raw[::-1])
+    decoded.raw = headers if type(headers) is list else list(headers)
     return decoded
 
 
@@ -87,8 +85,11 @@ def first_value(headers: Headers, name: bytes) -> str | None:
     """Return the first value of *name*, which is in lower case, without decoding the others."""
     if type(headers) is not _Undecoded or headers.raw is None:
         return headers.get(name.decode("latin-1"))
-    value = headers.firsts.get(name)
-    return None if value is None else value.decode("latin-1")
+    # So few are asked for, and the host comes first, that a dict of all would cost more.
+    for found, value in headers.raw:
+        if found == name:
+            return value.decode("latin-1")
+    return None
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:

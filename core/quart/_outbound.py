@@ -9,7 +9,8 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
 
-from .wrappers.response import DataBody, IterableBody, Response
+from ._headers import encode_headers
+from .wrappers.response import DataBody, encoded_headers, IterableBody, Response
 
 if TYPE_CHECKING:
     from .ctx import AppContext
@@ -29,6 +30,13 @@ def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
     if isinstance(response, WSGIResponse) and response.is_sequence:
         return b"".join(response.iter_encoded())
     return None
+
+
+def encoded_headers_of(ctx: AppContext, response: Any) -> list[tuple[bytes, bytes]]:
+    """Return the headers that are sent, as an ASGI server wants them."""
+    if isinstance(response, Response):
+        return encoded_headers(response)
+    return encode_headers(headers_of(ctx, response))
 
 
 def headers_of(ctx: AppContext, response: Any) -> Headers:

@@ -65,6 +65,7 @@ STEP_NAMES = frozenset(
         "create_url_adapter",
         "request_class",
         "subdomain_matching",
+        "url_map",
     }
 )
 
@@ -218,7 +219,8 @@ class PlanOnDemand:
     """
 
     def __get__(self, ctx: AppContext, owner: type[AppContext] | None = None) -> Plan:
-        endpoint = None if ctx.connection is None else ctx.connection.endpoint
+        rule = None if ctx.connection is None else ctx.connection.url_rule
+        endpoint = None if rule is None else rule.endpoint
         plan = ctx.app._plans.get(ctx.app, ctx.kind or REQUEST, endpoint, ctx.place)
         # Not by way of its dict: to ask an object for that makes it pay for one.
         ctx.plan = plan

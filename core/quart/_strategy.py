@@ -108,6 +108,10 @@ class Strategy:
 
     #: For contexts that sync code opens with `with`.
     inline: Place = Inline()
+    #: Called when a context becomes the current one; what it returns is handed to `popped`.
+    pushed: Callable[[AppContext], Any] | None = None
+    #: Called when a context is no longer the current one.
+    popped: Callable[[AppContext, Any], None] | None = None
     _on_loop: Place = Place()
 
     def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
@@ -132,12 +136,6 @@ class Strategy:
     def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
         """Call an async *method* of an application for somebody, who may be plain code."""
         return method(app, *args, **kwargs)
-
-    def pushed(self, ctx: AppContext) -> Any:
-        """Called when *ctx* became the current context; the result is handed to `popped`."""
-
-    def popped(self, ctx: AppContext, token: Any) -> None:
-        """Called when *ctx* is no longer the current context."""
 
 
 def finish(result: Any) -> Any:

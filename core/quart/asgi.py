@@ -18,6 +18,7 @@ from ._mailbox import in_trio, time_limit
 from ._outbound import (
     chunks_of,
     close_response,
+    encoded_headers_of,
     fixed_body,
     has_to_close,
     headers_of as headers_of,
@@ -54,6 +55,9 @@ def path_within_root(scope: Any) -> str | None:
 
 
 def _path_to_match(scope: Any) -> str:
+    path: str | None = scope["path"]
+    if path and path[0] == "/" and not scope.get("root_path"):
+        return path
     path = path_within_root(scope)
     # What is not below the root path is not ours: no rule matches this, so the answer is 404.
     return " " if path is None else path
@@ -94,15 +98,16 @@ class _Connection:
         inbound = (_trio_inbound() if in_trio() else Inbound)(receive)
         work = self._serve(inbound, send)
         try:
-            # Behind a WSGI call nobody can leave.
-            await (work if "quart.undisturbed" in self.scope else inbound.watched(work))
+            if "quart.undisturbed" in self.scope:
+                await work  # Behind a WSGI call nobody can leave.
+            elif (rest := inbound.watched(work)) is not None:
+                await rest
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
 
-    async def _send(self, send: Any, *messages: dict[str, Any]) -> None:
+    async def _send(self, send: Any, message: dict[str, Any]) -> None:
         try:
-            for message in messages:
-                await send(message)
+            await send(message)
         except OSError as error:
             # As the ASGI specification has it since 2.4: the client is gone.
             raise ClientDisconnectedError from error
@@ -113,17 +118,14 @@ class _Connection:
             " ASGIWebsocketConnection."
         )
 
-    async def _respond(self, ctx: AppContext) -> Any:
-        """Return the application's response; 500 if it failed where nobody handles errors."""
+    def _failed(self, ctx: AppContext, error: Exception) -> Any:
+        """Return the answer to what went wrong where nobody handles errors, or raise it."""
         app = self.app
-        try:
-            return await app._plans.steps(app, ctx.kind).handle(app, ctx, ctx.connection)
-        except Exception as error:
-            # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
-            if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
-                raise
-            app.logger.error("Exception outside of the view and its hooks", exc_info=error)
-            return app.response_class(InternalServerError().get_body(), status=500)
+        # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
+        if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
+            raise error
+        app.logger.error("Exception outside of the view and its hooks", exc_info=error)
+        return app.response_class(InternalServerError().get_body(), status=500)
 
     async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
         self.answered = True
@@ -131,16 +133,19 @@ class _Connection:
         start = {
             "type": self.start_type,
             "status": response.status_code,
-            "headers": encode_headers(headers_of(ctx, response)),
+            "headers": encoded_headers_of(ctx, response),
         }
+        end = {"type": self.body_type, "body": body or b"", "more_body": False}
         try:
-            if body is None:
-                await self._send(send, start)
-                await self._stream(ctx, send, response, self.body_type)
-                await self._send(send, {"type": self.body_type, "body": b"", "more_body": False})
-            else:
-                end = {"type": self.body_type, "body": body, "more_body": False}
-                await self._send(send, start, end)
+            try:
+                await send(start)
+                if body is not None:
+                    await send(end)
+                    return
+            except OSError as error:  # As in `_send`, which is one more call for each answer.
+                raise ClientDisconnectedError from error
+            await self._stream(ctx, send, response, self.body_type)
+            await self._send(send, end)
         finally:
             if has_to_close(response):
                 await close_response(ctx, response)
@@ -174,9 +179,13 @@ class ASGIHTTPConnection(_Connection):
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
-        ctx = self.app._context_for(request)
+        app = self.app
+        ctx = app._context_for(request)
         try:
-            response = await self._respond(ctx)
+            try:
+                response = await app._plans.steps(app, ctx.kind).handle(app, ctx, request)
+            except Exception as error:
+                response = self._failed(ctx, error)
             if getattr(response, "_push_promises", None):
                 for path in response.push_promises:
                     await request.send_push_promise(path)
@@ -217,6 +226,7 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Any) -> Request:
         scope = self.scope
+        can_push = "http.response.push" in (scope.get("extensions") or ())
         self._request = self.app._connection_class(
             scope["method"],
             scope.get("scheme", "http"),
@@ -228,15 +238,18 @@ class ASGIHTTPConnection(_Connection):
             scope,
             body_timeout=self.app.config["BODY_TIMEOUT"],
             # Not a method, by which the request would refer to what refers to it.
-            send_push_promise=partial(_send_push_promise, scope, send),
+            send_push_promise=partial(_send_push_promise, send) if can_push else _cannot_push,
         )
         return self._request
 
 
-async def _send_push_promise(scope: Any, send: Any, path: str, headers: Headers) -> None:
-    if "http.response.push" in (scope.get("extensions") or ()):
-        message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
-        await send(message)
+async def _send_push_promise(send: Any, path: str, headers: Headers) -> None:
+    message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
+    await send(message)
+
+
+async def _cannot_push(path: str, headers: Headers) -> None:
+    """A server, or a client, that cannot take promises does without."""
 
 
 def _sending(send: Callable[..., Awaitable[None]], data: str | bytes) -> Awaitable[None]:
@@ -260,10 +273,14 @@ class ASGIWebsocketConnection(_Connection):
 
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
         """Let the application handle *websocket*, then close or refuse it as is still needed."""
-        ctx = self.app._context_for(websocket)
+        app = self.app
+        ctx = app._context_for(websocket)
         code = 1011  # RFC 6455 section 7.4.1: an unexpected condition.
         try:
-            response = await self._respond(ctx)
+            try:
+                response = await app._plans.steps(app, ctx.kind).handle(app, ctx, websocket)
+            except Exception as error:
+                response = self._failed(ctx, error)
             if response is None:
                 code = 1000
             elif not self.answered:

@@ -219,7 +219,8 @@ class AppContext:
                 self._outer, self._g = outer, outer.g
             elif self._outer is not None:
                 self._outer = None
-        self._tokens.append((_cv_app.set(self), _strategy.installed.pushed(self)))
+        token, pushed = _cv_app.set(self), _strategy.installed.pushed
+        self._tokens.append((token, None if pushed is None else pushed(self)))
 
     def exit(self) -> None:
         """Stop being the current context; nothing else happens."""
@@ -230,7 +231,8 @@ class AppContext:
         token, mark = self._tokens.pop()
         current = _cv_app.get(None)
         _cv_app.reset(token)
-        _strategy.installed.popped(self, mark)
+        if (popped := _strategy.installed.popped) is not None:
+            popped(self, mark)
         if current is not self:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
 

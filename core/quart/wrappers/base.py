@@ -91,7 +91,7 @@ class BaseRequestWebsocket(SansIORequest):
         self.scheme = scheme
         self.server = scope.get("server")
         self.root_path = root_path.rstrip("/") if root_path else ""
-        self.path = "/" + path.lstrip("/")
+        self.path = path if path[:1] == "/" != path[1:2] else "/" + path.lstrip("/")
         self.query_string = query_string
         self.headers = headers
         client = scope.get("client")
