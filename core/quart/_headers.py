@@ -12,6 +12,22 @@ from werkzeug.exceptions import BadRequestKeyError
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
+class _ListOnDemand:
+    """Where Werkzeug keeps headers, filled when somebody looks there."""
+
+    def __get__(self, headers: _Undecoded | None, owner: type[_Undecoded]) -> Any:
+        if headers is None:
+            return self
+        # Its constructor looks for newlines in each value, which no server lets through.
+        decoded = [
+            (key.decode("latin-1"), value.decode("latin-1")) for key, value in headers.raw or ()
+        ]
+        # The instance's own comes before this from here on.
+        headers._list = decoded
+        _become_ordinary(headers)
+        return decoded
+
+
 class _Undecoded(Headers):
     """Headers as they came. They turn into ordinary ones when somebody looks at all of them.
 
@@ -19,18 +35,13 @@ class _Undecoded(Headers):
     """
 
     #: Names are in lower case, as the ASGI specification has it.
-    raw: RawHeaders | None = None
+    raw: RawHeaders | None
+    _list = cast("list[tuple[str, str]]", _ListOnDemand())
 
-    def __getattr__(self, name: str) -> Any:
-        raw = self.raw if name == "_list" else None
-        if raw is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
-        # Its constructor looks for newlines in each value, which no server lets through.
-        self._list = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
+    def __init__(self, *args: Any) -> None:
+        # A copy, which is made by way of the class.
+        super().__init__(*args)
         _become_ordinary(self)
-        return self._list
 
     def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # its overloads
         if self.raw is None:

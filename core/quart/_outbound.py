@@ -24,9 +24,9 @@ def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
     # RFC 9110 sections 6.4.1 and 9.3.2.
     if status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         return b""
-    body = response.response
-    if isinstance(body, DataBody):
-        return body.data
+    if isinstance(response, Response):
+        body = response._response
+        return body.data if isinstance(body, DataBody) else None
     if isinstance(response, WSGIResponse) and response.is_sequence:
         return b"".join(response.iter_encoded())
     return None
@@ -88,8 +88,10 @@ def has_to_close(response: Any) -> bool:
     """Whether closing *response* may do anything, which few responses need."""
     if response._on_close:
         return True
-    if isinstance(response.response, DataBody):
-        return type(response).close is not Response.close
+    if isinstance(response, Response):
+        if not isinstance(response._response, DataBody):
+            return True
+        return type(response) is not Response and type(response).close is not Response.close
     return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
 
 

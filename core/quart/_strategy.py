@@ -108,11 +108,13 @@ class Strategy:
 
     #: For contexts that sync code opens with `with`.
     inline: Place = Inline()
-    #: Called when a context becomes the current one; what it returns is handed to `popped`.
-    pushed: Callable[[AppContext], Any] | None = None
-    #: Called when a context is no longer the current one.
-    popped: Callable[[AppContext, Any], None] | None = None
     _on_loop: Place = Place()
+
+    def __init__(self) -> None:
+        #: Called when a context becomes the current one; what it returns is handed to `popped`.
+        self.pushed: Callable[[AppContext], Any] | None = None
+        #: Called when a context is no longer the current one.
+        self.popped: Callable[[AppContext, Any], None] | None = None
 
     def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
         """Choose the place of a connection by its *view* (None when the URL matched none).

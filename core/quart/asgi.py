@@ -14,6 +14,7 @@ from werkzeug.exceptions import InternalServerError
 
 from ._headers import decode_headers, encode_headers
 from ._inbound import Inbound
+from ._kind import REQUEST, WEBSOCKET
 from ._mailbox import in_trio, time_limit
 from ._outbound import (
     chunks_of,
@@ -85,8 +86,7 @@ class _Connection:
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
     #: The types of the messages that make a response: a refusal, for a websocket.
-    start_type = "http.response.start"
-    body_type = "http.response.body"
+    message_types = "http.response.start", "http.response.body"
     #: Whether an answer is on its way, so that no other can be given.
     answered = False
 
@@ -129,13 +129,14 @@ class _Connection:
 
     async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
         self.answered = True
+        start_type, body_type = self.message_types
         body = fixed_body(ctx, response)
         start = {
-            "type": self.start_type,
+            "type": start_type,
             "status": response.status_code,
             "headers": encoded_headers_of(ctx, response),
         }
-        end = {"type": self.body_type, "body": body or b"", "more_body": False}
+        end = {"type": body_type, "body": body or b"", "more_body": False}
         try:
             try:
                 await send(start)
@@ -144,7 +145,7 @@ class _Connection:
                     return
             except OSError as error:  # As in `_send`, which is one more call for each answer.
                 raise ClientDisconnectedError from error
-            await self._stream(ctx, send, response, self.body_type)
+            await self._stream(ctx, send, response, body_type)
             await self._send(send, end)
         finally:
             if has_to_close(response):
@@ -172,6 +173,8 @@ class _Connection:
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
+    _can_push = False
+
     def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
         request = self._create_request_from_scope(send)
         request.receive_from(inbound.receive)
@@ -180,13 +183,13 @@ class ASGIHTTPConnection(_Connection):
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
         app = self.app
-        ctx = app._context_for(request)
+        ctx, handle = app._context_for(request), app._plans.steps(app, REQUEST).handle
         try:
             try:
-                response = await app._plans.steps(app, ctx.kind).handle(app, ctx, request)
+                response = await handle(app, ctx, request)
             except Exception as error:
                 response = self._failed(ctx, error)
-            if getattr(response, "_push_promises", None):
+            if self._can_push and getattr(response, "_push_promises", None):
                 for path in response.push_promises:
                     await request.send_push_promise(path)
             await self._answer(ctx, send, response)
@@ -196,6 +199,7 @@ class ASGIHTTPConnection(_Connection):
     async def _send_response(self, send: ASGISendCallable, response: Any) -> None:
         """Send what `app.handle_request` gave, for a subclass that has called it itself."""
         ctx = self.app._context_for(self._request)
+        ctx.find_plan()
         try:
             await self._answer(ctx, send, response)
         finally:
@@ -225,9 +229,9 @@ class ASGIHTTPConnection(_Connection):
                 return
 
     def _create_request_from_scope(self, send: Any) -> Request:
-        scope = self.scope
-        can_push = "http.response.push" in (scope.get("extensions") or ())
-        self._request = self.app._connection_class(
+        app, scope = self.app, self.scope
+        self._can_push = can_push = "http.response.push" in (scope.get("extensions") or ())
+        self._request = app._plans.steps(app, REQUEST).request_class(
             scope["method"],
             scope.get("scheme", "http"),
             _path_to_match(scope),
@@ -236,7 +240,7 @@ class ASGIHTTPConnection(_Connection):
             scope.get("root_path", ""),
             scope["http_version"],
             scope,
-            body_timeout=self.app.config["BODY_TIMEOUT"],
+            body_timeout=app.config["BODY_TIMEOUT"],
             # Not a method, by which the request would refer to what refers to it.
             send_push_promise=partial(_send_push_promise, send) if can_push else _cannot_push,
         )
@@ -262,8 +266,7 @@ def _sending(send: Callable[..., Awaitable[None]], data: str | bytes) -> Awaitab
 class ASGIWebsocketConnection(_Connection):
     """One websocket, from its handshake to its end."""
 
-    start_type = "websocket.http.response.start"
-    body_type = "websocket.http.response.body"
+    message_types = "websocket.http.response.start", "websocket.http.response.body"
 
     async def _serve(self, inbound: Inbound, send: Any) -> None:
         await inbound.receive()  # websocket.connect; accepting answers it.
@@ -274,11 +277,11 @@ class ASGIWebsocketConnection(_Connection):
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
         """Let the application handle *websocket*, then close or refuse it as is still needed."""
         app = self.app
-        ctx = app._context_for(websocket)
+        ctx, handle = app._context_for(websocket), app._plans.steps(app, WEBSOCKET).handle
         code = 1011  # RFC 6455 section 7.4.1: an unexpected condition.
         try:
             try:
-                response = await app._plans.steps(app, ctx.kind).handle(app, ctx, websocket)
+                response = await handle(app, ctx, websocket)
             except Exception as error:
                 response = self._failed(ctx, error)
             if response is None:

@@ -72,7 +72,7 @@ class _HeadersOnDemand:
     def __get__(self, response: Any, owner: type | None = None) -> Any:
         if response is None:
             return self
-        if response._bare_type is None:
+        if getattr(response, "_bare_type", None) is None:
             raise AttributeError("A Response has its headers once its __init__ has run.")
         headers = Headers()
         headers._list += response._bare_type[0], ("Content-Length", str(response._bare_length))
@@ -104,11 +104,9 @@ class Response(ConditionalResponse, SansIOResponse):
 
     headers: Headers = cast(Any, _HeadersOnDemand())
     #: The type of a response whose headers nobody has looked at (else None), and its length.
-    _bare_type: _TypeHeader | None = None
+    _bare_type: _TypeHeader | None
     _bare_length: int
-    _status, _status_code = "200 OK", 200
     _response: ResponseBody
-    _on_close: list[Callable[[], Any]] | None = None
     _push_promises: set[str] | None = None
 
     def __init__(
@@ -121,6 +119,8 @@ class Response(ConditionalResponse, SansIOResponse):
     ) -> None:
         # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
         # for every request. Values that a caller gave still go through the setters that check them.
+        self._on_close: list[Callable[[], Any]] | None = None
+        self._status, self._status_code = "200 OK", 200
         if status is not None or self.default_status != 200:
             self._set_status(self.default_status if status is None else status)
         if not isinstance(response, (str, bytes)):
@@ -131,7 +131,7 @@ class Response(ConditionalResponse, SansIOResponse):
             and content_type is None
             and self.automatically_set_content_length
             and (mimetype := mimetype or self.default_mimetype) is not None
-            and type(self).set_data is Response.set_data
+            and (type(self) is Response or type(self).set_data is Response.set_data)
         ):
             data = response.encode() if isinstance(response, str) else response
             self._response = self.data_body_class(data)
@@ -143,6 +143,7 @@ class Response(ConditionalResponse, SansIOResponse):
     def _set_headers(
         self, headers: _Headers, mimetype: str | None, content_type: str | None
     ) -> None:
+        self._bare_type = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         if content_type is not None:
             self.headers["Content-Type"] = content_type
