@@ -26,13 +26,12 @@ from ._kind import Kind, REQUEST, WEBSOCKET
 from ._mailbox import shielded
 from ._plan import Plan
 from .globals import _cv_app
-from .routing import static_rule_for
+from .routing import can_do_without_adapter, match_without_adapter
 
 if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
 
     from .app import Quart
-    from .routing import QuartRule
     from .sessions import SessionMixin
     from .wrappers import Request, Websocket
 
@@ -82,16 +81,18 @@ class AppContext:
         self._outer: AppContext | None = None
         self._session = session
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        #: The rule, if looking the path up was enough to find it. Then the adapter can wait.
-        self._rule: QuartRule | None = None
+        #: Whether the URL adapter is made for who asks for it, and the URL matched without.
+        self._adapter_waits = False
+        connection = self.connection
         try:
-            self._rule = static_rule_for(app, self.connection)
-            if self._rule is None:
+            if connection is not None and can_do_without_adapter(app, connection):
+                self._adapter_waits = True
+            else:
                 self._url_adapter = app._url_adapter_for(self)
         except HTTPException as error:
-            if self.connection is None:
+            if connection is None:
                 raise
-            self.connection.routing_exception = error
+            connection.routing_exception = error
 
     # What it is about
 
@@ -186,30 +187,28 @@ class AppContext:
     @property
     def url_adapter(self) -> MapAdapter | None:
         """The URL map, bound to this connection."""
-        if self._rule is not None and self._url_adapter is None:
-            self._url_adapter = self.app._url_adapter_for(self)
+        if self._adapter_waits:
+            self._url_adapter, self._adapter_waits = self.app._url_adapter_for(self), False
         return self._url_adapter
 
     @url_adapter.setter
     def url_adapter(self, value: MapAdapter | None) -> None:
-        self._url_adapter, self._rule = value, None
+        self._url_adapter, self._adapter_waits = value, False
 
     def match_request(self) -> None:
         """Match the URL, and keep the rule and its arguments, or the error, on the connection."""
         connection = self.connection
         assert connection is not None
-        if self._rule is not None:
-            connection.url_rule, connection.view_args = self._rule, {}
-            return
-        if self.url_adapter is None:
-            return
-        try:
-            rule, values = self.url_adapter.match(return_rule=True)
-        except HTTPException as error:
-            connection.routing_exception = error
-        else:
-            connection.url_rule = cast("QuartRule", rule)
-            connection.view_args = cast("dict[str, Any]", values)
+        found: Any = match_without_adapter(self.app, connection) if self._adapter_waits else None
+        if found is None:
+            if self.url_adapter is None:
+                return
+            try:
+                found = self.url_adapter.match(return_rule=True)
+            except HTTPException as error:
+                connection.routing_exception = error
+                return
+        connection.url_rule, connection.view_args = found
 
     def after_this(self) -> list[Callable[[Any], Any]]:
         """The functions that `after_this_request` and `after_this_websocket` add to."""

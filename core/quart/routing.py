@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TYPE_CHECKING
+from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import BadHost
 from werkzeug.routing import Map, MapAdapter, Rule, RuleFactory
+from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
 from ._headers import first_value
@@ -132,6 +133,22 @@ class QuartMap(Map):
         rule = static.get((domain, path, method, websocket))
         return static.get((domain, path, None, websocket)) if rule is None else rule
 
+    def search(
+        self, domain: str, path: str, method: str, websocket: bool
+    ) -> tuple[Rule, dict[str, Any]] | None:
+        """Return the rule that Werkzeug's matcher finds, unless it means a redirect, or an error.
+
+        What these look like depends on the host, so an adapter makes them.
+        """
+        self.update()
+        try:
+            rule, values = self._matcher.match(domain, path, method, websocket)
+        except (NoMatch, RequestAliasRedirect, RequestPath):
+            return None
+        if rule.redirect_to is not None or len(self._rules_by_endpoint[rule.endpoint]) > 1:
+            return None  # Rules of one endpoint may redirect to one another.
+        return rule, cast("dict[str, Any]", values)
+
     def bind_to_request(
         self,
         request: BaseRequestWebsocket,
@@ -163,28 +180,35 @@ class QuartMap(Map):
         )
 
 
-def static_rule_for(app: Quart, connection: BaseRequestWebsocket | None) -> QuartRule | None:
-    """Return the static rule that matches, if it is found without an adapter.
+def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
+    """Whether *connection* may be matched before its adapter is made, for who builds a URL.
 
-    That is what matching begins with. To make the adapter only for who asks for it saves a good
-    part of the cost of a small request.
+    To make it takes a good part of the cost of a small request.
 
     Raises:
         BadHost: if the host cannot be one.
     """
-    url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
-    if (
-        connection is None
-        or not app._plans.has_stock_adapter(app)
-        or app.config["TRUSTED_HOSTS"] is not None
-        or (host := first_value(connection.headers, b"host")) is None
-    ):
-        return None
-    scheme = connection.scheme
+    if not app._plans.has_stock_adapter(app) or app.config["TRUSTED_HOSTS"] is not None:
+        return False
+    host = first_value(connection.headers, b"host")
+    if host is None:
+        return False
     # As `bind_to_request` has it, which may come later, but must not fail then.
-    _check_host(scheme, host, app.config["SERVER_NAME"])
+    _check_host(connection.scheme, host, app.config["SERVER_NAME"])
+    return True
+
+
+def match_without_adapter(
+    app: Quart, connection: BaseRequestWebsocket
+) -> tuple[Rule, dict[str, Any]] | None:
+    """Return the rule that matches and the values in the path; None if an adapter has to say."""
+    url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
+    scheme = connection.scheme
     domain, websocket = url_map.default_subdomain or "", scheme == "ws" or scheme == "wss"
-    return url_map.look_up(domain, connection.path, connection.method, websocket)  # type: ignore[return-value]  # the application's
+    rule = url_map.look_up(domain, connection.path, connection.method, websocket)
+    if rule is not None:
+        return rule, {}
+    return url_map.search(domain, connection.path, connection.method, websocket)
 
 
 # A server hears few names, and checking one takes longer than matching a path.

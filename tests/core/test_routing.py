@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import warnings
 from collections.abc import Iterable
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import MapAdapter, RequestRedirect, Rule, RuleFactory, Submount
+from werkzeug.routing import BaseConverter, MapAdapter, RequestRedirect, Rule, RuleFactory, Submount
 from werkzeug.routing.exceptions import WebsocketMismatch
 
+from quart import current_app, Quart
 from quart.routing import QuartMap, QuartRule
 
 
@@ -259,3 +261,44 @@ def test_looking_up_finds_what_searching_finds(scheme: str, subdomain: str) -> N
         adapter = bind(url_map, path, subdomain, scheme=scheme, method=method)
         searched = outcome(MapAdapter.match, self=adapter, return_rule=True)
         assert outcome(adapter.match, return_rule=True) == searched, (path, method)
+
+
+@pytest.mark.parametrize("subdomain", ["", "s"])
+@pytest.mark.parametrize("websocket", [False, True])
+def test_what_is_found_without_an_adapter_is_what_an_adapter_finds(
+    websocket: bool, subdomain: str
+) -> None:
+    url_map = make_map(*rules_with_everything())
+    scheme, found_some = "ws" if websocket else "http", 0
+    for path, method in itertools.product(PATHS, ["GET", "POST", "PUT", "DELETE", "PATCH"]):
+        adapter = bind(url_map, path, subdomain, scheme=scheme, method=method)
+        normal = "/" + path.lstrip("/")
+        if (found := url_map.search(subdomain, normal, method, websocket)) is not None:
+            assert found == MapAdapter.match(adapter, return_rule=True), (path, method)
+            found_some += 1
+    assert found_some or websocket
+
+
+def test_a_redirect_or_an_error_is_left_to_the_adapter() -> None:
+    url_map = make_map(*rules_with_everything())
+    for path in ("/d", "/g", "/h", "/c/1", "/e/f", "/nothing/of/this"):
+        assert url_map.search("", path, "GET", websocket=False) is None, path
+
+
+def test_a_converter_may_ask_for_the_current_application() -> None:
+    class Known(BaseConverter):
+        def to_python(self, value: str) -> str:
+            return f"{current_app.name}:{value}"
+
+    app = Quart("here")
+    app.url_map.converters["known"] = Known
+
+    @app.get("/<known:name>")
+    async def show(name: str) -> str:
+        return name
+
+    async def ask() -> str:
+        response = await app.test_client().get("/x")
+        return await response.get_data(as_text=True)
+
+    assert asyncio.run(ask()) == "here:x"
