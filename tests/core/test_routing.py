@@ -271,8 +271,8 @@ def test_what_is_found_without_an_adapter_is_what_an_adapter_finds(
     url_map = make_map(*rules_with_everything())
     scheme, found_some = "ws" if websocket else "http", 0
     for path, method in itertools.product(PATHS, ["GET", "POST", "PUT", "DELETE", "PATCH"]):
-        adapter = bind(url_map, path, subdomain, scheme=scheme, method=method)
-        normal = "/" + path.lstrip("/")
+        normal = "/" + path.lstrip("/")  # as a request's path is
+        adapter = bind(url_map, normal, subdomain, scheme=scheme, method=method)
         if (found := url_map.search(subdomain, normal, method, websocket)) is not None:
             assert found == MapAdapter.match(adapter, return_rule=True), (path, method)
             found_some += 1
