@@ -56,9 +56,6 @@ def path_within_root(scope: Any) -> str | None:
 
 
 def _path_to_match(scope: Any) -> str:
-    path: str | None = scope["path"]
-    if path and path[0] == "/" and not scope.get("root_path"):
-        return path
     path = path_within_root(scope)
     # What is not below the root path is not ours: no rule matches this, so the answer is 404.
     return " " if path is None else path
@@ -230,14 +227,20 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Any) -> Request:
         app, scope = self.app, self.scope
-        self._can_push = can_push = "http.response.push" in (scope.get("extensions") or ())
-        self._request = app._plans.steps(app, REQUEST).request_class(
+        request_class = app._plans.steps(app, REQUEST).request_class
+        path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
+        if root_path or path[:1] != "/":
+            path = _path_to_match(scope)
+        can_push = bool(extensions and "http.response.push" in extensions)
+        if can_push:
+            self._can_push = True
+        self._request = request_class(
             scope["method"],
             scope.get("scheme", "http"),
-            _path_to_match(scope),
+            path,
             scope["query_string"],
             decode_headers(scope["headers"]),
-            scope.get("root_path", ""),
+            root_path or "",
             scope["http_version"],
             scope,
             body_timeout=app.config["BODY_TIMEOUT"],
