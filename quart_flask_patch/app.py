@@ -17,7 +17,6 @@ from flask.cli import AppGroup
 from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
-from flask.json.provider import DefaultJSONProvider
 from flask.templating import Environment
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
@@ -29,6 +28,7 @@ from quart._plan import step_of
 from quart._steps import current_context
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
+from quart.json.provider import DefaultJSONProvider
 from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
