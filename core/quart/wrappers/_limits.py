@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import cast
 
+from werkzeug.datastructures import Headers
+
+from .._headers import first_value
 from ..globals import _cv_app
 
 # Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the
@@ -61,3 +64,9 @@ def _limit(own: int | None, key: str) -> int | None:
         return None if own == _NO_LIMIT else own
     ctx = _cv_app.get(None)
     return None if ctx is None else cast("int | None", ctx.app.config[key])
+
+
+def announced_length(headers: Headers) -> int | None:
+    """Return the length that the client says its body has, None if it says none."""
+    value = first_value(headers, b"content-length")
+    return int(value) if value is not None and value.isascii() and value.isdigit() else None

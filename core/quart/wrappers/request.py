@@ -22,12 +22,11 @@ from werkzeug.exceptions import (
     RequestTimeout as RequestTimeout,
 )
 
-from .._headers import first_value
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
 from ..formparser import FormDataParser as FormDataParser, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
 from ._body import Body as Body, step, within
-from ._limits import Limits
+from ._limits import announced_length, Limits
 from .base import (
     BaseRequestWebsocket as BaseRequestWebsocket,
     ClientDisconnectedError as ClientDisconnectedError,
@@ -113,7 +112,7 @@ class Request(Limits, BaseRequestWebsocket):
         """The body as it arrives: iterate over it, or await all of it, without `body_timeout`."""
         body = self._body
         if body is None:
-            body = self._body = self.body_class(_announced_length(self.headers), None)
+            body = self._body = self.body_class(announced_length(self.headers), None)
             if self._whole is not None:
                 body.set_result(self._whole)
             elif self._receive is not None:
@@ -189,7 +188,7 @@ class Request(Limits, BaseRequestWebsocket):
         An object that others could read and wait for is made for other bodies only.
         """
         limit = sys.maxsize if self.max_content_length is None else self.max_content_length
-        if self._receive is None or (_announced_length(self.headers) or 0) > limit:
+        if self._receive is None or (announced_length(self.headers) or 0) > limit:
             return
         message, rest = step(self._receive)
         if rest is not None:
@@ -375,11 +374,6 @@ class Request(Limits, BaseRequestWebsocket):
             for value in self.headers.getlist(name):
                 headers.add(name, value)
         await self._send_push_promise(path, headers)
-
-
-def _announced_length(headers: Headers) -> int | None:
-    value = first_value(headers, b"content-length")
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
 
 
 def _is_whole(message: Any, limit: int) -> bool:
