@@ -20,6 +20,7 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.encoding import int_to_bytes, want_bytes
 
 from ._flask import json_provider
+from .json.provider import encode_with
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
@@ -94,7 +95,7 @@ _STOCK_TAGS = [
     tags.TagDateTime,
 ]
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-_encoder = json.JSONEncoder(separators=(",", ":"))
+_encode_json = encode_with(None, True, False, separators=(",", ":"))
 # How long a text may be that `_compress` compresses with less memory. Cookies are shorter.
 _SHORT = 4096
 
@@ -161,7 +162,7 @@ class Serializer(URLSafeTimedSerializer):
         if type(obj) is dict and self._has_stock_tags() and self._needs_no_tag(obj):
             provider = json_provider()
             if provider is None:
-                return _encoder.encode(obj).encode()
+                return _encode_json(obj).encode()
             return want_bytes(provider.dumps(obj, separators=(",", ":")))
         return want_bytes(self.serializer.dumps(obj, **self.serializer_kwargs))
 
