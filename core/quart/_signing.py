@@ -96,6 +96,8 @@ _STOCK_TAGS = [
 ]
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _encode_json = encode_with(None, True, False, separators=(",", ":"))
+# Nothing of this length gets shorter by more than a byte: of twelve equal bytes zlib makes eleven.
+_TINY = 12
 # How long a text may be that `_compress` compresses with less memory. Cookies are shorter.
 _SHORT = 4096
 
@@ -152,10 +154,11 @@ class Serializer(URLSafeTimedSerializer):
 
     def dump_payload(self, obj: Any) -> bytes:
         data = self._json(obj)
-        compressed = _compress(data)
-        # As itsdangerous decides, so that a cookie is the same whoever writes it.
-        if len(compressed) < len(data) - 1:
-            return b"." + _encode(compressed)
+        if len(data) > _TINY:
+            compressed = _compress(data)
+            # As itsdangerous decides, so that a cookie is the same whoever writes it.
+            if len(compressed) < len(data) - 1:
+                return b"." + _encode(compressed)
         return _encode(data)
 
     def _json(self, obj: Any) -> bytes:

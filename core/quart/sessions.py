@@ -119,10 +119,11 @@ class PreparedCookies:
 
     def get_signing_serializer(self, app: Any) -> URLSafeTimedSerializer | None:
         """Return what signs the cookie, None if the application has no secret key."""
-        if not app.secret_key:
+        key = app.secret_key
+        if not key:
             return None
         # The last one signs; the others are accepted.
-        keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), app.secret_key
+        keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), key
         # `hmac` is several times as fast with the function of OpenSSL as with one around it.
         digest = self.digest_method
         digest = hashlib.sha1 if digest in (_sha1, _flasks_sha1) else digest
