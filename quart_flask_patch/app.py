@@ -17,7 +17,6 @@ from flask.cli import AppGroup
 from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
-from flask.json.provider import DefaultJSONProvider
 from flask.templating import Environment
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
@@ -29,7 +28,8 @@ from quart._plan import step_of
 from quart._steps import current_context
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
-from quart.sessions import KeptKeys
+from quart.json.provider import DefaultJSONProvider
+from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _bridge, _wsgi, ctx as _ctx, wrappers
@@ -119,10 +119,12 @@ class _FlaskMeta(type):
         return super().__instancecheck__(instance) or (cls is Flask and isinstance(instance, Quart))
 
 
-class SecureCookieSessionInterface(KeptKeys, sessions.SecureCookieSessionInterface):
-    """Flask's default, whose keys are kept."""
+class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSessionInterface):
+    """Flask's default, with all prepared that stays the same."""
 
     opens_lazily = True
+    open_session: Any = PreparedCookies._open
+    save_session: Any = PreparedCookies._save
 
 
 class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):

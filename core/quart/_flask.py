@@ -17,6 +17,7 @@ from flask.sansio.scaffold import _sentinel as UNSET, setupmethod as setupmethod
 from flask.templating import _default_template_ctx_processor as flask_context_processor
 
 if TYPE_CHECKING:
+    from flask.json.provider import JSONProvider
     from flask.sansio.scaffold import Scaffold
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "flask_cv_app",
     "flask_cv_request",
     "has_served",
+    "json_provider",
     "mark_served",
     "replace_default_context_processor",
     "setupmethod",
@@ -50,6 +52,12 @@ def mark_served(app: App, served: bool = True) -> None:
 
 def has_served(app: App) -> bool:
     return app._got_first_request
+
+
+def json_provider() -> JSONProvider | None:
+    """Return the provider through which `flask.json` goes; None if that is plain `json`."""
+    ctx: Any = flask_cv_app.get(None)
+    return None if ctx is None else ctx.app.json
 
 
 def replace_default_context_processor(scaffold: Scaffold, processor: Callable[[], Any]) -> None:

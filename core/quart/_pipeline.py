@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, cast, TYPE_CHECKING
 
@@ -193,9 +193,19 @@ def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool 
         or ctx._after is not None
         or steps.finished.receivers
         or hasattr(response, "__await__")
-        or _session.is_concerned(app, ctx)
     ):
         return _finalize(app, ctx, response, from_error_handler)
+    if _session.is_concerned(app, ctx):
+        if from_error_handler:
+            return _finalize(app, ctx, response, from_error_handler)
+        saving = _session.save(app, ctx, response)
+        if saving is not None:
+            return _after(saving, response)
+    return response
+
+
+async def _after(saving: Awaitable[Any], response: Any) -> Any:
+    await saving
     return response
 
 
@@ -223,7 +233,9 @@ async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
         if hasattr(response, "__await__"):
             response = await plan.place.resolve(response)
     if _session.is_concerned(app, ctx):
-        await _session.save(app, ctx, response)
+        saving = _session.save(app, ctx, response)
+        if saving is not None:
+            await saving
     return response
 
 

@@ -182,7 +182,8 @@ class Plan:
         )
         self.teardown = tuple(map(adapt, _newest_first(getattr(app, kind.teardown), outward)))
         self.open_session = adapt(app.session_interface.open_session)
-        self.close_session = adapt(app.session_interface.save_session)
+        plain_save = _session.plain_save_of(app)
+        self.close_session = plain_save or adapt(app.session_interface.save_session)
         self._find_idle_steps(app)
 
     def _find_idle_steps(self, app: Quart) -> None:

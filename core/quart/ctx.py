@@ -136,7 +136,9 @@ class AppContext:
     @property
     def session(self) -> SessionMixin:
         """The session, opened when first asked for, and marked as accessed."""
-        session = self.opened_session()
+        session = self._session
+        if session is None:
+            session = self.opened_session()
         session.accessed = True
         return session
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from shutil import copyfileobj
@@ -10,6 +11,7 @@ from typing import Any, IO
 from werkzeug.datastructures import (
     FileStorage as WerkzeugFileStorage,
     Headers as Headers,
+    iter_multi_items,
 )
 
 from ._worker import call
@@ -51,3 +53,10 @@ def _twin(cls: type[WerkzeugFileStorage], file: WerkzeugFileStorage) -> Werkzeug
     twin = cls.__new__(cls)
     twin.__dict__ = file.__dict__
     return twin
+
+
+def with_each_file(files: Any, change: Callable[[Any], Any]) -> Any:
+    """Return *files* with each file changed; the same object where there are none."""
+    if not files:
+        return files
+    return type(files)([(name, change(file)) for name, file in iter_multi_items(files)])

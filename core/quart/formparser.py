@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast, ClassVar, IO, NoReturn, TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 from werkzeug.datastructures import Headers as Headers, MultiDict as MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge as RequestEntityTooLarge
@@ -33,6 +33,7 @@ ParserFunc = Callable[
     Awaitable[tuple[MultiDict[str, str], MultiDict[str, FileStorage]]],
 ]
 
+URLENCODED = "application/x-www-form-urlencoded"
 # Browsers send UTF-8. These are what else is believed: not every codec is safe to offer.
 _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
 # A line without its end, after the line break before it. A CR may be half of its end.
@@ -108,16 +109,42 @@ class FormDataParser:
     async def _parse_urlencoded(
         self, body: Body, mimetype: str, content_length: int | None, options: dict[str, str]
     ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        text = (await body).decode()
-        # The handler is Werkzeug's: bytes that are not UTF-8 stay percent-encoded.
-        fields = parse_qsl(text, keep_blank_values=True, errors="werkzeug.url_quote")
-        return self.cls(fields), self.cls()
+        return self.cls(_fields((await body).decode())), self.cls()
 
     parse_functions: ClassVar[dict[str, ParserFunc]] = {
         "multipart/form-data": _parse_multipart,
-        "application/x-www-form-urlencoded": _parse_urlencoded,
+        URLENCODED: _parse_urlencoded,
         "application/x-url-encoded": _parse_urlencoded,
     }
+
+    _stock = parse, get_parse_func, _parse_urlencoded
+
+    @classmethod
+    def parses_as_stock(cls) -> bool:
+        """Whether it is still `urlencoded` that parses an urlencoded form."""
+        parse = cls.parse_functions.get(URLENCODED)
+        return (cls.parse, cls.get_parse_func, parse) == cls._stock
+
+
+def urlencoded(data: bytes) -> list[tuple[str, str]]:
+    """Return the fields of an urlencoded form, none if it is malformed."""
+    try:
+        return _fields(data.decode())
+    except ValueError:
+        return []
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
+    # As `urllib.parse.parse_qsl` with blank values, which takes three times as long.
+    pairs = [pair.partition("=") for pair in text.replace("+", " ").split("&") if pair]
+    if "%" not in text:
+        return [(name, value) for name, _, value in pairs]
+    return [(_unquote(name), _unquote(value)) for name, _, value in pairs]
+
+
+def _unquote(text: str) -> str:
+    # The handler is Werkzeug's: bytes that are not UTF-8 stay percent-encoded.
+    return unquote(text, errors="werkzeug.url_quote")
 
 
 class MultiPartParser:

@@ -1,14 +1,15 @@
 """Sessions: Flask's, opened and saved by coroutines.
 
-The classes extend Flask's, so that what sets and reads the cookie is Flask's code, and a cookie
-signed on one side can be read on the other.
+The classes extend Flask's. A cookie is the same, to the byte, whichever of the two signed it, and
+either reads it; what is usual takes a shorter way there (`_signing.py`, `_cookies.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, UTC as UTC
-from functools import cached_property, lru_cache
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import sessions as flask_sessions
@@ -18,9 +19,11 @@ from flask.sessions import (
     session_json_serializer as session_json_serializer,
     SessionMixin as SessionMixin,
 )
-from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from ._cookies import cookie_of, is_ordinary, set_cookie, vary_by_cookie
+from ._signing import Serializer, serializer_for
 from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as Response
 
 if TYPE_CHECKING:
@@ -87,80 +90,89 @@ def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> Any:
     return hashlib.sha1(string, usedforsecurity=usedforsecurity)
 
 
-class _Serializer(URLSafeTimedSerializer):
-    """A serializer that keeps its signer, and the signer its keys.
+_FlaskCookies = flask_sessions.SecureCookieSessionInterface
+_flasks_sha1: Any = _FlaskCookies.digest_method
 
-    To derive a key takes as long as to sign with it.
+
+class PreparedCookies:
+    """A cookie interface of Flask's, behind this class, with all prepared that stays the same.
+
+    What is overridden in a subclass takes effect; what is unusual is done by Flask's own methods.
     """
-
-    @cached_property
-    def _signer(self) -> Any:
-        return super().make_signer()
-
-    def make_signer(self, salt: str | bytes | None = None) -> Any:
-        return self._signer if salt in (None, self.salt) else super().make_signer(salt)
-
-
-class _Signer(TimestampSigner):
-    @cached_property
-    def _derived(self) -> dict[Any, bytes]:
-        return {}
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        key = self._derived.get(secret_key)
-        if key is None:
-            key = self._derived[secret_key] = super().derive_key(secret_key)
-        return key
-
-
-_flasks_sha1: Any = flask_sessions.SecureCookieSessionInterface.digest_method
-
-
-@lru_cache(maxsize=16)
-def _serializer_for(
-    keys: Any, salt: str, serializer: Any, key_derivation: str, digest: Any
-) -> _Serializer:
-    # `hmac` is several times as fast with the function of OpenSSL as with one around it.
-    digest = hashlib.sha1 if digest in (_sha1, _flasks_sha1) else digest
-    return _Serializer(
-        list(keys),
-        salt=salt,
-        serializer=serializer,
-        signer=_Signer,
-        signer_kwargs={"key_derivation": key_derivation, "digest_method": digest},
-    )
-
-
-class KeptKeys:
-    """What a cookie interface of Flask's, behind this class, signs with: made once for its keys."""
 
     if TYPE_CHECKING:
         digest_method: Any
         key_derivation: str
         salt: str
         serializer: Any
+        session_class: type[SecureCookieSession]
+
+        get_cookie_name: Callable[..., str]
+        get_cookie_domain: Callable[..., str | None]
+        get_cookie_path: Callable[..., str]
+        get_cookie_httponly: Callable[..., bool]
+        get_cookie_secure: Callable[..., bool]
+        get_cookie_samesite: Callable[..., str | None]
+        get_cookie_partitioned: Callable[..., bool]
+        get_expiration_time: Callable[..., datetime | None]
+        should_set_cookie: Callable[..., bool]
 
     def get_signing_serializer(self, app: Any) -> URLSafeTimedSerializer | None:
         """Return what signs the cookie, None if the application has no secret key."""
-        if not app.secret_key:
+        key = app.secret_key
+        if not key:
             return None
         # The last one signs; the others are accepted.
-        keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), app.secret_key
-        return _serializer_for(
-            keys, self.salt, self.serializer, self.key_derivation, self.digest_method
-        )
+        keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), key
+        # `hmac` is several times as fast with the function of OpenSSL as with one around it.
+        digest = self.digest_method
+        digest = hashlib.sha1 if digest in (_sha1, _flasks_sha1) else digest
+        return serializer_for(keys, self.salt, self.serializer, self.key_derivation, digest)
+
+    def _open(self, app: Any, request: Any) -> SecureCookieSession | None:
+        """What `open_session` does; it need not be awaited."""
+        serializer = self.get_signing_serializer(app)
+        if serializer is None:
+            return None
+        signed = cookie_of(request, self.get_cookie_name(app))
+        if signed:
+            max_age = int(app.permanent_session_lifetime.total_seconds())
+            with suppress(BadSignature):
+                return self.session_class(serializer.loads(signed, max_age=max_age))
+        return self.session_class()
+
+    def _save(self, app: Any, session: SessionMixin, response: Any) -> None:
+        """What `save_session` does; it need not be awaited."""
+        serializer: Any = self.get_signing_serializer(app)
+        # An empty session's cookie may have to go. What another serializer gives may need quotes.
+        if not session or type(serializer) is not Serializer or not is_ordinary(response):
+            _FlaskCookies.save_session(cast(Any, self), app, session, response)
+            return
+        is_set = self.should_set_cookie(app, session)
+        if is_set or session.accessed:
+            vary_by_cookie(response)
+        if is_set:
+            set_cookie(
+                response,
+                self.get_cookie_name(app),
+                serializer.dumps(dict(session)),
+                self.get_expiration_time(app, session),
+                httponly=self.get_cookie_httponly(app),
+                domain=self.get_cookie_domain(app),
+                path=self.get_cookie_path(app),
+                secure=self.get_cookie_secure(app),
+                partitioned=self.get_cookie_partitioned(app),
+                samesite=self.get_cookie_samesite(app),
+            )
 
 
-class SecureCookieSessionInterface(KeptKeys, SessionInterface, _CookieInterface):
+class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInterface):
     """Keep the session in a cookie that is signed: clients can read it but not change it."""
 
     #: Opening a session reads a cookie and does nothing else, so it may wait until somebody asks.
     #: This holds for the class that says so, and not for those derived from it.
     opens_lazily = True
     digest_method = staticmethod(_sha1)
-
-    if TYPE_CHECKING:
-        session_class: type[SecureCookieSession]
 
     async def open_session(
         self, app: Quart, request: BaseRequestWebsocket
@@ -175,20 +187,9 @@ class SecureCookieSessionInterface(KeptKeys, SessionInterface, _CookieInterface)
     ) -> None:
         self._save(app, session, response)
 
-    def _open(self, app: Quart, request: BaseRequestWebsocket) -> SecureCookieSession | None:
-        """What `open_session` does; it need not be awaited."""
-        return flask_sessions.SecureCookieSessionInterface.open_session(
-            cast(Any, self), cast(Any, app), cast(Any, request)
-        )
-
-    def _save(
-        self, app: Quart, session: SessionMixin, response: Response | WerkzeugResponse | None
-    ) -> None:
-        """What `save_session` does; it need not be awaited."""
+    def _save(self, app: Any, session: SessionMixin, response: Any) -> None:
         if response is not None:
-            flask_sessions.SecureCookieSessionInterface.save_session(
-                cast(Any, self), cast(Any, app), session, cast(Any, response)
-            )
+            super()._save(app, session, response)
         elif session.modified:
             app.logger.error(
                 "The session was changed while a websocket was open. The change is lost: an open"

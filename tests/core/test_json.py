@@ -140,3 +140,57 @@ def test_the_provider_obeys_its_attributes_at_any_time() -> None:
 def test_the_classes_are_flasks() -> None:
     assert issubclass(provider.DefaultJSONProvider, flask.json.provider.DefaultJSONProvider)
     assert tag.TaggedJSONSerializer is flask.json.tag.TaggedJSONSerializer
+
+
+ENCODED: list[Any] = [
+    None,
+    True,
+    7,
+    1.5,
+    float("nan"),
+    'text " \\ \n é ☃ \U0001f600',
+    "",
+    [],
+    {},
+    (1, [2, (3,)]),
+    {"b": 1, "a": {"d": [VALUES], "c": None}},
+    {1: "a", 2.5: "b"},
+    {True: 1},
+    VALUES,
+]
+
+
+@pytest.mark.parametrize("value", ENCODED)
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+@pytest.mark.parametrize("options", [{}, {"separators": (",", ":")}, {"indent": 2}])
+def test_a_kept_encoder_encodes_as_a_new_one(
+    value: Any, ensure_ascii: bool, options: dict[str, Any]
+) -> None:
+    ours, flasks = (
+        cls(Quart(__name__)) for cls in (provider.DefaultJSONProvider, provider.FlaskJSONProvider)
+    )
+    ours.ensure_ascii = flasks.ensure_ascii = ensure_ascii
+    assert ours.dumps(value, **options) == flasks.dumps(value, **options)
+
+
+def test_errors_are_those_of_the_standard_library() -> None:
+    app = Quart(__name__)
+    ours = provider.DefaultJSONProvider(app)
+    circle: list[Any] = []
+    circle.append({"a": circle})
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Circular reference"):
+            ours.dumps(circle)
+        with pytest.raises(TypeError, match="type object is not JSON serializable"):
+            ours.dumps({"a": object()})
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            ours.dumps(float("inf"), allow_nan=False)
+        with pytest.raises(TypeError, match="not supported between"):
+            ours.dumps({"a": 1, 2: 3})
+        assert ours.dumps([1]) == "[1]"
+
+
+def test_without_the_encoder_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("json.encoder.c_make_encoder", None)
+    encode = provider.encode_with.__wrapped__(None, True, True)
+    assert encode({"b": 1, "a": ["é"]}) == '{"a": ["\\u00e9"], "b": 1}'

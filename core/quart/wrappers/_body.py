@@ -50,6 +50,8 @@ class Body:
     _disconnected = False
     _receive: Receive | None = None
     _receiving = False
+    #: What has been received from already, and has to be awaited before receiving again.
+    _begun: Awaitable[Any] | None = None
     _changed: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -144,7 +146,8 @@ class Body:
         # only one of them. The second waits for the first.
         self._receiving = True
         try:
-            self._take(await receive())
+            begun, self._begun = self._begun, None
+            self.take_in(await (receive() if begun is None else begun))
         finally:
             self._receiving = False
             self._notify()
@@ -159,7 +162,12 @@ class Body:
             self._changed.set()
             self._changed = None
 
-    def _take(self, message: Mapping[str, Any]) -> None:
+    def go_on_with(self, receiving: Awaitable[Any]) -> None:
+        """Await *receiving*, which has begun, for the next message."""
+        self._begun = receiving
+
+    def take_in(self, message: Mapping[str, Any]) -> None:
+        """Add what *message* brings."""
         if message["type"] == "http.disconnect":
             self.disconnect()
         elif message["type"] == "http.request":
@@ -226,6 +234,16 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
         return cast(T, stop.value)
     async with time_limit(seconds):
         return cast(T, await _resume(steps, first))
+
+
+def step(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
+    """Return the message that *receive* brings, or what to await for it if it is not here."""
+    steps = receive().__await__()
+    try:
+        first = next(steps)
+    except StopIteration as stop:
+        return stop.value, None
+    return None, _resume(steps, first)
 
 
 @types.coroutine

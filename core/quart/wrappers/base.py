@@ -16,6 +16,7 @@ from werkzeug.utils import cached_property
 
 from .. import json
 from .._flask import split_blueprint_path
+from .._headers import first_value
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
@@ -119,7 +120,8 @@ class BaseRequestWebsocket(SansIORequest):
     @property
     def mimetype(self) -> str:
         """The content type without its parameters, in lower case; empty if there is none."""
-        return _mimetype(self.headers.get("content-type", ""))
+        value = first_value(self.headers, b"content-type")
+        return _mimetype(self.headers.get("content-type", "") if value is None else value)
 
     @property
     def endpoint(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, cast, Literal, overload, TYPE_CHECKING
 
@@ -21,11 +22,11 @@ from werkzeug.exceptions import (
     RequestTimeout as RequestTimeout,
 )
 
-from .._headers import first_value
-from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file
-from ..formparser import FormDataParser as FormDataParser
+from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
+from ..formparser import FormDataParser as FormDataParser, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
-from ._body import Body as Body, within
+from ._body import Body as Body, step, within
+from ._limits import announced_length, Limits
 from .base import (
     BaseRequestWebsocket as BaseRequestWebsocket,
     ClientDisconnectedError as ClientDisconnectedError,
@@ -44,13 +45,10 @@ SERVER_PUSH_HEADERS_TO_COPY = {
     "user-agent",
 }
 
-# Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the
-# configuration says". So a limit that a view took away is kept as one that nothing reaches.
-_NO_LIMIT = sys.maxsize
 _init_handshake = BaseRequestWebsocket.__init__
 
 
-class Request(BaseRequestWebsocket):
+class Request(Limits, BaseRequestWebsocket):
     """A request, as one async view sees it.
 
     What has been read of the body lies in the instance's dict under the names that Werkzeug's own
@@ -62,14 +60,13 @@ class Request(BaseRequestWebsocket):
     form_data_parser_class: type[FormDataParser] = FormDataParser
     lock_class: type[Any] = asyncio.Lock
 
-    _max_content_length: int | None = None
-    _max_form_memory_size: int | None = None
-    _max_form_parts: int | None = None
     # What parsing gave (or has not given yet), without silence and with it.
     _cached_json: tuple[Any, Any] = (Ellipsis, Ellipsis)
     _cached_data: bytes | None = None
     _lock: Any = None
     _body: Body | None = None
+    #: The body, if it came in one message and nobody has asked for it as `body`.
+    _whole: bytes | None = None
     _receive: Receive | None = None
     _awaitable_files: tuple[Any, MultiDict[str, FileStorage]] | None = None
 
@@ -108,44 +105,6 @@ class Request(BaseRequestWebsocket):
         if self._body is not None:
             self._body.receive_from(receive)
 
-    # -- Limits
-
-    @property
-    def max_content_length(self) -> int | None:
-        """How many bytes of body are read at most; None if there is no limit.
-
-        The default is `MAX_CONTENT_LENGTH`. Set it before reading.
-        """
-        return _limit(self._max_content_length, "MAX_CONTENT_LENGTH")
-
-    @max_content_length.setter
-    def max_content_length(self, value: int | None) -> None:
-        self._max_content_length = _NO_LIMIT if value is None else value
-
-    @property
-    def max_form_memory_size(self) -> int | None:
-        """How large a multipart field that is not a file may be; None if there is no limit.
-
-        The default is `MAX_FORM_MEMORY_SIZE`. Set it before reading the form.
-        """
-        return _limit(self._max_form_memory_size, "MAX_FORM_MEMORY_SIZE")
-
-    @max_form_memory_size.setter
-    def max_form_memory_size(self, value: int | None) -> None:
-        self._max_form_memory_size = _NO_LIMIT if value is None else value
-
-    @property
-    def max_form_parts(self) -> int | None:
-        """How many parts a multipart form may have; None if there is no limit.
-
-        The default is `MAX_FORM_PARTS`. Set it before reading the form.
-        """
-        return _limit(self._max_form_parts, "MAX_FORM_PARTS")
-
-    @max_form_parts.setter
-    def max_form_parts(self, value: int | None) -> None:
-        self._max_form_parts = _NO_LIMIT if value is None else value
-
     # -- The body
 
     @property
@@ -153,8 +112,10 @@ class Request(BaseRequestWebsocket):
         """The body as it arrives: iterate over it, or await all of it, without `body_timeout`."""
         body = self._body
         if body is None:
-            body = self._body = self.body_class(_announced_length(self.headers), None)
-            if self._receive is not None:
+            body = self._body = self.body_class(announced_length(self.headers), None)
+            if self._whole is not None:
+                body.set_result(self._whole)
+            elif self._receive is not None:
                 body.receive_from(self._receive)
         # Set here, as a view may have changed it on either face of the request.
         body.max_content_length = self.max_content_length
@@ -206,12 +167,41 @@ class Request(BaseRequestWebsocket):
         if data is None:
             if parse_form_data:
                 await self._load_form_data()
-            data = await self._in_time(self.body)
+            data = await self._read()
         if cache:
             self._cached_data = data
         else:
             self._forget_body()
         return data.decode(errors="replace") if as_text else data
+
+    async def _read(self) -> bytes:
+        """Return the whole body, in time."""
+        if self._body is None and self._whole is None and self._reads_as_stock():
+            self._receive_at_once()
+            if self._whole is not None:
+                return self._whole
+        return cast(bytes, await self._in_time(self.body))
+
+    def _receive_at_once(self) -> None:
+        """Receive the body if that is one message, and here already, as most are.
+
+        An object that others could read and wait for is made for other bodies only.
+        """
+        limit = sys.maxsize if self.max_content_length is None else self.max_content_length
+        if self._receive is None or (announced_length(self.headers) or 0) > limit:
+            return
+        message, rest = step(self._receive)
+        if rest is not None:
+            self.body.go_on_with(rest)
+        elif _is_whole(message, limit):
+            self._whole = message.get("body") or b""
+        else:
+            self.body.take_in(message)
+
+    def _reads_as_stock(self) -> bool:
+        """Whether a subclass has changed nothing about how the body and forms are read."""
+        cls: Any = type(self)
+        return self.body_class is Body and _has_stock_reading(cls)
 
     def _forget_body(self) -> None:
         self.__dict__.pop("_cached_data", None)
@@ -274,7 +264,7 @@ class Request(BaseRequestWebsocket):
         await self._load_form_data()
         plain = self.__dict__["files"]
         if self._awaitable_files is None or self._awaitable_files[0] is not plain:
-            self._awaitable_files = plain, _with_each_file(plain, awaitable_file)
+            self._awaitable_files = plain, with_each_file(plain, awaitable_file)
         return self._awaitable_files[1]
 
     @property
@@ -298,9 +288,26 @@ class Request(BaseRequestWebsocket):
     async def _load_form_data(self) -> None:
         if "form" in self.__dict__:
             return
+        if self._parses_as_stock():
+            data = self._cached_data
+            fields = urlencoded(await self._read() if data is None else data)
+            # Somebody else may have waited for the same bytes.
+            if "form" not in self.__dict__:
+                storage = self.parameter_storage_class
+                self._keep_form(storage(fields), storage())
+            return
         async with self._parsing_lock:
             if "form" not in self.__dict__:
                 self._keep_form(*await self._in_time(self._parse_form()))
+
+    def _parses_as_stock(self) -> bool:
+        """Whether this is the usual form, with the usual parser: then none need be made."""
+        return (
+            self.mimetype == URLENCODED
+            and self.form_data_parser_class is FormDataParser
+            and FormDataParser.parses_as_stock()
+            and self._reads_as_stock()
+        )
 
     def _parse_form(
         self,
@@ -348,9 +355,11 @@ class Request(BaseRequestWebsocket):
 
     @_files.setter
     def _files(self, files: MultiDict[str, FileStorage]) -> None:
-        plain = _with_each_file(files, plain_file)
+        plain = with_each_file(files, plain_file)
         self._awaitable_files = plain, files
-        self.may_have_files = True
+        # To close those that there are takes several steps.
+        if files:
+            self.may_have_files = True
         self.__dict__["files"] = plain
 
     async def close(self) -> None:
@@ -367,24 +376,21 @@ class Request(BaseRequestWebsocket):
         await self._send_push_promise(path, headers)
 
 
-def _announced_length(headers: Headers) -> int | None:
-    value = first_value(headers, b"content-length")
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+def _is_whole(message: Any, limit: int) -> bool:
+    return (
+        message["type"] == "http.request"
+        and not message.get("more_body", False)
+        and len(message.get("body") or b"") <= limit
+    )
 
 
-def _limit(own: int | None, key: str) -> int | None:
-    if own is not None:
-        return None if own == _NO_LIMIT else own
-    ctx = _cv_app.get(None)
-    return None if ctx is None else cast("int | None", ctx.app.config[key])
+_READING = ("body", "make_form_data_parser", "_body_to_parse", "_in_time", "_parse_form")
+
+
+@lru_cache(maxsize=64)
+def _has_stock_reading(cls: Any) -> bool:
+    return all(getattr(cls, name) is getattr(Request, name) for name in _READING)
 
 
 def _is_multipart(request: Request) -> bool:
     return request.mimetype == "multipart/form-data"
-
-
-def _with_each_file(files: Any, change: Callable[[Any], Any]) -> Any:
-    """Return *files* with each file changed; the same object where there are none."""
-    if not files:
-        return files
-    return type(files)([(name, change(file)) for name, file in iter_multi_items(files)])
