@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from tempfile import SpooledTemporaryFile
 from typing import Any, cast, ClassVar, IO, NoReturn, TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -19,9 +19,9 @@ from werkzeug.sansio.multipart import (
     File as File,
     MultipartDecoder as MultipartDecoder,
     NeedData as NeedData,
-    State,
 )
 
+from ._multipart import Decoder, Pieces
 from .datastructures import FileStorage as FileStorage
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ ParserFunc = Callable[
 URLENCODED = "application/x-www-form-urlencoded"
 # Browsers send UTF-8. These are what else is believed: not every codec is safe to offer.
 _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
-# A line without its end, after the line break before it. A CR may be half of its end.
-_LAST_LINE = re.compile(rb"(?:\r\n|[\r\n])([^\r\n]*)\r?\Z")
-# RFC 2046 allows spaces after a boundary. More than these do not count.
-_MAX_PADDING = 64
+# How many pieces of a file are kept as they arrived. Each has a cost, however small it is.
+_KEPT = 64
 
 
 class FormDataParser:
@@ -197,19 +195,16 @@ class MultiPartParser:
             RequestEntityTooLarge: if a field is too large, or there are too many parts.
             ValueError: if this is not such a form, or its end is missing.
         """
-        decoder = MultipartDecoder(
-            boundary, max_form_memory_size=self._buffer_limit(), max_parts=self.max_form_parts
-        )
-        pieces = _Pieces(boundary, self.buffer_size)
+        decoder = Decoder(boundary, self._buffer_limit(), self.max_form_parts)
+        pieces = Pieces(decoder, self.buffer_size)
         parts = _Parts(self, content_length)
         try:
             async for chunk in body:
                 for piece, is_content in pieces.cut(chunk):
-                    # Nothing is left for the decoder to find, so it need not copy this thrice.
-                    if is_content and decoder.state is State.DATA and not decoder.buffer:
+                    if is_content:
                         parts.add(piece)
                     else:
-                        parts.feed(decoder, piece)
+                        parts.feed(decoder, cast(bytes, piece))
             parts.feed(decoder, pieces.held)
             parts.feed(decoder, None)
         except BaseException:
@@ -225,57 +220,6 @@ class MultiPartParser:
         return max(self.max_form_memory_size, 2 * self.buffer_size)
 
 
-class _Pieces:
-    """Cuts what arrives where the decoder can stand it.
-
-    The decoder searches its buffer anew for each part: handed 1 MiB at once it takes five times as
-    long as in pieces. And where it is handed a boundary without the end of the boundary's line, it
-    takes the CR before the boundary for content (Werkzeug 3.1). So a line that is not over is held
-    back if it may be a boundary's.
-    """
-
-    def __init__(self, boundary: bytes, size: int) -> None:
-        self.held = b""
-        self._boundary = b"--" + boundary
-        self._reach = len(self._boundary) + _MAX_PADDING
-        # Larger than what may be held back, so that there is always a piece to hand over.
-        self._size = max(size, 2 * self._reach)
-
-    def cut(self, chunk: bytes) -> Iterator[tuple[bytes, bool]]:
-        """Yield pieces, and of each whether nothing in it can be a boundary."""
-        data = self.held + chunk if self.held else chunk
-        start = stop = 0
-        boundary = self._line_of_boundary(data, 0)
-        while stop < len(data):
-            is_content = start < boundary
-            stop = min(start + self._size, boundary if is_content else len(data))
-            settled = stop
-            if stop < boundary or stop == len(data):
-                settled -= self._unfinished(data[max(stop - self._reach, 0) : stop])
-            if settled > start:
-                yield data[start:settled], is_content
-            start = settled
-            if start > boundary:
-                boundary = self._line_of_boundary(data, start)
-        self.held = data[start:]
-
-    def _line_of_boundary(self, data: bytes, start: int) -> int:
-        """Return where the line break before the next boundary may begin, or where *data* ends."""
-        found = data.find(self._boundary, start)
-        return len(data) if found == -1 else max(found - 2, start)
-
-    def _unfinished(self, tail: bytes) -> int:
-        """Return the length of the line at the end of *tail* that may yet become a boundary's."""
-        found = _LAST_LINE.search(tail)
-        if found is None:
-            return 0
-        line = found[1]
-        if line.startswith(self._boundary) or self._boundary.startswith(line):
-            over = not line and tail[: found.start()].rstrip(b" \t").endswith(self._boundary)
-            return 0 if over else len(tail) - found.start()
-        return 1 if tail.endswith(b"\r") else 0
-
-
 class _Parts:
     """The parts of one form, collected from the decoder's events."""
 
@@ -285,10 +229,9 @@ class _Parts:
         self._parser = parser
         self._content_length = content_length
         self._part: Field | File
-        self._write: Callable[[bytes], object]
         # Of the two, the one that belongs to the current part.
         self._chunks: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: _Filling | _FillingSpooled | None = None
         self._field_size = 0
 
     def feed(self, decoder: MultipartDecoder, piece: bytes | None) -> None:
@@ -305,26 +248,31 @@ class _Parts:
                 self._end_part()
         elif isinstance(event, Field):
             self._part, self._chunks, self._file, self._field_size = event, [], None, 0
-            self._write = self._chunks.append
         elif isinstance(event, File):
             self._part = event
-            self._file = self._parser.start_file_streaming(event, self._content_length)
-            self._write = self._file.write
+            file = self._parser.start_file_streaming(event, self._content_length)
+            # Not a subclass, which may have a `write` of its own.
+            if type(file) is SpooledTemporaryFile:
+                self._file = _FillingSpooled(file)
+            else:
+                self._file = _Filling(file, self._parser.buffer_size)
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | memoryview) -> None:
         """Add *data* to the content of the current part."""
-        if isinstance(self._part, Field):
-            self._field_size += len(data)
-            limit = self._parser.max_form_memory_size
-            if limit is not None and self._field_size > limit:
-                raise RequestEntityTooLarge
-        self._write(data)
+        if self._file is not None:
+            self._file.write(data)
+            return
+        self._field_size += len(data)
+        limit = self._parser.max_form_memory_size
+        if limit is not None and self._field_size > limit:
+            raise RequestEntityTooLarge
+        self._chunks.append(bytes(data))
 
     def _end_part(self) -> None:
         part, parser = self._part, self._parser
         if isinstance(part, File):
-            file, self._file = cast("IO[bytes]", self._file), None
-            file.seek(0)
+            filling, self._file = cast("_Filling", self._file), None
+            file = filling.end()
             storage = parser.file_storage_cls(file, part.filename, part.name, headers=part.headers)
             self.files.append((part.name, storage))
         else:
@@ -333,6 +281,58 @@ class _Parts:
 
     def close(self) -> None:
         """Close the files, for a form that will not be had."""
-        for file in [self._file, *(storage for _, storage in self.files)]:
-            if file is not None:
-                file.close()
+        if self._file is not None:
+            self._file.file.close()
+        for _, storage in self.files:
+            storage.close()
+
+
+class _Filling:
+    """A file that is handed its content as it arrives, in bytes of *size* at most."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.file = file
+        self._size = size
+
+    def write(self, piece: bytes | memoryview) -> None:
+        for start in range(0, len(piece), self._size):
+            self.file.write(bytes(piece[start : start + self._size]))
+
+    def end(self) -> IO[bytes]:
+        self.file.seek(0)
+        return self.file
+
+
+class _FillingSpooled:
+    """The same for a file that is in memory until it is too large for that.
+
+    As much as it may have in memory is kept here first, as it arrived. So what is small is copied
+    once, and what is large goes to the disk in few large writes, and not through memory.
+    """
+
+    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
+        self.file = file
+        self._max_size: int = getattr(file, "_max_size", 0)
+        self._kept: list[bytes | memoryview] = []
+        self._size = 0
+
+    def write(self, piece: bytes | memoryview) -> None:
+        self._kept.append(piece)
+        self._size += len(piece)
+        if self._size > self._max_size:
+            # A size of 0 says that it is to stay in memory.
+            if self._max_size:
+                self.file.rollover()
+            self._write_kept()
+        elif len(self._kept) == _KEPT:
+            self._write_kept()
+
+    def _write_kept(self) -> None:
+        kept, self._kept, self._size = self._kept, [], 0
+        self.file.write(kept[0] if len(kept) == 1 else b"".join(kept))
+
+    def end(self) -> IO[bytes]:
+        if self._kept:
+            self._write_kept()
+        self.file.seek(0)
+        return self.file

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
+import tracemalloc
 from collections.abc import Iterable
 from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import Any, IO
 
 import pytest
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser as WSGIMultiPartParser
+from werkzeug.sansio import multipart
 
+from quart._multipart import Decoder
 from quart.datastructures import FileStorage
 from quart.formparser import FormDataParser, MultiPartParser
 from quart.wrappers import Body
@@ -120,6 +125,95 @@ def test_large_content_is_the_same_as_werkzeugs() -> None:
     expected_files["f"].close()
 
 
+def decoded_by_werkzeug(data: bytes, boundary: bytes) -> list[tuple[Any, ...]] | None:
+    """Return the parts that the decoder finds in the whole of *data*; None if it refuses it."""
+    decoder = multipart.MultipartDecoder(boundary, max_parts=6)
+    decoder.receive_data(data)
+    decoder.receive_data(None)
+    parts: list[tuple[Any, ...]] = []
+    try:
+        while not isinstance(event := decoder.next_event(), multipart.Epilogue):
+            if isinstance(event, (multipart.Field, multipart.File)):
+                parts.append((event.name, getattr(event, "filename", None), b""))
+            elif isinstance(event, multipart.Data):
+                name, filename, content = parts[-1]
+                parts[-1] = name, filename, content + event.data
+    except (ValueError, RequestEntityTooLarge):
+        return None
+    return parts
+
+
+def parsed_in_pieces(chunks: list[bytes], boundary: bytes, **options: Any) -> Any:
+    """Return the same of what our parser makes of *chunks*."""
+    parser = MultiPartParser(max_form_parts=6, **options)
+    try:
+        fields, files = asyncio.run(parser.parse(make_body(chunks), boundary, None))
+    except (ValueError, RequestEntityTooLarge):
+        return None
+    parts = [(name, None, value.encode("latin-1")) for name, value in fields.items(multi=True)]
+    for name, upload in files.items(multi=True):
+        parts.append((name, upload.filename, upload.read()))
+        upload.close()
+    return parts
+
+
+def a_form(rng: random.Random, boundary: bytes) -> bytes:
+    """Return a form, often a malformed one, made of what may confuse who takes it apart."""
+    ends = [b"\r\n"] * 8 + [b"\n", b"\r"]
+    odds = [b"--" + boundary, b"--" + boundary[:-1], b"--", b"-", b"\r", b"\n", b"\r\n", b"x", b" "]
+    odds += [b"\r\n--" + boundary + b"x", b"\n--" + boundary + b"-", b"y" * rng.randrange(3000)]
+
+    def noise(most: int) -> bytes:
+        return b"".join(rng.choices(odds, k=rng.randrange(most)))
+
+    data = rng.choice([b"", b"", b"\r\n", noise(3)])
+    for n in range(rng.randrange(7)):
+        end, name = rng.choice(ends), b"; filename=n" * rng.randrange(2)
+        head = b"Content-Disposition: form-data; name=p%d%b" % (n, name)
+        head += end + b"Content-Type: text/plain; charset=latin-1" + b"X: %b" % noise(2) * (n == 5)
+        line = b"--" + boundary + rng.choice([b"", b"", b" ", b"\t \x0b"])
+        data += line + rng.choice(ends) + head + end * 2 + noise(8) + end
+    closing = b"--" + boundary + b"--"
+    return data + rng.choice([closing, closing + b"\r\n", closing + noise(4), b""])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_what_werkzeugs_decoder_takes_and_refuses(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(20):
+        boundary = rng.choice([b"b", b"--b", b"a.*+b", b"----", b"x" * 70])
+        data = a_form(rng, boundary)
+        expected = decoded_by_werkzeug(data, boundary)
+        if expected is not None:
+            # Ours come sorted by kind.
+            fields = [(name, None, content) for name, file, content in expected if file is None]
+            expected = fields + [part for part in expected if part[1] is not None]
+        for most in (1, 3, 40, 5000):
+            chunks, rest = [], data
+            while rest:
+                size = rng.randint(1, most)
+                chunks.append(rest[:size])
+                rest = rest[size:]
+            buffer_size = rng.choice([1, 700, 1 << 16])
+            assert parsed_in_pieces(chunks, boundary, buffer_size=buffer_size) == expected, chunks
+
+
+def test_the_line_of_a_boundary_is_what_werkzeugs_expressions_match() -> None:
+    rng = random.Random(1)
+    for _ in range(3000):
+        boundary = rng.choice([b"b", b"-", b"b--", b".b"])
+        theirs, ours = multipart.MultipartDecoder(boundary), Decoder(boundary, None, None)
+        data = bytearray(b"".join(rng.choices([b"--" + boundary, b"-", b"\r", b"\n", b" "], k=9)))
+        start = rng.randrange(6)
+        for name in ("preamble_re", "boundary_re"):
+            expected = getattr(theirs, name).search(data, start)
+            found = getattr(ours, name).search(data, start)
+            assert (found is None) == (expected is None), (data, start)
+            if found is not None:
+                assert found.start() == expected.start()
+                assert (found.end(), found.group(1)) == (expected.end(), expected.group(1))
+
+
 @pytest.mark.parametrize(
     ("charset", "content", "expected"),
     [
@@ -186,6 +280,79 @@ def test_large_files_go_to_disk() -> None:
     assert files["g"].stream._rolled
     for upload in files.values():
         upload.close()
+
+
+@pytest.mark.parametrize("size", [1 << 22, 1 << 16, 20_000, 1000])
+@pytest.mark.parametrize("length", [512_000, 512_001, 1_500_000])
+def test_a_file_is_in_memory_up_to_its_size(length: int, size: int) -> None:
+    content = random.Random(length).randbytes(length)
+    _, files = parse_multipart(form(file("f", "name", content)), size)
+    stream = files["f"].stream
+    assert type(stream) is SpooledTemporaryFile
+    assert stream._rolled == (length > 512_000)
+    assert stream.tell() == 0
+    assert stream.read() == content
+    stream.close()
+
+
+@pytest.mark.parametrize("size", [1 << 16, 4096, 3])
+def test_a_large_file_takes_little_memory_to_receive(size: int) -> None:
+    class Arriving(Body):
+        async def read_chunk(self) -> bytes:
+            return next(chunks, b"")
+
+    content = bytes(range(255)) * 20
+    start = b"--boundary\r\n" + form(file("f", "name", b"")).partition(b"\r\n")[2]
+    head = start.rpartition(b"\r\n--boundary--")[0]
+    pieces = in_pieces(content, size)
+    times = (3 << 20 if size > 100 else 400_000) // len(content)
+    chunks = iter([head, *(piece for _ in range(times) for piece in pieces), b"\r\n--boundary--"])
+    tracemalloc.start()
+    try:
+        _, files = asyncio.run(MultiPartParser().parse(Arriving(None, None), BOUNDARY, None))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert files["f"].read() == content * times
+    files["f"].close()
+    assert peak < 2_500_000
+
+
+def test_a_file_of_another_kind_is_handed_bytes_as_they_arrive() -> None:
+    class Own(SpooledTemporaryFile[bytes]):
+        written: list[Any]
+
+        def write(self, data: Any) -> int:
+            self.written.append(data)
+            return super().write(data)
+
+    streams: list[Own] = []
+
+    def open_file(*args: Any) -> IO[bytes]:
+        streams.append(Own(max_size=100))
+        streams[-1].written = []
+        return streams[-1]
+
+    content = b"x" * 300_000
+    parse_multipart(
+        form(file("f", "n", content)), 100_000, stream_factory=open_file, buffer_size=1 << 16
+    )
+    (stream,) = streams
+    assert {type(data) for data in stream.written} == {bytes}
+    assert max(map(len, stream.written)) <= 1 << 16
+    assert b"".join(stream.written) == stream.read() == content
+    stream.close()
+
+
+def test_a_file_that_never_goes_to_disk_may_be_chosen() -> None:
+    def open_file(*args: Any) -> IO[bytes]:
+        return SpooledTemporaryFile(max_size=0)
+
+    content = b"x" * 700_000
+    _, files = parse_multipart(form(file("f", "n", content)), 1 << 16, stream_factory=open_file)
+    assert not files["f"].stream._rolled
+    assert files["f"].read() == content
+    files["f"].close()
 
 
 def test_the_classes_and_the_stream_factory_can_be_chosen() -> None:
