@@ -12,12 +12,13 @@ from typing import Any, cast, TYPE_CHECKING
 
 from flask import wrappers as flask_wrappers
 from flask.wrappers import Response as Response
+from werkzeug.datastructures import Headers
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from quart._responses import from_other_response
 from quart.wrappers import Response as CoreResponse
-from quart.wrappers.response import DataBody
+from quart.wrappers.response import _content_type_header, DataBody
 
 from . import _bridge, _wsgi
 from ._input import STREAM
@@ -83,6 +84,28 @@ async def _next_of(chunks: AsyncIterator[Any]) -> Any:
     return await anext(chunks, _END)
 
 
+def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> Any:
+    """Return ``cls(body, mimetype=mimetype)``, in a third of the time if *cls* is Flask's own."""
+    if (
+        cls is not Response
+        or (cls.__init__, cls.set_data, cls.default_status) != _STOCK
+        or not cls.automatically_set_content_length
+        or (mimetype := mimetype or cls.default_mimetype) is None
+    ):
+        return cls(body, mimetype=mimetype)
+    made: Any = object.__new__(cls)
+    data = body.encode() if isinstance(body, str) else body
+    made.headers = Headers()
+    made.headers._list += _content_type_header(mimetype), ("Content-Length", str(len(data)))
+    made._status, made._status_code = "200 OK", 200
+    made.direct_passthrough, made._on_close, made.response = False, [], [data]
+    return made
+
+
+# What somebody may have changed in Flask's class since.
+_STOCK = Response.__init__, Response.set_data, 200
+
+
 def response_of(app: Any, response: Any) -> Any:
     """Return the Flask response that stands for the async one; any other as it is."""
     if not isinstance(response, CoreResponse):
@@ -124,15 +147,19 @@ def share(request: Any, connection: CoreRequest | Websocket) -> None:
 
 def face_of(core: CoreContext) -> Any:
     """Return Flask's request for *core*'s request, or for its websocket's handshake."""
-    face = core.__dict__.get(FACE)
+    face = getattr(core, FACE, None)
     if face is None:
-        face = core.__dict__[FACE] = _make_face(core)
+        face = _make_face(core)
+        setattr(core, FACE, face)
     return face
 
 
 def let_go(core: CoreContext) -> None:
     """Undo the cycles of references in a request that has been handled, as Flask does."""
-    state = {} if core.connection is None else core.connection.__dict__
+    face = getattr(core, FACE, None)
+    if face is None:
+        return
+    state = face.__dict__
     if "environ" in state:
         state["environ"]["werkzeug.request"] = None
     if STREAM in state:
