@@ -48,6 +48,8 @@ class _Once:
 
 
 def _application(self: _Face) -> Any:
+    if _is_flasks(self._core.app):
+        return self._core.app
     from ._quart import face_of
 
     return face_of(self._core)
@@ -168,6 +170,11 @@ class RequestContext(_Face, flask_ctx.RequestContext):
 def _is_ours(app: Any) -> bool:
     """Whether *app* is on the core: one of the genuine Flask's, beside it, has Flask's contexts."""
     return issubclass(type(app), CoreQuart)
+
+
+def _is_flasks(app: Any) -> bool:
+    """Whether *app* is a Flask application on the core, and its own face."""
+    return hasattr(app, "_core_app")
 
 
 def _core_app(app: Any) -> Any:

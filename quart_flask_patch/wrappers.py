@@ -8,14 +8,17 @@ other face's. The bridge is in one place: the stream from which Werkzeug's reque
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from functools import lru_cache
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import wrappers as flask_wrappers
 from flask.wrappers import Response as Response
 from werkzeug.datastructures import Headers
+from werkzeug.http import parse_options_header
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
+from quart._flask import flask_cv_app
 from quart._responses import from_other_response
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import _content_type_header, DataBody
@@ -31,6 +34,23 @@ FACE = "_flask_request"
 _END: Any = object()
 
 
+def _limit(name: str) -> Any:
+    """Make Flask's property of that *name* anew, less the detours by which it finds its default."""
+    flasks: Any = getattr(flask_wrappers.Request, name)
+    own, key = f"_{name}", name.upper()
+
+    def read(self: Any) -> Any:
+        value = getattr(self, own)
+        context: Any = flask_cv_app.get(None) if value is None else None
+        return flasks.fget(self) if context is None else context.app.config[key]
+
+    return property(read, flasks.fset, doc=flasks.__doc__)
+
+
+# There are few, and parsing one takes longer than reading a small body.
+_content_type = lru_cache(maxsize=64)(parse_options_header)
+
+
 class Request(flask_wrappers.Request):
     """Flask's request; its environ is made from the ASGI scope when first asked for."""
 
@@ -42,9 +62,18 @@ class Request(flask_wrappers.Request):
             environ.setdefault("werkzeug.request", self)
             return environ
 
+        max_content_length = _limit("max_content_length")
+        max_form_memory_size = _limit("max_form_memory_size")
+        max_form_parts = _limit("max_form_parts")
+
         def _load_form_data(self) -> None:
-            self.may_have_files = True
             super()._load_form_data()
+            self.may_have_files = bool(self.__dict__["files"])
+
+        def _parse_content_type(self) -> None:
+            if not hasattr(self, "_parsed_content_type"):
+                mimetype, parameters = _content_type(self.headers.get("content-type", ""))
+                self._parsed_content_type = mimetype, dict(parameters)
 
         @cached_property
         def stream(self) -> Any:

@@ -59,7 +59,8 @@ class _Undecoded(Headers):
 
     @cached_property
     def _is_in_lower_case(self) -> bool:
-        return all(name == name.lower() for name in self.firsts)
+        names = b"".join(self.firsts)
+        return names == names.lower()
 
     def __eq__(self, other: object) -> bool:
         # Werkzeug compares with its own class only.
