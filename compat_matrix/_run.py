@@ -20,9 +20,10 @@ from compat_matrix._rows import HERE, load_settings, PROJECT, Row
 from compat_matrix._sdist import lay_out
 from compat_matrix._uv import EnvironmentProblem
 
-# Variables of the user's shell that would change what a suite does.
-NOT_INHERITED = ("FLASK_", "QUART_", "PYTEST_", "COMPAT_MATRIX_")
-NOT_INHERITED_NAMES = {"PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME", "VIRTUAL_ENV"}
+# Variables of the user's shell that would change what a suite does. Where CI is set, some suites
+# fail for a service that they start by themselves otherwise.
+NOT_INHERITED = ("FLASK_", "QUART_", "PYTEST_", "COMPAT_MATRIX_", "TOX_", "GITHUB_", "GITLAB_")
+NOT_INHERITED_NAMES = {"CI", "PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME", "VIRTUAL_ENV"}
 
 
 def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,10 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+# The `uv` package asks `sysconfig`, which answers None to a thread while another asks first.
+_looking = threading.Lock()
+
+
 def uv_command() -> list[str]:
     if found := shutil.which("uv"):
         return [found]
@@ -53,7 +58,8 @@ def uv_command() -> list[str]:
             "compat_matrix makes its environments with uv, which was not found;"
             " install it with: python -m pip install uv"
         ) from None
-    return [uv.find_uv_bin()]
+    with _looking:
+        return [uv.find_uv_bin()]
 
 
 def run_uv(arguments: Sequence[str], what: str, stdin: str = "") -> str:

@@ -68,7 +68,8 @@ class _Start:
 async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
     inbound = Inbound(receive)
-    await inbound.watched(_serve(app, scope, inbound, send))
+    if (rest := inbound.watched(_serve(app, scope, inbound, send))) is not None:
+        await rest
 
 
 async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> None:

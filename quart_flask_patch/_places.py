@@ -153,6 +153,10 @@ def runs_in(name: str) -> Callable[[F], F]:
 class Layer(Strategy):
     """The strategy that puts sync code on a par with async code."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.pushed, self.popped = _ctx.fill, _ctx.empty
+
     def place_for(self, app: Quart, view: Callable[..., Any] | None, default: str | None) -> Place:
         chosen = None if view is None else _chosen(view)
         if chosen is not None:
@@ -183,12 +187,6 @@ class Layer(Strategy):
         if _quart.is_plain(sys._getframe(2)):
             return _quart.answer(method, app, args, kwargs)
         return method(app, *args, **kwargs)
-
-    def pushed(self, ctx: AppContext) -> Any:
-        return _ctx.fill(ctx)
-
-    def popped(self, ctx: AppContext, token: Any) -> None:
-        _ctx.empty(ctx, token)
 
 
 def place_of_middleware(middleware: Callable[..., Any]) -> Place:

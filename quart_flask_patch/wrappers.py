@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from quart._flask import flask_cv_app
 from quart._responses import from_other_response
 from quart.wrappers import Response as CoreResponse
-from quart.wrappers.response import _content_type_header, DataBody
+from quart.wrappers.response import _type_header, DataBody
 
 from . import _bridge, _wsgi
 from ._input import STREAM
@@ -125,7 +125,7 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
     made: Any = object.__new__(cls)
     data = body.encode() if isinstance(body, str) else body
     made.headers = Headers()
-    made.headers._list += _content_type_header(mimetype), ("Content-Length", str(len(data)))
+    made.headers._list += _type_header(mimetype)[0], ("Content-Length", str(len(data)))
     made._status, made._status_code = "200 OK", 200
     made.direct_passthrough, made._on_close, made.response = False, [], [data]
     return made

@@ -12,26 +12,36 @@ from werkzeug.exceptions import BadRequestKeyError
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
+class _ListOnDemand:
+    """Where Werkzeug keeps headers, filled when somebody looks there."""
+
+    def __get__(self, headers: _Undecoded | None, owner: type[_Undecoded]) -> Any:
+        if headers is None:
+            return self
+        # Its constructor looks for newlines in each value, which no server lets through.
+        decoded = [
+            (key.decode("latin-1"), value.decode("latin-1")) for key, value in headers.raw or ()
+        ]
+        # The instance's own comes before this from here on.
+        headers._list = decoded
+        _become_ordinary(headers)
+        return decoded
+
+
 class _Undecoded(Headers):
     """Headers as they came. They turn into ordinary ones when somebody looks at all of them.
 
     Most handlers ask for one or two, and decoding each costs more than matching the URL.
     """
 
-    raw: RawHeaders | None = None
-    #: The first value of each name; names are in lower case, as the ASGI specification has it.
-    firsts: dict[bytes, bytes]
+    #: Names are in lower case, as the ASGI specification has it.
+    raw: RawHeaders | None
+    _list = cast("list[tuple[str, str]]", _ListOnDemand())
 
-    def __getattr__(self, name: str) -> Any:
-        raw = self.raw if name == "_list" else None
-        if raw is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-            )
-        # Its constructor looks for newlines in each value, which no server lets through.
-        self._list = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
+    def __init__(self, *args: Any) -> None:
+        # A copy, which is made by way of the class.
+        super().__init__(*args)
         _become_ordinary(self)
-        return self._list
 
     def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # its overloads
         if self.raw is None:
@@ -59,7 +69,7 @@ class _Undecoded(Headers):
 
     @cached_property
     def _is_in_lower_case(self) -> bool:
-        names = b"".join(self.firsts)
+        names = b"".join([name for name, _ in self.raw or ()])
         return names == names.lower()
 
     def __eq__(self, other: object) -> bool:
@@ -79,8 +89,7 @@ def _become_ordinary(headers: _Undecoded) -> None:
 def decode_headers(headers: RawHeaders) -> Headers:
     """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
     decoded = _Undecoded.__new__(_Undecoded)
-    decoded.raw = raw = headers if type(headers) is list else list(headers)
-    decoded.firsts = dict(raw[::-1])
+    decoded.raw = headers if type(headers) is list else list(headers)
     return decoded
 
 
@@ -88,8 +97,11 @@ def first_value(headers: Headers, name: bytes) -> str | None:
     """Return the first value of *name*, which is in lower case, without decoding the others."""
     if type(headers) is not _Undecoded or headers.raw is None:
         return headers.get(name.decode("latin-1"))
-    value = headers.firsts.get(name)
-    return None if value is None else value.decode("latin-1")
+    # So few are asked for, and the host comes first, that a dict of all would cost more.
+    for found, value in headers.raw:
+        if found == name:
+            return value.decode("latin-1")
+    return None
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -173,26 +173,25 @@ class Inbound:
         self._leave(message, beside=not self.receiving)
         self._changed.set()
 
-    async def watched(self, work: Coroutine[Any, Any, T]) -> T | None:
+    def watched(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
         """Run *work*; cancel it if the client leaves while it waits for something else.
 
-        Returns None if it was cancelled for that.
+        Returns None if that is done, or what there is to wait for.
         """
         # Stepped by hand, so that watching costs nothing if it never suspends.
         try:
             future = work.send(None)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
-        return await self._watched(work, future)
+        except StopIteration:
+            return None
+        return self._watched(work, future)
 
-    async def _watched(self, work: Coroutine[Any, Any, T], future: Any) -> T | None:
+    async def _watched(self, work: Coroutine[Any, Any, None], future: Any) -> None:
         try:
-            return await self._stepped(work, future)
+            await self._stepped(work, future)
         except asyncio.CancelledError:
             task = self._handler
-            if self.cancelled and task is not None and task.cancelling() == 1:
-                return None
-            raise
+            if not (self.cancelled and task is not None and task.cancelling() == 1):
+                raise
         finally:
             # The task is the server's, which may go on with it.
             if self.cancelled and self._handler is not None:

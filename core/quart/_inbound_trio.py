@@ -68,31 +68,29 @@ class TrioInbound(Inbound):
             self._changed, self._watcher = _Event(), trio.lowlevel.current_task()
             await self._run_ahead()
 
-    async def watched(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Run *work*; cancel it if the client leaves while it waits for something else.
+    def watched(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
+        """Run *work*; cancel it if the client leaves while it waits for something else."""
+        return self._watched_in_time(work)
 
-        Returns None if it was cancelled for that.
-        """
+    async def _watched_in_time(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            return await self._watched_in_nursery(work)
+            await self._watched_in_nursery(work)
         except ExceptionGroup as error:
             # Tasks of the handler's own may have been told by what they were asking for.
-            if self.cancelled and only_says_gone(error):
-                return None
-            raise
+            if not (self.cancelled and only_says_gone(error)):
+                raise
 
-    async def _watched_in_nursery(self, work: Coroutine[Any, Any, T]) -> T | None:
-        result, failure = None, None
+    async def _watched_in_nursery(self, work: Coroutine[Any, Any, None]) -> None:
+        failure = None
         self._token = trio.lowlevel.current_trio_token()
         self._handler = trio.lowlevel.current_task()
         async with trio.open_nursery() as self._nursery:
             self._watch_later()
             try:
-                result = await work
+                await work
             except Exception as error:
                 # Not for the nursery, which would raise a group of it.
                 failure = error
             self._nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        return result

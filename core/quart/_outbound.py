@@ -9,7 +9,8 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
 
-from .wrappers.response import DataBody, IterableBody, Response
+from ._headers import encode_headers
+from .wrappers.response import DataBody, encoded_headers, IterableBody, Response
 
 if TYPE_CHECKING:
     from .ctx import AppContext
@@ -24,18 +25,26 @@ def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
     # RFC 9110 sections 6.4.1 and 9.3.2.
     if status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         return b""
-    body = response.response
-    if isinstance(body, DataBody):
-        return body.data
-    if not isinstance(response, WSGIResponse) or not isinstance(body, (list, tuple)):
+    if isinstance(response, Response):
+        body = response._response
+        return body.data if isinstance(body, DataBody) else None
+    if not isinstance(response, WSGIResponse) or not response.is_sequence:
         return None
-    if len(body) == 1 and type(body[0]) is bytes and _encodes_as_usual(response):
-        return body[0]
+    pieces: Any = response.response
+    if len(pieces) == 1 and type(pieces[0]) is bytes and _encodes_as_usual(response):
+        return pieces[0]
     return b"".join(response.iter_encoded())
 
 
 def _encodes_as_usual(response: WSGIResponse) -> bool:
     return type(response).iter_encoded is WSGIResponse.iter_encoded
+
+
+def encoded_headers_of(ctx: AppContext, response: Any) -> list[tuple[bytes, bytes]]:
+    """Return the headers that are sent, as an ASGI server wants them."""
+    if isinstance(response, Response):
+        return encoded_headers(response)
+    return encode_headers(headers_of(ctx, response))
 
 
 def headers_of(ctx: AppContext, response: Any) -> Headers:
@@ -86,8 +95,10 @@ def has_to_close(response: Any) -> bool:
     """Whether closing *response* may do anything, which few responses need."""
     if response._on_close:
         return True
-    if isinstance(response.response, DataBody):
-        return type(response).close is not Response.close
+    if isinstance(response, Response):
+        if not isinstance(response._response, DataBody):
+            return True
+        return type(response) is not Response and type(response).close is not Response.close
     return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
 
 

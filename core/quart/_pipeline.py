@@ -45,7 +45,7 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
                 ctx.match_request()
             except Exception as error:  # A converter's, which is no HTTP error.
                 ctx.failure = error
-        return await ctx.plan.place.enter(ctx, _in_place)
+        return await ctx.find_plan().place.enter(ctx, _in_place)
     finally:
         if not ctx.handled:
             # Not even begun: there was no place, or the client left before a thread was free.
@@ -54,6 +54,8 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
 
 async def _in_place(ctx: AppContext) -> Any:
     app, kind, steps = ctx.app, ctx.kind, ctx.plan.steps
+    # Steps are called by a name of their own: a method call looks for one in the class first.
+    full_dispatch = steps.full_dispatch
     ctx.handled = True
     raised: BaseException | None = None
     response: Any = None
@@ -63,7 +65,7 @@ async def _in_place(ctx: AppContext) -> Any:
                 raise ctx.failure
             if steps.context_pushed.receivers or not steps.has_lazy_session:
                 await open_context(app, ctx)
-            response = await steps.full_dispatch(app, ctx)
+            response = await full_dispatch(app, ctx)
         except Exception as error:
             raised = error
             response = await steps.handle_exception(app, ctx, error)
@@ -121,13 +123,14 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
         mark_served(app)
     plan, result = ctx.plan, None
     steps = plan.steps
+    dispatch, finalize = steps.dispatch, steps.finalize
     try:
         if steps.started.receivers:
             await emit(app, ctx, steps.started)
         if plan.preprocesses:
             result = await steps.preprocess(app, ctx)
         if result is None:
-            result = steps.dispatch(app, ctx)
+            result = dispatch(app, ctx)
             if hasattr(result, "__await__"):
                 result = await result
     except Exception as error:
@@ -135,7 +138,7 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
             result = None  # The ordinary end of a websocket.
         else:
             result = await steps.handle_user_exception(app, ctx, error)
-    response = steps.finalize(app, ctx, result)
+    response = finalize(app, ctx, result)
     return await response if hasattr(response, "__await__") else response
 
 
@@ -182,8 +185,9 @@ def dispatch(app: Quart, ctx: AppContext) -> Any:
 def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False) -> Any:
     plan, response = ctx.plan, None
     steps = plan.steps
+    make_response = steps.make_response
     if result is not None or ctx.kind.must_answer:  # type: ignore[union-attr]  # as above
-        response = steps.make_response(app, ctx, result)
+        response = make_response(app, ctx, result)
     if (
         plan.processes
         or ctx._after is not None

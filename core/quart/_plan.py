@@ -19,7 +19,6 @@ from .wrappers.request import Request
 
 if TYPE_CHECKING:
     from .app import Quart
-    from .ctx import AppContext
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -65,6 +64,7 @@ STEP_NAMES = frozenset(
         "create_url_adapter",
         "request_class",
         "subdomain_matching",
+        "url_map",
     }
 )
 
@@ -211,20 +211,6 @@ def _newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[F
         yield from reversed(hooks.get(scope, ()))
 
 
-class PlanOnDemand:
-    """How a context's endpoint is handled, known once the URL is matched.
-
-    Kept in the context's dict, where it is found without a call from then on.
-    """
-
-    def __get__(self, ctx: AppContext, owner: type[AppContext] | None = None) -> Plan:
-        endpoint = None if ctx.connection is None else ctx.connection.endpoint
-        plan = ctx.app._plans.get(ctx.app, ctx.kind or REQUEST, endpoint, ctx.place)
-        # Not by way of its dict: to ask an object for that makes it pay for one.
-        ctx.plan = plan
-        return plan
-
-
 class Plans:
     """The compiled plans and steps of one application; `clear` forgets them.
 
@@ -303,6 +289,7 @@ class Steps:
         "context_pushed",
         "context_tearing_down",
         "has_lazy_session",
+        "request_class",
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
@@ -318,6 +305,7 @@ class Steps:
         self.context_popped = signal_for(signals.appcontext_popped)
         self.context_tearing_down = signal_for(signals.appcontext_tearing_down)
         self.has_lazy_session = _session.is_lazy(app)
+        self.request_class = app._connection_class
 
     if TYPE_CHECKING:
 

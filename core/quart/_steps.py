@@ -61,6 +61,8 @@ def takes_ctx(
         ctx = given[0] if given else None
         if ctx is None or ctx is _cv_app.get(None):
             return await method(self, *args, **kwargs)
+        if not ctx.is_pushed:
+            ctx.find_plan()
         token = _cv_app.set(ctx)
         try:
             return await method(self, *args, **kwargs)

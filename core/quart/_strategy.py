@@ -110,6 +110,12 @@ class Strategy:
     inline: Place = Inline()
     _on_loop: Place = Place()
 
+    def __init__(self) -> None:
+        #: Called when a context becomes the current one; what it returns is handed to `popped`.
+        self.pushed: Callable[[AppContext], Any] | None = None
+        #: Called when a context is no longer the current one.
+        self.popped: Callable[[AppContext, Any], None] | None = None
+
     def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
         """Choose the place of a connection by its *view* (None when the URL matched none).
 
@@ -132,12 +138,6 @@ class Strategy:
     def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
         """Call an async *method* of an application for somebody, who may be plain code."""
         return method(app, *args, **kwargs)
-
-    def pushed(self, ctx: AppContext) -> Any:
-        """Called when *ctx* became the current context; the result is handed to `popped`."""
-
-    def popped(self, ctx: AppContext, token: Any) -> None:
-        """Called when *ctx* is no longer the current context."""
 
 
 def finish(result: Any) -> Any:

@@ -14,10 +14,12 @@ from werkzeug.exceptions import InternalServerError
 
 from ._headers import decode_headers, encode_headers
 from ._inbound import Inbound
+from ._kind import REQUEST, WEBSOCKET
 from ._mailbox import in_trio, time_limit
 from ._outbound import (
     chunks_of,
     close_response,
+    encoded_headers_of,
     fixed_body,
     has_to_close,
     headers_of as headers_of,
@@ -54,6 +56,9 @@ def path_within_root(scope: Any) -> str | None:
 
 
 def _path_to_match(scope: Any) -> str:
+    path: str | None = scope["path"]
+    if path and path[0] == "/" and not scope.get("root_path"):
+        return path
     path = path_within_root(scope)
     # What is not below the root path is not ours: no rule matches this, so the answer is 404.
     return " " if path is None else path
@@ -81,8 +86,7 @@ class _Connection:
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
     #: The types of the messages that make a response: a refusal, for a websocket.
-    start_type = "http.response.start"
-    body_type = "http.response.body"
+    message_types = "http.response.start", "http.response.body"
     #: Whether an answer is on its way, so that no other can be given.
     answered = False
 
@@ -94,15 +98,16 @@ class _Connection:
         inbound = (_trio_inbound() if in_trio() else Inbound)(receive)
         work = self._serve(inbound, send)
         try:
-            # Behind a WSGI call nobody can leave.
-            await (work if "quart.undisturbed" in self.scope else inbound.watched(work))
+            if "quart.undisturbed" in self.scope:
+                await work  # Behind a WSGI call nobody can leave.
+            elif (rest := inbound.watched(work)) is not None:
+                await rest
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
 
-    async def _send(self, send: Any, *messages: dict[str, Any]) -> None:
+    async def _send(self, send: Any, message: dict[str, Any]) -> None:
         try:
-            for message in messages:
-                await send(message)
+            await send(message)
         except OSError as error:
             # As the ASGI specification has it since 2.4: the client is gone.
             raise ClientDisconnectedError from error
@@ -113,34 +118,35 @@ class _Connection:
             " ASGIWebsocketConnection."
         )
 
-    async def _respond(self, ctx: AppContext) -> Any:
-        """Return the application's response; 500 if it failed where nobody handles errors."""
+    def _failed(self, ctx: AppContext, error: Exception) -> Any:
+        """Return the answer to what went wrong where nobody handles errors, or raise it."""
         app = self.app
-        try:
-            return await app._plans.steps(app, ctx.kind).handle(app, ctx, ctx.connection)
-        except Exception as error:
-            # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
-            if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
-                raise
-            app.logger.error("Exception outside of the view and its hooks", exc_info=error)
-            return app.response_class(InternalServerError().get_body(), status=500)
+        # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
+        if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
+            raise error
+        app.logger.error("Exception outside of the view and its hooks", exc_info=error)
+        return app.response_class(InternalServerError().get_body(), status=500)
 
     async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
         self.answered = True
+        start_type, body_type = self.message_types
         body = fixed_body(ctx, response)
         start = {
-            "type": self.start_type,
+            "type": start_type,
             "status": response.status_code,
-            "headers": encode_headers(headers_of(ctx, response)),
+            "headers": encoded_headers_of(ctx, response),
         }
+        end = {"type": body_type, "body": body or b"", "more_body": False}
         try:
-            if body is None:
-                await self._send(send, start)
-                await self._stream(ctx, send, response, self.body_type)
-                await self._send(send, {"type": self.body_type, "body": b"", "more_body": False})
-            else:
-                end = {"type": self.body_type, "body": body, "more_body": False}
-                await self._send(send, start, end)
+            try:
+                await send(start)
+                if body is not None:
+                    await send(end)
+                    return
+            except OSError as error:  # As in `_send`, which is one more call for each answer.
+                raise ClientDisconnectedError from error
+            await self._stream(ctx, send, response, body_type)
+            await self._send(send, end)
         finally:
             if has_to_close(response):
                 await close_response(ctx, response)
@@ -167,6 +173,8 @@ class _Connection:
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
+    _can_push = False
+
     def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
         request = self._create_request_from_scope(send)
         request.receive_from(inbound.receive)
@@ -174,10 +182,14 @@ class ASGIHTTPConnection(_Connection):
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
-        ctx = self.app._context_for(request)
+        app = self.app
+        ctx, handle = app._context_for(request), app._plans.steps(app, REQUEST).handle
         try:
-            response = await self._respond(ctx)
-            if getattr(response, "_push_promises", None):
+            try:
+                response = await handle(app, ctx, request)
+            except Exception as error:
+                response = self._failed(ctx, error)
+            if self._can_push and getattr(response, "_push_promises", None):
                 for path in response.push_promises:
                     await request.send_push_promise(path)
             await self._answer(ctx, send, response)
@@ -187,6 +199,7 @@ class ASGIHTTPConnection(_Connection):
     async def _send_response(self, send: ASGISendCallable, response: Any) -> None:
         """Send what `app.handle_request` gave, for a subclass that has called it itself."""
         ctx = self.app._context_for(self._request)
+        ctx.find_plan()
         try:
             await self._answer(ctx, send, response)
         finally:
@@ -216,8 +229,9 @@ class ASGIHTTPConnection(_Connection):
                 return
 
     def _create_request_from_scope(self, send: Any) -> Request:
-        scope = self.scope
-        self._request = self.app._connection_class(
+        app, scope = self.app, self.scope
+        self._can_push = can_push = "http.response.push" in (scope.get("extensions") or ())
+        self._request = app._plans.steps(app, REQUEST).request_class(
             scope["method"],
             scope.get("scheme", "http"),
             _path_to_match(scope),
@@ -226,17 +240,20 @@ class ASGIHTTPConnection(_Connection):
             scope.get("root_path", ""),
             scope["http_version"],
             scope,
-            body_timeout=self.app.config["BODY_TIMEOUT"],
+            body_timeout=app.config["BODY_TIMEOUT"],
             # Not a method, by which the request would refer to what refers to it.
-            send_push_promise=partial(_send_push_promise, scope, send),
+            send_push_promise=partial(_send_push_promise, send) if can_push else _cannot_push,
         )
         return self._request
 
 
-async def _send_push_promise(scope: Any, send: Any, path: str, headers: Headers) -> None:
-    if "http.response.push" in (scope.get("extensions") or ()):
-        message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
-        await send(message)
+async def _send_push_promise(send: Any, path: str, headers: Headers) -> None:
+    message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
+    await send(message)
+
+
+async def _cannot_push(path: str, headers: Headers) -> None:
+    """A server, or a client, that cannot take promises does without."""
 
 
 def _sending(send: Callable[..., Awaitable[None]], data: str | bytes) -> Awaitable[None]:
@@ -249,8 +266,7 @@ def _sending(send: Callable[..., Awaitable[None]], data: str | bytes) -> Awaitab
 class ASGIWebsocketConnection(_Connection):
     """One websocket, from its handshake to its end."""
 
-    start_type = "websocket.http.response.start"
-    body_type = "websocket.http.response.body"
+    message_types = "websocket.http.response.start", "websocket.http.response.body"
 
     async def _serve(self, inbound: Inbound, send: Any) -> None:
         await inbound.receive()  # websocket.connect; accepting answers it.
@@ -260,10 +276,14 @@ class ASGIWebsocketConnection(_Connection):
 
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
         """Let the application handle *websocket*, then close or refuse it as is still needed."""
-        ctx = self.app._context_for(websocket)
+        app = self.app
+        ctx, handle = app._context_for(websocket), app._plans.steps(app, WEBSOCKET).handle
         code = 1011  # RFC 6455 section 7.4.1: an unexpected condition.
         try:
-            response = await self._respond(ctx)
+            try:
+                response = await handle(app, ctx, websocket)
+            except Exception as error:
+                response = self._failed(ctx, error)
             if response is None:
                 code = 1000
             elif not self.answered:

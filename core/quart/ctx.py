@@ -5,17 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import Token
-from functools import wraps
 from types import TracebackType
-from typing import Any, cast, ParamSpec, TYPE_CHECKING, TypeVar
+from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
 
 from . import _strategy, _teardown, _worker
+from ._current import (
+    after_this_request as after_this_request,
+    after_this_websocket as after_this_websocket,
+    copy_current_app_context as copy_current_app_context,
+    copy_current_request_context as copy_current_request_context,
+    copy_current_websocket_context as copy_current_websocket_context,
+    has_app_context as has_app_context,
+    has_request_context as has_request_context,
+    has_websocket_context as has_websocket_context,
+)
 from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
 from ._kind import Kind, REQUEST, WEBSOCKET
 from ._mailbox import shielded
-from ._plan import PlanOnDemand
+from ._plan import Plan
 from .globals import _cv_app
 from .routing import static_rule_for
 
@@ -25,12 +34,11 @@ if TYPE_CHECKING:
     from .app import Quart
     from .routing import QuartRule
     from .sessions import SessionMixin
-    from .typing import AfterRequestCallable, AfterWebsocketCallable
     from .wrappers import Request, Websocket
 
-T = TypeVar("T")
-P = ParamSpec("P")
 _UNSET = cast(BaseException, UNSET)
+# Python makes an object of a method for each call of it by way of an imported name.
+_get_current, _set_current, _reset_current = _cv_app.get, _cv_app.set, _cv_app.reset
 
 
 class AppContext:
@@ -40,24 +48,15 @@ class AppContext:
     teardown of the application context to it, as Flask does.
     """
 
-    # What most contexts never change is set on the class: this is made for every request.
+    # This is made for every request. What few requests touch is set on the class; what all of
+    # them read is not, for Python finds it faster where no class has such a name.
 
+    #: How the connection is handled; see `find_plan`.
+    plan: Plan
     flashes: list[tuple[str, str]] | None = None
-    #: Whether its work has begun, which ends with the teardown in any case.
-    handled = False
-    #: What a URL converter raised that is no HTTP error, until errors can be handled.
-    failure: Exception | None = None
-    #: Where its work runs: a certain place, the name of a default, or as the view says.
-    place: _strategy.Place | str | None = None
     borrows = False
-    _session: SessionMixin | None = None
     _g: _AppCtxGlobals | None = None
-    _outer: AppContext | None = None
-    _lease: _worker.Lease | None = None
-    _after: list[Callable[[Any], Any]] | None = None
     _url_adapter: MapAdapter | None = None
-    #: The rule, if looking the path up was enough to find it. Then the adapter can wait.
-    _rule: QuartRule | None = None
 
     def __init__(
         self,
@@ -72,9 +71,19 @@ class AppContext:
         self.kind: Kind | None = (
             REQUEST if request is not None else WEBSOCKET if websocket is not None else None
         )
+        #: Whether its work has begun, which ends with the teardown in any case.
+        self.handled = False
+        #: What a URL converter raised that is no HTTP error, until errors can be handled.
+        self.failure: Exception | None = None
+        #: Where its work runs: a certain place, the name of a default, or as the view says.
+        self.place: _strategy.Place | str | None = None
+        self._after: list[Callable[[Any], Any]] | None = None
+        self._lease: _worker.Lease | None = None
+        self._outer: AppContext | None = None
+        self._session = session
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        if session is not None:
-            self._session = session
+        #: The rule, if looking the path up was enough to find it. Then the adapter can wait.
+        self._rule: QuartRule | None = None
         try:
             self._rule = static_rule_for(app, self.connection)
             if self._rule is None:
@@ -147,7 +156,12 @@ class AppContext:
             session = _strategy.finish(interface.make_null_session(self.app))
         self._session = session
 
-    plan = PlanOnDemand()
+    def find_plan(self) -> Plan:
+        """Look up how the endpoint is handled, which is known once the URL is matched."""
+        rule = None if self.connection is None else self.connection.url_rule
+        endpoint = None if rule is None else rule.endpoint
+        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.place)
+        return self.plan
 
     @property
     def lease(self) -> _worker.Lease | None:
@@ -208,18 +222,23 @@ class AppContext:
     # Entering and leaving
 
     @property
+    def is_pushed(self) -> bool:
+        return bool(self._tokens)
+
+    @property
     def owns_app_context(self) -> bool:
         return self._outer is None
 
     def enter(self) -> None:
         """Become the current context; nothing else happens."""
         if not self._tokens:
-            outer = _cv_app.get(None)
+            outer = _get_current(None)
             if self.kind is not None and outer is not None and outer.app is self.app:
                 self._outer, self._g = outer, outer.g
             elif self._outer is not None:
                 self._outer = None
-        self._tokens.append((_cv_app.set(self), _strategy.installed.pushed(self)))
+        token, pushed = _set_current(self), _strategy.installed.pushed
+        self._tokens.append((token, None if pushed is None else pushed(self)))
 
     def exit(self) -> None:
         """Stop being the current context; nothing else happens."""
@@ -228,9 +247,10 @@ class AppContext:
                 f"Cannot pop {self!r}, as it is not pushed; push it first, or use `async with`."
             )
         token, mark = self._tokens.pop()
-        current = _cv_app.get(None)
-        _cv_app.reset(token)
-        _strategy.installed.popped(self, mark)
+        current = _get_current(None)
+        _reset_current(token)
+        if (popped := _strategy.installed.popped) is not None:
+            popped(self, mark)
         if current is not self:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
 
@@ -241,6 +261,7 @@ class AppContext:
         self.enter()
         if self.connection is not None and self.connection.url_rule is None:
             self.match_request()
+        self.find_plan()
         await _pipeline.open_context(self.app, self)
 
     async def pop(self, exc: BaseException | None = _UNSET) -> None:
@@ -248,6 +269,8 @@ class AppContext:
 
         if exc is _UNSET:
             exc = sys.exc_info()[1]
+        if not self._tokens:
+            self.exit()  # It says that nothing was pushed.
         if (rest := _teardown.close_context(self.app, self, exc)) is not None:
             with shielded():
                 await rest
@@ -269,8 +292,6 @@ class AppContext:
 
     def __enter__(self) -> AppContext:
         self.place = _strategy.current().inline
-        # Compiled for another place, perhaps.
-        self.__dict__.pop("plan", None)
         _strategy.finish(self.push())
         return self
 
@@ -294,99 +315,6 @@ class AppContext:
         if self.connection is not None:
             about = f" {self.connection.url!r} [{self.connection.method}]"
         return f"<{type(self).__name__}{about} of {self.app.name}>"
-
-
-def _current(kind: Kind | None, caller: str) -> AppContext:
-    ctx = _cv_app.get(None)
-    if ctx is None or (kind is not None and ctx.kind is not kind):
-        name = "application" if kind is None else kind.name
-        raise RuntimeError(
-            f"'{caller}' needs an active {name} context, as there is in a view function, and there"
-            " is none here."
-        )
-    return ctx
-
-
-def after_this_request(func: AfterRequestCallable) -> AfterRequestCallable:
-    """Run *func* on the response of this request only.
-
-    Raises:
-        RuntimeError: if no request is being handled.
-    """
-    _current(REQUEST, "after_this_request").after_this().append(func)
-    return func
-
-
-def after_this_websocket(func: AfterWebsocketCallable) -> AfterWebsocketCallable:
-    """Run *func* when this websocket's handler has ended, on its response or None.
-
-    Raises:
-        RuntimeError: if no websocket is being handled.
-    """
-    _current(WEBSOCKET, "after_this_websocket").after_this().append(func)
-    return func
-
-
-def _copying(kind: Kind | None, caller: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
-    def decorate(func: Callable[P, Any]) -> Callable[P, Any]:
-        ctx = _current(kind, caller).copy()
-
-        @wraps(func)
-        async def in_context(*args: P.args, **kwargs: P.kwargs) -> Any:
-            # Another copy for each call, as several may run at once.
-            async with ctx.copy() as copied:
-                return await copied.app.ensure_async(func)(*args, **kwargs)
-
-        return in_context
-
-    return decorate
-
-
-def copy_current_app_context(func: Callable[P, Any]) -> Callable[P, Any]:
-    """Return *func* so that it runs in the current application context, in any later task.
-
-    Raises:
-        RuntimeError: if there is no application context.
-    """
-    return _copying(None, "copy_current_app_context")(func)
-
-
-def copy_current_request_context(func: Callable[P, Any]) -> Callable[P, Any]:
-    """Return *func* so that it runs in the current request's context, in any later task.
-
-    Raises:
-        RuntimeError: if no request is being handled.
-    """
-    return _copying(REQUEST, "copy_current_request_context")(func)
-
-
-def copy_current_websocket_context(func: Callable[P, Any]) -> Callable[P, Any]:
-    """Return *func* so that it runs in the current websocket's context, in any later task.
-
-    Raises:
-        RuntimeError: if no websocket is being handled.
-    """
-    return _copying(WEBSOCKET, "copy_current_websocket_context")(func)
-
-
-def has_app_context() -> bool:
-    """Whether `current_app` and `g` can be used here."""
-    return _cv_app.get(None) is not None
-
-
-def _has(kind: Kind) -> bool:
-    ctx = _cv_app.get(None)
-    return ctx is not None and ctx.kind is kind
-
-
-def has_request_context() -> bool:
-    """Whether `request` and `session` can be used here."""
-    return _has(REQUEST)
-
-
-def has_websocket_context() -> bool:
-    """Whether `websocket` and `session` can be used here."""
-    return _has(WEBSOCKET)
 
 
 RequestContext = WebsocketContext = AppContext

@@ -176,7 +176,6 @@ def static_rule_for(app: Quart, connection: BaseRequestWebsocket | None) -> Quar
     if (
         connection is None
         or not app._plans.has_stock_adapter(app)
-        or url_map.host_matching
         or app.config["TRUSTED_HOSTS"] is not None
         or (host := first_value(connection.headers, b"host")) is None
     ):
@@ -195,10 +194,12 @@ def _check_host(scheme: str, host: str, server_name: str | None) -> None:
 
 
 def has_stock_adapter(app: Quart) -> bool:
-    """Whether *app* binds its URL map as `Quart` does, without a subdomain of the request's."""
+    """Whether *app* binds its URL map as `Quart` does, and whatever host a request names."""
     kind = type(app)
-    return not app.subdomain_matching and not (
-        kind.create_url_adapter is not kind._stock_url_adapter
+    return not (
+        app.subdomain_matching
+        or app.url_map.host_matching
+        or kind.create_url_adapter is not kind._stock_url_adapter
         or "create_url_adapter" in app.__dict__
     )
 

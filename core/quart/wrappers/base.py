@@ -66,14 +66,16 @@ def _mimetype(content_type: str) -> str:
 class BaseRequestWebsocket(SansIORequest):
     """The handshake of a connection, and the rule that its URL matched."""
 
+    # Python finds what every request reads faster where the class has no such name.
+
     json_module: Any = json
     #: What matching the URL raised, if it did not match.
-    routing_exception: HTTPException | None = None
-    url_rule: QuartRule | None = None
+    routing_exception: HTTPException | None
+    url_rule: QuartRule | None
     #: The view's keyword arguments, None while no URL has matched.
-    view_args: dict[str, Any] | None = None
+    view_args: dict[str, Any] | None
     #: Whether a form was parsed, so that there may be files to close.
-    may_have_files = False
+    may_have_files: bool
 
     def __init__(
         self,
@@ -86,12 +88,14 @@ class BaseRequestWebsocket(SansIORequest):
         http_version: str,
         scope: WWWScope,
     ) -> None:
+        self.routing_exception = self.url_rule = self.view_args = None
+        self.may_have_files = False
         # What Werkzeug's constructor does; to call it would cost as much again.
         self.method = method.upper()
         self.scheme = scheme
         self.server = scope.get("server")
         self.root_path = root_path.rstrip("/") if root_path else ""
-        self.path = "/" + path.lstrip("/")
+        self.path = path if path[:1] == "/" != path[1:2] else "/" + path.lstrip("/")
         self.query_string = query_string
         self.headers = headers
         client = scope.get("client")

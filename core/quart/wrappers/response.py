@@ -26,6 +26,7 @@ from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.utils import get_content_type
 
 from .. import json
+from .._headers import encode_headers
 from ..globals import _cv_app, current_app as current_app
 from ..utils import (
     file_path_to_path as file_path_to_path,
@@ -57,10 +58,27 @@ _Body = (
     | io.IOBase
     | None
 )
+#: The header that says the content's type, decoded and encoded.
+_TypeHeader = tuple[tuple[str, str], tuple[bytes, bytes]]
 _Headers = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]] | Headers | None
 
 # What Werkzeug makes of a status given as a number, kept as it makes the same each time.
 _statuses: dict[Any, tuple[str, int]] = {}
+
+
+class _HeadersOnDemand:
+    """The headers of a response that has only its type and length: most are sent, and not read."""
+
+    def __get__(self, response: Any, owner: type | None = None) -> Any:
+        if response is None:
+            return self
+        if getattr(response, "_bare_type", None) is None:
+            raise AttributeError("A Response has its headers once its __init__ has run.")
+        headers = Headers()
+        headers._list += response._bare_type[0], ("Content-Length", str(response._bare_length))
+        # From here on the instance's own attribute comes before this.
+        response.headers, response._bare_type = headers, None
+        return headers
 
 
 class Response(ConditionalResponse, SansIOResponse):
@@ -84,8 +102,11 @@ class Response(ConditionalResponse, SansIOResponse):
     #: Flask's; here every body is passed to the server as it is.
     direct_passthrough = False
 
+    headers: Headers = cast(Any, _HeadersOnDemand())
+    #: The type of a response whose headers nobody has looked at (else None), and its length.
+    _bare_type: _TypeHeader | None
+    _bare_length: int
     _response: ResponseBody
-    _on_close: list[Callable[[], Any]] | None = None
     _push_promises: set[str] | None = None
 
     def __init__(
@@ -98,34 +119,31 @@ class Response(ConditionalResponse, SansIOResponse):
     ) -> None:
         # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
         # for every request. Values that a caller gave still go through the setters that check them.
-        fields: list[tuple[str, str]] | None = None
-        if headers is None and content_type is None:
-            self.headers = Headers()
-            fields = self.headers._list
-            if (mimetype := mimetype or self.default_mimetype) is not None:
-                fields.append(_content_type_header(mimetype))
-        else:
-            self._take_headers(headers, mimetype, content_type)
-        if (known := _statuses.get(self.default_status if status is None else status)) is not None:
-            self._status, self._status_code = known
-        else:
+        self._on_close: list[Callable[[], Any]] | None = None
+        self._status, self._status_code = "200 OK", 200
+        if status is not None or self.default_status != 200:
             self._set_status(self.default_status if status is None else status)
         if not isinstance(response, (str, bytes)):
+            self._set_headers(headers, mimetype, content_type)
             self.response = response
         elif (
-            fields is not None
+            headers is None
+            and content_type is None
             and self.automatically_set_content_length
-            and type(self).set_data is Response.set_data
+            and (mimetype := mimetype or self.default_mimetype) is not None
+            and (type(self) is Response or type(self).set_data is Response.set_data)
         ):
             data = response.encode() if isinstance(response, str) else response
             self._response = self.data_body_class(data)
-            fields.append(("Content-Length", str(len(data))))
+            self._bare_type, self._bare_length = _type_header(mimetype), len(data)
         else:
+            self._set_headers(headers, mimetype, content_type)
             self.set_data(response)
 
-    def _take_headers(
+    def _set_headers(
         self, headers: _Headers, mimetype: str | None, content_type: str | None
     ) -> None:
+        self._bare_type = None
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         if content_type is not None:
             self.headers["Content-Type"] = content_type
@@ -137,6 +155,9 @@ class Response(ConditionalResponse, SansIOResponse):
             self.mimetype = mimetype
 
     def _set_status(self, status: int | str | HTTPStatus) -> None:
+        if (known := _statuses.get(status)) is not None:
+            self._status, self._status_code = known
+            return
         self.status = status
         if type(status) is int and 100 <= status < 600:
             _statuses[status] = self._status, self._status_code
@@ -314,9 +335,17 @@ class Response(ConditionalResponse, SansIOResponse):
 
 
 @lru_cache(maxsize=256)
-def _content_type_header(mimetype: str) -> tuple[str, str]:
+def _type_header(mimetype: str) -> _TypeHeader:
     # Werkzeug checks the value: one with a line break in it raises.
-    return Headers({"Content-Type": get_content_type(mimetype, "utf-8")})[0]
+    headers = Headers({"Content-Type": get_content_type(mimetype, "utf-8")})
+    return headers[0], encode_headers(headers)[0]
+
+
+def encoded_headers(response: Response) -> list[tuple[bytes, bytes]]:
+    """Return the headers of *response* as an ASGI server wants them."""
+    if response._bare_type is None:
+        return encode_headers(response.headers)
+    return [response._bare_type[1], (b"content-length", b"%d" % response._bare_length)]
 
 
 def _set_content_length(headers: Headers, length: int) -> None:
