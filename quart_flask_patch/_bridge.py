@@ -34,21 +34,17 @@ def can_wait() -> bool:
     return _portal.above() is not None
 
 
-def is_elsewhere() -> bool:
-    """Whether plain code here is in a thread of its own: no request's, and no event loop's."""
-    return not can_wait() and not _runner.loop_runs()
-
-
-def wait(awaitable: Awaitable[T]) -> T:
+def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None = None) -> T:
     """Return what *awaitable* gives, from sync code.
 
     Beneath an async function of a request, its task awaits; in a worker thread, the request's task
-    does; where no event loop runs, one of this thread's own does. The event loop is never blocked.
+    does; where no event loop runs, one of this thread's own does, unless *otherwise* is to be
+    called where there is no such task. The event loop is never blocked.
 
     Raises:
         RuntimeError: in a task of a running loop that nothing bridges; the awaitable is closed.
     """
-    return _portal.wait(awaitable, _runner.run)
+    return _portal.wait(awaitable, otherwise or _runner.run)
 
 
 def bridged(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:

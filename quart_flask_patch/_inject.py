@@ -21,7 +21,7 @@ import flask.cli
 
 from quart import _strategy
 
-from . import _asgiref, _quart, app, blueprints, cli, ctx, genuine, wrappers
+from . import _asgiref, _proxies, _quart, app, blueprints, cli, ctx, genuine, wrappers
 from ._places import LAYER
 
 #: What is replaced, by the name of its module and of the thing in it.
@@ -48,6 +48,7 @@ def install(package: ModuleType) -> None:
     _report_subclasses()
     _strategy.install(LAYER)
     _replace_names()
+    _proxies.install()
     flask.cli.cli.add_command(cli.run_command)
     _fill(package)
     sys.modules["flask"] = package

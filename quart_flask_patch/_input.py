@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from quart._inbound import Inbound
 from quart.wrappers import Body, Request as CoreRequest
 
-from . import _bridge
+from . import _bridge, _runner
 
 #: In the instance dict of both faces of a request.
 STREAM = "_flask_stream"
@@ -26,17 +28,24 @@ class BodyStream(io.RawIOBase):
     def let_go(self) -> None:
         """Go on without the request, which refers to this stream."""
         if self._request is not None:
-            self._body, self._request = self._request.body, None
+            self._body, self._request = self._request._body or self._request.body, None
 
-    def _next(self) -> bytes:
-        body = self._body if self._request is None else self._request.body
+    def _current_body(self) -> Body:
+        # The request's own way to it heeds a limit that was changed in the meantime.
+        return self._body if self._request is None else self._request.body
+
+    def _next_of(self, body: Body) -> bytes:
         chunk = body.take()
-        return self._wait(body) if chunk is None else chunk
+        if chunk is not None:
+            return chunk
+        return _bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
-    def _wait(self, body: Body) -> bytes:
+    def _wait_without_task(self, body: Body, reading: Coroutine[Any, Any, bytes]) -> bytes:
+        """Wait for *reading* where no task is above: in a thread of the application's own."""
         inbound = getattr(body._receive, "__self__", None)
-        if self._by_wsgi or not isinstance(inbound, Inbound) or not _bridge.is_elsewhere():
-            return _bridge.wait(body.read_chunk())
+        if self._by_wsgi or not isinstance(inbound, Inbound) or _runner.loop_runs():
+            return _runner.run(reading)
+        reading.close()
         return inbound.from_thread(body.read_chunk)
 
     def readable(self) -> bool:
@@ -44,7 +53,7 @@ class BodyStream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
-            self._rest = memoryview(self._next())
+            self._rest = memoryview(self._next_of(self._current_body()))
         size = min(len(buffer), len(self._rest))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
@@ -63,7 +72,8 @@ class BodyStream(io.RawIOBase):
         """Return all that has not been read; the usual way to read, so without a copy."""
         chunks = [bytes(self._rest)] if self._rest else []
         self._rest = self._rest[:0]
-        while chunk := self._next():
+        body = self._current_body()
+        while chunk := self._next_of(body):
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

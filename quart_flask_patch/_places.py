@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart import _strategy, _worker
 from quart._strategy import Place, Strategy
@@ -57,13 +57,11 @@ class Loop(_SyncPlace):
     def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
-    async def enter(
+    def enter(
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> T:
-        entered = _bridge.portal(_bridge.enter, work, ctx)
-        if ctx.app.debug:
-            return await _watch.watched(ctx, cast("Coroutine[Any, Any, T]", entered))
-        return await entered
+    ) -> Coroutine[Any, Any, T]:
+        entered: Any = _bridge.portal(_bridge.enter, work, ctx)
+        return _watch.watched(ctx, entered) if ctx.app.debug else entered
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await _bridge.portal(func, *args)

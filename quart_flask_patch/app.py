@@ -17,7 +17,6 @@ from flask.cli import AppGroup
 from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
-from flask.templating import Environment
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
@@ -33,7 +32,9 @@ from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _bridge, _wsgi, ctx as _ctx, wrappers
+from ._json import DefaultJSONProvider
 from ._takeover import LASTING, TAKEOVER, Takeover
+from ._templating import Environment
 
 
 def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,6 +58,10 @@ _WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
 
 def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
     """Make a Flask response of what a view returned, be it an async generator."""
+    if isinstance(result, (str, bytes)):
+        return wrappers.whole_response(app.response_class, result)
+    if isinstance(result, (dict, list)):
+        return app.json.response(result)
     if isinstance(result, tuple) and result:
         result = _flask_body(app, result[0]), *result[1:]
     else:
@@ -239,10 +244,12 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             core.place = LASTING
             return core
         core = CoreContext(self._core_app, request=connection)
-        pending = None if environ is None else environ.get(_wsgi.PENDING)
+        if environ is None:
+            return core
+        pending = environ.get(_wsgi.PENDING)
         if pending is not None:
             core.borrow(pending.lease)
-        elif environ is not None:
+        else:
             # The caller's thread is the request's own already.
             core.place = "loop"
         return core

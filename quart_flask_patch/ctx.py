@@ -48,6 +48,8 @@ class _Once:
 
 
 def _application(self: _Face) -> Any:
+    if _is_flasks(self._core.app):
+        return self._core.app
     from ._quart import face_of
 
     return face_of(self._core)
@@ -75,10 +77,18 @@ class _Face:
     flashes = _forward("flashes")
     url_adapter = _forward("url_adapter")
     request: Any = _Once(_request)
-    session = _forward("session", settable=False)
     match_request = _forward("match_request", settable=False)
     _after_request_functions = _forward("_after_request_functions", settable=False)
     _cv_tokens = _forward("_tokens", settable=False)
+
+    @property
+    def session(self) -> Any:
+        # What `AppContext.session` gives, as plain code asks for it again and again.
+        session: Any = self._core._session
+        if session is None:
+            return self._core.session
+        session.accessed = True
+        return session
 
     @property
     def _session(self) -> Any:
@@ -162,20 +172,25 @@ def _is_ours(app: Any) -> bool:
     return issubclass(type(app), CoreQuart)
 
 
+def _is_flasks(app: Any) -> bool:
+    """Whether *app* is a Flask application on the core, and its own face."""
+    return hasattr(app, "_core_app")
+
+
 def _core_app(app: Any) -> Any:
     return getattr(app, "_core_app", app)
 
 
 def _attach(face: Any, core: CoreContext) -> None:
-    face.__dict__["_core"] = core
+    face._core = core
     # Who needs the face has it, and while it is pushed that is Flask's context variable. A cycle
     # of references would leave all that a request consists of to the garbage collector.
-    core.__dict__[_FACE] = weakref.ref(face)
+    setattr(core, _FACE, weakref.ref(face))
 
 
 def face_of(core: CoreContext) -> AppContext | RequestContext:
     """Return Flask's context that stands for *core*."""
-    known = core.__dict__.get(_FACE)
+    known = getattr(core, _FACE, None)
     face = None if known is None else known()
     if face is None:
         cls = AppContext if core.connection is None else RequestContext
@@ -190,7 +205,7 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     # As with Flask, a request within a context of its application has that very object as its
     # application context: Flask-SQLAlchemy, for one, has a session for each such object.
     # Unless one of the genuine Flask's has been entered in between.
-    within = not core.owns_app_context and isinstance(flask_cv_app.get(None), _Face)
+    within = core._outer is not None and isinstance(flask_cv_app.get(None), _Face)
     app_token = None if within else flask_cv_app.set(face)
     if core.connection is None:
         return app_token, None

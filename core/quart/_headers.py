@@ -69,7 +69,8 @@ class _Undecoded(Headers):
 
     @cached_property
     def _is_in_lower_case(self) -> bool:
-        return all(name == name.lower() for name, _ in self.raw or ())
+        names = b"".join([name for name, _ in self.raw or ()])
+        return names == names.lower()
 
     def __eq__(self, other: object) -> bool:
         # Werkzeug compares with its own class only.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .ctx import AppContext
 
 _NO_BODY = frozenset({204, 304})
+_CORRECTED = frozenset({"location", "content-location"})
 
 
 def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
@@ -27,9 +28,16 @@ def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
     if isinstance(response, Response):
         body = response._response
         return body.data if isinstance(body, DataBody) else None
-    if isinstance(response, WSGIResponse) and response.is_sequence:
-        return b"".join(response.iter_encoded())
-    return None
+    if not isinstance(response, WSGIResponse) or not response.is_sequence:
+        return None
+    pieces: Any = response.response
+    if len(pieces) == 1 and type(pieces[0]) is bytes and _encodes_as_usual(response):
+        return pieces[0]
+    return b"".join(response.iter_encoded())
+
+
+def _encodes_as_usual(response: WSGIResponse) -> bool:
+    return type(response).iter_encoded is WSGIResponse.iter_encoded
 
 
 def encoded_headers_of(ctx: AppContext, response: Any) -> list[tuple[bytes, bytes]]:
@@ -55,11 +63,10 @@ def _is_complete(response: WSGIResponse) -> bool:
     headers = response.headers
     if not isinstance(headers, Headers):  # a view has put a dict in their place
         return False
-    names = {name.lower() for name, _ in headers}
+    names = {name.lower() for name, _ in headers._list}
     return (
         "content-length" in names
-        and "location" not in names
-        and "content-location" not in names
+        and _CORRECTED.isdisjoint(names)
         and response.status_code >= 200
         and response.status_code not in _NO_BODY
         and type(response).get_wsgi_headers is WSGIResponse.get_wsgi_headers

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask, request, session, stream_with_context
 
 import quart
+from quart_flask_patch import genuine
 
 from ._asgi import Exchange, fetch, LIMIT, run
 
@@ -117,3 +118,48 @@ def test_a_stream_may_be_read_after_its_context_is_gone(app: Flask, place: str) 
 
     assert run(fetch(app, "/", "POST", b"abc")).text == "abc"
     assert run(fetch(app, "/context", "POST", b"abc")).text == "abc"
+
+
+@pytest.mark.parametrize("name", ["max_content_length", "max_form_memory_size", "max_form_parts"])
+def test_a_limit_is_the_requests_own_or_the_configured_one(app: Flask, name: str) -> None:
+    app.config[name.upper()] = 12
+    with app.test_request_context("/"):
+        assert getattr(request, name) == 12
+        setattr(request, name, 5)
+        assert getattr(request, name) == 5
+        setattr(request, name, None)
+        assert getattr(request, name) == 12
+        outside = request._get_current_object()  # type: ignore[attr-defined]  # a proxy's
+    flasks = genuine.Request(outside.environ)
+    assert getattr(outside, name) == getattr(flasks, name)
+
+
+def test_parameters_of_a_content_type_are_of_one_request(app: Flask, place: str) -> None:
+    @app.post("/")
+    def view() -> Any:
+        seen = dict(request.mimetype_params), request.mimetype, request.is_json
+        request.mimetype_params["seen"] = "yes"
+        return [*seen, request.mimetype_params["seen"]]
+
+    async def main() -> Any:
+        headers = [("Content-Type", "Application/JSON; charset=utf-8")]
+        return [(await fetch(app, "/", "POST", b"1", headers)).json for _ in range(2)]
+
+    assert run(main()) == [[{"charset": "utf-8"}, "application/json", True, "yes"]] * 2
+
+
+def test_files_of_a_form_are_closed_at_its_end(app: Flask, place: str) -> None:
+    files: list[Any] = []
+
+    @app.post("/")
+    def view() -> str:
+        files.extend(request.files.values())
+        return request.form["a"]
+
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nfield\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nfile\r\n--x--\r\n'
+    )
+    headers = [("Content-Type", "multipart/form-data; boundary=x")]
+    assert run(fetch(app, "/", "POST", body, headers)).text == "field"
+    assert [file.closed for file in files] == [True]
