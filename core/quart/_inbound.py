@@ -40,11 +40,13 @@ class Inbound:
     # Most connections never change these: an `Inbound` is made for every request.
     _size = 0
     _changed: Any = None
-    _watcher: Any = None
+    #: What receives ahead, once something does; until then the server's `receive` may be asked.
+    watcher: Any = None
     _timer: Any = None
     #: The task of the handler, once it has waited for something.
     _handler: Any = None
-    _late = False
+    #: Whether it is to be watched as soon as nobody receives.
+    late = False
     #: What the server raised when it was received from ahead; from then on only.
     _failure: Exception
     receiving = False
@@ -54,7 +56,7 @@ class Inbound:
     cancelled = False
 
     def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+        self.from_server = receive
 
     @cached_property
     def _ahead(self) -> deque[Message]:
@@ -62,21 +64,31 @@ class Inbound:
 
     async def receive(self) -> Message:
         """Return the next message; the disconnect again and again once it came."""
-        if self._watcher is not None:
+        if self.watcher is not None:
             return await self._receive_watched()
         if self.gone is not None:
             return self.gone
         self.receiving = True
         try:
-            message = await self._receive()
+            message = await self.from_server()
         finally:
             self.receiving = False
-            if self._late:
-                self._late = False
-                self._watch_later()
+            if self.late:
+                self.watch_after_all()
         if message["type"] in _DISCONNECTS:
-            self._leave(message, beside=self._is_beside())
+            self.left(message)
         return message
+
+    # What `receive` is made of, for who receives message after message and saves its coroutine.
+
+    def watch_after_all(self) -> None:
+        """Watch for the disconnect, which was put off while somebody received."""
+        self.late = False
+        self._watch_later()
+
+    def left(self, message: Message) -> None:
+        """Note the disconnect that the caller has received."""
+        self._leave(message, beside=self._is_beside())
 
     def _is_beside(self) -> bool:
         """Whether the caller is not the handler's own task, but one that it started."""
@@ -139,7 +151,7 @@ class Inbound:
     # Watching
 
     def _watch_later(self) -> None:
-        if self._timer is None and self._watcher is None and self.gone is None:
+        if self._timer is None and self.watcher is None and self.gone is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(WATCH_AFTER, self._watch)
 
@@ -147,10 +159,10 @@ class Inbound:
         self._timer = None
         if self.receiving:
             # Who receives learns of the disconnect; look again when that has ended.
-            self._late = True
+            self.late = True
         else:
             self._changed = asyncio.Event()
-            self._watcher = asyncio.get_running_loop().create_task(self._run_ahead())
+            self.watcher = asyncio.get_running_loop().create_task(self._run_ahead())
 
     async def _run_ahead(self) -> None:
         while True:
@@ -158,7 +170,7 @@ class Inbound:
                 self._changed.clear()
                 await self._changed.wait()
             try:
-                message = await self._receive()
+                message = await self.from_server()
             except Exception as error:
                 # For who asks for the next message to see.
                 self._failure = error
@@ -199,9 +211,9 @@ class Inbound:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._watcher is not None:
-                self._watcher.cancel()
-                await asyncio.wait([self._watcher])
+            if self.watcher is not None:
+                self.watcher.cancel()
+                await asyncio.wait([self.watcher])
 
     @types.coroutine
     def _stepped(self, work: Coroutine[Any, Any, T], future: Any) -> Generator[Any, Any, T]:

@@ -55,7 +55,7 @@ class TrioInbound(Inbound):
         return trio.from_thread.run(work, trio_token=self._token)
 
     def _watch_later(self) -> None:
-        if self._timer is None and self._watcher is None and self.gone is None:
+        if self._timer is None and self.watcher is None and self.gone is None:
             self._timer = True
             self._nursery.start_soon(self._watch_in_time)
 
@@ -63,9 +63,9 @@ class TrioInbound(Inbound):
         await trio.sleep(_inbound.WATCH_AFTER)
         self._timer = None
         if self.receiving:
-            self._late = True
+            self.late = True
         else:
-            self._changed, self._watcher = _Event(), trio.lowlevel.current_task()
+            self._changed, self.watcher = _Event(), trio.lowlevel.current_task()
             await self._run_ahead()
 
     def watched(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:

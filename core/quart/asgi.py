@@ -259,11 +259,15 @@ async def _cannot_push(path: str, headers: Headers) -> None:
     """A server, or a client, that cannot take promises does without."""
 
 
-def _sending(send: Callable[..., Awaitable[None]], data: str | bytes) -> Awaitable[None]:
-    """Return the sending of *data*, to be awaited; the websocket knows what an OSError means."""
-    if isinstance(data, str):
-        return send({"type": "websocket.send", "text": data, "bytes": None})
-    return send({"type": "websocket.send", "text": None, "bytes": data})
+def _sender(send: Callable[..., Awaitable[None]]) -> Callable[[str | bytes], Awaitable[None]]:
+    """Return what sends a message by *send*; the websocket knows what an OSError means."""
+
+    def sending(data: str | bytes) -> Awaitable[None]:
+        if isinstance(data, str):
+            return send({"type": "websocket.send", "text": data, "bytes": None})
+        return send({"type": "websocket.send", "text": None, "bytes": data})
+
+    return sending
 
 
 class ASGIWebsocketConnection(_Connection):
@@ -275,6 +279,7 @@ class ASGIWebsocketConnection(_Connection):
         await inbound.receive()  # websocket.connect; accepting answers it.
         websocket = self._create_websocket_from_scope(send)
         websocket.receive_from(inbound.receive)
+        websocket._inbound = inbound
         await self.handle_websocket(websocket, send)
 
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
@@ -330,7 +335,7 @@ class ASGIWebsocketConnection(_Connection):
         await self._send(send, message)
 
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
-        await _sending(send, data)
+        await _sender(send)(data)
 
     # A coroutine less for each message, as long as nobody has changed what sending is.
     _stock_send_data = send_data
@@ -342,7 +347,6 @@ class ASGIWebsocketConnection(_Connection):
     def _create_websocket_from_scope(self, send: Any) -> Websocket:
         scope = self.scope
         is_stock = type(self).send_data is ASGIWebsocketConnection._stock_send_data
-        sending = _sending if is_stock else self.send_data
         return self.app.websocket_class(
             _path_to_match(scope),
             scope["query_string"],
@@ -351,7 +355,7 @@ class ASGIWebsocketConnection(_Connection):
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),
-            partial(sending, send),
+            _sender(send) if is_stock else partial(self.send_data, send),
             partial(self.accept_connection, send),
             partial(self.close_connection, send),
             scope,

@@ -719,6 +719,63 @@ def test_a_plain_view_ends_before_its_request_does(app: Quart) -> None:
     assert log == ["view", "teardown"]
 
 
+@pytest.mark.usefixtures("soon")
+def test_a_handler_that_gave_up_receiving_is_cancelled_when_the_client_leaves(app: Quart) -> None:
+    log: list[Any] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        with pytest.raises(TimeoutError):
+            # So long that the disconnect would have been watched for, had nobody received.
+            await asyncio.wait_for(current.receive(), 0.05)
+        log.append(await current.receive())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("cancelled")
+
+    async def main() -> None:
+        client = Client({"type": "websocket.connect"})
+        served = in_background(connect(app, scope_for("websocket"), client))
+        await client.until("websocket.accept")
+        await asyncio.sleep(0.1)
+        client.say(frame("hi"))
+        await asyncio.sleep(0.05)
+        client.say(GONE["websocket"])
+        await served
+
+    run(main())
+
+    assert log == ["hi", "cancelled"]
+
+
+def test_a_websocket_reads_from_where_it_is_told_to(app: Quart) -> None:
+    async def receive() -> Message:
+        return frame("from elsewhere")
+
+    @app.websocket("/")
+    async def view() -> None:
+        first = await current.receive()
+        current.receive_from(receive)
+        await current.send(f"{first}, {await current.receive()}")
+
+    assert run(websocket(app, "/", "from the client")).frames == ["from the client, from elsewhere"]
+
+
+def test_a_message_may_be_of_a_subclass_of_str_or_any_kind_of_bytes(app: Quart) -> None:
+    class Text(str):
+        __slots__ = ()
+
+    @app.websocket("/")
+    async def view() -> None:
+        for data in (Text("a"), b"b", bytearray(b"c"), memoryview(b"d")):
+            await current.send(data)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="sends str or bytes, not int"):
+            await current.send(1)  # type: ignore[arg-type]
+
+    assert run(websocket(app)).frames == ["a", b"b", b"c", b"d"]
+
+
 def test_a_receiving_websocket_handler_learns_of_the_disconnect(app: Quart) -> None:
     log: list[Any] = []
 

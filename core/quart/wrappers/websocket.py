@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from functools import wraps
-from typing import Any, ParamSpec, Self, TYPE_CHECKING
+from typing import Any, ParamSpec, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
-from .._mailbox import make_event, make_lock
+from .._mailbox import make_lock
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
+from ._buffer import Buffer as Buffer, Pulled
 from .base import (
     BaseRequestWebsocket as BaseRequestWebsocket,
     ClientDisconnectedError as ClientDisconnectedError,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from blinker import NamedSignal
     from hypercorn.typing import WebsocketScope
 
+    from .._inbound import Inbound
     from .base import Receive
 
 
@@ -81,81 +82,6 @@ _ADVICE = {
 _SENDS_BEFORE_GIVING_WAY = 16
 
 
-class Buffer:
-    """Messages pushed by who reads them ahead, until the handler wants them.
-
-    It is bounded: `put` waits while it is full.
-    """
-
-    max_size = 32
-
-    _messages: deque[str | bytes]
-    _disconnected: ClientDisconnectedError | None = None
-    _changed: Any = None
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        # Not in `__init__`, which a subclass written for Quart 0.23 may replace: there it makes the
-        # queue, and does not call ours.
-        buffer = super().__new__(cls)
-        buffer._messages = deque()
-        return buffer
-
-    async def put(self, data: str | bytes) -> None:
-        """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
-        while len(self._messages) >= self.max_size and self._disconnected is None:
-            await self._wait()
-        if self._disconnected is None:
-            self._messages.append(data)
-            self._notify()
-
-    async def get(self) -> str | bytes:
-        """Take the oldest message, waiting for one if need be.
-
-        Raises:
-            ClientDisconnectedError: if the client has gone and no message is left.
-        """
-        while not self._messages:
-            if self._disconnected is not None:
-                raise self._disconnected
-            await self._wait()
-        self._notify()
-        return self._messages.popleft()
-
-    def disconnect(self, close_code: int | None = None, reason: str = "") -> None:
-        """Say that the client has gone, and what it closed with."""
-        self._disconnected = ClientDisconnectedError(close_code=close_code, reason=reason)
-        self._notify()
-
-    def __aiter__(self) -> Buffer:
-        return self
-
-    async def __anext__(self) -> str | bytes:
-        try:
-            return await self.get()
-        except ClientDisconnectedError:
-            raise StopAsyncIteration from None
-
-    async def _wait(self) -> None:
-        if self._changed is None:
-            self._changed = make_event()
-        await self._changed.wait()
-
-    def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
-
-
-class _Pulled(Buffer):
-    """The messages that a function gives, one at a time."""
-
-    def __init__(self, give: Callable[[], Awaitable[str | bytes]]) -> None:
-        self._give = give
-
-    async def get(self) -> str | bytes:
-        return await self._give()
-
-
 def _receive_is_optional(init: Callable[P, None]) -> Callable[P, None]:
     """Let *init* be called as in Quart 0.22 too, with a `receive` before its `send`."""
 
@@ -167,7 +93,7 @@ def _receive_is_optional(init: Callable[P, None]) -> Callable[P, None]:
         init(*args, **kwargs)
         if given is not None:
             websocket: Any = args[0]
-            websocket._buffer = _Pulled(given)
+            websocket._buffer = Pulled(given)
 
     return create
 
@@ -188,6 +114,8 @@ class Websocket(BaseRequestWebsocket):
     close_reason: str = ""
 
     _receive: Receive | None = None
+    #: Whose `receive` that is, beneath a server.
+    _inbound: Inbound | None = None
     _buffer: Buffer | None = None
     _accepting: Any = None
     _sends = 0
@@ -232,7 +160,7 @@ class Websocket(BaseRequestWebsocket):
 
     def receive_from(self, receive: Receive) -> None:
         """Read messages from ASGI's *receive*, each when the handler asks for it."""
-        self._receive = receive
+        self._receive, self._inbound = receive, None
 
     def move(self, name: str) -> None:
         """Go to the state that the move *name* leads to.
@@ -301,13 +229,25 @@ class Websocket(BaseRequestWebsocket):
         if self.state is not _OPEN:
             await self._be_open_for("receive")
         self._sends = 0
-        data, receive = None, self._receive
+        data, inbound = None, self._inbound
         while data is None:
-            if receive is None:
+            if inbound is not None and inbound.watcher is None and inbound.gone is None:
+                # As its `receive`, one coroutine less for each message.
+                inbound.receiving = True
+                try:
+                    message = await inbound.from_server()
+                finally:
+                    inbound.receiving = False
+                    if inbound.late:
+                        inbound.watch_after_all()
+                if message["type"] == "websocket.disconnect":
+                    inbound.left(message)
+            elif self._receive is None:
                 # Quart-Trio, for one, puts None there for an empty binary message.
                 data = await self._next_pushed()
                 continue
-            message = await receive()
+            else:
+                message = await self._receive()
             if message["type"] == "websocket.receive":
                 data = message.get("bytes")
                 if data is None:
@@ -339,7 +279,8 @@ class Websocket(BaseRequestWebsocket):
         Raises:
             ClientDisconnectedError: if the client has gone.
         """
-        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+        # Most messages are str, and to look for all of them takes several times as long.
+        if type(data) is not str and not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(
                 f"A websocket sends str or bytes, not {type(data).__name__}. For anything that JSON"
                 " has, use `await websocket.send_json(value)`."

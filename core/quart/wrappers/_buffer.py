@@ -1,0 +1,85 @@
+"""Messages of a websocket that others read, on their way to its handler."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+from .._mailbox import make_event
+from .base import ClientDisconnectedError
+
+
+class Buffer:
+    """Messages pushed by who reads them ahead, until the handler wants them.
+
+    It is bounded: `put` waits while it is full.
+    """
+
+    max_size = 32
+
+    _messages: deque[str | bytes]
+    _disconnected: ClientDisconnectedError | None = None
+    _changed: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        # Not in `__init__`, which a subclass written for Quart 0.23 may replace: there it makes the
+        # queue, and does not call ours.
+        buffer = super().__new__(cls)
+        buffer._messages = deque()
+        return buffer
+
+    async def put(self, data: str | bytes) -> None:
+        """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
+        while len(self._messages) >= self.max_size and self._disconnected is None:
+            await self._wait()
+        if self._disconnected is None:
+            self._messages.append(data)
+            self._notify()
+
+    async def get(self) -> str | bytes:
+        """Take the oldest message, waiting for one if need be.
+
+        Raises:
+            ClientDisconnectedError: if the client has gone and no message is left.
+        """
+        while not self._messages:
+            if self._disconnected is not None:
+                raise self._disconnected
+            await self._wait()
+        self._notify()
+        return self._messages.popleft()
+
+    def disconnect(self, close_code: int | None = None, reason: str = "") -> None:
+        """Say that the client has gone, and what it closed with."""
+        self._disconnected = ClientDisconnectedError(close_code=close_code, reason=reason)
+        self._notify()
+
+    def __aiter__(self) -> Buffer:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        try:
+            return await self.get()
+        except ClientDisconnectedError:
+            raise StopAsyncIteration from None
+
+    async def _wait(self) -> None:
+        if self._changed is None:
+            self._changed = make_event()
+        await self._changed.wait()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+
+class Pulled(Buffer):
+    """The messages that a function gives, one at a time."""
+
+    def __init__(self, give: Callable[[], Awaitable[str | bytes]]) -> None:
+        self._give = give
+
+    async def get(self) -> str | bytes:
+        return await self._give()
