@@ -19,15 +19,30 @@ _NO_BODY = frozenset({204, 304})
 _CORRECTED = frozenset({"location", "content-location"})
 
 
-def fixed_body(ctx: AppContext, response: Any) -> bytes | None:
-    """Return the body, if it is there as a whole."""
-    status = response.status_code
+def outgoing(
+    ctx: AppContext, response: Any
+) -> tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]:
+    """Return the status, headers and body of *response*, and whether closing it may do anything.
+
+    The body is None if it is not here as a whole.
+    """
+    status: int
+    body: bytes | None
+    if isinstance(response, Response):
+        status, source = response._status_code, response._response
+        body = source.data if isinstance(source, DataBody) else None
+        headers = encoded_headers(response)
+        closes = body is None or bool(response._on_close) or _closes_more(type(response))
+    else:
+        status, body, closes = response.status_code, _whole_body(response), _may_close(response)
+        headers = encode_headers(headers_of(ctx, response))
     # RFC 9110 sections 6.4.1 and 9.3.2.
     if status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
-        return b""
-    if isinstance(response, Response):
-        body = response._response
-        return body.data if isinstance(body, DataBody) else None
+        body = b""
+    return status, headers, body, closes
+
+
+def _whole_body(response: Any) -> bytes | None:
     if not isinstance(response, WSGIResponse) or not response.is_sequence:
         return None
     pieces: Any = response.response
@@ -40,11 +55,14 @@ def _encodes_as_usual(response: WSGIResponse) -> bool:
     return type(response).iter_encoded is WSGIResponse.iter_encoded
 
 
-def encoded_headers_of(ctx: AppContext, response: Any) -> list[tuple[bytes, bytes]]:
-    """Return the headers that are sent, as an ASGI server wants them."""
-    if isinstance(response, Response):
-        return encoded_headers(response)
-    return encode_headers(headers_of(ctx, response))
+def _closes_more(cls: type[Response]) -> bool:
+    return cls is not Response and cls.close is not Response.close
+
+
+def _may_close(response: Any) -> bool:
+    if response._on_close:
+        return True
+    return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
 
 
 def headers_of(ctx: AppContext, response: Any) -> Headers:
@@ -89,17 +107,6 @@ def chunks_of(ctx: AppContext, response: Any) -> AbstractAsyncContextManager[Asy
     if plain is not None:
         return aclosing(ctx.plan.place.iterate(ctx, plain))
     return cast("AbstractAsyncContextManager[AsyncIterable[Any]]", body)
-
-
-def has_to_close(response: Any) -> bool:
-    """Whether closing *response* may do anything, which few responses need."""
-    if response._on_close:
-        return True
-    if isinstance(response, Response):
-        if not isinstance(response._response, DataBody):
-            return True
-        return type(response) is not Response and type(response).close is not Response.close
-    return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
 
 
 async def close_response(ctx: AppContext, response: Any) -> None:

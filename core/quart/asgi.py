@@ -19,10 +19,8 @@ from ._mailbox import in_trio, time_limit
 from ._outbound import (
     chunks_of,
     close_response,
-    encoded_headers_of,
-    fixed_body,
-    has_to_close,
     headers_of as headers_of,
+    outgoing,
 )
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
@@ -127,12 +125,8 @@ class _Connection:
     async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
         self.answered = True
         start_type, body_type = self.message_types
-        body = fixed_body(ctx, response)
-        start = {
-            "type": start_type,
-            "status": response.status_code,
-            "headers": encoded_headers_of(ctx, response),
-        }
+        status, headers, body, closes = outgoing(ctx, response)
+        start = {"type": start_type, "status": status, "headers": headers}
         end = {"type": body_type, "body": body or b"", "more_body": False}
         try:
             try:
@@ -145,7 +139,7 @@ class _Connection:
             await self._stream(ctx, send, response, body_type)
             await self._send(send, end)
         finally:
-            if has_to_close(response):
+            if closes:
                 await close_response(ctx, response)
 
     async def _stream(self, ctx: AppContext, send: Any, response: Any, message_type: str) -> None:

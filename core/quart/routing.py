@@ -205,10 +205,9 @@ def match_without_adapter(
     url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
     scheme = connection.scheme
     domain, websocket = url_map.default_subdomain or "", scheme == "ws" or scheme == "wss"
-    rule = url_map.look_up(domain, connection.path, connection.method, websocket)
-    if rule is not None:
-        return rule, {}
-    return url_map.search(domain, connection.path, connection.method, websocket)
+    path, method = connection.path, connection.method
+    rule = url_map.look_up(domain, path, method, websocket)
+    return url_map.search(domain, path, method, websocket) if rule is None else (rule, {})
 
 
 # A server hears few names, and checking one takes longer than matching a path.
