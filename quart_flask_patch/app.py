@@ -27,7 +27,6 @@ from quart._plan import step_of
 from quart._steps import current_context
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
-from quart.json.provider import DefaultJSONProvider
 from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
