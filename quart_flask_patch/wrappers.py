@@ -14,12 +14,14 @@ from typing import Any, cast, TYPE_CHECKING
 from flask import wrappers as flask_wrappers
 from flask.wrappers import Response as Response
 from werkzeug.datastructures import Headers
+from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from quart._flask import flask_cv_app
 from quart._responses import from_other_response
+from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import _type_header, DataBody
 
@@ -51,6 +53,19 @@ def _limit(name: str) -> Any:
 _content_type = lru_cache(maxsize=64)(parse_options_header)
 
 
+_STOCK_PARSING = FormDataParser.parse, FormDataParser._parse_urlencoded
+
+
+@lru_cache(maxsize=64)
+def _has_stock_parser(cls: type[WerkzeugRequest]) -> bool:
+    parser = cls.form_data_parser_class
+    return (
+        cls.make_form_data_parser is WerkzeugRequest.make_form_data_parser
+        and (parser.parse, parser._parse_urlencoded) == _STOCK_PARSING
+        and parser.__init__ is FormDataParser.__init__
+    )
+
+
 class Request(flask_wrappers.Request):
     """Flask's request; its environ is made from the ASGI scope when first asked for."""
 
@@ -67,8 +82,26 @@ class Request(flask_wrappers.Request):
         max_form_parts = _limit("max_form_parts")
 
         def _load_form_data(self) -> None:
+            state = self.__dict__
+            if "form" not in state and self._parses_as_stock():
+                storage, stream = self.parameter_storage_class, self._get_stream_for_parsing()
+                state["form"], state["files"] = storage(urlencoded(stream.read())), storage()
+                state["stream"] = stream
+                return
             super()._load_form_data()
-            self.may_have_files = bool(self.__dict__["files"])
+            self.may_have_files = bool(state["files"])
+
+        def _parses_as_stock(self) -> bool:
+            """Whether the form is one whose fields are found without the parser."""
+            context: Any = flask_cv_app.get(None)
+            return (
+                self.mimetype == URLENCODED
+                and self.want_form_data_parsed
+                and _has_stock_parser(type(self))
+                # While debugging, Flask has more to say of a form like this.
+                and context is not None
+                and not context.app.debug
+            )
 
         def _parse_content_type(self) -> None:
             if not hasattr(self, "_parsed_content_type"):

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, request, session, stream_with_context
+import werkzeug.formparser
+import werkzeug.wrappers
+from flask import Flask, Request, request, session, stream_with_context
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import EnvironBuilder
 
 import quart
 from quart_flask_patch import genuine
@@ -163,3 +167,76 @@ def test_files_of_a_form_are_closed_at_its_end(app: Flask, place: str) -> None:
     headers = [("Content-Type", "multipart/form-data; boundary=x")]
     assert run(fetch(app, "/", "POST", body, headers)).text == "field"
     assert [file.closed for file in files] == [True]
+
+
+FORMS = [b"", b"a=1", b"a=1&a=2&b=", b"a+b=%20c%3D&=x&d", b"a=%ff&b=\xc3\xa9", b"a=\xff", b"&&a=1&"]
+
+
+@pytest.mark.parametrize("body", FORMS, ids=repr)
+def test_a_form_has_the_fields_that_werkzeug_finds(app: Flask, place: str, body: bytes) -> None:
+    @app.post("/")
+    def view() -> Any:
+        kinds = type(request.form).__name__, type(request.files).__name__
+        return [*kinds, request.form.to_dict(flat=False), request.get_data().decode()]
+
+    headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    environ = EnvironBuilder("/", method="POST", data=body, headers=headers).get_environ()
+    expected = genuine.Request(environ).form.to_dict(flat=False)
+    answer = run(fetch(app, "/", "POST", body, headers)).json
+    assert answer == ["ImmutableMultiDict", "ImmutableMultiDict", expected, ""]
+
+
+def test_a_form_after_its_data(app: Flask, place: str) -> None:
+    @app.post("/")
+    def view() -> Any:
+        return [request.get_data().decode(), request.form["a"], request.values["a"]]
+
+    headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    assert run(fetch(app, "/", "POST", b"a=1", headers)).json == ["a=1", "1", "1"]
+
+
+class Parser(werkzeug.formparser.FormDataParser):
+    def _parse_urlencoded(self, stream: Any, *args: Any) -> Any:
+        return stream, self.cls({"mine": stream.read().decode()}), self.cls()
+
+
+class WithParser(werkzeug.wrappers.Request):
+    form_data_parser_class = Parser
+
+
+class WithMethod(werkzeug.wrappers.Request):
+    def make_form_data_parser(self) -> Any:
+        return Parser(cls=self.parameter_storage_class)
+
+
+class WithStorage(werkzeug.wrappers.Request):
+    parameter_storage_class = MultiDict
+
+
+@pytest.mark.parametrize("kind", [WithParser, WithMethod])
+def test_a_request_class_with_a_parser_of_its_own(app: Flask, place: str, kind: Any) -> None:
+    app.request_class = type("Mine", (kind, Request), {})
+    app.add_url_rule("/", view_func=lambda: request.form["mine"], methods=["POST"])
+    headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    assert run(fetch(app, "/", "POST", b"a=1", headers)).text == "a=1"
+
+
+def test_a_request_class_with_a_storage_of_its_own(app: Flask, place: str) -> None:
+    app.request_class = type("Mine", (WithStorage, Request), {})
+    app.add_url_rule("/", view_func=lambda: type(request.form).__name__, methods=["POST"])
+    headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    assert run(fetch(app, "/", "POST", b"a=1", headers)).text == "MultiDict"
+
+
+def test_debug_mode_says_why_a_file_is_not_there(app: Flask, place: str) -> None:
+    app.debug = True
+
+    @app.post("/")
+    def view() -> str:
+        assert request.form["file"] == "name"
+        with pytest.raises(KeyError, match="multipart/form-data"):
+            _ = request.files["file"]
+        return "seen"
+
+    headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    assert run(fetch(app, "/", "POST", b"file=name", headers)).text == "seen"
