@@ -15,6 +15,7 @@ from . import _pipeline, _session, _strategy, _teardown, routing, signals
 from ._asked import function_of
 from ._flask import split_blueprint_path
 from ._kind import Kind, REQUEST, WEBSOCKET
+from ._making import maker_of
 from .wrappers.request import Request
 
 if TYPE_CHECKING:
@@ -290,6 +291,7 @@ class Steps:
         "context_pushed",
         "context_tearing_down",
         "has_lazy_session",
+        "make_request",
         "request_class",
     )
 
@@ -307,6 +309,7 @@ class Steps:
         self.context_tearing_down = signal_for(signals.appcontext_tearing_down)
         self.has_lazy_session = _session.is_lazy(app)
         self.request_class = app._connection_class
+        self.make_request = maker_of(self.request_class)
 
     if TYPE_CHECKING:
 

@@ -221,14 +221,16 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Any) -> Request:
         app, scope = self.app, self.scope
-        request_class = app._plans.steps(app, REQUEST).request_class
+        steps = app._plans.steps(app, REQUEST)
+        make_request = steps.make_request
         path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
         if root_path or path[:1] != "/":
             path = _path_to_match(scope)
         can_push = bool(extensions and "http.response.push" in extensions)
         if can_push:
             self._can_push = True
-        self._request = request_class(
+        self._request = make_request(
+            steps.request_class,
             scope["method"],
             scope.get("scheme", "http"),
             path,
@@ -237,9 +239,9 @@ class ASGIHTTPConnection(_Connection):
             root_path or "",
             scope["http_version"],
             scope,
-            body_timeout=app.config["BODY_TIMEOUT"],
+            app.config["BODY_TIMEOUT"],
             # Not a method, by which the request would refer to what refers to it.
-            send_push_promise=partial(_send_push_promise, send) if can_push else _cannot_push,
+            partial(_send_push_promise, send) if can_push else _cannot_push,
         )
         return self._request
 

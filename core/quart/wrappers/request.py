@@ -45,8 +45,6 @@ SERVER_PUSH_HEADERS_TO_COPY = {
     "user-agent",
 }
 
-_init_handshake = BaseRequestWebsocket.__init__
-
 
 class Request(Limits, BaseRequestWebsocket):
     """A request, as one async view sees it.
@@ -90,9 +88,8 @@ class Request(Limits, BaseRequestWebsocket):
         *body_timeout* is the number of seconds that reading the whole body may take. The body is
         read from the callable given to `receive_from`, or pushed into `body`.
         """
-        # Not by `super()`, which would take as long as half of what it calls.
-        _init_handshake(
-            self, method, scheme, path, query_string, headers, root_path, http_version, scope
+        super().__init__(
+            method, scheme, path, query_string, headers, root_path, http_version, scope
         )
         self.body_timeout = body_timeout
         self._send_push_promise = send_push_promise
