@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 from werkzeug.datastructures import Headers as Headers, MultiDict as MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge as RequestEntityTooLarge
-from werkzeug.formparser import default_stream_factory as default_stream_factory
 from werkzeug.http import parse_options_header as parse_options_header
 from werkzeug.sansio.multipart import (
     Data as Data,
@@ -36,8 +35,22 @@ ParserFunc = Callable[
 URLENCODED = "application/x-www-form-urlencoded"
 # Browsers send UTF-8. These are what else is believed: not every codec is safe to offer.
 _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
+#: How many bytes of a file are kept in memory; a larger one goes to the disk. Werkzeug's is half of
+#: this. But to write to the disk holds the event loop up, and what the files of one request can
+#: take in all is bounded by `MAX_CONTENT_LENGTH`, whatever this is. Starlette's is the same.
+FILE_MEMORY_SIZE = 1024 * 1024
 # How many pieces of a file are kept as they arrived. Each has a cost, however small it is.
 _KEPT = 64
+
+
+def default_stream_factory(
+    total_content_length: int | None,
+    content_type: str | None,
+    filename: str | None,
+    content_length: int | None = None,
+) -> IO[bytes]:
+    """Return where a file goes: into memory, and past `FILE_MEMORY_SIZE` bytes to the disk."""
+    return cast("IO[bytes]", SpooledTemporaryFile(max_size=FILE_MEMORY_SIZE, mode="rb+"))
 
 
 class FormDataParser:

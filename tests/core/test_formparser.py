@@ -19,7 +19,7 @@ from werkzeug.sansio import multipart
 
 from quart._multipart import Decoder
 from quart.datastructures import FileStorage
-from quart.formparser import FormDataParser, MultiPartParser
+from quart.formparser import FILE_MEMORY_SIZE, FormDataParser, MultiPartParser
 from quart.wrappers import Body
 
 BOUNDARY = b"boundary"
@@ -275,7 +275,7 @@ def test_the_files_of_a_form_that_fails_are_closed(fault: str) -> None:
 
 
 def test_large_files_go_to_disk() -> None:
-    _, files = parse_multipart(form(file("f", "small", b"x"), file("g", "large", b"x" * 600_000)))
+    _, files = parse_multipart(form(file("f", "small", b"x"), file("g", "large", b"x" * 1_100_000)))
     assert not files["f"].stream._rolled
     assert files["g"].stream._rolled
     for upload in files.values():
@@ -283,13 +283,13 @@ def test_large_files_go_to_disk() -> None:
 
 
 @pytest.mark.parametrize("size", [1 << 22, 1 << 16, 20_000, 1000])
-@pytest.mark.parametrize("length", [512_000, 512_001, 1_500_000])
+@pytest.mark.parametrize("length", [FILE_MEMORY_SIZE, FILE_MEMORY_SIZE + 1, 1_500_000])
 def test_a_file_is_in_memory_up_to_its_size(length: int, size: int) -> None:
     content = random.Random(length).randbytes(length)
     _, files = parse_multipart(form(file("f", "name", content)), size)
     stream = files["f"].stream
     assert type(stream) is SpooledTemporaryFile
-    assert stream._rolled == (length > 512_000)
+    assert stream._rolled == (length > FILE_MEMORY_SIZE)
     assert stream.tell() == 0
     assert stream.read() == content
     stream.close()
