@@ -68,11 +68,8 @@ class TrioInbound(Inbound):
             self._changed, self.watcher = _Event(), trio.lowlevel.current_task()
             await self._run_ahead()
 
-    def watched(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
+    async def watched(self, work: Coroutine[Any, Any, None]) -> None:
         """Run *work*; cancel it if the client leaves while it waits for something else."""
-        return self._watched_in_time(work)
-
-    async def _watched_in_time(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await self._watched_in_nursery(work)
         except ExceptionGroup as error:

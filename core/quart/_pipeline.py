@@ -193,11 +193,10 @@ def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool 
         or ctx._after is not None
         or steps.finished.receivers
         or hasattr(response, "__await__")
+        or from_error_handler
     ):
         return _finalize(app, ctx, response, from_error_handler)
     if _session.is_concerned(app, ctx):
-        if from_error_handler:
-            return _finalize(app, ctx, response, from_error_handler)
         saving = _session.save(app, ctx, response)
         if saving is not None:
             return _after(saving, response)

@@ -16,7 +16,8 @@ from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .._mailbox import make_event, time_limit
+from .._mailbox import time_limit
+from ._changes import Changing
 from .base import ClientDisconnectedError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Body:
+class Body(Changing):
     """A request's body: iterate over it to take pieces as they come, or await it for all of it.
 
     Awaiting it again gives the same bytes. What iterating has taken is gone.
@@ -52,7 +53,6 @@ class Body:
     _receiving = False
     #: What has been received from already, and has to be awaited before receiving again.
     _begun: Awaitable[Any] | None = None
-    _changed: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         body = super().__new__(cls)
@@ -136,7 +136,7 @@ class Body:
         if self._disconnected:
             raise ClientDisconnectedError
         if self._receive is None or self._receiving:
-            await self._wait_for_others()
+            await self._wait_for_change()
         else:
             await self._pull(self._receive)
         self._check_limit()
@@ -151,16 +151,6 @@ class Body:
         finally:
             self._receiving = False
             self._notify()
-
-    async def _wait_for_others(self) -> None:
-        if self._changed is None:
-            self._changed = make_event()
-        await self._changed.wait()
-
-    def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
 
     def go_on_with(self, receiving: Awaitable[Any]) -> None:
         """Await *receiving*, which has begun, for the next message."""

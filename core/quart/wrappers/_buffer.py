@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
-from .._mailbox import make_event
+from ._changes import Changing
 from .base import ClientDisconnectedError
 
 
-class Buffer:
+class Buffer(Changing):
     """Messages pushed by who reads them ahead, until the handler wants them.
 
     It is bounded: `put` waits while it is full.
@@ -20,7 +20,6 @@ class Buffer:
 
     _messages: deque[str | bytes]
     _disconnected: ClientDisconnectedError | None = None
-    _changed: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Not in `__init__`, which a subclass written for Quart 0.23 may replace: there it makes the
@@ -32,7 +31,7 @@ class Buffer:
     async def put(self, data: str | bytes) -> None:
         """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
         while len(self._messages) >= self.max_size and self._disconnected is None:
-            await self._wait()
+            await self._wait_for_change()
         if self._disconnected is None:
             self._messages.append(data)
             self._notify()
@@ -46,7 +45,7 @@ class Buffer:
         while not self._messages:
             if self._disconnected is not None:
                 raise self._disconnected
-            await self._wait()
+            await self._wait_for_change()
         self._notify()
         return self._messages.popleft()
 
@@ -63,16 +62,6 @@ class Buffer:
             return await self.get()
         except ClientDisconnectedError:
             raise StopAsyncIteration from None
-
-    async def _wait(self) -> None:
-        if self._changed is None:
-            self._changed = make_event()
-        await self._changed.wait()
-
-    def _notify(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
 
 
 class Pulled(Buffer):

@@ -1,0 +1,23 @@
+"""Waiting for what others push, be it a body's bytes or a websocket's messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._mailbox import make_event
+
+
+class Changing:
+    """Something that others change while tasks wait for that."""
+
+    _changed: Any = None
+
+    async def _wait_for_change(self) -> None:
+        if self._changed is None:
+            self._changed = make_event()
+        await self._changed.wait()
+
+    def _notify(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
