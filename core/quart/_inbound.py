@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import cached_property
 from typing import Any, TypeVar
 
+from ._alarm import alarm_of_loop
+
 T = TypeVar("T")
 Message = Any
 Receive = Callable[[], Awaitable[Message]]
@@ -42,7 +44,8 @@ class Inbound:
     _changed: Any = None
     #: What receives ahead, once something does; until then the server's `receive` may be asked.
     watcher: Any = None
-    _timer: Any = None
+    #: What is to call `_watch`, from when the handler first waits until then.
+    _alarm: Any = None
     #: The task of the handler, once it has waited for something.
     _handler: Any = None
     #: Whether it is to be watched as soon as nobody receives.
@@ -151,12 +154,12 @@ class Inbound:
     # Watching
 
     def _watch_later(self) -> None:
-        if self._timer is None and self.watcher is None and self.gone is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(WATCH_AFTER, self._watch)
+        if self._alarm is None and self.watcher is None and self.gone is None:
+            self._alarm = alarm_of_loop()
+            self._alarm.add(self._watch, WATCH_AFTER)
 
     def _watch(self) -> None:
-        self._timer = None
+        self._alarm = None
         if self.receiving:
             # Who receives learns of the disconnect; look again when that has ended.
             self.late = True
@@ -208,9 +211,9 @@ class Inbound:
             # The task is the server's, which may go on with it.
             if self.cancelled and self._handler is not None:
                 self._handler.uncancel()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            if self._alarm is not None:
+                self._alarm.remove(self._watch)
+                self._alarm = None
             if self.watcher is not None:
                 self.watcher.cancel()
                 await asyncio.wait([self.watcher])

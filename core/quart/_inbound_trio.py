@@ -55,13 +55,13 @@ class TrioInbound(Inbound):
         return trio.from_thread.run(work, trio_token=self._token)
 
     def _watch_later(self) -> None:
-        if self._timer is None and self.watcher is None and self.gone is None:
-            self._timer = True
+        if self._alarm is None and self.watcher is None and self.gone is None:
+            self._alarm = True
             self._nursery.start_soon(self._watch_in_time)
 
     async def _watch_in_time(self) -> None:
         await trio.sleep(_inbound.WATCH_AFTER)
-        self._timer = None
+        self._alarm = None
         if self.receiving:
             self.late = True
         else:

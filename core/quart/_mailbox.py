@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import types
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
     nullcontext,
 )
+from contextvars import Context
 from typing import Any, Protocol
 
 #: Seconds that what runs at the end of a connection may take after a cancellation.
@@ -25,41 +27,82 @@ class Mailbox(Protocol):
 
     def put(self, message: Any) -> None: ...
     def take(self) -> Any: ...
-    async def get(self, *, interruptible: bool = False) -> Any: ...
+    def get(self, *, interruptible: bool = False) -> Awaitable[Any]: ...
 
 
 class _AsyncioMailbox:
-    """A thread cannot be interrupted, so `get` is not: a cancellation is kept in `cancelled`."""
+    """A mailbox that the task waits for as it does for a future: a message wakes it directly.
 
-    __slots__ = ("_loop", "_messages", "_waiter", "cancelled")
+    With a future, a message would wake the loop for a callback that wakes the task a turn later. A
+    thread cannot be interrupted, so `get` is not: a cancellation is kept in `cancelled`.
+    """
+
+    __slots__ = (
+        *("_asyncio_future_blocking", "_interruption", "_loop", "_messages", "_waiting"),
+        "cancelled",
+    )
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._messages: deque[Any] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        #: What wakes the task, and its Context, while it waits. Who takes it wakes.
+        self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
+        #: What the task is woken with, if not for a message.
+        self._interruption: asyncio.CancelledError | None = None
+        self._asyncio_future_blocking = False
         self.cancelled: BaseException | None = None
 
     def put(self, message: Any) -> None:
+        # The task looks for messages after it has begun to wait, so one of the two sees the other.
         self._messages.append(message)
-        self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiting:
+            self._wake()
 
     def take(self) -> Any:
         return self._messages.popleft() if self._messages else None
 
-    async def get(self, *, interruptible: bool = False) -> Any:
+    @types.coroutine
+    def get(self, *, interruptible: bool = False) -> Generator[Any, None, Any]:
         while not self._messages:
-            self._waiter = self._loop.create_future()
+            self._asyncio_future_blocking = True
             try:
-                await self._waiter
+                yield self
             except asyncio.CancelledError as error:
                 if interruptible:
                     raise
                 self.cancelled = error
         return self._messages.popleft()
+
+    def _wake(self) -> bool:
+        try:
+            wake, context = self._waiting.pop()
+        except IndexError:
+            return False  # Somebody else does.
+        self._loop.call_soon_threadsafe(wake, self, context=context)
+        return True
+
+    # What a task asks of a future: https://docs.python.org/3/library/asyncio-extending.html
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(
+        self, wake: Callable[[Any], None], *, context: Context | None = None
+    ) -> None:
+        self._waiting.append((wake, context))
+        if self._messages:
+            self._wake()
+
+    def cancel(self, msg: Any = None) -> bool:
+        if not self._wake():
+            return False  # The task is told at its next step.
+        self._interruption = asyncio.CancelledError(*(() if msg is None else (msg,)))
+        return True
+
+    def result(self) -> None:
+        interruption, self._interruption = self._interruption, None
+        if interruption is not None:
+            raise interruption
 
 
 class _TrioMailbox:

@@ -13,11 +13,15 @@ The invariant: a thread belongs to one lease at a time, and a lease to one reque
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, cast, ParamSpec, TypeVar
@@ -83,6 +87,7 @@ class Worker:
         threading.Thread(target=self._hub, name=f"quart-sync-{pool.started}", daemon=True).start()
 
     def _hub(self) -> None:
+        _yield_to_loops()
         while True:
             try:
                 job = self.inbox.get(timeout=IDLE_SECONDS)
@@ -96,6 +101,19 @@ class Worker:
             job()
             # Keep nothing of a request alive while idle.
             del job
+
+
+def _yield_to_loops() -> None:
+    """Let this thread start when its turn comes, instead of at once where another one runs.
+
+    To Linux such a thread is a batch job. Otherwise one that gets work, or has waited, stops the
+    event loop's thread only to find that this holds the GIL, and lets it go on. Its share of the
+    processor is the same. What it starts inherits this.
+    """
+    if sys.platform == "linux":
+        # Some sandboxes do not have it.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class Pool:
@@ -227,19 +245,28 @@ class Lease:
         wait for what other requests keep. A cancellation reaches *func* at its next wait; a
         thread cannot be interrupted.
         """
-        if self._active:
-            other = self._pool.take()
-            if other is not None:
-                try:
-                    return await self._run(other, func, args, kwargs)
-                finally:
-                    self._pool.release(other)
-        self._active += 1
+        other = self._pool.take() if self._active else None
+        # How much of this request's own thread the call takes, but for while it waits.
+        own = 1 if other is None else 0
+        self._active += own
         try:
-            worker = self._worker or self._take() or await self._own_worker()
-            return await self._run(worker, func, args, kwargs)
+            worker = other or self._worker or self._take() or await self._own_worker()
+            mailbox = make_mailbox()
+            worker.inbox.put(_first_job(func, args, kwargs, mailbox))
+            while True:
+                work, payload = await mailbox.get()
+                if work is None:
+                    return cast(T, outcome_of(payload, mailbox.cancelled))
+                self._active -= own
+                try:
+                    job = await answer(work, payload, mailbox, self.bridged)
+                finally:
+                    self._active += own
+                worker.inbox.put(job)
         finally:
-            self._active -= 1
+            self._active -= own
+            if other is not None:
+                self._pool.release(other)
 
     def _take(self) -> Worker | None:
         """Take a thread that is free, without the coroutines that it takes to wait for one."""
@@ -270,25 +297,8 @@ class Lease:
     async def start(self, func: Callable[[], Any], mailbox: Mailbox) -> Worker:
         """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
         worker = await self._own_worker()
-        worker.inbox.put(_first_job(func, (), {}, getcurrent().gr_context, mailbox))
+        worker.inbox.put(_first_job(func, (), {}, mailbox))
         return worker
-
-    async def _run(
-        self, worker: Worker, func: Callable[..., T], args: Any, kwargs: dict[str, Any]
-    ) -> T:
-        mailbox = make_mailbox()
-        worker.inbox.put(_first_job(func, args, kwargs, getcurrent().gr_context, mailbox))
-        while True:
-            work, payload = await mailbox.get()
-            if work is None:
-                return cast(T, outcome_of(payload, mailbox.cancelled))
-            # The thread waits, so other calls of this request may use it meanwhile.
-            self._active -= 1
-            try:
-                job = await answer(work, payload, mailbox, self.bridged)
-            finally:
-                self._active += 1
-            worker.inbox.put(job)
 
     def release(self) -> None:
         """Give the thread back; the next `call` takes one anew."""
@@ -309,18 +319,21 @@ class Lease:
 
 
 def _first_job(
+    func: Callable[..., Any], args: Any, kwargs: dict[str, Any], mailbox: Mailbox
+) -> Callable[[], None]:
+    return partial(_start, func, args, kwargs, getcurrent().gr_context, mailbox)
+
+
+def _start(
     func: Callable[..., Any],
     args: Any,
     kwargs: dict[str, Any],
     context: Context | None,
     mailbox: Mailbox,
-) -> Callable[[], None]:
-    def start() -> None:
-        work = Work.take(context)
-        work.mailbox = mailbox
-        work.begin(func, args, kwargs)
-
-    return start
+) -> None:
+    work = Work.take(context)
+    work.mailbox = mailbox
+    work.begin(func, args, kwargs)
 
 
 def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
@@ -361,6 +374,9 @@ _pool_lock = threading.Lock()
 
 def pool_of(app: Any) -> Pool:
     """The application's pool, made at its first use with ``SYNC_THREADS`` threads."""
+    pool = app.extensions.get(_POOL_KEY)
+    if pool is not None:
+        return cast(Pool, pool)
     with _pool_lock:
         pool = app.extensions.get(_POOL_KEY)
         if pool is None:

@@ -12,6 +12,8 @@ from typing import Any
 from ._environments import Environment, OURS, PEERS, UPSTREAM
 
 PLACE = "QUART_SYNC_PLACE"
+# The scenarios that a Flask application of plain views is compared in: no streams, no big bodies.
+PLAIN = frozenset("abcdefgk")
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,27 @@ def load(tasks: str, app: str, *, is_patched: bool) -> Any:
     return importlib.import_module(f"{__package__}.apps.{tasks}.{app}")
 
 
-def _layer(name: str, title: str, colour: str, place: str, app: str = "flask_app") -> Contender:
+def _layer(
+    name: str,
+    title: str,
+    colour: str,
+    place: str,
+    app: str = "flask_app",
+    only: frozenset[str] = frozenset(),
+) -> Contender:
     settings = MappingProxyType({PLACE: place})
     title = f"Flask app on the layer, {title}"
-    return Contender(name, title, app, colour, OURS, is_patched=True, settings=settings)
+    return Contender(name, title, app, colour, OURS, is_patched=True, settings=settings, only=only)
 
 
 _ALL = (
     Contender("quart", "Quart (here)", "quart_app", "#0e8a63", OURS),
     _layer("layer-thread", "thread", "#2fb457", "thread"),
     _layer("layer-loop", "loop", "#8ccf6f", "loop"),
+    _layer(
+        *("layer-visit", "loop after a visit to a thread", "#5b7f3a", "loop"),
+        *("flask_visiting_app", PLAIN),
+    ),
     _layer("layer-async", "async views", "#b8b82e", "thread", "flask_async_app"),
     Contender("flask", "Flask (WSGI)", "flask_app", "#d64045", PEERS, "wsgi"),
     Contender("starlette", "Starlette", "starlette_app", "#4a8fc7", PEERS),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -192,6 +194,32 @@ def test_threads_do_not_keep_the_process_alive_and_have_a_name(pool: Pool) -> No
 
     assert thread.daemon
     assert thread.name.startswith("quart-sync-")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="It is Linux that has batch jobs.")
+def test_threads_do_not_preempt_the_event_loop(pool: Pool) -> None:
+    async def main() -> int:
+        with Lease(pool) as lease:
+            return await lease.call(os.sched_getscheduler, 0)
+
+    before = os.sched_getscheduler(0)
+    assert run(main()) == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == before
+
+
+def test_where_the_kernel_will_not_have_it_threads_are_scheduled_as_usual(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+
+    async def main() -> int:
+        with Lease(pool) as lease:
+            return await lease.call(ident)
+
+    assert run(main()) != ident()
 
 
 def test_a_pool_serves_several_event_loops(pool: Pool) -> None:
@@ -396,6 +424,42 @@ def test_a_cancelled_call_waits_for_its_function_and_is_cancelled_then(pool: Poo
     run(main())
 
     assert log == ["worked", "cancelled"]
+
+
+def test_a_cancellation_keeps_its_message(pool: Pool) -> None:
+    async def main() -> None:
+        gate = Gate()
+        with Lease(pool) as lease:
+            task = asyncio.create_task(lease.call(gate))
+            await gate.busy()
+            task.cancel("first")
+            # The function goes on, so the task does.
+            await asyncio.sleep(0)
+            assert not task.done()
+            gate.open()
+            with pytest.raises(asyncio.CancelledError, match="first"):
+                await task
+
+    run(main())
+
+
+def test_who_queues_is_cancelled_at_once_with_the_message() -> None:
+    async def main() -> None:
+        pool, gate = Pool(1), Gate()
+        with Lease(pool) as lease, Lease(pool) as other:
+            busy = asyncio.create_task(lease.call(gate))
+            await gate.busy()
+            queued = asyncio.create_task(other.call(ident))
+            await asyncio.sleep(0.01)
+            assert pool.queued == 1
+            queued.cancel("no longer")
+            with pytest.raises(asyncio.CancelledError, match="no longer"):
+                await queued
+            assert pool.queued == 0
+            gate.open()
+            await busy
+
+    run(main())
 
 
 def test_a_timeout_holds_once_the_function_returns(pool: Pool) -> None:

@@ -6,18 +6,16 @@ visit to a thread that waits for it.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import threading
 from collections.abc import Awaitable, Callable
-from queue import SimpleQueue
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from werkzeug.formparser import MultiPartParser
 
 from . import _payload as payload
+from ._visit import visit
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -25,7 +23,6 @@ Scope = dict[str, Any]
 environment = Environment(
     loader=FileSystemLoader(payload.TEMPLATES), autoescape=select_autoescape()
 )
-calls: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Future[str]]] = SimpleQueue()
 
 
 async def table(scope: Scope, receive: Receive) -> bytes:
@@ -47,21 +44,12 @@ async def upload(scope: Scope, receive: Receive) -> bytes:
     return json.dumps({"note": form["note"], "size": len(files["file"].read())}).encode()
 
 
-async def visit(scope: Scope, receive: Receive) -> bytes:
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[str] = loop.create_future()
-    calls.put((loop, answer))
-    return (await answer).encode()
+async def plain(scope: Scope, receive: Receive) -> bytes:
+    await visit()
+    return payload.TEXT.encode()
 
 
-def work() -> None:
-    while True:
-        loop, answer = calls.get()
-        loop.call_soon_threadsafe(answer.set_result, payload.TEXT)
-
-
-threading.Thread(target=work, daemon=True).start()
-_VIEWS = {"/table": table, "/upload": upload, "/sync": visit}
+_VIEWS = {"/table": table, "/upload": upload, "/sync": plain}
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

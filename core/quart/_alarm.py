@@ -1,0 +1,69 @@
+"""One timer for each event loop, for all whom it is to call after the same time.
+
+Most of them are done long before. A timer of each one's own, set and cancelled, would be one of the
+larger costs of a request that waits for something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+
+
+class Alarm:
+    """Calls what is added, in the Context of who added it, unless it is removed in time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        #: When to call whom, and in which Context, in the order in which they were added.
+        self._calls: dict[Callable[[], None], tuple[float, Context]] = {}
+        self._is_set = False
+        # The timer outlives whoever happens to set it.
+        self._context = Context()
+
+    def add(self, func: Callable[[], None], seconds: float) -> None:
+        """Call *func* in *seconds*, which is about the same for everyone."""
+        due = self.loop.time() + seconds
+        self._calls[func] = due, copy_context()
+        if not self._is_set:
+            self._set(due)
+
+    def remove(self, func: Callable[[], None]) -> None:
+        """Do not call *func*, if it has not been called."""
+        self._calls.pop(func, None)
+
+    def _set(self, due: float) -> None:
+        self._is_set = True
+        self.loop.call_at(due, self._ring, context=self._context)
+
+    def _ring(self) -> None:
+        self._is_set = False
+        now = self.loop.time()
+        for func, (due, context) in self._calls.items():
+            if due > now:
+                self._set(due)
+                break
+            # The loop deals with an error of one of them.
+            self.loop.call_soon(self._call, func, context=context)
+
+    def _call(self, func: Callable[[], None]) -> None:
+        # It may have been removed since.
+        if self._calls.pop(func, None) is not None:
+            func()
+
+
+class _Current(threading.local):
+    alarm: Alarm | None = None
+
+
+_current = _Current()
+
+
+def alarm_of_loop() -> Alarm:
+    """Return an alarm of the running event loop."""
+    loop, alarm = asyncio.get_running_loop(), _current.alarm
+    if alarm is None or alarm.loop is not loop:
+        alarm = _current.alarm = Alarm(loop)
+    return alarm
