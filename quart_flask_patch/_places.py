@@ -15,7 +15,7 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from greenlet import getcurrent
 
-from quart import _strategy, _worker
+from quart import _pool, _strategy, _worker
 from quart._strategy import Place, Strategy
 
 from . import _bridge, _quart, _signals, _watch, ctx as _ctx, wrappers
@@ -110,7 +110,7 @@ def lease_of(app: Any) -> _worker.Lease:
 
     That is for plain code beneath it, such as a hook that an async function calls.
     """
-    return _worker.Lease(_worker.pool_of(app), _bridged)
+    return _worker.Lease(_pool.pool_of(app), _bridged)
 
 
 def _bridged(awaitable: Awaitable[T]) -> Awaitable[T]:

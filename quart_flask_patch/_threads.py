@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quart import _worker
+from quart import _pool
 
 if TYPE_CHECKING:
     from quart.app import Quart
@@ -29,5 +29,5 @@ class Threads:
 
 def threads(app: Quart) -> Threads:
     """Return the state of the worker threads of *app*, in which its plain views run."""
-    pool = _worker.pool_of(app)
+    pool = _pool.pool_of(app)
     return Threads(pool.size, pool.threads, pool.busy, pool.queued, pool.longest_wait)

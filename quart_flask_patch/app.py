@@ -21,7 +21,7 @@ from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
-from quart import _strategy, _worker
+from quart import _pool, _strategy
 from quart._flask import flask_context_processor
 from quart._plan import step_of
 from quart._steps import current_context
@@ -213,7 +213,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     async def _serve_websocket(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a websocket that plain code may take over."""
-        takeover = Takeover(receive, send, partial(_worker.lend_thread, self))
+        takeover = Takeover(receive, send, partial(_pool.lend_thread, self))
         scope = {**scope, TAKEOVER: takeover}
         await takeover.watched(self.asgi_app(scope, takeover.receive, takeover.send))
 

@@ -14,14 +14,14 @@ from weakref import WeakSet
 import pytest
 from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
 
-from quart import _worker
+from quart import _pool, _worker
 from quart.ctx import AppContext
 from quart.globals import _cv_app
 
 PATIENCE = 5.0
 
 _entered: WeakSet[AppContext] = WeakSet()
-_pools: WeakSet[_worker.Pool] = WeakSet([_worker._shared_pool])
+_pools: WeakSet[_pool.Pool] = WeakSet([_worker._shared_pool])
 
 
 def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., None]:
@@ -35,7 +35,7 @@ def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., No
 def pytest_configure() -> None:
     # A class attribute, since a context may be entered in any task and any thread.
     AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
-    _worker.Pool.__init__ = _noted(_worker.Pool.__init__, _pools)  # type: ignore[method-assign]
+    _pool.Pool.__init__ = _noted(_pool.Pool.__init__, _pools)  # type: ignore[method-assign]
 
 
 def left_contexts() -> list[str]:

@@ -1,28 +1,22 @@
 """Worker threads for plain functions: one per request, in the request's own Context.
 
-Each thread runs a hub: a loop that takes jobs from its inbox. A piece of work is a greenlet on
-that thread whose ``gr_context`` *is* the Context of the task that asked for it. Nothing is copied,
-and the Context is not entered, so the task may go on running in it while the work waits.
+A piece of work is a greenlet on a thread of the pool whose ``gr_context`` *is* the Context of the
+task that asked for it. Nothing is copied, and the Context is not entered, so the task may go on
+running in it while the work waits.
 
-Work may wait for async code: it hands the awaitable to its task and switches back to the hub. While
-it waits, the thread takes other work of the same request, which is why nested sync work cannot
-exhaust the pool, and why pieces of work do not have to end in the order in which they began.
+Work may wait for async code: it hands the awaitable to its task and switches back to the hub of
+its thread. While it waits, the thread takes other work of the same request, which is why nested
+sync work cannot exhaust the pool, and why pieces of work do not have to end in the order in which
+they began.
 
 The invariant: a thread belongs to one lease at a time, and a lease to one request.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-import time
-import weakref
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, cast, ParamSpec, TypeVar
 
@@ -30,16 +24,13 @@ from greenlet import getcurrent, greenlet
 
 from ._mailbox import Mailbox, make_mailbox
 from ._parked import Parked
+from ._pool import Pool, pool_of, Worker
 from .globals import _cv_app
 
 T = TypeVar("T")
 P = ParamSpec("P")
 #: Makes an awaitable one beneath which plain code may wait.
 Bridged = Callable[[Awaitable[Any]], Awaitable[Any]]
-
-DEFAULT_SIZE = 40
-# An unused thread ends after this many seconds, so that a burst does not hold memory forever.
-IDLE_SECONDS = 10.0
 
 
 class Work(Parked):
@@ -75,152 +66,6 @@ def current_work() -> Work | None:
             return current
         current = current.parent
     return None
-
-
-class Worker:
-    """A thread and its hub."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._pool = weakref.ref(pool)
-        pool.started += 1
-        threading.Thread(target=self._hub, name=f"quart-sync-{pool.started}", daemon=True).start()
-
-    def _hub(self) -> None:
-        _yield_to_loops()
-        while True:
-            try:
-                job = self.inbox.get(timeout=IDLE_SECONDS)
-            except Empty:
-                pool = self._pool()
-                if pool is None or pool.retire(self):
-                    return
-                continue
-            if job is None:
-                return
-            job()
-            # Keep nothing of a request alive while idle.
-            del job
-
-
-def _yield_to_loops() -> None:
-    """Let this thread start when its turn comes, instead of at once where another one runs.
-
-    To Linux such a thread is a batch job. Otherwise one that gets work, or has waited, stops the
-    event loop's thread only to find that this holds the GIL, and lets it go on. Its share of the
-    processor is the same. What it starts inherits this.
-    """
-    if sys.platform == "linux":
-        # Some sandboxes do not have it.
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-class Pool:
-    """A bounded set of worker threads; who finds none free queues, first come first served."""
-
-    def __init__(self, size: int = DEFAULT_SIZE) -> None:
-        if size < 1:
-            raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
-        self.size = size
-        self.threads = 0
-        self.started = 0
-        self._idle: list[Worker] = []
-        #: Who waits, and since when, first come first.
-        self._queue: dict[Mailbox, float] = {}
-        self._lock = threading.Lock()
-        self._longest_wait = 0.0
-        # Threads of a pool that nobody uses any more must not outlive it.
-        weakref.finalize(self, _dismiss, self._idle).atexit = False
-
-    @property
-    def queued(self) -> int:
-        """How many requests wait for a thread now."""
-        return len(self._queue)
-
-    @property
-    def busy(self) -> int:
-        """How many threads are taken now."""
-        return self.threads - len(self._idle)
-
-    @property
-    def longest_wait(self) -> float:
-        """The longest time, in seconds, that a request has waited for a thread so far.
-
-        Who still waits counts too.
-        """
-        with self._lock:
-            since = next(iter(self._queue.values()), None)
-        waited = 0.0 if since is None else time.monotonic() - since
-        return max(self._longest_wait, waited)
-
-    def take(self) -> Worker | None:
-        """Return a worker if there is one at once."""
-        with self._lock:
-            return self._take()
-
-    def _take(self) -> Worker | None:
-        if self._idle:
-            return self._idle.pop()
-        if self.threads >= self.size:
-            return None
-        self.threads += 1
-        return Worker(self)
-
-    async def acquire(self) -> Worker:
-        """Return a worker, as soon as there is one."""
-        with self._lock:
-            worker = self._take()
-            if worker is not None:
-                return worker
-            since, mailbox = time.monotonic(), make_mailbox()
-            self._queue[mailbox] = since
-        try:
-            worker = await mailbox.get(interruptible=True)
-        except BaseException:
-            self._give_up(mailbox)
-            raise
-        self._longest_wait = max(self._longest_wait, time.monotonic() - since)
-        return cast(Worker, worker)
-
-    def _give_up(self, mailbox: Mailbox) -> None:
-        with self._lock:
-            if mailbox in self._queue:
-                del self._queue[mailbox]
-                return
-        self.release(mailbox.take())
-
-    def release(self, worker: Worker) -> None:
-        with self._lock:
-            if self._queue:
-                mailbox = next(iter(self._queue))
-                del self._queue[mailbox]
-                mailbox.put(worker)
-            else:
-                self._idle.append(worker)
-
-    def widen(self, by: int) -> None:
-        """Allow *by* more threads, or fewer if it is negative; who waits is served."""
-        with self._lock:
-            self.size += by
-            while self._queue and (worker := self._take()) is not None:
-                mailbox = next(iter(self._queue))
-                del self._queue[mailbox]
-                mailbox.put(worker)
-
-    def retire(self, worker: Worker) -> bool:
-        """Let an idle worker end; False if somebody has taken it in the meantime."""
-        with self._lock:
-            if worker not in self._idle:
-                return False
-            self._idle.remove(worker)
-            self.threads -= 1
-            return True
-
-
-def _dismiss(idle: list[Worker]) -> None:
-    for worker in idle:
-        worker.inbox.put(None)
 
 
 class Lease:
@@ -369,32 +214,6 @@ def discard(awaitable: Awaitable[Any]) -> None:
         close()
 
 
-_pool_lock = threading.Lock()
-
-
-def pool_of(app: Any) -> Pool:
-    """The application's pool, made at its first use with ``SYNC_THREADS`` threads."""
-    pool = app.extensions.get(_POOL_KEY)
-    if pool is not None:
-        return cast(Pool, pool)
-    with _pool_lock:
-        pool = app.extensions.get(_POOL_KEY)
-        if pool is None:
-            pool = app.extensions[_POOL_KEY] = Pool(app.config.get("SYNC_THREADS") or DEFAULT_SIZE)
-    return cast(Pool, pool)
-
-
-def lend_thread(app: Any) -> Callable[[], None]:
-    """Allow the application one more thread, until what is returned is called.
-
-    For who keeps a thread without an end in sight, so that no request has to wait for that.
-    """
-    pool = pool_of(app)
-    pool.widen(1)
-    return lambda: pool.widen(-1)
-
-
-_POOL_KEY = "quart.sync_pool"
 _shared_pool = Pool()
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
 
-from . import _strategy, _teardown, _worker
+from . import _pool, _strategy, _teardown, _worker
 from ._current import (
     after_this_request as after_this_request,
     after_this_websocket as after_this_websocket,
@@ -170,7 +170,7 @@ class AppContext:
     def lease(self) -> _worker.Lease | None:
         """The worker thread of this request; a websocket, which may live long, keeps none."""
         if self._lease is None and self.kind is REQUEST:
-            self._lease = _worker.Lease(_worker.pool_of(self.app))
+            self._lease = _worker.Lease(_pool.pool_of(self.app))
         return self._lease
 
     @lease.setter

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from quart._pool import Pool
 from quart._stepping import AHEAD, iterate
-from quart._worker import current_work, Lease, Pool
+from quart._worker import current_work, Lease
 
 from .driver import run
 
