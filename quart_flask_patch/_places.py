@@ -11,9 +11,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
-from typing import Any, cast, TYPE_CHECKING, TypeVar
-
-from greenlet import getcurrent
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart import _pool, _strategy, _worker
 from quart._strategy import Place, Strategy
@@ -86,7 +84,7 @@ class Thread(_SyncPlace):
         @wraps(func)
         def in_thread(*args: Any, **kwargs: Any) -> Any:
             # An override of a step may be async; what it calls comes from the loop then.
-            if type(getcurrent()) is _worker.Work or _worker.current_work() is not None:
+            if _worker.current_work() is not None:
                 return func(*args, **kwargs)
             return _worker.call(func, *args, **kwargs)
 
@@ -121,13 +119,8 @@ async def _awaited(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-def _finish(work: Callable[[AppContext], Coroutine[Any, Any, T]], ctx: AppContext) -> T:
-    steps = work(ctx)
-    try:
-        future = steps.send(None)
-    except StopIteration as stop:
-        return cast(T, stop.value)
-    return cast(T, _strategy.go_on(steps, future))
+def _finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
+    return _strategy.finish(work(ctx))
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}

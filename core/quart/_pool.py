@@ -174,9 +174,6 @@ _pool_lock = threading.Lock()
 
 def pool_of(app: Any) -> Pool:
     """The application's pool, made at its first use with ``SYNC_THREADS`` threads."""
-    pool = app.extensions.get(_POOL_KEY)
-    if pool is not None:
-        return cast(Pool, pool)
     with _pool_lock:
         pool = app.extensions.get(_POOL_KEY)
         if pool is None:

@@ -149,11 +149,6 @@ def finish(result: Any) -> Any:
         future = steps.send(None) if hasattr(steps, "send") else next(steps)
     except StopIteration as stop:
         return stop.value
-    return go_on(steps, future)
-
-
-def go_on(steps: Any, future: Any) -> Any:
-    """Finish *steps*, which wait for *future*."""
     return current().wait(_Started(steps, future))
 
 

@@ -13,7 +13,7 @@ from ._environments import Environment, OURS, PEERS, UPSTREAM
 
 PLACE = "QUART_SYNC_PLACE"
 # The scenarios that a Flask application of plain views is compared in: no streams, no big bodies.
-PLAIN = frozenset("abcdefgk")
+PLAIN = tuple("abcdefgk")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ _ALL = (
     _layer("layer-loop", "loop", "#8ccf6f", "loop"),
     _layer(
         *("layer-visit", "loop after a visit to a thread", "#5b7f3a", "loop"),
-        *("flask_visiting_app", PLAIN),
+        *("flask_visiting_app", frozenset(PLAIN)),
     ),
     _layer("layer-async", "async views", "#b8b82e", "thread", "flask_async_app"),
     Contender("flask", "Flask (WSGI)", "flask_app", "#d64045", PEERS, "wsgi"),

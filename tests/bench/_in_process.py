@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import geometric_mean, median
 
-from ._contenders import Contender, CONTENDERS, PLAIN as PLAIN_SCENARIOS
+from ._contenders import Contender, CONTENDERS, PLAIN
 from ._driver import measure, Results
 from ._environments import versions
 from ._plot import dots
@@ -15,7 +15,6 @@ from ._scenarios import SCENARIOS
 from ._settings import Settings
 
 CORE = tuple("abcdefghijkl")
-PLAIN = tuple(sorted(PLAIN_SCENARIOS))
 _VISITED = ("layer-thread", "layer-visit", "layer-loop", "flask")
 
 
