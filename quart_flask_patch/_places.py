@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
-from quart import _pool, _strategy, _worker
+from quart import _hub, _pool, _strategy, _worker
 from quart._strategy import Place, Strategy
 
 from . import _bridge, _quart, _signals, _watch, ctx as _ctx, wrappers
@@ -84,14 +84,14 @@ class Thread(_SyncPlace):
         @wraps(func)
         def in_thread(*args: Any, **kwargs: Any) -> Any:
             # An override of a step may be async; what it calls comes from the loop then.
-            if _worker.current_work() is not None:
+            if _hub.current_work() is not None:
                 return func(*args, **kwargs)
             return _worker.call(func, *args, **kwargs)
 
         return in_thread
 
     async def resolve(self, awaitable: Awaitable[T]) -> T:
-        work = _worker.current_work()
+        work = _hub.current_work()
         return await awaitable if work is None else work.wait(awaitable)
 
     def enter(

@@ -59,9 +59,6 @@ class Parked(greenlet):
         """Whether the call has ended, with what `outcome` gives."""
         return self._outcome is not None
 
-    def leave(self) -> None:
-        """The call has ended."""
-
     def outcome(self) -> Any:
         """Return what the call returned, or raise what it raised, once."""
         assert self._outcome is not None
@@ -90,7 +87,6 @@ def _make_call(this: Parked) -> greenlet:
         this._outcome = None, error
     # Keep nothing of a request alive while parked.
     this.gr_context = None
-    this.leave()
     parent = this.parent
     assert parent is not None
     idle = this._idle.greenlets

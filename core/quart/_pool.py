@@ -1,65 +1,18 @@
-"""Threads that wait for work, bounded in number, and who gets one.
-
-Each thread runs a hub: a loop that takes jobs from its inbox.
-"""
+"""Threads that wait for work, bounded in number, and who gets one."""
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Any, cast
 
+from ._hub import Worker
 from ._mailbox import Mailbox, make_mailbox
 
 DEFAULT_SIZE = 40
-# An unused thread ends after this many seconds, so that a burst does not hold memory forever.
-IDLE_SECONDS = 10.0
 _POOL_KEY = "quart.sync_pool"
-
-
-class Worker:
-    """A thread and its hub."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._pool = weakref.ref(pool)
-        pool.started += 1
-        threading.Thread(target=self._hub, name=f"quart-sync-{pool.started}", daemon=True).start()
-
-    def _hub(self) -> None:
-        _yield_to_loops()
-        while True:
-            try:
-                job = self.inbox.get(timeout=IDLE_SECONDS)
-            except Empty:
-                pool = self._pool()
-                if pool is None or pool.retire(self):
-                    return
-                continue
-            if job is None:
-                return
-            job()
-            # Keep nothing of a request alive while idle.
-            del job
-
-
-def _yield_to_loops() -> None:
-    """Let this thread start when its turn comes, instead of at once where another one runs.
-
-    To Linux such a thread is a batch job. Otherwise one that gets work, or has waited, stops the
-    event loop's thread only to find that this holds the GIL, and lets it go on. Its share of the
-    processor is the same. What it starts inherits this.
-    """
-    if sys.platform == "linux":
-        # Some sandboxes do not have it.
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class Pool:
@@ -71,6 +24,8 @@ class Pool:
         self.size = size
         self.threads = 0
         self.started = 0
+        #: As many as there are threads that have not begun with what they were given.
+        self.crowd: list[None] = []
         self._idle: list[Worker] = []
         #: Who waits, and since when, first come first.
         self._queue: dict[Mailbox, float] = {}

@@ -17,8 +17,8 @@ from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from ._hub import Work
 from ._parked import Parked
-from ._worker import Work
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -70,7 +70,7 @@ def above() -> Bridge | Work | None:
     bridge: Bridge | None = None
     current: greenlet | None = getcurrent()
     while current is not None:
-        if isinstance(current, Work):
+        if isinstance(current, Work) and current.mailbox is not None:
             return current
         if bridge is None and isinstance(current, Bridge):
             bridge = current

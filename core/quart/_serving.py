@@ -11,7 +11,7 @@ from contextvars import Context, copy_context
 from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from . import _worker
+from . import _hub
 from .globals import _cv_app
 from .helpers import get_debug_flag
 from .signals import got_background_exception, got_serving_exception
@@ -132,7 +132,7 @@ def add_background_task(app: Quart, func: Callable[..., Any], *args: Any, **kwar
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        work = _worker.current_work()
+        work = _hub.current_work()
         if work is None:
             raise RuntimeError(
                 "expected a running event loop for a background task, got none; add it from a"

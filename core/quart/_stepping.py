@@ -13,8 +13,9 @@ from ._mailbox import make_mailbox
 from ._worker import answer, discard, outcome_of
 
 if TYPE_CHECKING:
+    from ._hub import Work
     from ._mailbox import Mailbox
-    from ._worker import Lease, Work
+    from ._worker import Lease
 
 #: How many bytes a run makes before it waits until they are taken.
 AHEAD = 128 * 1024
@@ -70,7 +71,7 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
                 elif sender is steps:
                     yield payload
                 else:
-                    worker.inbox.put(await answer(sender, payload, mailbox, lease.bridged))
+                    worker.give(await answer(sender, payload, mailbox, lease.bridged))
     finally:
         steps.stopped = True
         while running:
@@ -83,5 +84,4 @@ def _give_up(sender: Work | _Steps | None, payload: Any, worker: Any, steps: _St
     """Let the work end that waits for *payload*, if that is what the message says."""
     if sender is not None and not isinstance(sender, _Steps):
         discard(payload)
-        waiter = sender.waiter
-        worker.inbox.put(lambda: waiter.throw(GeneratorExit()))
+        worker.give(sender.reply(None, GeneratorExit()))

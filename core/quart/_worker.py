@@ -1,13 +1,13 @@
 """Worker threads for plain functions: one per request, in the request's own Context.
 
-A piece of work is a greenlet on a thread of the pool whose ``gr_context`` *is* the Context of the
-task that asked for it. Nothing is copied, and the Context is not entered, so the task may go on
+A piece of work runs in a greenlet on a thread of the pool whose ``gr_context`` *is* the Context of
+the task that asked for it. Nothing is copied, and the Context is not entered, so the task may go on
 running in it while the work waits.
 
-Work may wait for async code: it hands the awaitable to its task and switches back to the hub of
-its thread. While it waits, the thread takes other work of the same request, which is why nested
-sync work cannot exhaust the pool, and why pieces of work do not have to end in the order in which
-they began.
+Work may wait for async code: it hands the awaitable to its task, and another greenlet becomes the
+hub of its thread. While it waits, the thread takes other work of the same request, which is why
+nested sync work cannot exhaust the pool, and why pieces of work do not have to end in the order in
+which they began.
 
 The invariant: a thread belongs to one lease at a time, and a lease to one request.
 """
@@ -15,57 +15,21 @@ The invariant: a thread belongs to one lease at a time, and a lease to one reque
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from functools import partial
 from types import TracebackType
 from typing import Any, cast, ParamSpec, TypeVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
+from ._hub import Job, run_call, Work, Worker
 from ._mailbox import Mailbox, make_mailbox
-from ._parked import Parked
-from ._pool import Pool, pool_of, Worker
+from ._pool import Pool, pool_of
 from .globals import _cv_app
 
 T = TypeVar("T")
 P = ParamSpec("P")
 #: Makes an awaitable one beneath which plain code may wait.
 Bridged = Callable[[Awaitable[Any]], Awaitable[Any]]
-
-
-class Work(Parked):
-    """One call of a plain function in a worker thread, seen from that thread."""
-
-    mailbox: Mailbox
-    waiter: greenlet
-
-    def wait(self, awaitable: Awaitable[T]) -> T:
-        """Block this work, not its thread, until its task has awaited *awaitable*."""
-        self.waiter = getcurrent()
-        self.mailbox.put((self, awaitable))
-        hub = self.parent
-        assert hub is not None
-        try:
-            return cast(T, hub.switch())
-        finally:
-            del self.waiter
-
-    def leave(self) -> None:
-        """Leave what came of the call to its task."""
-        mailbox, outcome = self.mailbox, self._outcome
-        del self.mailbox
-        self._outcome = None
-        mailbox.put((None, outcome))
-
-
-def current_work() -> Work | None:
-    """The work whose greenlet, or a greenlet beneath it, is running now."""
-    current: greenlet | None = getcurrent()
-    while current is not None:
-        if type(current) is Work:
-            return current
-        current = current.parent
-    return None
 
 
 class Lease:
@@ -97,7 +61,7 @@ class Lease:
         try:
             worker = other or self._worker or self._take() or await self._own_worker()
             mailbox = make_mailbox()
-            worker.inbox.put(_first_job(func, args, kwargs, mailbox))
+            worker.give(_first_job(func, args, kwargs, mailbox))
             while True:
                 work, payload = await mailbox.get()
                 if work is None:
@@ -107,7 +71,7 @@ class Lease:
                     job = await answer(work, payload, mailbox, self.bridged)
                 finally:
                     self._active += own
-                worker.inbox.put(job)
+                worker.give(job)
         finally:
             self._active -= own
             if other is not None:
@@ -142,7 +106,7 @@ class Lease:
     async def start(self, func: Callable[[], Any], mailbox: Mailbox) -> Worker:
         """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
         worker = await self._own_worker()
-        worker.inbox.put(_first_job(func, (), {}, mailbox))
+        worker.give(_first_job(func, (), {}, mailbox))
         return worker
 
     def release(self) -> None:
@@ -165,20 +129,8 @@ class Lease:
 
 def _first_job(
     func: Callable[..., Any], args: Any, kwargs: dict[str, Any], mailbox: Mailbox
-) -> Callable[[], None]:
-    return partial(_start, func, args, kwargs, getcurrent().gr_context, mailbox)
-
-
-def _start(
-    func: Callable[..., Any],
-    args: Any,
-    kwargs: dict[str, Any],
-    context: Context | None,
-    mailbox: Mailbox,
-) -> None:
-    work = Work.take(context)
-    work.mailbox = mailbox
-    work.begin(func, args, kwargs)
+) -> Job:
+    return partial(run_call, func, args, kwargs, getcurrent().gr_context, mailbox)
 
 
 def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
@@ -190,9 +142,7 @@ def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseExcepti
     return result
 
 
-async def answer(
-    work: Work, awaitable: Awaitable[Any], mailbox: Mailbox, bridged: Bridged
-) -> Callable[[], None]:
+async def answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox, bridged: Bridged) -> Job:
     """Await what *work* waits for and return the job that lets it go on."""
     try:
         if mailbox.cancelled is not None:
@@ -201,10 +151,8 @@ async def answer(
             raise cancelled
         value = await bridged(awaitable)
     except BaseException as error:
-        # `except` forgets `error` at its end, the job must not.
-        reason = error
-        return lambda: work.waiter.throw(reason)
-    return lambda: work.waiter.switch(value)
+        return work.reply(None, error)
+    return work.reply(value)
 
 
 def discard(awaitable: Awaitable[Any]) -> None:

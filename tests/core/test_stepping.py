@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from quart._hub import current_work
 from quart._pool import Pool
 from quart._stepping import AHEAD, iterate
-from quart._worker import current_work, Lease
+from quart._worker import Lease
 
 from .driver import run
 

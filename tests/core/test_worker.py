@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from quart import Quart
+from quart._hub import current_work
 from quart._pool import Pool, pool_of
-from quart._worker import _shared_pool, call, current_work, Lease
+from quart._worker import _shared_pool, call, Lease
 from quart.utils import run_sync
 
 from .driver import run
@@ -144,7 +145,7 @@ def test_who_is_cancelled_in_the_queue_gives_its_thread_to_the_next() -> None:
 
 
 def test_idle_threads_end(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quart._pool.IDLE_SECONDS", 0.01)
+    monkeypatch.setattr("quart._hub.IDLE_SECONDS", 0.01)
 
     async def main() -> threading.Thread:
         with Lease(pool) as lease:
