@@ -33,10 +33,24 @@ Job = Callable[[], None]
 IDLE_SECONDS = 10.0
 # What a burst of calls that wait leaves behind for each thread; a greenlet takes some 20 KiB.
 KEPT = 64
-# An event loop gives way when so many threads have not begun with what it gave them.
-CROWD = 4
+# An event loop gives way when so many threads have not begun with what it gave them, and so many
+# others are in the middle of a call.
+CROWD = 8
+BUSY = 16
 # Linux lets a thread sleep for 50 microseconds at least, which is enough for them to begin.
 _MOMENT = 1e-6
+
+
+class Load:
+    """What the threads of a pool have to do now, counted by lists, whose methods are atomic."""
+
+    __slots__ = ("begun", "given")
+
+    def __init__(self) -> None:
+        #: One for each job that a thread has not taken yet.
+        self.given: list[None] = []
+        #: One for each call that has not returned.
+        self.begun: list[None] = []
 
 
 class Worker:
@@ -45,7 +59,7 @@ class Worker:
     def __init__(self, pool: Pool) -> None:
         self.inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._pool = weakref.ref(pool)
-        self._crowd = pool.crowd
+        self.load = pool.load
         #: Greenlets that have been the hub, and can be again.
         self._spare: list[Work] = []
         self._ends = False
@@ -54,12 +68,14 @@ class Worker:
 
     def give(self, job: Job) -> None:
         """Have the thread do *job*, in turn; for an event loop."""
-        self._crowd.append(None)
-        size = len(self._crowd)
+        given, begun = self.load.given, self.load.begun
+        given.append(None)
+        crowd = len(given)
         self.inbox.put(job)
         # While the loop goes on, they can't begin: it has the GIL, and they do not interrupt it.
-        # So what was asked for at the same time would end at the same time, again and again.
-        if size % CROWD == 0 and sys.platform == "linux":
+        # Where calls block, those that begin at the same time end at the same time, again and
+        # again. Others are over sooner than it takes to give way.
+        if crowd % CROWD == 0 and len(begun) >= BUSY and sys.platform == "linux":
             sleep(_MOMENT)
 
     def _run(self) -> None:
@@ -81,7 +97,7 @@ class Worker:
                 continue
             if job is None:
                 break
-            self._crowd.pop()
+            self.load.given.pop()
             job()
             # Keep nothing of a request alive while idle.
             del job
@@ -118,14 +134,14 @@ class Work(greenlet):
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker.serve)
-        self._worker = worker
+        self.worker = worker
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Block this work, not its thread, until its task has awaited *awaitable*."""
         assert self.mailbox is not None
         self.waiter = getcurrent()
         self.mailbox.put((self, awaitable))
-        self._worker.hub().switch()
+        self.worker.hub().switch()
         value, error = self._reply
         del self._reply
         if error is None:
@@ -145,7 +161,7 @@ class Work(greenlet):
     def _go_on(self) -> None:
         waiter = self.waiter
         del self.waiter
-        self._worker.let_go_on(waiter)
+        self.worker.let_go_on(waiter)
 
 
 def current_work() -> Work | None:
@@ -167,8 +183,11 @@ def run_call(
 ) -> None:
     """Call *func* in the hub, as a job; what comes of it is left in *mailbox*."""
     work = cast(Work, getcurrent())
+    begun = work.worker.load.begun
     work.gr_context, work.mailbox = context, mailbox
+    begun.append(None)
     outcome = _outcome(func, args, kwargs)
+    begun.pop()
     # Keep nothing of a request alive while idle.
     work.gr_context = work.mailbox = None
     # Last of all: it wakes the loop, which would have to wait for the rest.

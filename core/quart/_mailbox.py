@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import types
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -44,7 +43,8 @@ class _AsyncioMailbox:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._messages: deque[Any] = deque()
+        # There is hardly ever more than one. An empty deque has room for 64.
+        self._messages: list[Any] = []
         #: What wakes the task, and its Context, while it waits. Who takes it wakes.
         self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
         #: What the task is woken with, if not for a message.
@@ -59,7 +59,7 @@ class _AsyncioMailbox:
             self._wake()
 
     def take(self) -> Any:
-        return self._messages.popleft() if self._messages else None
+        return self._messages.pop(0) if self._messages else None
 
     @types.coroutine
     def get(self, *, interruptible: bool = False) -> Generator[Any, None, Any]:
@@ -71,7 +71,7 @@ class _AsyncioMailbox:
                 if interruptible:
                     raise
                 self.cancelled = error
-        return self._messages.popleft()
+        return self._messages.pop(0)
 
     def _wake(self) -> bool:
         try:
@@ -113,7 +113,7 @@ class _TrioMailbox:
 
         self._trio: Any = trio
         self._token = trio.lowlevel.current_trio_token()
-        self._messages: deque[Any] = deque()
+        self._messages: list[Any] = []
         self._event = trio.Event()
         self.cancelled: BaseException | None = None
 
@@ -125,14 +125,14 @@ class _TrioMailbox:
         self._event.set()
 
     def take(self) -> Any:
-        return self._messages.popleft() if self._messages else None
+        return self._messages.pop(0) if self._messages else None
 
     async def get(self, *, interruptible: bool = False) -> Any:
         with self._trio.CancelScope(shield=not interruptible):
             while not self._messages:
                 self._event = self._trio.Event()
                 await self._event.wait()
-        return self._messages.popleft()
+        return self._messages.pop(0)
 
 
 def in_trio() -> bool:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
-from ._hub import Worker
+from ._hub import Load, Worker
 from ._mailbox import Mailbox, make_mailbox
 
 DEFAULT_SIZE = 40
@@ -24,8 +24,7 @@ class Pool:
         self.size = size
         self.threads = 0
         self.started = 0
-        #: As many as there are threads that have not begun with what they were given.
-        self.crowd: list[None] = []
+        self.load = Load()
         self._idle: list[Worker] = []
         #: Who waits, and since when, first come first.
         self._queue: dict[Mailbox, float] = {}
