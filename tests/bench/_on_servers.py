@@ -20,6 +20,8 @@ _PLAN = {
     JSON: {"granian": _ASYNC, "uvicorn": _ASYNC, "hypercorn": _ASYNC, "gunicorn": ("flask",)},
     BLOCK: {"granian": ("layer-thread",), "uvicorn": _ASYNC, "gunicorn": ("flask",)},
 }
+# Whether the server and wrk share the processors, or the server has one of its own.
+_PINNED = {JSON: (False,), BLOCK: (False, True)}
 
 
 def run(settings: Settings) -> Section:
@@ -28,7 +30,10 @@ def run(settings: Settings) -> Section:
     loads = Loads()
     for job, places in _PLAN.items():
         wanted = [
-            service for place in places for service in services(settings, place, *places[place])
+            service
+            for is_pinned in _PINNED[job]
+            for place in places
+            for service in services(settings, place, *places[place], is_pinned=is_pinned)
         ]
         with running(wanted) as servers:
             loads.measure(settings, job, servers)
@@ -61,19 +66,20 @@ def _json_targets(loads: Loads) -> list[Target]:
 
 def _block_targets(loads: Loads) -> list[Target]:
     ideal = THREADS * 1000 / BLOCKED
-    gunicorn = BLOCK.row("gunicorn"), "flask"
-    targets = []
-    for server, name in (
-        ("uvicorn", "layer-thread"),
-        ("granian", "layer-thread"),
-        ("uvicorn", "quart"),
-    ):
-        cell = BLOCK.row(server), name
-        title = f"{BLOCK.title}: {CONTENDERS[name].title} on {server}"
-        rate, ratio = loads.per_second.median(*cell), loads.per_second.quotient(cell, gunicorn)
-        share = rate / ideal if rate else None
-        targets += [
-            Target(f"{title} / {ideal:.0f} a second", 0.9, share, is_floor=True),
-            Target(f"{title} / Flask on gunicorn", 1.0, ratio, is_floor=True),
-        ]
-    return targets
+    found = []
+    for how in ("", ", on one CPU"):
+        gunicorn = BLOCK.row(f"gunicorn{how}"), "flask"
+        for server, name in (
+            ("uvicorn", "layer-thread"),
+            ("granian", "layer-thread"),
+            ("uvicorn", "quart"),
+        ):
+            cell = BLOCK.row(f"{server}{how}"), name
+            title = f"{BLOCK.title}: {CONTENDERS[name].title} on {server}{how}"
+            rate, ratio = loads.per_second.median(*cell), loads.per_second.quotient(cell, gunicorn)
+            share = rate / ideal if rate else None
+            found += [
+                Target(f"{title} / {ideal:.0f} a second", 0.9, share, is_floor=True),
+                Target(f"{title} / Flask on gunicorn{how}", 1.0, ratio, is_floor=True),
+            ]
+    return found

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,14 +55,21 @@ class Service:
     tasks: str = "served"
     threads: int = THREADS
     environ: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+    #: Whether its processes share one processor, which nobody who asks it uses.
+    is_pinned: bool = False
+
+    @property
+    def where(self) -> str:
+        """The server, and how it runs."""
+        return f"{self.server}, on one CPU" if self.is_pinned else self.server
 
     @property
     def name(self) -> str:
-        return f"{self.contender.name} {self.server}"
+        return f"{self.contender.name} {self.where}"
 
     @property
     def title(self) -> str:
-        return f"{self.contender.title} on {self.server}"
+        return f"{self.contender.title} on {self.where}"
 
     def command(self, port: int) -> list[str]:
         python = str(self.contender.environment.python())
@@ -81,15 +88,19 @@ class Running:
 
     def __init__(self, service: Service, port: int, log: IO[bytes]) -> None:
         self.service, self.port, self._log = service, port, log
-        self._process = subprocess.Popen(
-            service.command(port),
-            cwd=ROOT,
-            env=service.variables(),
-            stdout=log,
-            stderr=log,
-            # Its processes are told by their session, however the server nests them.
-            start_new_session=True,
-        )
+        own, others = _processors() if service.is_pinned else (None, None)
+        #: The processors for who asks, None if they may have any.
+        self.others = others
+        with started_on(own):
+            self._process = subprocess.Popen(
+                service.command(port),
+                cwd=ROOT,
+                env=service.variables(),
+                stdout=log,
+                stderr=log,
+                # Its processes are told by their session, however the server nests them.
+                start_new_session=True,
+            )
 
     def wait_until_ready(self) -> None:
         limit = time.monotonic() + PATIENCE
@@ -160,6 +171,27 @@ class Running:
         texts = [Path(f"/proc/{pid}/{file}").read_text(encoding="ascii") for pid in self._pids()]
         lines = [line for text in texts for line in text.splitlines() if line.startswith(key)]
         return sum(int(line.split()[1]) for line in lines) / 1024
+
+
+@contextmanager
+def started_on(processors: Collection[int] | None) -> Iterator[None]:
+    """Let the processes that are started here use only these processors; None for any."""
+    if processors is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    # A process has what the thread has that starts it.
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _processors() -> tuple[list[int], list[int]]:
+    """One processor for a server, and those for who asks it."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    return [first], others or [first]
 
 
 def _stat(pid: int) -> list[str]:

@@ -14,7 +14,7 @@ from ._driver import Failure
 from ._plot import dots
 from ._report import Column, grid, Section, Table
 from ._samples import Samples, turns
-from ._servers import Running, Service
+from ._servers import Running, Service, started_on
 from ._settings import Settings, Skipped
 
 
@@ -56,7 +56,7 @@ class Loads:
         fit = [server for server in servers if self._answers(server, job)]
         for server in turns(fit, settings.rounds_or(3)):
             found = load(server, job, settings.seconds(2.0))
-            cell = job.row(server.service.server), server.service.contender.name
+            cell = job.row(server.service.where), server.service.contender.name
             self.per_second.add(*cell, found.per_second)
             self.micros.add(*cell, found.micros)
 
@@ -112,7 +112,8 @@ def load(server: Running, job: Job, seconds: float) -> Load:
     """Ask for so many seconds, at least one; every answer must be a good one."""
     before = server.cpu()
     command = _command(server, job, max(1, round(seconds)))
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    with started_on(server.others):
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
     cpu = server.cpu() - before
     found = json.loads(ran.stdout.splitlines()[-1])
     requests = found["requests"]
@@ -143,6 +144,9 @@ def _command(server: Running, job: Job, seconds: int) -> list[str]:
     ]
 
 
-def services(settings: Settings, server: str, *names: str) -> list[Service]:
+def services(
+    settings: Settings, server: str, *names: str, is_pinned: bool = False
+) -> list[Service]:
     """The chosen ones of these contenders on a server."""
-    return [Service(contender, server) for contender in settings.chosen(*names)]
+    chosen = settings.chosen(*names)
+    return [Service(contender, server, is_pinned=is_pinned) for contender in chosen]

@@ -6,6 +6,8 @@ import os
 
 MESSAGE = {"message": "Hello, world!", "count": 3, "tags": ["fast", "small", "plain"]}
 THREADS = int(os.environ.get("BENCH_THREADS", "64"))
+# Milliseconds that the views of `/block/10` and `/block/100` block their thread.
+BLOCKS = 10, 100
 # Seconds that the view of `/wait` waits for async code.
 PAUSE = 0.05
 CHUNK = b"x" * 64 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flask import Flask, request, Response
@@ -26,10 +26,16 @@ async def async_message() -> dict[str, Any]:
     return payload.MESSAGE
 
 
-@app.get("/block/<int:milliseconds>")
-def block(milliseconds: int) -> str:
-    time.sleep(milliseconds / 1000)
-    return "done"
+def blocking(milliseconds: int) -> Callable[[], str]:
+    def block() -> str:
+        time.sleep(milliseconds / 1000)
+        return "done"
+
+    return block
+
+
+for each in payload.BLOCKS:
+    app.get(f"/block/{each}", endpoint=f"block_{each}")(blocking(each))
 
 
 @app.get("/wait")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio.to_thread
@@ -27,9 +27,12 @@ async def message(request: Request) -> Response:
     return JSONResponse(payload.MESSAGE)
 
 
-def block(request: Request) -> Response:
-    time.sleep(request.path_params["milliseconds"] / 1000)
-    return PlainTextResponse("done")
+def blocking(milliseconds: int) -> Callable[[Request], Response]:
+    def block(request: Request) -> Response:
+        time.sleep(milliseconds / 1000)
+        return PlainTextResponse("done")
+
+    return block
 
 
 async def wait(request: Request) -> Response:
@@ -67,7 +70,7 @@ app = Starlette(
     routes=[
         Route("/json", message),
         Route("/async", message),
-        Route("/block/{milliseconds:int}", block),
+        *(Route(f"/block/{each}", blocking(each)) for each in payload.BLOCKS),
         Route("/wait", wait),
         Route("/count", count, methods=["POST"]),
         Route("/upload", upload, methods=["POST"]),
