@@ -61,7 +61,7 @@ class Worker:
         self._pool = weakref.ref(pool)
         self.load = pool.load
         #: Greenlets that have been the hub, and can be again.
-        self._spare: list[Work] = []
+        self.spare: list[Work] = []
         self._ends = False
         pool.started += 1
         threading.Thread(target=self._run, name=f"quart-sync-{pool.started}", daemon=True).start()
@@ -83,7 +83,7 @@ class Worker:
         # Each begins from here, or one that another one starts would begin deeper in the stack.
         while not self._ends:
             Work(self).switch()
-        self._spare.clear()
+        self.spare.clear()
 
     def serve(self) -> None:
         """Do jobs until the thread is to end."""
@@ -103,21 +103,11 @@ class Worker:
             del job
         self._ends = True
 
-    def hub(self) -> greenlet:
-        """Return who is to be the hub while the current greenlet waits."""
-        if self._spare:
-            return self._spare.pop()
-        # The thread's first greenlet makes another one.
-        main = getcurrent()
-        while main.parent is not None:
-            main = main.parent
-        return main
-
     def let_go_on(self, waiter: greenlet) -> None:
         """Switch from the current greenlet, the hub, to one that has waited."""
         hub = cast(Work, getcurrent())
-        if len(self._spare) < KEPT:
-            self._spare.append(hub)
+        if len(self.spare) < KEPT:
+            self.spare.append(hub)
             waiter.switch()
         else:
             hub.parent = waiter
@@ -129,7 +119,8 @@ class Work(greenlet):
 
     #: Where its task waits for it, while it has a call.
     mailbox: Mailbox | None = None
-    waiter: greenlet
+    #: This one, or one beneath it.
+    _waiter: greenlet
     _reply: tuple[Any, BaseException | None]
 
     def __init__(self, worker: Worker) -> None:
@@ -139,9 +130,14 @@ class Work(greenlet):
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Block this work, not its thread, until its task has awaited *awaitable*."""
         assert self.mailbox is not None
-        self.waiter = getcurrent()
+        self._waiter = getcurrent()
         self.mailbox.put((self, awaitable))
-        self.worker.hub().switch()
+        spare = self.worker.spare
+        # The thread's first greenlet makes another one.
+        hub = spare.pop() if spare else self.parent
+        assert hub is not None
+        hub.switch()
+        del hub
         value, error = self._reply
         del self._reply
         if error is None:
@@ -159,8 +155,8 @@ class Work(greenlet):
         return self._go_on
 
     def _go_on(self) -> None:
-        waiter = self.waiter
-        del self.waiter
+        waiter = self._waiter
+        del self._waiter
         self.worker.let_go_on(waiter)
 
 
@@ -191,7 +187,10 @@ def run_call(
     # Keep nothing of a request alive while idle.
     work.gr_context = work.mailbox = None
     # Last of all: it wakes the loop, which would have to wait for the rest.
-    mailbox.put((None, outcome))
+    try:  # noqa: SIM105  # `suppress` costs as much as all of this.
+        mailbox.put((None, outcome))
+    except RuntimeError:
+        pass  # The loop has been closed, so there is nobody to tell.
 
 
 def _outcome(
