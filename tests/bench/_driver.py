@@ -10,6 +10,7 @@ from typing import Any, cast, IO
 
 from ._contenders import Contender
 from ._environments import ROOT
+from ._processors import apart, started_on
 from ._samples import Cell, Samples, turns
 from ._scenarios import Scenario
 from ._settings import Say
@@ -60,18 +61,21 @@ class Worker:
         """Start the process, which gets ready by itself."""
         contender = self.contender
         self._has_answered = False
-        self._process = subprocess.Popen(
-            [
-                *(str(contender.environment.python()), "-m", f"{__package__}._worker"),
-                *(self._tasks, contender.app, "--interface", contender.interface),
-                *("--loop", self._loop, *(["--patched"] if contender.is_patched else [])),
-            ],
-            cwd=ROOT,
-            env=contender.environ(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        # What it costs to wake a thread on another processor varies more than all the rest.
+        processor, _ = apart()
+        with started_on(processor):
+            self._process = subprocess.Popen(
+                [
+                    *(str(contender.environment.python()), "-m", f"{__package__}._worker"),
+                    *(self._tasks, contender.app, "--interface", contender.interface),
+                    *("--loop", self._loop, *(["--patched"] if contender.is_patched else [])),
+                ],
+                cwd=ROOT,
+                env=contender.environ(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         return self._process
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import IO
 from ._contenders import Contender
 from ._driver import Failure
 from ._environments import ROOT
+from ._processors import apart, started_on
 from ._settings import Skipped
 
 THREADS = 64
@@ -88,7 +89,7 @@ class Running:
 
     def __init__(self, service: Service, port: int, log: IO[bytes]) -> None:
         self.service, self.port, self._log = service, port, log
-        own, others = _processors() if service.is_pinned else (None, None)
+        own, others = apart() if service.is_pinned else (None, None)
         #: The processors for who asks, None if they may have any.
         self.others = others
         with started_on(own):
@@ -171,27 +172,6 @@ class Running:
         texts = [Path(f"/proc/{pid}/{file}").read_text(encoding="ascii") for pid in self._pids()]
         lines = [line for text in texts for line in text.splitlines() if line.startswith(key)]
         return sum(int(line.split()[1]) for line in lines) / 1024
-
-
-@contextmanager
-def started_on(processors: Collection[int] | None) -> Iterator[None]:
-    """Let the processes that are started here use only these processors; None for any."""
-    if processors is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    # A process has what the thread has that starts it.
-    os.sched_setaffinity(0, processors)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def _processors() -> tuple[list[int], list[int]]:
-    """One processor for a server, and those for who asks it."""
-    first, *others = sorted(os.sched_getaffinity(0))
-    return [first], others or [first]
 
 
 def _stat(pid: int) -> list[str]:

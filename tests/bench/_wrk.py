@@ -12,9 +12,10 @@ from pathlib import Path
 
 from ._driver import Failure
 from ._plot import dots
+from ._processors import started_on
 from ._report import Column, grid, Section, Table
 from ._samples import Samples, turns
-from ._servers import Running, Service, started_on
+from ._servers import Running, Service
 from ._settings import Settings, Skipped
 
 

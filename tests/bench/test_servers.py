@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from ._contenders import CONTENDERS
 from ._driver import Failure
 from ._http import Connection
 from ._postgres import ACTORS, CATEGORIES, FILMS, ROLES, statements
+from ._processors import started_on
 from ._servers import running, SERVERS, Service
 from ._settings import Settings
 from ._wrk import check, Job, Loads, services
@@ -36,6 +39,19 @@ class Files(Service):
 
 FILES = Files(CONTENDERS["flask"])
 PAGE = Job("page", lambda body: body.startswith(b"# Performance"), "/performance.md")
+
+
+def test_a_pinned_server_has_a_processor_to_itself() -> None:
+    before = os.sched_getaffinity(0)
+    with running([replace(FILES, is_pinned=True)]) as (server,):
+        own = {os.sched_getaffinity(pid) == {min(before)} for pid in server._pids()}
+        assert own == {True}
+        assert server.others is not None
+        with started_on(server.others):
+            printed = "import os; print(*sorted(os.sched_getaffinity(0)))"
+            seen = subprocess.check_output([sys.executable, "-c", printed], text=True)
+        assert set(map(int, seen.split())) == (before - {min(before)} or before)
+    assert os.sched_getaffinity(0) == before
 
 
 def test_a_server_runs_and_ends() -> None:
