@@ -91,8 +91,7 @@ class Worker:
             try:
                 job = self.inbox.get(timeout=IDLE_SECONDS)
             except Empty:
-                pool = self._pool()
-                if pool is None or pool.retire(self):
+                if self._may_end():
                     break
                 continue
             if job is None:
@@ -102,6 +101,10 @@ class Worker:
             # Keep nothing of a request alive while idle.
             del job
         self._ends = True
+
+    def _may_end(self) -> bool:
+        pool = self._pool()
+        return pool is None or pool.retire(self)
 
     def let_go_on(self, waiter: greenlet) -> None:
         """Switch from the current greenlet, the hub, to one that has waited."""
