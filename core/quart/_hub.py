@@ -106,16 +106,6 @@ class Worker:
         pool = self._pool()
         return pool is None or pool.retire(self)
 
-    def let_go_on(self, waiter: greenlet) -> None:
-        """Switch from the current greenlet, the hub, to one that has waited."""
-        hub = cast(Work, getcurrent())
-        if len(self.spare) < KEPT:
-            self.spare.append(hub)
-            waiter.switch()
-        else:
-            hub.parent = waiter
-            raise GreenletExit
-
 
 class Work(greenlet):
     """What is done in a worker thread; a greenlet that is the thread's hub while it has no call."""
@@ -158,9 +148,14 @@ class Work(greenlet):
         return self._go_on
 
     def _go_on(self) -> None:
-        waiter = self._waiter
+        waiter, hub, spare = self._waiter, cast(Work, getcurrent()), self.worker.spare
         del self._waiter
-        self.worker.let_go_on(waiter)
+        if len(spare) < KEPT:
+            spare.append(hub)
+            waiter.switch()
+        else:
+            hub.parent = waiter
+            raise GreenletExit
 
 
 def current_work() -> Work | None:

@@ -17,7 +17,7 @@ from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from ._hub import Work
+from ._hub import current_work, Work
 from ._parked import Parked
 
 T = TypeVar("T")
@@ -67,15 +67,13 @@ def above() -> Bridge | Work | None:
     A worker thread's work comes before a bridge within it: what is awaited for the thread is
     awaited on the loop, and a bridge cannot follow it there.
     """
-    bridge: Bridge | None = None
+    work = current_work()
+    if work is not None:
+        return work
     current: greenlet | None = getcurrent()
-    while current is not None:
-        if isinstance(current, Work) and current.mailbox is not None:
-            return current
-        if bridge is None and isinstance(current, Bridge):
-            bridge = current
+    while current is not None and not isinstance(current, Bridge):
         current = current.parent
-    return bridge
+    return current
 
 
 def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T]) -> T:

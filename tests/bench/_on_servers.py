@@ -7,7 +7,7 @@ import json
 from ._contenders import CONTENDERS
 from ._environments import versions
 from ._report import machine, Section, Target
-from ._servers import running, THREADS
+from ._servers import PINNED, running, THREADS
 from ._settings import Settings
 from ._wrk import Job, Loads, require_wrk, services
 
@@ -67,7 +67,7 @@ def _json_targets(loads: Loads) -> list[Target]:
 def _block_targets(loads: Loads) -> list[Target]:
     ideal = THREADS * 1000 / BLOCKED
     found = []
-    for how in ("", ", on one CPU"):
+    for how in ("", PINNED):
         gunicorn = BLOCK.row(f"gunicorn{how}"), "flask"
         for server, name in (
             ("uvicorn", "layer-thread"),

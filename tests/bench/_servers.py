@@ -24,6 +24,8 @@ from ._settings import Skipped
 
 THREADS = 64
 PATIENCE = 60.0
+# What the name of a server ends with where it has one processor.
+PINNED = ", on one CPU"
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _ON_LOOPBACK = ("--host", "127.0.0.1", "--port", "{port}")
 _GUNICORN = ("--worker-class", "gthread", "--threads", "{threads}", "--log-level", "warning")
@@ -62,7 +64,7 @@ class Service:
     @property
     def where(self) -> str:
         """The server, and how it runs."""
-        return f"{self.server}, on one CPU" if self.is_pinned else self.server
+        return self.server + PINNED if self.is_pinned else self.server
 
     @property
     def name(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 
 MESSAGE = {"message": "Hello, world!", "count": 3, "tags": ["fast", "small", "plain"]}
 THREADS = int(os.environ.get("BENCH_THREADS", "64"))
@@ -12,3 +14,13 @@ BLOCKS = 10, 100
 PAUSE = 0.05
 CHUNK = b"x" * 64 * 1024
 CHUNKS_PER_MIB = 16
+
+
+def blocking(milliseconds: int) -> Callable[[], str]:
+    """Return a plain view that blocks its thread."""
+
+    def block() -> str:
+        time.sleep(milliseconds / 1000)
+        return "done"
+
+    return block

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, request, Response
@@ -26,16 +25,8 @@ async def async_message() -> dict[str, Any]:
     return payload.MESSAGE
 
 
-def blocking(milliseconds: int) -> Callable[[], str]:
-    def block() -> str:
-        time.sleep(milliseconds / 1000)
-        return "done"
-
-    return block
-
-
 for each in payload.BLOCKS:
-    app.get(f"/block/{each}", endpoint=f"block_{each}")(blocking(each))
+    app.get(f"/block/{each}", endpoint=f"block_{each}")(payload.blocking(each))
 
 
 @app.get("/wait")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,16 +34,8 @@ async def async_message() -> dict[str, Any]:
     return payload.MESSAGE
 
 
-def blocking(milliseconds: int) -> Callable[[], str]:
-    def block() -> str:
-        time.sleep(milliseconds / 1000)
-        return "done"
-
-    return block
-
-
 for each in payload.BLOCKS:
-    app.get(f"/block/{each}", endpoint=f"block_{each}")(blocking(each))
+    app.get(f"/block/{each}", endpoint=f"block_{each}")(payload.blocking(each))
 
 
 @app.get("/wait")
