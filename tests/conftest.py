@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakSet
 
+import hypothesis
 import pytest
 from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
 
@@ -30,6 +31,22 @@ def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., No
         method(self, *args, **kwargs)
 
     return noting
+
+
+# The same cases each time, so that a change alone decides whether they pass. To look for new ones:
+# --hypothesis-profile=long.
+hypothesis.settings.register_profile(
+    "short", max_examples=400, deadline=None, derandomize=True, database=None
+)
+hypothesis.settings.register_profile(
+    "long",
+    max_examples=1_000_000,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("short")
 
 
 def pytest_configure() -> None:

@@ -43,7 +43,10 @@ def _find(header: str, name: str) -> str | None:
     """Return the value if the first occurrence of *name* is that cookie; None says to parse."""
     start = header.find(name)
     end = start + len(name)
-    if not (start == 0 or header.startswith("; ", start - 2)) or not header.startswith("=", end):
+    # Below 0 an index counts from the end, where another cookie is.
+    if not (start == 0 or (start > 1 and header[start - 2 : start] == "; ")):
+        return None
+    if not header.startswith("=", end):
         return None
     # A quoted value may have anything in it, and what is not ASCII is decoded.
     if '"' in header or not header.isascii():

@@ -226,6 +226,9 @@ HEADERS = [
     "session",
     "sessions=a",
     ";",
+    f"aaaaaa={OTHER}; x",
+    f"aaaaaa={OTHER}; ",
+    f"aaaaa={OTHER}; x",
 ]
 
 
