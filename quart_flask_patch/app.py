@@ -23,6 +23,7 @@ from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart import _pool, _strategy
 from quart._flask import flask_context_processor
+from quart._kind import Kind, REQUEST
 from quart._plan import step_of
 from quart._steps import current_context
 from quart.app import Quart
@@ -30,7 +31,7 @@ from quart.ctx import AppContext as CoreContext
 from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
-from . import _bridge, _wsgi, ctx as _ctx, wrappers
+from . import _bridge, _guards, _wsgi, ctx as _ctx, wrappers
 from ._json import DefaultJSONProvider
 from ._takeover import LASTING, TAKEOVER, Takeover
 from ._templating import Environment
@@ -144,6 +145,8 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             "RESPONSE_TIMEOUT": None,
             # Where plain views run: "thread" or "loop".
             "SYNC_PLACE": "thread",
+            # Whether hooks of requests guard `@app.websocket` too.
+            "WEBSOCKET_REQUEST_HOOKS": True,
         }
     )
     _cli_class = AppGroup
@@ -252,6 +255,9 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             # The caller's thread is the request's own already.
             core.place = "loop"
         return core
+
+    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
+        return kind if kind is REQUEST else _guards.manner_of(cast(Any, self), endpoint)
 
     @property
     def _connection_class(self) -> type[CoreRequest]:

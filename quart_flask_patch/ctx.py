@@ -21,6 +21,7 @@ from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
 from . import _wsgi, genuine, wrappers
+from ._guards import AfterThis
 
 if TYPE_CHECKING:
     from typing import Self
@@ -59,6 +60,11 @@ def _request(self: _Face) -> Any:
     return wrappers.face_of(self._core)
 
 
+def _after_request_functions(self: _Face) -> Any:
+    functions = self._core.after_this()
+    return AfterThis(functions) if self._core.has_websocket else functions
+
+
 def _forward(name: str, settable: bool = True) -> Any:
     """Make a property that is the core context's attribute *name*."""
 
@@ -78,7 +84,7 @@ class _Face:
     url_adapter = _forward("url_adapter")
     request: Any = _Once(_request)
     match_request = _forward("match_request", settable=False)
-    _after_request_functions = _forward("_after_request_functions", settable=False)
+    _after_request_functions: Any = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
 
     @property

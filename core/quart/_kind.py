@@ -24,15 +24,19 @@ from .signals import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """The names and rules of a kind of connection; `REQUEST` and `WEBSOCKET` are all there are."""
+    """The names and rules of a kind of connection.
+
+    A context's is `REQUEST` or `WEBSOCKET`. How an endpoint's websockets are handled, which is for
+    its plan to know, an application may say otherwise: see `Quart._manner_of`.
+    """
 
     name: str
     #: A websocket view may return nothing.
     must_answer: bool
-    #: The application's public dicts of hooks.
-    before: str
-    after: str
-    teardown: str
+    #: The application's public dicts of hooks, in the order in which they are gone through.
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    teardown: tuple[str, ...]
     #: The application's public, overridable method of each step.
     handle: str
     full_dispatch: str
@@ -51,9 +55,9 @@ class Kind:
 REQUEST = Kind(
     name="request",
     must_answer=True,
-    before="before_request_funcs",
-    after="after_request_funcs",
-    teardown="teardown_request_funcs",
+    before=("before_request_funcs",),
+    after=("after_request_funcs",),
+    teardown=("teardown_request_funcs",),
     handle="handle_request",
     full_dispatch="full_dispatch_request",
     preprocess="preprocess_request",
@@ -70,9 +74,9 @@ REQUEST = Kind(
 WEBSOCKET = Kind(
     name="websocket",
     must_answer=False,
-    before="before_websocket_funcs",
-    after="after_websocket_funcs",
-    teardown="teardown_websocket_funcs",
+    before=("before_websocket_funcs",),
+    after=("after_websocket_funcs",),
+    teardown=("teardown_websocket_funcs",),
     handle="handle_websocket",
     full_dispatch="full_dispatch_websocket",
     preprocess="preprocess_websocket",

@@ -7,13 +7,14 @@ observed: any change to them, at any time, makes the plans be compiled anew.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from functools import partial, wraps
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from . import _pipeline, _session, _strategy, _teardown, routing, signals
 from ._asked import function_of
 from ._flask import split_blueprint_path
+from ._hooks import hooks_of, in_order, newest_first, on_response
 from ._kind import Kind, REQUEST, WEBSOCKET
 from ._making import maker_of
 from .wrappers.request import Request
@@ -163,6 +164,7 @@ class Plan:
         endpoint: str | None,
         place: _strategy.Place | str | None,
     ) -> None:
+        kind = app._manner_of(kind, endpoint)
         self.steps = app._plans.steps(app, kind)
         view = None if endpoint is None else app.view_functions.get(endpoint)
         if isinstance(place, _strategy.Place):
@@ -175,17 +177,23 @@ class Plan:
         outward = [*self.blueprints, None]
         adapt = self.place.adapt
         self.view = None if view is None else adapt(view)
-        self.preprocessors = tuple(_in_order(app.url_value_preprocessors, inward))
-        self.before = tuple(map(adapt, _in_order(getattr(app, kind.before), inward)))
+        self.preprocessors = tuple(in_order(app.url_value_preprocessors, inward))
+        self.before = tuple(adapt(func) for _, func in hooks_of(app, kind.before, in_order, inward))
         self.after = tuple(
-            self.place.adapt_after(app, func)
-            for func in _newest_first(getattr(app, kind.after), outward)
+            self._adapt_after(app, kind, table, func)
+            for table, func in hooks_of(app, kind.after, newest_first, outward)
         )
-        self.teardown = tuple(map(adapt, _newest_first(getattr(app, kind.teardown), outward)))
+        teardown = hooks_of(app, kind.teardown, newest_first, outward)
+        self.teardown = tuple(adapt(func) for _, func in teardown)
         self.open_session = adapt(app.session_interface.open_session)
         plain_save = _session.plain_save_of(app)
         self.close_session = plain_save or adapt(app.session_interface.save_session)
         self._find_idle_steps(app)
+
+    def _adapt_after(self, app: Quart, kind: Kind, table: str, func: Function) -> Function:
+        adapted = self.place.adapt_after(app, func)
+        # A function for requests counts on a response, which a websocket seldom has.
+        return adapted if kind.must_answer or table not in REQUEST.after else on_response(adapted)
 
     def _find_idle_steps(self, app: Quart) -> None:
         """Note which steps have nothing to do: to call one would cost more than to ask."""
@@ -201,16 +209,6 @@ class Plan:
             # To close a request may do more than to close the files of its form.
             or app._connection_class.close is not Request.close
         )
-
-
-def _in_order(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
-    for scope in scopes:
-        yield from hooks.get(scope, ())
-
-
-def _newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
-    for scope in scopes:
-        yield from reversed(hooks.get(scope, ()))
 
 
 class Plans:

@@ -80,6 +80,11 @@ class Scaffold(AskedByEither, SansioScaffold):
         """Let *view_func* handle the websockets of *rule*."""
         options["methods"] = {"GET"}
         self.add_url_rule(rule, endpoint, cast(Any, view_func), websocket=True, **options)
+        self._note_websocket(endpoint or cast(Any, view_func).__name__)
+
+    def _note_websocket(self, endpoint: str) -> None:
+        """Note that what handles *endpoint* speaks to us, and does not take over the socket."""
+        raise NotImplementedError(f"{type(self).__name__} does not say where it keeps endpoints.")
 
     @setupmethod
     def before_websocket(self, func: T_before_websocket) -> T_before_websocket:

@@ -24,6 +24,7 @@ from werkzeug.routing import BuildError, MapAdapter, Rule
 from . import _strategy, _waiting
 from ._flask import has_served
 from ._hosting import ServingMethods
+from ._kind import Kind
 from ._plan import HOOK_TABLES, HookTable, Plans, STEP_NAMES
 from ._steps import current_context, StepMethods, takes_ctx
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
@@ -143,6 +144,8 @@ class Quart(StepMethods, ServingMethods):
         root_path: str | None = None,
     ) -> None:
         self._plans = Plans()
+        #: The endpoints of `@app.websocket`, of blueprints too.
+        self._websocket_endpoints: set[str] = set()
         super().__init__(
             import_name,
             static_url_path=static_url_path,
@@ -294,6 +297,13 @@ class Quart(StepMethods, ServingMethods):
         if isinstance(connection, Websocket):
             return self.websocket_context(connection)
         return self.request_context(connection)
+
+    def _note_websocket(self, endpoint: str) -> None:
+        self._websocket_endpoints.add(endpoint)
+
+    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
+        """Return how connections of *endpoint* are handled, which are of *kind*."""
+        return kind
 
     @property
     def _connection_class(self) -> type[Request]:

@@ -49,6 +49,13 @@ class Blueprint(Scaffold, BlueprintBase):
             super().__init__(*args, **kwargs)
             self._prepare()
 
+    def _note_websocket(self, endpoint: str) -> None:
+        def note(state: BlueprintSetupState) -> None:
+            name = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
+            cast(Any, state.app)._note_websocket(name)
+
+        self.record(note)
+
     def merge_hooks(self, app: Any, name: str) -> None:
         for hooks in _WEBSOCKET_HOOKS:
             for scope, funcs in getattr(self, hooks).items():

@@ -117,6 +117,26 @@ def test_a_websocket_without_a_route_is_refused(echo: Server) -> None:
     assert refused.value.response.status_code == 404
 
 
+@pytest.mark.parametrize("path", ["taken", "own"])
+def test_a_guard_stands_before_a_websocket(echo: Server, path: str) -> None:
+    url = f"{echo.url.replace('http', 'ws')}/members/{path}"
+    with pytest.raises(InvalidStatus) as refused, connect(url):
+        pass
+    assert refused.value.response.status_code == 401
+    assert refused.value.response.headers["x-served-by"] == "echo"
+    assert httpx.get(f"{echo.url}/ran").json() == ["before", "after", "teardown"]
+    cookie = httpx.get(f"{echo.url}/log-in/ann").headers["set-cookie"].partition(";")[0]
+    with connect(url, additional_headers={"Cookie": cookie}) as ws:
+        assert ws.recv(PATIENCE) == "members' news for ann"
+        with pytest.raises(ConnectionClosed):
+            ws.recv(PATIENCE)
+    after = ["after"] if path == "taken" else []
+    told: list[str] = []
+    while "teardown" not in told:
+        told += httpx.get(f"{echo.url}/ran").json()
+    assert told == ["before", "view", *after, "teardown"]
+
+
 # --- Flask-SocketIO ------------------------------------------------------------------------------
 
 

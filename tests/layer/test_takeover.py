@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import (
-    AcceptConnection,
-    BytesMessage,
-    CloseConnection,
-    Event,
-    Ping,
-    Pong,
-    Request,
-    TextMessage,
-)
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from quart import websocket
 from quart_flask_patch import threads
 
 from ._asgi import Exchange, fetch, Handshake, run
-
-HANDSHAKE = ("HOST", "CONNECTION", "UPGRADE", "SEC_WEBSOCKET_KEY", "SEC_WEBSOCKET_VERSION")
-
-
-class Speaker:
-    """A websocket server on the environ's socket, with threads that block."""
-
-    def __init__(self, environ: dict[str, Any], subprotocol: str | None = None) -> None:
-        self.socket = environ["werkzeug.socket"]
-        self.protocol = WSConnection(ConnectionType.SERVER)
-        self.events = self._receive()
-        names = [*HANDSHAKE, *(["SEC_WEBSOCKET_PROTOCOL"] if subprotocol else [])]
-        lines = [f"{name.replace('_', '-')}: {environ[f'HTTP_{name}']}" for name in names]
-        asked = "\r\n".join(["GET / HTTP/1.1", *lines, "", ""])
-        self.protocol.receive_data(asked.encode())
-        assert isinstance(next(self.events), Request)
-        self.tell(AcceptConnection(subprotocol=subprotocol, extra_headers=[(b"x-by", b"hand")]))
-
-    def _receive(self) -> Iterator[Event]:
-        while True:
-            yield from self.protocol.events()
-            data = self.socket.recv(4096)
-            if not data:
-                return
-            self.protocol.receive_data(data)
-
-    def tell(self, event: Event) -> None:
-        self.socket.sendall(self.protocol.send(event))
-
-    def messages(self) -> Iterator[Any]:
-        for event in self.events:
-            if isinstance(event, CloseConnection):
-                self.tell(event.response())
-                return
-            yield event
+from ._speaker import Speaker
 
 
 @pytest.fixture
