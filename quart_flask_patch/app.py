@@ -96,18 +96,19 @@ class _Entry:
     def __init__(self, app: Flask) -> None:
         self._app = app
 
-    def __call__(self, *args: Any) -> Any:
-        if len(args) == 2:
-            return self._app.wsgi_app(*args)
-        return self._app.asgi_app(*args)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # ASGI's arguments have names, and daphne for one uses them.
+        if len(args) + len(kwargs) == 2:
+            return self._app.wsgi_app(*args, **kwargs)
+        return self._app.asgi_app(*args, **kwargs)
 
 
 class _EntryDescriptor:
     def __get__(self, app: Flask | None, owner: type[Flask]) -> Any:
         return self if app is None else _Entry(app)
 
-    def __call__(self, app: Flask, *args: Any) -> Any:
-        return _Entry(app)(*args)
+    def __call__(self, app: Flask, *args: Any, **kwargs: Any) -> Any:
+        return _Entry(app)(*args, **kwargs)
 
 
 if TYPE_CHECKING:

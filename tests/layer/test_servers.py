@@ -89,6 +89,7 @@ COMMANDS = {
     "hypercorn uvloop": ["hypercorn", "served:app", "-k", "uvloop", "--bind", "127.0.0.1:{port}"],
     "hypercorn trio": ["hypercorn", "served:app", "-k", "trio", "--bind", "127.0.0.1:{port}"],
     "uvicorn": ["uvicorn", "served:app", "--port", "{port}"],
+    "daphne": ["daphne", "-b", "127.0.0.1", "-p", "{port}", "served:app"],
 }
 
 
@@ -97,7 +98,7 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The URL of a server in a process of its own, which must end when asked to."""
-    for library in request.param.split()[1:]:
+    for library in request.param.split():
         pytest.importorskip(library)
     folder = tmp_path_factory.mktemp("served")
     (folder / "served.py").write_text(SOURCE, encoding="utf-8")

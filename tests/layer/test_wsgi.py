@@ -374,3 +374,15 @@ def test_servers_take_it_for_an_asgi_application(app: Flask) -> None:
     config = Config(app)
     config.load()
     assert config.interface == "asgi3"
+
+
+@pytest.mark.parametrize("names", [("scope", "receive", "send"), ("receive", "send"), ()])
+def test_asgis_arguments_may_be_given_by_name(app: Flask, names: tuple[str, ...]) -> None:
+    app.add_url_rule("/", "index", lambda: "index")
+
+    async def by_name(scope: Any, receive: Any, send: Any) -> None:
+        given = {"scope": scope, "receive": receive, "send": send}
+        named = {name: given.pop(name) for name in names}
+        await app(*given.values(), **named)
+
+    assert run(fetch(by_name, "/")).text == "index"
