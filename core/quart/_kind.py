@@ -33,6 +33,8 @@ class Kind:
     name: str
     #: A websocket view may return nothing.
     must_answer: bool
+    #: Its view speaks through a `Websocket`, which it has to accept.
+    accepts: bool
     #: The application's public dicts of hooks, in the order in which they are gone through.
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -55,6 +57,7 @@ class Kind:
 REQUEST = Kind(
     name="request",
     must_answer=True,
+    accepts=False,
     before=("before_request_funcs",),
     after=("after_request_funcs",),
     teardown=("teardown_request_funcs",),
@@ -74,6 +77,7 @@ REQUEST = Kind(
 WEBSOCKET = Kind(
     name="websocket",
     must_answer=False,
+    accepts=True,
     before=("before_websocket_funcs",),
     after=("after_websocket_funcs",),
     teardown=("teardown_websocket_funcs",),

@@ -19,12 +19,14 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
 
-from . import _session
+from . import _endings, _session
 from ._flask import find_error_handler, has_served, mark_served
+from ._kind import WEBSOCKET
 from ._mailbox import shielded
 from ._teardown import close_context
 from ._waiting import emit, resolve, settle
 from .wrappers.base import ClientDisconnectedError
+from .wrappers.websocket import State
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from .app import Quart
     from .ctx import AppContext
 
+
+_ENDED = State.CLOSED, State.DENIED
 
 # A connection's whole life
 
@@ -129,10 +133,12 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
             await emit(app, ctx, steps.started)
         if plan.preprocesses:
             result = await steps.preprocess(app, ctx)
-        if result is None:
+        if result is None and not (plan.preprocesses and _ended(ctx)):
             result = dispatch(app, ctx)
             if hasattr(result, "__await__"):
                 result = await result
+            if plan.accepts:
+                _endings.check(app, ctx, result)
     except Exception as error:
         if not ctx.kind.must_answer and only_says_gone(error):  # type: ignore[union-attr]  # as above
             result = None  # The ordinary end of a websocket.
@@ -154,13 +160,21 @@ async def preprocess(app: Quart, ctx: AppContext) -> Any:
     assert connection is not None
     for preprocessor in plan.preprocessors:
         preprocessor(connection.endpoint, connection.view_args)
+    may_end = ctx.kind is WEBSOCKET
     for func in plan.before:
         result = func()
         if result is not None:
             result = await resolve(ctx, result)
             if result is not None:
                 return result
+        if may_end and _ended(ctx):
+            return None
     return None
+
+
+def _ended(ctx: AppContext) -> bool:
+    """Whether this is a websocket that the application has ended already, in a hook."""
+    return ctx.kind is WEBSOCKET and ctx.websocket.state in _ENDED
 
 
 def dispatch(app: Quart, ctx: AppContext) -> Any:

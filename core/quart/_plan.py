@@ -142,6 +142,7 @@ class Plan:
     """An endpoint's place, view and hooks in the order in which they run."""
 
     __slots__ = (
+        "accepts",
         "after",
         "before",
         "blueprints",
@@ -177,6 +178,7 @@ class Plan:
         outward = [*self.blueprints, None]
         adapt = self.place.adapt
         self.view = None if view is None else adapt(view)
+        self.accepts = kind.accepts
         self.preprocessors = tuple(in_order(app.url_value_preprocessors, inward))
         self.before = tuple(adapt(func) for _, func in hooks_of(app, kind.before, in_order, inward))
         self.after = tuple(

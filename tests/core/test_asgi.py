@@ -982,16 +982,6 @@ def test_an_error_that_propagates_closes_the_websocket_too(app: Quart) -> None:
     assert client.close_code == 1011
 
 
-def test_a_handler_that_neither_accepts_nor_answers_refuses(app: Quart) -> None:
-    @app.websocket("/")
-    async def view() -> None:
-        pass
-
-    client = run(websocket(app))
-
-    assert client.types == ["websocket.close"]
-
-
 def test_closing_before_accepting_refuses(app: Quart) -> None:
     @app.websocket("/")
     async def view() -> None:

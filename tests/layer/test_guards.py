@@ -386,6 +386,16 @@ def test_requests_of_the_same_application_are_as_ever(
     assert run(fetch(app, "/")).text == "index"
 
 
+@pytest.mark.parametrize("hooks", ["before_request", "before_websocket"])
+def test_a_guard_may_close(
+    app: Flask, place: str, add_websocket: Route, ran: list[str], hooks: str
+) -> None:
+    getattr(app, hooks)(lambda: wait(websocket.close(4003)))
+    add_websocket(app, "/ws")
+    closed = knock(app)
+    assert (closed.accepted, closed.code, ran) == (False, 4003, [])
+
+
 def test_flask_login_guards(app: Flask, place: str, add_websocket: Route) -> None:
     flask_login = pytest.importorskip("flask_login")
     manager = flask_login.LoginManager(app)
