@@ -1,158 +1,201 @@
-"""Werkzeug's decoder of multipart forms, and what spares it work."""
+"""Multipart forms, taken apart as they arrive, without I/O.
+
+What is found is what Werkzeug's decoder finds in the whole of a form, however the form is cut into
+chunks. Of a chunk, no byte is looked at by a step of Python's: a client chooses the boundary and
+the content, and must not choose thereby how long this takes.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from functools import cached_property
+from typing import cast, NamedTuple
 
-from werkzeug.sansio.multipart import MultipartDecoder, State
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import Field, File, State
 
-# What Werkzeug's decoder takes for the rest of a boundary's line, after the boundary.
-_REST_OF_LINE = re.compile(rb"(--[^\S\n\r]*(?:\r\n|\n|\r)?|[^\S\n\r]*(?:\r\n|\n|\r))")
-# A line without its end, after the line break before it. A CR may be half of its end.
-_LAST_LINE = re.compile(rb"(?:\r\n|\r|(?<!\r)\n)([^\r\n]*)\r?\Z")
-# RFC 2046 allows spaces after a boundary. More than these do not count.
-_MAX_PADDING = 64
-_PADDING = b" \t\v\f"
-# How much the decoder is handed from a boundary on: its line and, mostly, the part's headers.
-_HEAD = 1024
+#: How many bytes the headers of a part may have.
+MAX_HEAD = 16 * 1024
+# How many blanks after a boundary still belong to its line. RFC 2046 allows any number, but they
+# have to be kept until the line ends.
+_MAX_PADDING = 4096
 
+_LINE_BREAK = rb"(?:\r\n|\n|\r)"
+# What follows a boundary: the sign of the last one, or the end of its line.
+_REST = rb"(--|[ \t\v\f]{0,%d}%s)" % (_MAX_PADDING, _LINE_BREAK)
+_REST_OF_LINE = re.compile(_REST)
+_UNFINISHED_REST = re.compile(rb"-|[ \t\v\f]{0,%d}" % _MAX_PADDING)
+_FIRST_LINE_BREAK = re.compile(_LINE_BREAK)
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\r\r|\n\n")
+_FOLDED = re.compile(_LINE_BREAK + rb"[ \t]")
 
-class Decoder(MultipartDecoder):
-    """Werkzeug's decoder, less the two expressions that it compiles for its boundary.
-
-    Browsers make up a boundary for each form, and to compile takes as long as to parse a form of
-    a mebibyte.
-    """
-
-    def __init__(
-        self, boundary: bytes, max_form_memory_size: int | None, max_parts: int | None
-    ) -> None:
-        # These two expressions are always the same, so they are found compiled.
-        super().__init__(b"", max_form_memory_size, max_parts=max_parts)
-        self.boundary = boundary
-        preamble: Any = _BoundaryLine(boundary, is_first=True)
-        later: Any = _BoundaryLine(boundary, is_first=False)
-        self.preamble_re, self.boundary_re = preamble, later
+#: The beginning of a part, some of its content, or, as None, its end.
+Event = Field | File | memoryview | None
 
 
-class _BoundaryLine:
-    """Finds the line of a boundary as Werkzeug's expressions do; the first may begin anywhere."""
+class _Line(NamedTuple):
+    """The line of a boundary: from where to where it goes, with the line break before it."""
 
-    def __init__(self, boundary: bytes, *, is_first: bool) -> None:
+    start: int
+    end: int
+    is_last: bool
+
+
+class Decoder:
+    """Takes apart one form with this *boundary* and at most *max_parts* parts."""
+
+    def __init__(self, boundary: bytes, max_parts: int | None = None) -> None:
         self._boundary = b"--" + boundary
-        self._is_first = is_first
+        self._max_parts = max_parts
+        self._parts = 0
+        self._state = State.PREAMBLE
+        # What has arrived and cannot be told yet, and how much of it has been searched.
+        self._held = b""
+        self._searched = 0
 
-    def search(self, data: bytes | bytearray, start: int = 0) -> _Line | None:
-        at = data.find(self._boundary, start)
-        while at != -1:
-            rest = _REST_OF_LINE.match(data, at + len(self._boundary))
-            begin = _line_break_before(data, start, at)
-            if rest is not None and (begin < at or self._is_first):
-                return _Line(begin, rest)
-            at = data.find(self._boundary, at + 1)
-        return None
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Yield what becomes known with *chunk*; take all of it before the next one is fed.
 
-
-def _line_break_before(data: bytes | bytearray, start: int, at: int) -> int:
-    """Return where the line break begins that ends at *at*, or *at* if there is none."""
-    before = data[max(at - 2, start) : at]
-    return at - 2 if before == b"\r\n" else at - before.endswith((b"\r", b"\n"))
-
-
-class _Line:
-    """What the decoder asks a match of its expressions for."""
-
-    def __init__(self, start: int, rest: re.Match[bytes]) -> None:
-        self._start = start
-        self.group = rest.group
-        self.end = rest.end
-
-    def start(self) -> int:
-        return self._start
-
-
-class Pieces:
-    """Cuts what arrives into what the decoder has to see, and content that it need not.
-
-    The decoder searches its buffer anew for each part and copies it thrice. And where it is handed
-    a boundary without the end of the boundary's line, it takes the CR before the boundary for
-    content (Werkzeug 3.1). So a line that is not over is held back if it may be a boundary's.
-    """
-
-    def __init__(self, decoder: MultipartDecoder, size: int) -> None:
-        self.held = b""
-        self._has_begun = False
-        self._decoder = decoder
-        self._boundary = b"--" + decoder.boundary
-        self._reach = len(self._boundary) + _MAX_PADDING
-        # Larger than what may be held back, so that there is always a piece to hand over.
-        self._size = max(size, 2 * self._reach)
-        self._head = max(_HEAD, 2 * self._reach)
-
-    def cut(self, chunk: bytes) -> Iterator[tuple[bytes | memoryview, bool]]:
-        """Yield pieces, and of each whether it is content, with nothing for the decoder in it.
-
-        The decoder has to be handed its piece before the next one is asked for.
+        Raises:
+            RequestEntityTooLarge: if there are too many parts, or the headers of one are too long.
+            ValueError: if this is not such a form.
         """
-        data = self.held + chunk if self.held else chunk
-        view = memoryview(data)
-        start = stop = 0
-        first, end = self._boundaries(data, 0)
-        while stop < len(data):
-            is_content = start < first and self._is_amid_content()
-            stop = first if start < first else end
-            if not is_content:
-                stop = min(start + self._size, stop)
-            settled = stop
-            if not is_content or stop == len(data):
-                settled = max(self._unfinished(data, stop), start)
-            if settled > start:
-                yield (view if is_content else data)[start:settled], is_content
-                self._has_begun = True
-            start = settled
-            if stop == first:
-                first = settled
-            if stop == end:
-                first, end = self._boundaries(data, start)
-        self.held = data[start:]
+        data = self._held + chunk if self._held else chunk
+        at = 0
+        while self._state is not State.EPILOGUE:
+            if self._state is State.PART:
+                head = self._end_of_head(data, at)
+                if head is None:
+                    break
+                yield self._begin_part(data[at : head[0]])
+                at, self._state = head[1], State.DATA_START
+                continue
+            line, settled = self._next_line(data, at)
+            if self._state is not State.PREAMBLE:
+                start = self._start_of_content(data, at, settled)
+                if start < settled:
+                    yield memoryview(data)[start:settled]
+                if line is not None:
+                    yield None
+            if line is None:
+                at = settled
+                break
+            at, self._state = line.end, State.EPILOGUE if line.is_last else State.PART
+        self._held = b"" if self._state is State.EPILOGUE else data[at:]
 
-    def _is_amid_content(self) -> bool:
-        return self._decoder.state is State.DATA and not self._decoder.buffer
+    def end(self) -> None:
+        """Say that nothing more arrives.
 
-    def _boundaries(self, data: bytes, start: int) -> tuple[int, int]:
-        """Return from where to where *data* has boundaries; its end, twice, if it has none.
-
-        That is from where the line break before the first one may begin.
+        Raises:
+            ValueError: if the last boundary is missing.
         """
-        # Backwards takes half the time: CPython searches forwards in a way that suits long needles.
-        for window in range(start, len(data), self._size):
-            beyond = window + self._size + len(self._boundary) - 1
-            last = data.rfind(self._boundary, window, beyond)
-            if last != -1:
-                first = data.find(self._boundary, window, beyond)
-                return max(first - 2, start), min(last + self._head, len(data))
-        return len(data), len(data)
-
-    def _unfinished(self, data: bytes, stop: int) -> int:
-        """Return where the line begins, before *stop*, that may yet become a boundary's."""
-        found = _LAST_LINE.search(data, max(stop - self._reach, 0), stop)
-        if found is None:
-            return stop
-        line = found[1]
-        if line.startswith(self._boundary) or self._boundary.startswith(line):
-            # A line break that ends the line of a boundary is not the one before the next.
-            is_over = self._is_line_of_boundary(
-                data[max(found.start() - self._reach, 0) : found.start()]
+        if self._state is not State.EPILOGUE:
+            raise ValueError(
+                f"Expected the form to end with its boundary and '--', but it ended in the state"
+                f" {self._state.name}; send all of it."
             )
-            return found.start(1) if is_over else found.start()
-        return stop - data.endswith(b"\r", 0, stop)
 
-    def _is_line_of_boundary(self, text: bytes) -> bool:
-        """Return whether the last line of *text* is a boundary's."""
-        line = text.rstrip(_PADDING)
-        if not line.endswith(self._boundary):
-            return False
-        start = len(line) - len(self._boundary)
-        return line[:start].endswith((b"\r", b"\n")) or (start == 0 and not self._has_begun)
+    def _end_of_head(self, data: bytes, at: int) -> tuple[int, int] | None:
+        """Return where a part's headers end, and where the line break before its content is."""
+        blank = _BLANK_LINE.search(data, at + self._searched)
+        if (len(data) - 3 if blank is None else blank.start()) - at > MAX_HEAD:
+            raise RequestEntityTooLarge
+        if blank is None:
+            # It may have begun in the last three bytes.
+            self._searched = max(len(data) - 3 - at, 0)
+            return None
+        self._searched = 0
+        return blank.start(), (blank.start() + blank.end()) // 2
+
+    def _begin_part(self, head: bytes) -> Field | File:
+        headers = _headers(head)
+        if "content-disposition" not in headers:
+            raise ValueError(
+                f"Expected each part to have a Content-Disposition header, but got {headers!r}."
+            )
+        options = parse_options_header(headers["content-disposition"])[1]
+        self._parts += 1
+        if self._max_parts is not None and self._parts > self._max_parts:
+            raise RequestEntityTooLarge
+        name, filename = cast(str, options.get("name")), options.get("filename")
+        if filename is None:
+            return Field(name=name, headers=headers)
+        return File(name=name, filename=filename, headers=headers)
+
+    def _start_of_content(self, data: bytes, at: int, settled: int) -> int:
+        """Return where content begins: at first, after a line break."""
+        # That may be the one before a boundary too, so it is looked at with what follows.
+        if self._state is State.DATA_START and settled > at:
+            self._state = State.DATA
+            return cast("re.Match[bytes]", _FIRST_LINE_BREAK.match(data, at)).end()
+        return at
+
+    # Boundaries
+
+    def _next_line(self, data: bytes, at: int) -> tuple[_Line | None, int]:
+        """Return the next boundary's line, if it is all there, and up to where no line begins."""
+        line = self._first_line(data, at)
+        if line is None:
+            return None, self._first_unsettled(data, at)
+        # A CR may be half of the line's end.
+        if not line.is_last and line.end == len(data) and data.endswith(b"\r"):
+            return None, line.start
+        return line, line.start
+
+    def _first_line(self, data: bytes, at: int) -> _Line | None:
+        found = data.find(self._boundary, at)
+        if found == -1:
+            return None
+        start = _line_break_before(data, at, found)
+        rest = _REST_OF_LINE.match(data, found + len(self._boundary))
+        if rest is not None and (start < found or self._state is State.PREAMBLE):
+            return _Line(start, rest.end(), rest[1] == b"--")
+        # Whoever sends what looks like a boundary and is none may send a lot of it.
+        match = self._expression.search(data, at)
+        return match and _Line(match.start(), match.end(), match[1] == b"--")
+
+    @property
+    def _expression(self) -> re.Pattern[bytes]:
+        # To compile one takes as long as to parse a form of a mebibyte. Few forms need it.
+        return self._first_expression if self._state is State.PREAMBLE else self._later_expression
+
+    @cached_property
+    def _first_expression(self) -> re.Pattern[bytes]:
+        return re.compile(b"%s?%s%s" % (_LINE_BREAK, re.escape(self._boundary), _REST))
+
+    @cached_property
+    def _later_expression(self) -> re.Pattern[bytes]:
+        return re.compile(b"%s%s%s" % (_LINE_BREAK, re.escape(self._boundary), _REST))
+
+    def _first_unsettled(self, data: bytes, at: int) -> int:
+        """Return where the line of a boundary may begin whose end has not arrived."""
+        if self._state is State.PREAMBLE:
+            # It need not follow a line break.
+            return max(len(data) - len(self._boundary) - _MAX_PADDING - 1, at)
+        last = max(data.rfind(b"\r", at), data.rfind(b"\n", at))
+        if last == -1:
+            return len(data)
+        rest = last + 1 + len(self._boundary)
+        if rest <= len(data):
+            may_be_one = (
+                data.startswith(self._boundary, last + 1)
+                and _UNFINISHED_REST.fullmatch(data, rest) is not None
+            )
+        else:
+            may_be_one = self._boundary.startswith(data[last + 1 :])
+        return _line_break_before(data, at, last + 1) if may_be_one else len(data)
+
+
+def _line_break_before(data: bytes, at: int, end: int) -> int:
+    """Return where the line break begins that ends at *end*, or *end* if there is none."""
+    before = data[max(end - 2, at) : end]
+    return end - 2 if before == b"\r\n" else end - before.endswith((b"\r", b"\n"))
+
+
+def _headers(head: bytes) -> Headers:
+    lines = [line.strip(b" \t") for line in _FOLDED.sub(b" ", head).splitlines()]
+    pairs = [line.decode().partition(":") for line in lines if line]
+    return Headers([(name.strip(" \t"), value.strip(" \t")) for name, _, value in pairs])

@@ -1,30 +1,32 @@
-"""Forms: an async shell around Werkzeug's decoder, which does no I/O."""
+"""Forms, parsed while the body arrives."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast, ClassVar, IO, NoReturn, TYPE_CHECKING
 from urllib.parse import unquote
 
 from werkzeug.datastructures import Headers as Headers, MultiDict as MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge as RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge as RequestEntityTooLarge
 from werkzeug.http import parse_options_header as parse_options_header
 from werkzeug.sansio.multipart import (
     Data as Data,
     Epilogue as Epilogue,
-    Event,
     Field as Field,
     File as File,
     MultipartDecoder as MultipartDecoder,
     NeedData as NeedData,
 )
 
-from ._multipart import Decoder, Pieces
+from ._multipart import Decoder, Event
 from .datastructures import FileStorage as FileStorage
 
 if TYPE_CHECKING:
     from .wrappers._body import Body
+
+# RFC 2046, section 5.1.1.
+_LONGEST_BOUNDARY = 70
 
 StreamFactory = Callable[[int | None, str | None, str | None, int | None], IO[bytes]]
 ParserFunc = Callable[
@@ -41,6 +43,27 @@ _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
 FILE_MEMORY_SIZE = 1024 * 1024
 # How many pieces of a file are kept as they arrived. Each has a cost, however small it is.
 _KEPT = 64
+
+
+def boundary_of(mimetype: str, options: dict[str, str]) -> bytes:
+    """Return the boundary that a multipart content type's *options* name.
+
+    Raises:
+        BadRequest: if it is not one that a client may choose.
+        ValueError: if there is none.
+    """
+    boundary = options.get("boundary", "").encode("ascii")
+    if not boundary:
+        raise ValueError(
+            f"Expected a boundary in the content type {mimetype!r}, but got {options!r}; send"
+            f" '{mimetype}; boundary=...'."
+        )
+    if len(boundary) > _LONGEST_BOUNDARY or b"\r" in boundary or b"\n" in boundary:
+        raise BadRequest(
+            f"Expected a multipart boundary of at most {_LONGEST_BOUNDARY} characters and without"
+            f" line breaks, but got {len(boundary)} characters; choose another boundary."
+        )
+    return boundary
 
 
 def default_stream_factory(
@@ -101,12 +124,7 @@ class FormDataParser:
     async def _parse_multipart(
         self, body: Body, mimetype: str, content_length: int | None, options: dict[str, str]
     ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        boundary = options.get("boundary", "").encode("ascii")
-        if not boundary:
-            raise ValueError(
-                f"Expected a boundary in the content type {mimetype!r}, but got {options!r}; send"
-                f" '{mimetype}; boundary=...'."
-            )
+        boundary = boundary_of(mimetype, options)
         parser = MultiPartParser(
             cls=self.cls,
             file_storage_cls=self.file_storage_class,
@@ -208,29 +226,16 @@ class MultiPartParser:
             RequestEntityTooLarge: if a field is too large, or there are too many parts.
             ValueError: if this is not such a form, or its end is missing.
         """
-        decoder = Decoder(boundary, self._buffer_limit(), self.max_form_parts)
-        pieces = Pieces(decoder, self.buffer_size)
+        decoder = Decoder(boundary, self.max_form_parts)
         parts = _Parts(self, content_length)
         try:
             async for chunk in body:
-                for piece, is_content in pieces.cut(chunk):
-                    if is_content:
-                        parts.add(piece)
-                    else:
-                        parts.feed(decoder, cast(bytes, piece))
-            parts.feed(decoder, pieces.held)
-            parts.feed(decoder, None)
+                parts.collect(decoder.feed(chunk))
+            decoder.end()
         except BaseException:
             parts.close()
             raise
         return self.cls(parts.fields), self.cls(parts.files)
-
-    def _buffer_limit(self) -> int | None:
-        # The decoder's limit is for its buffer, which holds a piece, whatever part that is of. The
-        # exact limit for a field is `_Parts`'; this one stops headers that never end.
-        if self.max_form_memory_size is None:
-            return None
-        return max(self.max_form_memory_size, 2 * self.buffer_size)
 
 
 class _Parts:
@@ -247,30 +252,29 @@ class _Parts:
         self._file: _Filling | _FillingSpooled | None = None
         self._field_size = 0
 
-    def feed(self, decoder: MultipartDecoder, piece: bytes | None) -> None:
-        decoder.receive_data(piece)
-        event = decoder.next_event()
-        while not isinstance(event, (Epilogue, NeedData)):
-            self._collect(event)
-            event = decoder.next_event()
-
-    def _collect(self, event: Event) -> None:
-        if isinstance(event, Data):
-            self.add(event.data)
-            if not event.more_data:
+    def collect(self, events: Iterable[Event]) -> None:
+        """Take in what the decoder has found."""
+        for event in events:
+            if isinstance(event, memoryview):
+                self._add(event)
+            elif event is None:
                 self._end_part()
-        elif isinstance(event, Field):
-            self._part, self._chunks, self._file, self._field_size = event, [], None, 0
-        elif isinstance(event, File):
-            self._part = event
-            file = self._parser.start_file_streaming(event, self._content_length)
-            # Not a subclass, which may have a `write` of its own.
-            if type(file) is SpooledTemporaryFile:
-                self._file = _FillingSpooled(file)
             else:
-                self._file = _Filling(file, self._parser.buffer_size)
+                self._begin_part(event)
 
-    def add(self, data: bytes | memoryview) -> None:
+    def _begin_part(self, part: Field | File) -> None:
+        self._part = part
+        if isinstance(part, Field):
+            self._chunks, self._file, self._field_size = [], None, 0
+            return
+        file = self._parser.start_file_streaming(part, self._content_length)
+        # Not a subclass, which may have a `write` of its own.
+        if type(file) is SpooledTemporaryFile:
+            self._file = _FillingSpooled(file)
+        else:
+            self._file = _Filling(file, self._parser.buffer_size)
+
+    def _add(self, data: memoryview) -> None:
         """Add *data* to the content of the current part."""
         if self._file is not None:
             self._file.write(data)
@@ -307,7 +311,7 @@ class _Filling:
         self.file = file
         self._size = size
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: memoryview) -> None:
         for start in range(0, len(piece), self._size):
             self.file.write(bytes(piece[start : start + self._size]))
 
@@ -326,10 +330,10 @@ class _FillingSpooled:
     def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
         self.file = file
         self._max_size: int = getattr(file, "_max_size", 0)
-        self._kept: list[bytes | memoryview] = []
+        self._kept: list[memoryview] = []
         self._size = 0
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: memoryview) -> None:
         self._kept.append(piece)
         self._size += len(piece)
         if self._size > self._max_size:

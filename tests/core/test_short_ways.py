@@ -6,8 +6,10 @@ A few hundred inputs each; `--hypothesis-profile=long` tries a million.
 from __future__ import annotations
 
 from hypothesis import given, strategies as st
+from werkzeug.sansio import multipart
 
 from quart._cookies import cookie_of
+from quart._multipart import Decoder
 from quart.utils import decode_headers
 from quart.wrappers.base import BaseRequestWebsocket
 
@@ -38,3 +40,74 @@ COOKIES = pieces_of(
 def test_the_cookie_that_werkzeug_finds_is_found(cookies: list[str], name: str) -> None:
     headers = [(b"cookie", cookie.encode("latin-1")) for cookie in cookies]
     assert cookie_of(connection_with(headers), name) == connection_with(headers).cookies.get(name)
+
+
+BOUNDARIES = st.sampled_from(
+    [b"b", b"-", b"--", b"--b", b"a.*+b", b"-a-", b"b ", b"----", b"x" * 70]
+)
+Part = list[str | bytes | None]
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A boundary, and a form with it that is often malformed."""
+    boundary = draw(BOUNDARIES)
+    line = b"--" + boundary
+    odd = [line, line[:-1], line + b"--", b"--", b"-", b"\r", b"\n", b"\r\n", b"x", b" ", b"\t\v\f"]
+    odd += [b"\r\n" + line + b"x", b"\n" + line + b"-", b"\r" + line + b" ", b"y" * 200, b"\xff"]
+    noise = st.lists(st.sampled_from(odd), max_size=6).map(b"".join)
+    ends = st.sampled_from([b"\r\n", b"\r\n", b"\n", b"\r"])
+    heads = [b"Content-Disposition: form-data; name=n%b", b"content-disposition:x;\r\n name=n%b"]
+    heads += [b"Content-Disposition: form-data; filename=f; name=n%b", b"X: a%b"]
+    data = draw(st.just(b"") | noise)
+    for _ in range(draw(st.integers(0, 4))):
+        end, blanks = draw(ends), draw(st.sampled_from([b"", b"", b" ", b"\t \v", b" " * 99]))
+        head = draw(st.sampled_from(heads)) % draw(st.just(b"") | noise)
+        data += line + blanks + draw(ends) + head + end * 2 + draw(noise) + draw(ends)
+    closing = draw(st.sampled_from([line + b"--", line + b"--\r\n", b""]))
+    return boundary, data + closing + draw(st.just(b"") | noise)
+
+
+def parts_by_werkzeug(boundary: bytes, data: bytes) -> list[Part] | None:
+    """Return what Werkzeug's decoder finds in all of *data*; None if it refuses it."""
+    decoder = multipart.MultipartDecoder(boundary)
+    decoder.receive_data(data)
+    decoder.receive_data(None)
+    parts: list[Part] = []
+    try:
+        while not isinstance(event := decoder.next_event(), multipart.Epilogue):
+            if isinstance(event, multipart.Data):
+                parts[-1][2] += event.data  # type: ignore[operator]  # which is bytes
+            elif isinstance(event, (multipart.Field, multipart.File)):
+                parts.append([event.name, getattr(event, "filename", None), b""])
+    except ValueError:
+        return None
+    return parts
+
+
+def parts_by_ours(boundary: bytes, chunks: list[bytes]) -> list[Part] | None:
+    decoder, parts = Decoder(boundary), []
+    try:
+        for chunk in chunks:
+            for event in decoder.feed(chunk):
+                if isinstance(event, memoryview):
+                    parts[-1][2] += event
+                elif event is not None:
+                    parts.append([event.name, getattr(event, "filename", None), b""])
+        decoder.end()
+    except ValueError:
+        return None
+    return parts
+
+
+@given(forms(), st.lists(st.integers(1, 40), max_size=30), st.sampled_from([1, 2, 3, 10_000]))
+def test_a_multipart_form_is_what_werkzeug_finds_in_the_whole_of_it(
+    form: tuple[bytes, bytes], sizes: list[int], rest: int
+) -> None:
+    boundary, data = form
+    chunks, at = [], 0
+    while at < len(data):
+        size = sizes.pop() if sizes else rest
+        chunks.append(data[at : at + size])
+        at += size
+    assert parts_by_ours(boundary, chunks) == parts_by_werkzeug(boundary, data)
