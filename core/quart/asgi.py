@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import InternalServerError
+from werkzeug.exceptions import InternalServerError, NotFound
 
 from ._headers import decode_headers, encode_headers
 from ._inbound import Inbound
@@ -37,26 +37,41 @@ if TYPE_CHECKING:
     from .wrappers import Request, Websocket
 
 
+# The path of what is not below the root path: not ours, so it is not found, whatever the rules.
+_NOWHERE = " "
+
+
 def path_within_root(scope: Any) -> str | None:
     """Return the path below ``root_path``, or None if it is not below it.
 
     ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
     """
-    path: str = scope["path"]
+    target: str = scope["path"]
+    path = target if target[:1] == "/" else _path_of_target(target)
     root: str = scope.get("root_path") or ""
-    if root and (root := root.rstrip("/")):
+    if path is not None and root and (root := root.rstrip("/")):
         rest = path.removeprefix(root)
         if rest == path or (rest and not rest.startswith("/")):
             return None
         return rest or "/"
-    # An absolute target, `GET http://host/path`, is allowed by RFC 9112 section 3.2.2.
-    return path if path.startswith("/") else urlsplit(path).path or "/"
+    return path
 
 
-def _path_to_match(scope: Any) -> str:
-    path = path_within_root(scope)
-    # What is not below the root path is not ours: no rule matches this, so the answer is 404.
-    return " " if path is None else path
+# The host in a URL, and its port. Brackets stand around an IPv6 address and nowhere else.
+_AUTHORITY = re.compile(r"[^\[\]]+|[^\[\]]*\[[^\[\]]+\](?::\d*)?")
+
+
+def _path_of_target(target: str) -> str | None:
+    """Return the path of an absolute target, `GET http://host/path`: RFC 9112 section 3.2.2.
+
+    None if the host in it cannot be one. The server has taken the query away and decoded the rest,
+    so what looks like a query or a fragment was percent-encoded and belongs to the path.
+    """
+    _, is_absolute, rest = target.partition("://")
+    if not is_absolute:
+        return target or "/"
+    host, slash, path = rest.partition("/")
+    return slash + path or "/" if _AUTHORITY.fullmatch(host) else None
 
 
 def _convert_os_error(send: ASGISendCallable) -> ASGISendCallable:
@@ -225,7 +240,7 @@ class ASGIHTTPConnection(_Connection):
         make_request = steps.make_request
         path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
         if root_path or path[:1] != "/":
-            path = _path_to_match(scope)
+            path = path_within_root(scope)
         can_push = bool(extensions and "http.response.push" in extensions)
         if can_push:
             self._can_push = True
@@ -233,7 +248,7 @@ class ASGIHTTPConnection(_Connection):
             steps.request_class,
             scope["method"],
             scope.get("scheme", "http"),
-            path,
+            _NOWHERE if path is None else path,
             scope["query_string"],
             decode_headers(scope["headers"]),
             root_path or "",
@@ -243,6 +258,8 @@ class ASGIHTTPConnection(_Connection):
             # Not a method, by which the request would refer to what refers to it.
             partial(_send_push_promise, send) if can_push else _cannot_push,
         )
+        if path is None:
+            self._request.routing_exception = NotFound()
         return self._request
 
 
@@ -343,8 +360,9 @@ class ASGIWebsocketConnection(_Connection):
     def _create_websocket_from_scope(self, send: Any) -> Websocket:
         scope = self.scope
         is_stock = type(self).send_data is ASGIWebsocketConnection._stock_send_data
-        return self.app.websocket_class(
-            _path_to_match(scope),
+        path = path_within_root(scope)
+        websocket = self.app.websocket_class(
+            _NOWHERE if path is None else path,
             scope["query_string"],
             scope.get("scheme", "ws"),
             decode_headers(scope["headers"]),
@@ -356,6 +374,9 @@ class ASGIWebsocketConnection(_Connection):
             partial(self.close_connection, send),
             scope,
         )
+        if path is None:
+            websocket.routing_exception = NotFound()
+        return websocket
 
 
 class ASGILifespan:

@@ -63,8 +63,25 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/app", "/app", "/"),
         ("/application", "/app", None),
         ("/other", "/app", None),
-        ("http://host/a?b", "", "/a"),
+        ("http://host/a", "", "/a"),
         ("http://host", "", "/"),
+        ("http://host/app/a", "/app", "/a"),
+        ("http://host/a", "/app", None),
+        # What is left of these characters in a decoded path was percent-encoded.
+        ("http://host/a?b", "", "/a?b"),
+        ("http://host/admin#/public", "", "/admin#/public"),
+        ("http://host/a://b/c", "", "/a://b/c"),
+        ("/a://b/c", "", "/a://b/c"),
+        # Hosts that cannot be one.
+        ("http://[/", "", None),
+        ("http://[::1/a", "", None),
+        ("http://[::1]a/a", "", None),
+        ("http:///a", "", None),
+        ("://", "", None),
+        ("http://[::1]:80/a", "", "/a"),
+        ("http://me@h:80/a", "", "/a"),
+        ("http://\u2100/", "", "/"),
+        ("*", "", "*"),
         # Neither is as ASGI has it, and both are what people configure.
         ("/app/a", "/app/", "/a"),
         ("/a", "/", "/a"),
@@ -81,6 +98,21 @@ def test_a_root_path_is_stripped_and_known(app: Quart, kind: str) -> None:
         return f"{connection.root_path} {connection.path} {app.url_for('static', filename='x')}"
 
     assert exchange(app, kind, "/app/a", root_path="/app").text == "/app /a /app/static/x"
+
+
+@pytest.mark.parametrize("target", ["http://[/", "http://[::1/a", "http://\u2100/a", ""])
+def test_whatever_the_target_it_is_answered(app: Quart, kind: str, target: str) -> None:
+    if target != "http://\u2100/a":
+        route(app, kind, "/<path:anything>")(lambda anything: "found")
+
+    @app.errorhandler(404)
+    async def handle(error: Exception) -> tuple[str, int]:
+        return f"not {(current_request or current).path}", 404
+
+    first = part(b"", more=False) if kind == "request" else {"type": "websocket.connect"}
+    scope = {**scope_for("http" if kind == "request" else kind), "path": target}
+    client = run(connect(app, scope, Client(first)))
+    assert (client.status, client.text[:5]) == (404, "not /")
 
 
 def test_what_is_not_below_the_root_path_is_not_found(app: Quart, kind: str) -> None:
