@@ -19,6 +19,7 @@ from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
+from quart._development import SHOWN
 from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
 
@@ -129,6 +130,8 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     """Return an ASGI scope for a WSGI *environ*, which its Flask face will have as its environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
     path = root_path + _decoded(environ.get("PATH_INFO", ""))
+    # As it has come through middleware, if it was made from another scope.
+    original = environ.get("asgi.scope") or {}
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -149,6 +152,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         else None,
         "extensions": {},
         "quart.undisturbed": True,
+        SHOWN: original.get(SHOWN),
         _ENVIRON: environ,
     }
 

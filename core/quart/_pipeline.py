@@ -20,6 +20,7 @@ from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServe
 from werkzeug.routing import RoutingException
 
 from . import _endings, _session
+from ._development import SHOWN, VARIABLES
 from ._flask import find_error_handler, has_served, mark_served
 from ._kind import WEBSOCKET
 from ._mailbox import shielded
@@ -294,10 +295,11 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any
         exc_info = type(error), error, cast("TracebackType", error.__traceback__)
     log_exception: Callable[..., Any] = app.log_exception
     await resolve(ctx, log_exception(exc_info))
-    if app._shows_tracebacks():
+    shown = app.debug and ctx.connection.scope.get(SHOWN)  # type: ignore[union-attr]  # it has one
+    if shown:
         from .debug import traceback_response
 
-        return await traceback_response(error)
+        return await traceback_response(error, show_variables=shown == VARIABLES)
     return await server_error(app, ctx, error)
 
 

@@ -22,6 +22,7 @@ from hypercorn.utils import repr_socket_addr
 from werkzeug.serving import generate_adhoc_ssl_context
 
 from . import _reloader
+from ._development import Development
 
 #: Any ASGI application. What else it may have (``debug``, ``logger``, ``name``,
 #: ``shutdown_event``) is used where it is there.
@@ -85,11 +86,8 @@ class ServerConfig(Config):
         config = cls()
         config.address = options.address
         config.bind = [options.host]
-        config.ca_certs, config.certfile, config.keyfile = (
-            options.ca_certs,
-            options.certfile,
-            options.keyfile,
-        )
+        config.ca_certs = options.ca_certs
+        config.certfile, config.keyfile = options.certfile, options.keyfile
         match options.ssl_context:
             case ssl.SSLContext() as context:
                 config.ssl_context = context
@@ -347,7 +345,7 @@ def run_app(
     show_banner(str(label), framework, debug, config, use_reloader)
     if use_reloader:
         sys.exit(_reloader.supervise(_inherited(config)))
-    _run_loop(loop, debug, serve(app, config))
+    _run_loop(loop, debug, serve(Development(app), config))
 
 
 def _inherited(config: ServerConfig) -> dict[str, str]:
@@ -360,7 +358,7 @@ def _run_child(
 ) -> None:
     watcher = _reloader.Watcher(options.extra_files, options.exclude_patterns)
     try:
-        app = load()
+        app = Development(load())
         watcher.changed()  # from here on, every change is seen
         config = ServerConfig.from_options(options)
         if SERVER_FD in os.environ:

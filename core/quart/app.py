@@ -335,9 +335,6 @@ class Quart(StepMethods, ServingMethods):
         propagate = self.config["PROPAGATE_EXCEPTIONS"]
         return self.testing if propagate is None else bool(propagate)
 
-    def _shows_tracebacks(self) -> bool:
-        return self.debug
-
     # Factories
 
     def create_url_adapter(self, request: Any) -> MapAdapter | None:

@@ -39,6 +39,7 @@ TEMPLATE = """\
 <span{% if number == frame.line %} class="here"{% endif %}>{{ "%5d" % number }}  {{ text }}</span>
 {%- endfor %}
 </pre>
+  {% if frame.locals is not none %}
   <details>
     <summary>Variables</summary>
     <table>
@@ -47,8 +48,12 @@ TEMPLATE = """\
     {% endfor %}
     </table>
   </details>
+  {% endif %}
 </section>
 {% endfor %}
+{% if not show_variables %}
+<p>Variables are shown to a browser on the machine of the server, at <i>localhost</i>.</p>
+{% endif %}
 <pre>{{ text }}</pre>
 </html>
 """
@@ -62,10 +67,11 @@ class _Frame:
     line: int
     function: str
     code: list[tuple[int, str]]
-    locals: dict[str, str]
+    #: None: not to be shown.
+    locals: dict[str, str] | None
 
 
-def _frame(frame: FrameType, line: int) -> _Frame:
+def _frame(frame: FrameType, line: int, show_variables: bool) -> _Frame:
     filename = frame.f_code.co_filename
     first = max(1, line - CONTEXT_LINES)
     lines = linecache.getlines(filename)[first - 1 : line + CONTEXT_LINES]
@@ -74,7 +80,9 @@ def _frame(frame: FrameType, line: int) -> _Frame:
         line=line,
         function=frame.f_code.co_name,
         code=[(number, text.rstrip()) for number, text in enumerate(lines, first)],
-        locals={name: _repr(value) for name, value in frame.f_locals.items()},
+        locals={name: _repr(value) for name, value in frame.f_locals.items()}
+        if show_variables
+        else None,
     )
 
 
@@ -85,17 +93,19 @@ def _repr(value: object) -> str:
         return f"<{type(value).__name__} object whose repr raises {type(error).__name__}>"
 
 
-async def traceback_response(error: BaseException) -> Response:
+async def traceback_response(error: BaseException, *, show_variables: bool = True) -> Response:
     """Return a page that shows *error*: innermost frame first, each with source and variables.
 
     The causes of the error are in the plain traceback at the end. It shows secrets that are in
     variables, so it is for development only.
     """
-    frames = [_frame(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    walked = traceback.walk_tb(error.__traceback__)
+    frames = [_frame(frame, line, show_variables) for frame, line in walked]
     html = _template.render(
         name=type(error).__name__,
         value=str(error),
         frames=frames[::-1],
+        show_variables=show_variables,
         text="".join(traceback.format_exception(error)),
     )
     return Response(html, 500)

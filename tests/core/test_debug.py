@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from quart import Quart
+from quart._development import Development, is_on_this_machine
 from quart.debug import TEMPLATE, traceback_response
+
+from .driver import Client, connect, exchange, run, scope_for
 
 
 class Unprintable:
@@ -70,3 +74,122 @@ def test_an_error_that_was_never_raised_has_no_frames() -> None:
 
 def test_the_template_is_text() -> None:
     assert isinstance(TEMPLATE, str)
+
+
+# Who sees it
+
+HOST = (b"host", b"localhost:5000")
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", None])
+@pytest.mark.parametrize(
+    "host",
+    [b"localhost", b"LOCALHOST:5000", b"app.localhost:80", b"127.0.0.1:5000", b"[::1]", b"[::1]:1"],
+)
+def test_a_client_on_this_machine_is_known(peer: str | None, host: bytes) -> None:
+    client = None if peer is None else (peer, 50000)
+    scope = scope_for("http", client=client) | {"headers": [(b"host", host)]}
+    assert is_on_this_machine(scope)
+
+
+@pytest.mark.parametrize(
+    "peer", ["203.0.113.9", "192.168.0.2", "10.0.0.1", "fe80::1", "::ffff:203.0.113.9", "", "peer"]
+)
+def test_a_client_with_another_address_is_elsewhere(peer: str) -> None:
+    assert not is_on_this_machine(scope_for("http", client=(peer, 50000)))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"example.com",
+        b"localhost.example.com",
+        b"notlocalhost",
+        b"127.0.0.1.example.com",
+        b"192.168.0.2:5000",
+        b"[fe80::1]",
+        b"localhost:5000@example.com",
+        b"user@localhost",
+        b"",
+    ],
+)
+def test_a_page_from_elsewhere_in_a_browser_here_is_elsewhere(host: bytes) -> None:
+    scope = scope_for("http") | {"headers": [(b"host", host)]}
+    assert not is_on_this_machine(scope)
+
+
+def test_a_client_that_names_no_host_or_two_is_elsewhere() -> None:
+    assert not is_on_this_machine(scope_for("http") | {"headers": []})
+    assert not is_on_this_machine(scope_for("http") | {"headers": [HOST, HOST]})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "X-Real-IP"],
+)
+def test_a_client_behind_a_proxy_is_elsewhere(name: str) -> None:
+    headers = [HOST, (name.encode(), b"127.0.0.1")]
+    assert not is_on_this_machine(scope_for("http") | {"headers": headers})
+
+
+@pytest.fixture
+def failing() -> Quart:
+    app = Quart(__name__)
+    app.debug = True
+
+    async def view() -> None:
+        secret = "hunter" * 2
+        raise ValueError(f"{len(secret)} letters")
+
+    app.add_url_rule("/", "request", view)
+    app.add_websocket("/", "websocket", view)
+    return app
+
+
+@pytest.mark.parametrize("kind", ["request", "websocket"])
+@pytest.mark.parametrize(("peer", "shows_variables"), [("127.0.0.1", True), ("203.0.113.9", False)])
+def test_the_development_server_shows_it(
+    failing: Quart, kind: str, peer: str, shows_variables: bool
+) -> None:
+    client = exchange(Development(failing), kind, client=(peer, 50000))
+    assert client.status == 500
+    assert "ValueError: 12 letters" in client.text
+    assert "in <b>view</b>" in client.text
+    assert ("hunterhunter" in client.text) == shows_variables
+
+
+@pytest.mark.parametrize("kind", ["request", "websocket"])
+def test_no_other_server_shows_it(
+    failing: Quart, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    client = exchange(failing, kind)
+    assert client.status == 500
+    assert "ValueError" not in client.text
+    assert "hunter" not in client.text
+    (record,) = caplog.records
+    assert record.exc_info is not None
+
+
+def test_without_debug_mode_nobody_shows_it(failing: Quart) -> None:
+    failing.debug = False
+    assert "ValueError" not in exchange(Development(failing), "request").text
+
+
+def test_the_test_client_shows_it(failing: Quart) -> None:
+    async def main() -> str:
+        response = await failing.test_client().get("/")
+        return await response.get_data(as_text=True)
+
+    assert "ValueError: 12 letters" in run(main())
+
+
+def test_elsewhere_the_application_answers_errors_itself(failing: Quart) -> None:
+    failing.register_error_handler(500, lambda error: ("ours", 500))
+    assert exchange(failing, "request").text == "ours"
+
+
+def test_what_the_server_starts_is_left_alone(failing: Quart) -> None:
+    client = Client({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    run(connect(Development(failing), {"type": "lifespan"}, client))
+    assert client.types == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert Development(failing).logger is failing.logger

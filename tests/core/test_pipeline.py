@@ -463,15 +463,6 @@ def test_an_unhandled_error_is_logged_with_its_traceback(
     assert "/" in record.getMessage()
 
 
-def test_debug_shows_the_traceback(app: Quart, kind: str) -> None:
-    app.debug = True
-
-    status, text = handled(kind, app, ValueError("seen in debug"))
-
-    assert status == 500
-    assert "seen in debug" in text
-
-
 @pytest.mark.parametrize("key", ["TESTING", "PROPAGATE_EXCEPTIONS"])
 def test_errors_propagate_as_they_are(app: Quart, kind: str, key: str, log: list[str]) -> None:
     app.config[key] = True

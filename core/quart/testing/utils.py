@@ -23,6 +23,7 @@ from werkzeug.sansio.multipart import (
 from werkzeug.test import encode_multipart
 from werkzeug.urls import iri_to_uri
 
+from .._development import SHOWN, VARIABLES
 from ..datastructures import FileStorage
 from ..json import dumps
 from ..utils import encode_headers
@@ -328,6 +329,7 @@ def make_test_scope(
         "headers": encode_headers(headers),
         "extensions": {},
         "state": {},
+        SHOWN: VARIABLES,
     }
     if type_ == "websocket":
         scope["extensions"]["websocket.http.response"] = {}
