@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from functools import partial
@@ -22,6 +21,7 @@ from ._outbound import (
     headers_of as headers_of,
     outgoing,
 )
+from ._target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -35,43 +35,6 @@ if TYPE_CHECKING:
     from .app import Quart
     from .ctx import AppContext
     from .wrappers import Request, Websocket
-
-
-# The path of what is not below the root path: not ours, so it is not found, whatever the rules.
-_NOWHERE = " "
-
-
-def path_within_root(scope: Any) -> str | None:
-    """Return the path below ``root_path``, or None if it is not below it.
-
-    ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
-    """
-    target: str = scope["path"]
-    path = target if target[:1] == "/" else _path_of_target(target)
-    root: str = scope.get("root_path") or ""
-    if path is not None and root and (root := root.rstrip("/")):
-        rest = path.removeprefix(root)
-        if rest == path or (rest and not rest.startswith("/")):
-            return None
-        return rest or "/"
-    return path
-
-
-# The host in a URL, and its port. Brackets stand around an IPv6 address and nowhere else.
-_AUTHORITY = re.compile(r"[^\[\]]+|[^\[\]]*\[[^\[\]]+\](?::\d*)?")
-
-
-def _path_of_target(target: str) -> str | None:
-    """Return the path of an absolute target, `GET http://host/path`: RFC 9112 section 3.2.2.
-
-    None if the host in it cannot be one. The server has taken the query away and decoded the rest,
-    so what looks like a query or a fragment was percent-encoded and belongs to the path.
-    """
-    _, is_absolute, rest = target.partition("://")
-    if not is_absolute:
-        return target or "/"
-    host, slash, path = rest.partition("/")
-    return slash + path or "/" if _AUTHORITY.fullmatch(host) else None
 
 
 def _convert_os_error(send: ASGISendCallable) -> ASGISendCallable:
@@ -247,8 +210,8 @@ class ASGIHTTPConnection(_Connection):
         self._request = make_request(
             steps.request_class,
             scope["method"],
-            scope.get("scheme", "http"),
-            _NOWHERE if path is None else path,
+            http_scheme(scope),
+            NOWHERE if path is None else path,
             scope["query_string"],
             decode_headers(scope["headers"]),
             root_path or "",
@@ -362,9 +325,9 @@ class ASGIWebsocketConnection(_Connection):
         is_stock = type(self).send_data is ASGIWebsocketConnection._stock_send_data
         path = path_within_root(scope)
         websocket = self.app.websocket_class(
-            _NOWHERE if path is None else path,
+            NOWHERE if path is None else path,
             scope["query_string"],
-            scope.get("scheme", "ws"),
+            websocket_scheme(scope),
             decode_headers(scope["headers"]),
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -168,7 +169,7 @@ class QuartMap(Map):
         elif subdomain is None:
             subdomain = _subdomain(host, name)
         query = request.query_string
-        return QuartMapAdapter(
+        adapter = QuartMapAdapter(
             self,
             _to_ascii(name),
             request.root_path,
@@ -178,6 +179,9 @@ class QuartMap(Map):
             request.method,
             query.decode("utf-8", "replace") if query else "",
         )
+        # Werkzeug goes by the scheme, which is what a proxy says.
+        adapter.websocket = request.is_websocket
+        return adapter
 
 
 def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
@@ -203,8 +207,7 @@ def match_without_adapter(
 ) -> tuple[Rule, dict[str, Any]] | None:
     """Return the rule that matches and the values in the path; None if an adapter has to say."""
     url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
-    scheme = connection.scheme
-    domain, websocket = url_map.default_subdomain or "", scheme == "ws" or scheme == "wss"
+    domain, websocket = url_map.default_subdomain or "", connection.is_websocket
     path, method = connection.path, connection.method
     rule = url_map.look_up(domain, path, method, websocket)
     return url_map.search(domain, path, method, websocket) if rule is None else (rule, {})
@@ -230,21 +233,25 @@ def has_stock_adapter(app: Quart) -> bool:
 def _find_static_rules(url_map: QuartMap) -> StaticRules:
     found: dict[tuple[str, str], list[Rule]] = {}
     for rule in url_map.iter_rules():
-        domain = (rule.host if url_map.host_matching else rule.subdomain) or ""
-        if _is_static(domain, rule):
-            found.setdefault((domain, rule.rule), []).append(rule)
+        if not rule.build_only:
+            domain = (rule.host if url_map.host_matching else rule.subdomain) or ""
+            path = _MANY_SLASHES.sub("/", rule.rule) if rule.merge_slashes else rule.rule
+            found.setdefault((domain, path), []).append(rule)
     return {
         (*key, method, rule.websocket): rule
         for key, rules in found.items()
-        if not _overlap(rules)
+        if "<" not in "".join(key) and all(map(_is_ordinary, rules)) and not _overlap(rules)
         for rule in rules
         for method in ((None,) if rule.methods is None else rule.methods)
     }
 
 
-def _is_static(domain: str, rule: Rule) -> bool:
-    special = rule.build_only or rule.alias or rule.redirect_to is not None or rule.arguments
-    return not special and "//" not in rule.rule and "<" not in domain + rule.rule
+_MANY_SLASHES = re.compile("/{2,}")
+
+
+def _is_ordinary(rule: Rule) -> bool:
+    """Whether to match *rule* is to answer with it."""
+    return not (rule.alias or rule.redirect_to is not None or rule.arguments or "//" in rule.rule)
 
 
 def _overlap(rules: list[Rule]) -> bool:

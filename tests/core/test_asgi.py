@@ -16,9 +16,10 @@ from quart import (
     Quart,
     request as current_request,
     Response,
+    url_for,
     websocket as current,
 )
-from quart.asgi import path_within_root
+from quart._target import path_within_root
 from quart.wrappers import ClientDisconnectedError
 
 from .driver import (
@@ -113,6 +114,23 @@ def test_whatever_the_target_it_is_answered(app: Quart, kind: str, target: str) 
     scope = {**scope_for("http" if kind == "request" else kind), "path": target}
     client = run(connect(app, scope, Client(first)))
     assert (client.status, client.text[:5]) == (404, "not /")
+
+
+@pytest.mark.parametrize("scheme", [None, "http", "https", "HTTPS", "ws", "wss"])
+def test_the_scheme_does_not_tell_a_websocket(app: Quart, kind: str, scheme: str | None) -> None:
+    route(app, "request", "/")(lambda: f"request {current_request.scheme}")
+
+    @app.websocket("/")
+    async def socket() -> None:
+        await current.send(f"websocket {url_for('socket', _external=True)}")
+
+    values = {} if scheme is None else {"scheme": scheme}
+    client = exchange(app, kind, **values)
+    is_secure = scheme in {"https", "HTTPS", "wss"}
+    if kind == "websocket":
+        assert client.frames == [f"websocket ws{'s' * is_secure}://localhost/"]
+    elif scheme != "HTTPS":
+        assert client.text == f"request http{'s' * is_secure}"
 
 
 def test_what_is_not_below_the_root_path_is_not_found(app: Quart, kind: str) -> None:

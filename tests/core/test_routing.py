@@ -25,6 +25,7 @@ def make_request(path: str = "/", **values: Any) -> Any:
         "root_path": "",
         "method": "GET",
         "query_string": b"",
+        "is_websocket": False,
     }
     return SimpleNamespace(**{**defaults, "path": path, **values})
 
@@ -63,8 +64,11 @@ def test_values_of_a_static_rule_are_not_shared() -> None:
     assert first is not second
 
 
-@pytest.mark.parametrize(("scheme", "endpoint"), [("http", "page"), ("ws", "socket")])
-def test_websocket_rules_match_websockets_only(scheme: str, endpoint: str) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
+@pytest.mark.parametrize("is_websocket", [False, True])
+def test_websocket_rules_match_websockets_only(is_websocket: bool, scheme: str) -> None:
+    endpoint = "socket" if is_websocket else "page"
+    kind = {"scheme": scheme, "is_websocket": is_websocket}
     url_map = make_map(
         QuartRule("/both", endpoint="page", methods=["GET"]),
         QuartRule("/both", endpoint="socket", methods=["GET"], websocket=True),
@@ -73,12 +77,21 @@ def test_websocket_rules_match_websockets_only(scheme: str, endpoint: str) -> No
         QuartRule("/page", endpoint="page", methods=["GET"]),
         QuartRule("/socket", endpoint="socket", methods=["GET"], websocket=True),
     )
-    assert bind(url_map, "/both", scheme=scheme).match()[0] == endpoint
-    assert bind(url_map, "/both/x", scheme=scheme).match()[0] == endpoint
-    assert bind(url_map, "/both").match(websocket=scheme == "ws")[0] == endpoint
-    other = "/socket" if scheme == "http" else "/page"
+    assert bind(url_map, "/both", **kind).match()[0] == endpoint
+    assert bind(url_map, "/both/x", **kind).match()[0] == endpoint
+    assert bind(url_map, "/both").match(websocket=is_websocket)[0] == endpoint
     with pytest.raises(WebsocketMismatch):
-        bind(url_map, other, scheme=scheme).match()
+        bind(url_map, "/page" if is_websocket else "/socket", **kind).match()
+
+
+@pytest.mark.parametrize("first", [{"redirect_to": "/login"}, {"defaults": {"page": 1}}])
+def test_the_first_of_two_rules_for_a_path_is_matched(first: dict[str, Any]) -> None:
+    url_map = make_map(QuartRule("/", endpoint="first", **first), QuartRule("/", endpoint="second"))
+    if "redirect_to" in first:
+        with pytest.raises(RequestRedirect):
+            bind(url_map).match()
+    else:
+        assert bind(url_map).match() == ("first", {"page": 1})
 
 
 def test_wrong_method_names_the_right_ones() -> None:

@@ -5,9 +5,14 @@ A few hundred inputs each; `--hypothesis-profile=long` tries a million.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, strategies as st
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.sansio import multipart
 
+from quart import Quart
 from quart._cookies import cookie_of
 from quart._multipart import Decoder
 from quart.utils import decode_headers
@@ -111,3 +116,86 @@ def test_a_multipart_form_is_what_werkzeug_finds_in_the_whole_of_it(
         chunks.append(data[at : at + size])
         at += size
     assert parts_by_ours(boundary, chunks) == parts_by_werkzeug(boundary, data)
+
+
+SEGMENTS = ["a", "b", "", "a-<x>", "<x>", "<int:n>", "<path:p>", "b<path:p>c", "a.b"]
+
+
+def rule_of(segments: list[str]) -> str:
+    return "/" + "/".join(part.replace(">", f"{n}>") for n, part in enumerate(segments))
+
+
+RULES = st.fixed_dictionaries(
+    {
+        "string": st.lists(st.sampled_from(SEGMENTS), max_size=3).map(rule_of),
+        "endpoint": st.sampled_from(["e", "f"]),
+    },
+    optional={
+        "methods": st.sampled_from([["GET"], ["POST"], ["GET", "PUT"], None]),
+        "strict_slashes": st.booleans(),
+        "merge_slashes": st.booleans(),
+        "redirect_to": st.just("/moved"),
+        "defaults": st.sampled_from([{"n0": 1}, {"x1": "a"}]),
+        "alias": st.booleans(),
+        "build_only": st.booleans(),
+        "websocket": st.booleans(),
+    },
+)
+PATHS = st.lists(st.sampled_from(["a", "b", "", "a-1", "7", "b1c", "a.b", "\xe4", "|"]), max_size=4)
+
+
+@given(st.lists(RULES, max_size=5), PATHS, st.sampled_from(["GET", "POST"]), st.booleans())
+def test_the_rule_that_werkzeug_matches_is_matched(
+    rules: list[dict[str, Any]], segments: list[str], method: str, is_websocket: bool
+) -> None:
+    method = "GET" if is_websocket else method
+    path, app, theirs = "/" + "/".join(segments), Quart(__name__, static_folder=None), Map()
+    for number, options in enumerate(rules):
+        named = {**options, "endpoint": f"{options['endpoint']}{number % 2}"}
+        if named.get("websocket") and named.get("methods"):
+            named["methods"] = ["GET"]  # A websocket's rule may have no other.
+        theirs.add(Rule(**named))
+        app.url_map.add(app.url_rule_class(**named))
+    scheme = "ws" if is_websocket else "http"
+    bound = theirs.bind("localhost", url_scheme=scheme, path_info=path, default_method=method)
+    assert asked_of(app, path, method, is_websocket) == outcome(bound.match)
+
+
+def outcome(match: Any) -> tuple[Any, ...]:
+    try:
+        endpoint, values = match()
+    except RequestRedirect as redirect:
+        return redirect.code, redirect.new_url
+    except HTTPException as error:
+        return type(error), error.code, set(getattr(error, "valid_methods", None) or ())
+    return endpoint, values
+
+
+def asked_of(app: Quart, path: str, method: str, is_websocket: bool) -> tuple[Any, ...]:
+    """Return what a context of *app* finds for such a connection, without a server."""
+    scope = scope_for("websocket" if is_websocket else "http", path)
+    if is_websocket:
+        connection: Any = app.websocket_class(
+            path, b"", "ws", decode_headers(scope["headers"]), "", "1.1", [], *[None] * 3, scope
+        )
+    else:
+        connection = app.request_class(
+            method,
+            "http",
+            path,
+            b"",
+            decode_headers(scope["headers"]),
+            "",
+            "1.1",
+            scope,
+            send_push_promise=None,
+        )
+    ctx = app._context_for(connection)
+    ctx.match_request()
+    if connection.routing_exception is not None:
+
+        def match() -> Any:
+            raise connection.routing_exception
+
+        return outcome(match)
+    return connection.url_rule.endpoint, connection.view_args

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, TYPE_CHECKING
+from typing import Any, ClassVar, TYPE_CHECKING
 
 from hypercorn.typing import WWWScope as WWWScope
 from werkzeug.datastructures import Headers as Headers
@@ -70,6 +70,8 @@ class BaseRequestWebsocket(SansIORequest):
     # Python finds what every request reads faster where the class has no such name.
 
     json_module: Any = json
+    #: Whether this is a websocket's handshake. The scheme does not tell: a proxy says what it is.
+    is_websocket: ClassVar[bool] = False
     #: What matching the URL raised, if it did not match.
     routing_exception: HTTPException | None
     url_rule: QuartRule | None

@@ -105,6 +105,7 @@ _ARGUMENTS, _SEND = 12, 8
 class Websocket(BaseRequestWebsocket):
     """A websocket, as the async function that handles it sees it."""
 
+    is_websocket = True
     buffer_class: type[Buffer] = Buffer
 
     #: Whether the handshake has been accepted, be the websocket still open or not.

@@ -1,0 +1,54 @@
+"""What a scope says of the target of a connection: its path and its scheme."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+#: The path of what is not below the root path: not ours, so it is not found, whatever the rules.
+NOWHERE = " "
+
+
+def path_within_root(scope: Any) -> str | None:
+    """Return the path below ``root_path``, or None if it is not below it.
+
+    ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
+    """
+    target: str = scope["path"]
+    path = target if target[:1] == "/" else _path_of_target(target)
+    root: str = scope.get("root_path") or ""
+    if path is not None and root and (root := root.rstrip("/")):
+        rest = path.removeprefix(root)
+        if rest == path or (rest and not rest.startswith("/")):
+            return None
+        return rest or "/"
+    return path
+
+
+# The host in a URL, and its port. Brackets stand around an IPv6 address and nowhere else.
+_AUTHORITY = re.compile(r"[^\[\]]+|[^\[\]]*\[[^\[\]]+\](?::\d*)?")
+
+
+def _path_of_target(target: str) -> str | None:
+    """Return the path of an absolute target, `GET http://host/path`: RFC 9112 section 3.2.2.
+
+    None if the host in it cannot be one. The server has taken the query away and decoded the rest,
+    so what looks like a query or a fragment was percent-encoded and belongs to the path.
+    """
+    _, is_absolute, rest = target.partition("://")
+    if not is_absolute:
+        return target or "/"
+    host, slash, path = rest.partition("/")
+    return slash + path or "/" if _AUTHORITY.fullmatch(host) else None
+
+
+def http_scheme(scope: Any) -> str:
+    """Return a request's scheme, which may be what a proxy says of a websocket."""
+    scheme: str = scope.get("scheme", "http")
+    return _HTTP_SCHEMES.get(scheme, scheme)
+
+
+def websocket_scheme(scope: Any) -> str:
+    """Return a websocket's scheme, which may be what a proxy says of a request."""
+    return "wss" if scope.get("scheme", "ws").lower() in {"wss", "https"} else "ws"
