@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
@@ -68,7 +69,7 @@ class _Start:
 async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
     inbound = Inbound(receive)
-    if (rest := inbound.watched(_serve(app, scope, inbound, send))) is not None:
+    if (rest := inbound.watched(partial(_serve, app, scope), send)) is not None:
         await rest
 
 
@@ -90,7 +91,7 @@ async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> No
         return
     environ = pending.passed
     del environ[_wsgi.PENDING]
-    await app.asgi_app(_wsgi.websocket_scope_of(environ, scope), receive, send)
+    await app._serve_connection(_wsgi.websocket_scope_of(environ, scope), receive, send)
 
 
 async def _call_for_websocket(

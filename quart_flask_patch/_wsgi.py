@@ -19,6 +19,7 @@ from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
+from quart._connection.entry import SHARED
 from quart._development import SHOWN
 from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
@@ -153,6 +154,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         "extensions": {},
         "quart.undisturbed": True,
         SHOWN: original.get(SHOWN),
+        SHARED: True,
         _ENVIRON: environ,
     }
 

@@ -100,7 +100,7 @@ class _Entry:
         # ASGI's arguments have names, and daphne for one uses them.
         if len(args) + len(kwargs) == 2:
             return self._app.wsgi_app(*args, **kwargs)
-        return self._app.asgi_app(*args, **kwargs)
+        return _Core.__call__(self._app, *args, **kwargs)
 
 
 class _EntryDescriptor:
@@ -114,7 +114,10 @@ class _EntryDescriptor:
 if TYPE_CHECKING:
     # To a type checker it is what it is to who uses it: Flask, with Flask's signatures.
     class _Core:
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
         async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None: ...
+        def _serves_http_at_once(self) -> bool: ...
+        async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None: ...
 else:
     _Core = Quart
 
@@ -202,9 +205,15 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     __call__: Any = _EntryDescriptor()
 
-    async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
+    def _serves_http_at_once(self) -> bool:
+        return super()._serves_http_at_once() and not self._has_wsgi_middleware()
+
+    def _has_wsgi_middleware(self) -> bool:
+        return "wsgi_app" in self.__dict__ or type(self).wsgi_app is not Flask.wsgi_app
+
+    async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
-        wrapped = "wsgi_app" in self.__dict__ or type(self).wsgi_app is not Flask.wsgi_app
+        wrapped = self._has_wsgi_middleware()
         if scope["type"] == "websocket" and TAKEOVER not in scope:
             await self._serve_websocket(scope, receive, send)
         elif wrapped and scope["type"] != "lifespan" and _wsgi.environ_given(scope) is None:
@@ -213,13 +222,13 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             serve = _middleware.serve if scope["type"] == "http" else _middleware.serve_websocket
             await serve(self, scope, receive, send)
         else:
-            await super().asgi_app(scope, receive, send)
+            await super()._serve_connection(scope, receive, send)
 
     async def _serve_websocket(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a websocket that plain code may take over."""
         takeover = Takeover(receive, send, partial(_pool.lend_thread, self))
         scope = {**scope, TAKEOVER: takeover}
-        await takeover.watched(self.asgi_app(scope, takeover.receive, takeover.send))
+        await takeover.watched(self._serve_connection(scope, takeover.receive, takeover.send))
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""

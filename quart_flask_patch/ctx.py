@@ -211,11 +211,16 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     # As with Flask, a request within a context of its application has that very object as its
     # application context: Flask-SQLAlchemy, for one, has a session for each such object.
     # Unless one of the genuine Flask's has been entered in between.
-    within = core._outer is not None and isinstance(flask_cv_app.get(None), _Face)
-    app_token = None if within else flask_cv_app.set(face)
+    app_token = None if core._outer is not None and _is_within() else flask_cv_app.set(face)
     if core.connection is None:
         return app_token, None
     return app_token, flask_cv_request.set(face)
+
+
+def _is_within() -> bool:
+    """Whether Flask's application context is one of ours, and is still there."""
+    current = flask_cv_app.get(None)
+    return isinstance(current, _Face) and current._core.is_pushed
 
 
 def empty(core: CoreContext, tokens: tuple[Token[Any] | None, Token[Any] | None]) -> None:

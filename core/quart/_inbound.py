@@ -11,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from functools import cached_property
 from typing import Any, TypeVar
 
 from ._alarm import alarm_of_loop
+from ._loops.resume import begin, resume, Through
 
 T = TypeVar("T")
 Message = Any
 Receive = Callable[[], Awaitable[Message]]
+#: What handles a connection, given what is to receive and what sends.
+Serve = Callable[["Inbound", Any], Coroutine[Any, Any, None]]
 
 WATCH_AFTER = 0.1
 AHEAD = 64 * 1024
@@ -188,21 +191,29 @@ class Inbound:
         self._leave(message, beside=not self.receiving)
         self._changed.set()
 
-    def watched(self, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
-        """Run *work*; cancel it if the client leaves while it waits for something else.
+    def watched(
+        self, serve: Serve, send: Any, context: Context | None = None
+    ) -> Coroutine[Any, Any, None] | None:
+        """Await what *serve* gives; cancel it if the client leaves while it waits for another.
 
-        Returns None if that is done, or what there is to wait for.
+        It is awaited in *context*, if that is given. Returns None if it has ended, or what there
+        is to wait for.
         """
         # Stepped by hand, so that watching costs nothing if it never suspends.
         try:
-            future = work.send(None)
+            if context is None:
+                work, future = begin(serve, self, send)
+            else:
+                work, future = context.run(begin, serve, self, send)
         except StopIteration:
             return None
-        return self._watched(work, future)
+        return self._watched(work, future, None if context is None else context.run)
 
-    async def _watched(self, work: Coroutine[Any, Any, None], future: Any) -> None:
+    async def _watched(self, work: Any, future: Any, through: Through | None) -> None:
         try:
-            await self._stepped(work, future)
+            self._handler = asyncio.current_task()
+            self._watch_later()
+            await resume(work, future, through)
         except asyncio.CancelledError:
             task = self._handler
             if not (self.cancelled and task is not None and task.cancelling() == 1):
@@ -217,25 +228,6 @@ class Inbound:
             if self.watcher is not None:
                 self.watcher.cancel()
                 await asyncio.wait([self.watcher])
-
-    @types.coroutine
-    def _stepped(self, work: Coroutine[Any, Any, T], future: Any) -> Generator[Any, Any, T]:
-        """Go on with *work*, which has yielded *future*."""
-        try:
-            self._handler = asyncio.current_task()
-            self._watch_later()
-            while True:
-                try:
-                    reply = yield future
-                except BaseException as error:
-                    future = work.throw(error)
-                else:
-                    if reply is None:
-                        # As `yield from` goes on; it is faster than stepping by hand.
-                        return (yield from work.__await__())
-                    future = work.send(reply)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
 
 
 def _size(message: Message) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 import trio
 
 from . import _inbound
-from ._inbound import Inbound
+from ._inbound import Inbound, Serve
+from ._loops.resume import run_in
 from ._pipeline import only_says_gone
 
 T = TypeVar("T")
@@ -68,23 +70,26 @@ class TrioInbound(Inbound):
             self._changed, self.watcher = _Event(), trio.lowlevel.current_task()
             await self._run_ahead()
 
-    async def watched(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run *work*; cancel it if the client leaves while it waits for something else."""
+    async def watched(self, serve: Serve, send: Any, context: Context | None = None) -> None:
+        """Await what *serve* gives; cancel it if the client leaves while it waits for another."""
         try:
-            await self._watched_in_nursery(work)
+            await self._watched_in_nursery(serve, send, context)
         except ExceptionGroup as error:
             # Tasks of the handler's own may have been told by what they were asking for.
             if not (self.cancelled and only_says_gone(error)):
                 raise
 
-    async def _watched_in_nursery(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _watched_in_nursery(self, serve: Serve, send: Any, context: Context | None) -> None:
         failure = None
         self._token = trio.lowlevel.current_trio_token()
         self._handler = trio.lowlevel.current_task()
         async with trio.open_nursery() as self._nursery:
             self._watch_later()
             try:
-                await work
+                if context is None:
+                    await serve(self, send)
+                else:
+                    await run_in(context, serve, self, send)
             except Exception as error:
                 # Not for the nursery, which would raise a group of it.
                 failure = error

@@ -22,6 +22,7 @@ from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import BuildError, MapAdapter, Rule
 
 from . import _strategy, _waiting
+from ._connection import entry
 from ._flask import has_served
 from ._hosting import ServingMethods
 from ._kind import Kind
@@ -208,19 +209,33 @@ class Quart(StepMethods, ServingMethods):
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
-        await self.asgi_app(scope, receive, send)
+        if "asgi_app" in self.__dict__ or type(self).asgi_app is not Quart._stock_asgi_app:
+            await entry.go_on(self.asgi_app, scope, receive, send)
+        else:
+            await self.asgi_app(scope, receive, send)
 
     async def asgi_app(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Handle one ASGI connection: ``app.asgi_app = Middleware(app.asgi_app)`` wraps it."""
+        if scope["type"] == "http" and self._serves_http_at_once():
+            await ASGIHTTPConnection(self, scope)(receive, send)
+        else:
+            await entry.go_on(self._serve_connection, scope, receive, send)
+
+    _stock_asgi_app = asgi_app
+
+    def _serves_http_at_once(self) -> bool:
+        return self.asgi_http_class is ASGIHTTPConnection  # which gives it a context
+
+    async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None:
         kind = scope["type"]
         if kind == "http":
             await self.asgi_http_class(self, scope)(receive, send)
         elif kind == "websocket":
             await self.asgi_websocket_class(self, scope)(receive, send)
         elif kind == "lifespan":
-            await self.asgi_lifespan_class(self, cast(Any, scope))(receive, send)
+            await self.asgi_lifespan_class(self, scope)(receive, send)
         else:
             raise RuntimeError(
                 f"Expected an ASGI scope of type http, websocket or lifespan, got {kind!r}."

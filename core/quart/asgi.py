@@ -11,6 +11,7 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError, NotFound
 
+from ._connection import entry
 from ._headers import decode_headers, encode_headers
 from ._inbound import Inbound
 from ._kind import REQUEST, WEBSOCKET
@@ -68,12 +69,12 @@ class _Connection:
         self.scope = scope
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        context, receive, send = entry.arrive(self.scope, receive, send)
         inbound = (_trio_inbound() if in_trio() else Inbound)(receive)
-        work = self._serve(inbound, send)
         try:
             if "quart.undisturbed" in self.scope:
-                await work  # Behind a WSGI call nobody can leave.
-            elif (rest := inbound.watched(work)) is not None:
+                await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.
+            elif (rest := inbound.watched(self._serve, send, context)) is not None:
                 await rest
         except ClientDisconnectedError:
             return  # There is nobody left to tell.

@@ -234,7 +234,13 @@ class AppContext:
         """Become the current context; nothing else happens."""
         if not self._tokens:
             outer = _get_current(None)
-            if self.kind is not None and outer is not None and outer.app is self.app:
+            # One that has been left is not around anything any more.
+            if (
+                self.kind is not None
+                and outer is not None
+                and outer.app is self.app
+                and outer._tokens
+            ):
                 self._outer, self._g = outer, outer.g
             elif self._outer is not None:
                 self._outer = None

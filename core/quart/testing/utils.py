@@ -23,6 +23,7 @@ from werkzeug.sansio.multipart import (
 from werkzeug.test import encode_multipart
 from werkzeug.urls import iri_to_uri
 
+from .._connection.entry import SHARED
 from .._development import SHOWN, VARIABLES
 from ..datastructures import FileStorage
 from ..json import dumps
@@ -330,6 +331,8 @@ def make_test_scope(
         "extensions": {},
         "state": {},
         SHOWN: VARIABLES,
+        # As Flask's test client does, it calls the app within the contexts of the test.
+        SHARED: True,
     }
     if type_ == "websocket":
         scope["extensions"]["websocket.http.response"] = {}

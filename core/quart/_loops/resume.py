@@ -1,0 +1,100 @@
+"""Coroutines that are stepped by hand.
+
+A coroutine is stepped until it yields what it waits for, which is a future to asyncio. `step` takes
+the first step, wherever it is called. `resume` goes on from there, and yields each future to
+whoever awaits it, so to the event loop its task has simply awaited.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import Context
+from typing import Any, cast, Generic, TypeVar
+
+T = TypeVar("T")
+#: Takes a step with a value: in a certain context, for one.
+Through = Callable[[Callable[[Any], Any], Any], Any]
+
+
+class Waiting(Generic[T]):
+    """What has begun, and waits for `future`; await this to go on with it."""
+
+    __slots__ = ("_steps", "future")
+
+    def __init__(self, steps: Any, future: Any) -> None:
+        self._steps = steps
+        self.future = future
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        # What `resume` gives may be awaited, so it may not be what `__await__` returns.
+        return cast(T, (yield from cast(Any, resume(self._steps, self.future))))
+
+    def close(self) -> None:
+        """End it where it waits."""
+        if hasattr(self._steps, "close"):
+            self._steps.close()
+
+
+def step(awaitable: Awaitable[T]) -> T | Waiting[T]:
+    """Return what *awaitable* gives, or what there is to wait for if its first step stops there.
+
+    No event loop is needed for the step itself.
+    """
+    steps = awaitable.__await__()
+    try:
+        future = next(steps)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    return Waiting(steps, future)
+
+
+def begin(call: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Any, Any]:
+    """Return the steps of what *call* gives, which have begun, and the future that they wait for.
+
+    Raises:
+        StopIteration: with the result, if they have ended.
+    """
+    steps: Any = call(*args)
+    if type(steps) is not types.CoroutineType:
+        steps = steps.__await__()
+        return steps, next(steps)
+    return steps, steps.send(None)
+
+
+async def run_in(context: Context, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Await what *call* gives, all of it in *context*."""
+    try:
+        steps, future = context.run(begin, call, *args)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    return cast(T, await resume(steps, future, context.run))
+
+
+@types.coroutine
+def resume(steps: Any, future: Any, through: Through | None = None) -> Generator[Any, Any, Any]:
+    """Go on with *steps*, which have yielded *future*; *through* takes each step, if given."""
+    if not hasattr(steps, "throw"):
+        steps = _from(steps)
+    send, throw = steps.send, steps.throw
+    try:
+        while True:
+            try:
+                reply = yield future
+            except BaseException as error:
+                future = throw(error) if through is None else through(throw, error)
+            else:
+                if through is not None:
+                    future = through(send, reply)
+                elif reply is None:
+                    # The same, without a Python step for each step.
+                    return (yield from steps)
+                else:
+                    future = send(reply)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _from(iterator: Any) -> Generator[Any, Any, Any]:
+    """Go on with what can only be iterated: what an extension module made need be no more."""
+    return (yield from iterator)

@@ -1,0 +1,128 @@
+"""Coroutines that are stepped by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Iterator
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+import pytest
+
+from quart._loops.resume import run_in, step, Waiting
+
+from .driver import run
+
+NAME: ContextVar[str] = ContextVar("name", default="outside")
+
+
+class Future:
+    """What a coroutine waits for, if no event loop is there."""
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield self)
+
+
+class Bare:
+    """An awaitable of an extension module, whose iterator has neither `send` nor `throw`."""
+
+    def __init__(self, *futures: Any) -> None:
+        self._futures = futures
+
+    def __await__(self) -> Iterator[Any]:
+        return iter(self._futures)
+
+
+def test_what_need_not_wait_is_had_at_once() -> None:
+    async def at_once() -> str:
+        return "result"
+
+    assert step(at_once()) == "result"
+
+
+def test_an_error_of_the_first_step_is_raised() -> None:
+    async def fails() -> None:
+        raise LookupError("at once")
+
+    with pytest.raises(LookupError, match="at once"):
+        step(fails())
+
+
+def test_what_waits_says_for_what_and_goes_on_when_it_is_awaited() -> None:
+    future, began = Future(), []
+
+    async def waits() -> Any:
+        began.append(True)
+        return await future
+
+    waiting = step(waits())
+    assert isinstance(waiting, Waiting)
+    assert (waiting.future, began) == (future, [True])
+    steps = waiting.__await__()
+    assert next(steps) is future
+    with pytest.raises(StopIteration) as stop:
+        steps.send("reply")
+    assert stop.value.value == "reply"
+
+
+def test_what_waits_can_be_ended() -> None:
+    ended = []
+
+    async def waits() -> None:
+        try:
+            await Future()
+        finally:
+            ended.append(True)
+
+    waiting = step(waits())
+    assert isinstance(waiting, Waiting)
+    waiting.close()
+    assert ended == [True]
+
+
+@pytest.mark.parametrize("replies", [(None, None), ("one", None), (None, "two"), ("one", "two")])
+def test_replies_reach_it_in_any_order(replies: tuple[Any, Any]) -> None:
+    async def waits() -> list[Any]:
+        return [await Future(), await Future()]
+
+    waiting = step(waits())
+    assert isinstance(waiting, Waiting)
+    steps = waiting.__await__()
+    next(steps)
+    steps.send(replies[0])
+    with pytest.raises(StopIteration) as stop:
+        steps.send(replies[1])
+    assert stop.value.value == list(replies)
+
+
+def test_an_iterator_that_can_only_be_iterated() -> None:
+    async def main() -> None:
+        # A bare yield is asyncio's `sleep(0)`.
+        waiting = step(Bare(None, None, None))
+        assert isinstance(waiting, Waiting)
+        await waiting
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "error", [LookupError("thrown"), GeneratorExit(), asyncio.CancelledError()]
+)
+def test_an_error_reaches_it_in_its_context(error: BaseException) -> None:
+    seen = []
+
+    async def waits() -> None:
+        NAME.set("inside")
+        for _ in range(2):
+            try:
+                await Future()
+            finally:
+                seen.append(NAME.get())
+
+    outer = run_in(copy_context(), waits)
+    outer.send(None)
+    outer.send("reply")
+    with pytest.raises(type(error)):
+        outer.throw(error)
+    assert seen == ["inside", "inside"]
+    assert NAME.get() == "outside"
