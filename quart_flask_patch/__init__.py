@@ -15,8 +15,8 @@ from . import _installation as _installation
 import sys as _sys
 
 from . import _inject
-from ._bridge import bridged as bridged, wait as wait
 from ._places import runs_in as runs_in
-from ._threads import Threads as Threads, threads as threads
+from ._waiting.bridge import bridged as bridged, wait as wait
+from ._watching.thread_stats import Threads as Threads, threads as threads
 
 _inject.install(_sys.modules[__name__])

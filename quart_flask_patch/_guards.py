@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TYPE_CHECKING
 
-from quart import _strategy
-from quart._hooks import on_response
+from quart._handling.hooks import on_response
 from quart._kind import Kind, REQUEST, WEBSOCKET
+from quart._threads import strategy
 
 if TYPE_CHECKING:
     from quart.app import Quart
@@ -35,7 +35,7 @@ def manner_of(app: Quart, endpoint: str | None) -> Kind:
     """Return how the websockets of *endpoint*, or those that match none, are handled by *app*."""
     if endpoint is not None and endpoint not in app._websocket_endpoints:
         view = app.view_functions.get(endpoint)
-        if view is not None and not _strategy.is_async(view):
+        if view is not None and not strategy.is_async(view):
             return TAKEN_OVER
     return GUARDED if app.config["WEBSOCKET_REQUEST_HOOKS"] else WEBSOCKET
 

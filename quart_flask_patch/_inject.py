@@ -19,16 +19,18 @@ from typing import Any
 import flask
 import flask.cli
 
-from quart import _strategy
+from quart._threads import strategy
 
-from . import _asgiref, _proxies, _quart, app, blueprints, cli, ctx, genuine, wrappers
+from . import app, blueprints, cli, ctx, genuine, wrappers
+from ._faces import proxies, quart_face
 from ._places import LAYER
+from ._waiting import asgiref
 
 #: What is replaced, by the name of its module and of the thing in it.
 REPLACED: dict[tuple[str, str], Any] = {
-    ("asgiref.sync", "AsyncToSync"): _asgiref.AsyncToSync,
-    ("asgiref.sync", "SyncToAsync"): _asgiref.SyncToAsync,
-    ("blinker._utilities", "make_id"): _quart.make_id,
+    ("asgiref.sync", "AsyncToSync"): asgiref.AsyncToSync,
+    ("asgiref.sync", "SyncToAsync"): asgiref.SyncToAsync,
+    ("blinker._utilities", "make_id"): quart_face.make_id,
     ("flask.app", "Flask"): app.Flask,
     ("flask.blueprints", "Blueprint"): blueprints.Blueprint,
     ("flask.cli", "run_command"): cli.run_command,
@@ -46,9 +48,9 @@ def install(package: ModuleType) -> None:
         return
     _import_all()
     _report_subclasses()
-    _strategy.install(LAYER)
+    strategy.install(LAYER)
     _replace_names()
-    _proxies.install()
+    proxies.install()
     flask.cli.cli.add_command(cli.run_command)
     _fill(package)
     sys.modules["flask"] = package

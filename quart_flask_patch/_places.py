@@ -13,11 +13,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
-from quart import _hub, _pool, _strategy, _worker
-from quart._strategy import Place, Strategy
+from quart._threads import lease, pool, strategy, worker
+from quart._threads.strategy import Place, Strategy
 
-from . import _bridge, _quart, _signals, _watch, ctx as _ctx, wrappers
-from ._takeover import LASTING
+from . import ctx as _ctx, wrappers
+from ._faces import quart_face, signals
+from ._waiting import bridge
+from ._watching import watch
+from ._wsgi.takeover import LASTING
 from .app import Flask
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class _SyncPlace(Place):
     """Where plain functions are called as they are."""
 
     def adapt_after(self, app: Quart, func: Callable[..., Any]) -> Callable[..., Any]:
-        if issubclass(type(app), Flask) or _strategy.is_async(func):
+        if issubclass(type(app), Flask) or strategy.is_async(func):
             return self.adapt(func)
 
         # A Quart application's responses are not what a plain function expects.
@@ -60,11 +63,11 @@ class Loop(_SyncPlace):
     def enter(
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
     ) -> Coroutine[Any, Any, T]:
-        entered: Any = _bridge.portal(_bridge.enter, work, ctx)
-        return _watch.watched(ctx, entered) if ctx.app.debug else entered
+        entered: Any = bridge.portal(bridge.enter, work, ctx)
+        return watch.watched(ctx, entered) if ctx.app.debug else entered
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
-        return await _bridge.portal(func, *args)
+        return await bridge.portal(func, *args)
 
     async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
         iterator = await self.call(ctx, iter, iterable)
@@ -78,20 +81,20 @@ class Thread(_SyncPlace):
     name = "thread"
 
     def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        if _strategy.is_async(func):
+        if strategy.is_async(func):
             return func
 
         @wraps(func)
         def in_thread(*args: Any, **kwargs: Any) -> Any:
             # An override of a step may be async; what it calls comes from the loop then.
-            if _hub.current_work() is not None:
+            if worker.current_work() is not None:
                 return func(*args, **kwargs)
-            return _worker.call(func, *args, **kwargs)
+            return lease.call(func, *args, **kwargs)
 
         return in_thread
 
     async def resolve(self, awaitable: Awaitable[T]) -> T:
-        work = _hub.current_work()
+        work = worker.current_work()
         return await awaitable if work is None else work.wait(awaitable)
 
     def enter(
@@ -103,16 +106,16 @@ class Thread(_SyncPlace):
         return ctx.lease.call(_finish, work, ctx)
 
 
-def lease_of(app: Any) -> _worker.Lease:
+def lease_of(app: Any) -> lease.Lease:
     """Return a lease of *app*'s threads; what its work waits for is awaited beneath a bridge.
 
     That is for plain code beneath it, such as a hook that an async function calls.
     """
-    return _worker.Lease(_pool.pool_of(app), _bridged)
+    return lease.Lease(pool.pool_of(app), _bridged)
 
 
 def _bridged(awaitable: Awaitable[T]) -> Awaitable[T]:
-    return _bridge.portal(_bridge.enter, _awaited, awaitable)
+    return bridge.portal(bridge.enter, _awaited, awaitable)
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:
@@ -120,7 +123,7 @@ async def _awaited(awaitable: Awaitable[T]) -> T:
 
 
 def _finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
-    return _strategy.finish(work(ctx))
+    return strategy.finish(work(ctx))
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}
@@ -177,15 +180,15 @@ class Layer(Strategy):
         )
 
     def signal_for(self, app: Quart, signal: Signal) -> Signal:
-        return _signals.signal_for(app, signal)
+        return signals.signal_for(app, signal)
 
     def wait(self, awaitable: Awaitable[T]) -> T:
-        return _bridge.wait(awaitable)
+        return bridge.wait(awaitable)
 
     def answer(self, method: Callable[..., Any], app: Quart, *args: Any, **kwargs: Any) -> Any:
         # Beyond this frame and that of what was called.
-        if _quart.is_plain(sys._getframe(2)):
-            return _quart.answer(method, app, args, kwargs)
+        if quart_face.is_plain(sys._getframe(2)):
+            return quart_face.answer(method, app, args, kwargs)
         return method(app, *args, **kwargs)
 
 
@@ -209,14 +212,14 @@ def _runs_async(view: Callable[..., Any]) -> bool:
     """Whether *view* is async; a class-based one is if all of its methods are."""
     found = getattr(inspect.unwrap(view), "view_class", None)
     if not isinstance(found, type):
-        return _strategy.is_async(view)
+        return strategy.is_async(view)
     view_class: Any = found
     methods = [
         getattr(view_class, name.lower())
         for name in view_class.methods or ()
         if hasattr(view_class, name.lower())
     ]
-    return all(map(_strategy.is_async, methods or [view_class.dispatch_request]))
+    return all(map(strategy.is_async, methods or [view_class.dispatch_request]))
 
 
 LAYER = Layer()

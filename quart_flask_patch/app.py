@@ -21,20 +21,22 @@ from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
-from quart import _pool, _strategy
+from quart._application.step_methods import current_context
 from quart._flask import flask_context_processor
+from quart._handling.plan import step_of
 from quart._kind import Kind, REQUEST
-from quart._plan import step_of
-from quart._steps import current_context
+from quart._threads import pool, strategy
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
-from . import _bridge, _guards, _wsgi, ctx as _ctx, wrappers
-from ._json import DefaultJSONProvider
-from ._takeover import LASTING, TAKEOVER, Takeover
-from ._templating import Environment
+from . import _guards, ctx as _ctx, wrappers
+from ._faces.json import DefaultJSONProvider
+from ._faces.templating import Environment
+from ._waiting import bridge
+from ._wsgi import entry
+from ._wsgi.takeover import LASTING, TAKEOVER, Takeover
 
 
 def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +50,7 @@ def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
         if kwargs:
             # Flask's names of the arguments, which are not the core's.
             args = signature(flasks).bind(self, *args, **kwargs).args[1:]
-        return _strategy.finish(internal(self, core, *args))
+        return strategy.finish(internal(self, core, *args))
 
     return step_of(internal)(waiting)
 
@@ -216,23 +218,23 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         wrapped = self._has_wsgi_middleware()
         if scope["type"] == "websocket" and TAKEOVER not in scope:
             await self._serve_websocket(scope, receive, send)
-        elif wrapped and scope["type"] != "lifespan" and _wsgi.environ_given(scope) is None:
-            from . import _middleware
+        elif wrapped and scope["type"] != "lifespan" and entry.environ_given(scope) is None:
+            from ._wsgi import middleware
 
-            serve = _middleware.serve if scope["type"] == "http" else _middleware.serve_websocket
+            serve = middleware.serve if scope["type"] == "http" else middleware.serve_websocket
             await serve(self, scope, receive, send)
         else:
             await super()._serve_connection(scope, receive, send)
 
     async def _serve_websocket(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a websocket that plain code may take over."""
-        takeover = Takeover(receive, send, partial(_pool.lend_thread, self))
+        takeover = Takeover(receive, send, partial(pool.lend_thread, self))
         scope = {**scope, TAKEOVER: takeover}
         await takeover.watched(self._serve_connection(scope, takeover.receive, takeover.send))
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
-        return _wsgi.wsgi_app(self, environ, start_response)
+        return entry.wsgi_app(self, environ, start_response)
 
     # Contexts
 
@@ -248,7 +250,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         return _ctx.RequestContext(self, environ)
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
-        environ = _wsgi.environ_given(connection.scope)
+        environ = entry.environ_given(connection.scope)
         if environ is not None:
             connection.headers = EnvironHeaders(environ)
         if isinstance(connection, Websocket):
@@ -258,7 +260,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         core = CoreContext(self._core_app, request=connection)
         if environ is None:
             return core
-        pending = environ.get(_wsgi.PENDING)
+        pending = environ.get(entry.PENDING)
         if pending is not None:
             core.borrow(pending.lease)
         else:
@@ -280,7 +282,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
         connection = core.connection
         if connection is not None and (
-            _wsgi.environ_given(connection.scope) is not None
+            entry.environ_given(connection.scope) is not None
             or type(self).create_url_adapter is not Flask._stock_url_adapter
             or "create_url_adapter" in self.__dict__
         ):
@@ -297,7 +299,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             return bool(propagate)
         # Behind a WSGI call there is Flask's client, or a debugger, that wants the error itself.
         connection = core.connection
-        as_wsgi = connection is not None and _wsgi.called_as_wsgi(connection.scope)
+        as_wsgi = connection is not None and entry.called_as_wsgi(connection.scope)
         return self.testing or (self.debug and as_wsgi)
 
     # How functions are called
@@ -307,6 +309,6 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
         @wraps(func)
         def waiting(*args: Any, **kwargs: Any) -> Any:
-            return _bridge.wait(func(*args, **kwargs))
+            return bridge.wait(func(*args, **kwargs))
 
         return waiting

@@ -11,7 +11,7 @@ import click
 from flask.cli import cli as flask_cli, ScriptInfo
 from flask.helpers import get_debug_flag
 
-from quart._server import run_app, ServeOptions
+from quart._serving.server import run_app, ServeOptions
 from quart.app import Quart
 from quart.cli import serve_app
 

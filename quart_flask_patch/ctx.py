@@ -20,8 +20,9 @@ from quart._flask import flask_cv_app, flask_cv_request, UNSET
 from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
-from . import _wsgi, genuine, wrappers
+from . import genuine, wrappers
 from ._guards import AfterThis
+from ._wsgi import entry
 
 if TYPE_CHECKING:
     from typing import Self
@@ -51,7 +52,7 @@ class _Once:
 def _application(self: _Face) -> Any:
     if _is_flasks(self._core.app):
         return self._core.app
-    from ._quart import face_of
+    from ._faces.quart_face import face_of
 
     return face_of(self._core)
 
@@ -164,7 +165,7 @@ class RequestContext(_Face, flask_ctx.RequestContext):
     def __init__(
         self, app: Flask, environ: dict[str, Any], request: Any = None, session: Any = None
     ) -> None:
-        connection = _wsgi.connection_of(app, environ)
+        connection = entry.connection_of(app, environ)
         if request is not None:
             wrappers.share(request, connection)
         core = CoreContext(_core_app(app), request=connection, session=session)

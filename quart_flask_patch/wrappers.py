@@ -20,13 +20,14 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
 
 from quart._flask import flask_cv_app
-from quart._responses import from_other_response
+from quart._handling.responses import from_other_response
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import _type_header, DataBody
 
-from . import _bridge, _wsgi
-from ._input import STREAM
+from ._waiting import bridge
+from ._wsgi import entry
+from ._wsgi.body_stream import STREAM
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
@@ -73,7 +74,7 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def environ(self) -> dict[str, Any]:
-            environ = _wsgi.environ_of(self)
+            environ = entry.environ_of(self)
             environ.setdefault("werkzeug.request", self)
             return environ
 
@@ -110,7 +111,7 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def stream(self) -> Any:
-            stream = _wsgi.stream_without_environ(self)
+            stream = entry.stream_without_environ(self)
             return _genuine_stream(self, type(self)) if stream is None else stream
 
         @property
@@ -136,7 +137,7 @@ class SyncStream(Iterator[Any]):
         return self._chunks
 
     def __next__(self) -> Any:
-        chunk = _bridge.wait(_next_of(self._chunks))
+        chunk = bridge.wait(_next_of(self._chunks))
         if chunk is _END:
             raise StopIteration
         return chunk
@@ -237,7 +238,7 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
         face = cls.__new__(cls)
         face.__dict__ = connection.__dict__
     else:
-        face = cls(_wsgi.environ_of(connection))
+        face = cls(entry.environ_of(connection))
         share(face, connection)
     face.json_module = core.app.json
     return cast(flask_wrappers.Request, face)

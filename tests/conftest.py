@@ -15,14 +15,14 @@ import hypothesis
 import pytest
 from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
 
-from quart import _pool, _worker
+from quart._threads import lease, pool as _pool
 from quart.ctx import AppContext
 from quart.globals import _cv_app
 
 PATIENCE = 5.0
 
 _entered: WeakSet[AppContext] = WeakSet()
-_pools: WeakSet[_pool.Pool] = WeakSet([_worker._shared_pool])
+_pools: WeakSet[_pool.Pool] = WeakSet([lease._shared_pool])
 
 
 def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., None]:

@@ -1,7 +1,7 @@
 """What differs between a request and a websocket, as a value.
 
-The path from connection to response is written once, in `_pipeline`, and asks its context's kind
-for these names.
+The path from connection to response is written once, in `_handling/pipeline.py`, and asks its
+context's kind for these names.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from jinja2.compiler import CodeGenerator
 from jinja2.runtime import LoopContext, Macro
 from markupsafe import Markup
 
-from . import _strategy
-from ._portal import portal
+from ._threads import strategy
+from ._threads.portal import portal
 
 # For classes that go before one of an application's: its environment's, or what that one names.
 _Before: Any = object
@@ -43,7 +43,7 @@ def settled(value: Any) -> Any:
     # The type first: there are objects that seem to have any attribute. Then the value, as the
     # type of a proxy has what the object behind it may not have.
     if hasattr(type(value), "__await__") and hasattr(value, "__await__"):
-        return _strategy.current().wait(value)
+        return strategy.current().wait(value)
     return value
 
 
@@ -54,7 +54,7 @@ def iterable(value: Any) -> Any:
 
 def _each(items: Any) -> Iterator[Any]:
     iterator: AsyncIterator[Any] = items.__aiter__()
-    wait = _strategy.current().wait
+    wait = strategy.current().wait
     while (item := wait(anext(iterator, _END))) is not _END:
         yield item
 

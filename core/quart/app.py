@@ -1,7 +1,7 @@
 """The application: its configuration, contexts and factories.
 
-Its methods for the steps of handling a connection are in `_steps`, those for being served in
-`_hosting`.
+Its methods for the steps of handling a connection are in `_application/step_methods.py`, those for
+being served in `_application/serving_methods.py`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import BuildError, MapAdapter, Rule
 
-from . import _strategy, _waiting
+from ._application.serving_methods import ServingMethods
+from ._application.step_methods import current_context, StepMethods, takes_ctx
 from ._connection import entry
 from ._flask import has_served
-from ._hosting import ServingMethods
+from ._handling import results
+from ._handling.plan import HOOK_TABLES, HookTable, Plans, STEP_NAMES
 from ._kind import Kind
-from ._plan import HOOK_TABLES, HookTable, Plans, STEP_NAMES
-from ._steps import current_context, StepMethods, takes_ctx
+from ._threads import strategy
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config
 from .ctx import _AppCtxGlobals, AppContext
@@ -289,7 +290,7 @@ class Quart(StepMethods, ServingMethods):
 
         @wraps(func)
         def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return _strategy.current().wait(func(*args, **kwargs))
+            return strategy.current().wait(func(*args, **kwargs))
 
         return waiting
 
@@ -304,8 +305,8 @@ class Quart(StepMethods, ServingMethods):
         return run_sync(func)
 
     async def _emit(self, signal: Signal, **values: Any) -> None:
-        signal = _strategy.installed.signal_for(self, signal)
-        await _waiting.emit(self, _cv_app.get(None), signal, **values)
+        signal = strategy.installed.signal_for(self, signal)
+        await results.emit(self, _cv_app.get(None), signal, **values)
 
     def _context_for(self, connection: Request | Websocket) -> AppContext:
         """Return the context of a connection that came from a server."""

@@ -12,17 +12,12 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError, NotFound
 
 from ._connection import entry
-from ._headers import decode_headers, encode_headers
-from ._inbound import Inbound
+from ._connection.inbound import Inbound
+from ._connection.outbound import chunks_of, close_response, headers_of as headers_of, outgoing
+from ._formats.headers import decode_headers, encode_headers
+from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
-from ._mailbox import in_trio, time_limit
-from ._outbound import (
-    chunks_of,
-    close_response,
-    headers_of as headers_of,
-    outgoing,
-)
-from ._target import http_scheme, NOWHERE, path_within_root, websocket_scheme
+from ._loops.mailbox import in_trio, time_limit
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -51,7 +46,7 @@ def _convert_os_error(send: ASGISendCallable) -> ASGISendCallable:
 
 
 def _trio_inbound() -> type[Inbound]:
-    from ._inbound_trio import TrioInbound
+    from ._connection.inbound_trio import TrioInbound
 
     return TrioInbound
 

@@ -7,13 +7,13 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from flask.sansio.blueprints import BlueprintSetupState as BlueprintSetupState
 
+from ._application.scaffold import Scaffold, T_after_websocket, T_before_websocket, T_teardown
 from ._flask import BlueprintBase, setupmethod
-from ._scaffold import Scaffold, T_after_websocket, T_before_websocket, T_teardown
 
 if TYPE_CHECKING:
     import os
 
-    from ._hosting import T_after_serving, T_before_serving, T_while_serving
+    from ._application.serving_methods import T_after_serving, T_before_serving, T_while_serving
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,8 +10,9 @@ from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
 
-from . import _pool, _strategy, _teardown, _worker
-from ._current import (
+from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
+from ._handling import teardown
+from ._handling.current import (
     after_this_request as after_this_request,
     after_this_websocket as after_this_websocket,
     copy_current_app_context as copy_current_app_context,
@@ -21,10 +22,10 @@ from ._current import (
     has_request_context as has_request_context,
     has_websocket_context as has_websocket_context,
 )
-from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
+from ._handling.plan import Plan
 from ._kind import Kind, REQUEST, WEBSOCKET
-from ._mailbox import shielded
-from ._plan import Plan
+from ._loops.mailbox import shielded
+from ._threads import lease as _lease, pool, strategy
 from .globals import _cv_app
 from .routing import can_do_without_adapter, match_without_adapter
 
@@ -75,9 +76,9 @@ class AppContext:
         #: What a URL converter raised that is no HTTP error, until errors can be handled.
         self.failure: Exception | None = None
         #: Where its work runs: a certain place, the name of a default, or as the view says.
-        self.place: _strategy.Place | str | None = None
+        self.place: strategy.Place | str | None = None
         self._after: list[Callable[[Any], Any]] | None = None
-        self._lease: _worker.Lease | None = None
+        self._lease: _lease.Lease | None = None
         self._outer: AppContext | None = None
         self._session = session
         self._tokens: list[tuple[Token[AppContext], Any]] = []
@@ -150,13 +151,13 @@ class AppContext:
                     " current context has none."
                 )
             interface, face = self.app.session_interface, self.app._face_of(self)
-            self.keep_session(_strategy.finish(interface.open_session(self.app, face)))
+            self.keep_session(strategy.finish(interface.open_session(self.app, face)))
         return cast("SessionMixin", self._session)
 
     def keep_session(self, session: SessionMixin | None) -> None:
         if session is None:
             interface = self.app.session_interface
-            session = _strategy.finish(interface.make_null_session(self.app))
+            session = strategy.finish(interface.make_null_session(self.app))
         self._session = session
 
     def find_plan(self) -> Plan:
@@ -167,17 +168,17 @@ class AppContext:
         return self.plan
 
     @property
-    def lease(self) -> _worker.Lease | None:
+    def lease(self) -> _lease.Lease | None:
         """The worker thread of this request; a websocket, which may live long, keeps none."""
         if self._lease is None and self.kind is REQUEST:
-            self._lease = _worker.Lease(_pool.pool_of(self.app))
+            self._lease = _lease.Lease(pool.pool_of(self.app))
         return self._lease
 
     @lease.setter
-    def lease(self, lease: _worker.Lease | None) -> None:
+    def lease(self, lease: _lease.Lease | None) -> None:
         self._lease = lease
 
-    def borrow(self, lease: _worker.Lease) -> None:
+    def borrow(self, lease: _lease.Lease) -> None:
         """Use the thread of another's *lease*, which is not given back from here."""
         self._lease, self.borrows = lease, True
 
@@ -244,7 +245,7 @@ class AppContext:
                 self._outer, self._g = outer, outer.g
             elif self._outer is not None:
                 self._outer = None
-        token, pushed = _set_current(self), _strategy.installed.pushed
+        token, pushed = _set_current(self), strategy.installed.pushed
         self._tokens.append((token, None if pushed is None else pushed(self)))
 
     def exit(self) -> None:
@@ -256,20 +257,20 @@ class AppContext:
         token, mark = self._tokens.pop()
         current = _get_current(None)
         _reset_current(token)
-        if (popped := _strategy.installed.popped) is not None:
+        if (popped := strategy.installed.popped) is not None:
             popped(self, mark)
         if current is not self:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
 
     async def push(self) -> None:
         """Become the current context, open the session and match the URL."""
-        from . import _pipeline
+        from ._handling import pipeline
 
         self.enter()
         if self.connection is not None and self.connection.url_rule is None:
             self.match_request()
         self.find_plan()
-        await _pipeline.open_context(self.app, self)
+        await pipeline.open_context(self.app, self)
 
     async def pop(self, exc: BaseException | None = _UNSET) -> None:
         """Run the teardown functions if this is the last pop, then restore the outer context."""
@@ -278,7 +279,7 @@ class AppContext:
             exc = sys.exc_info()[1]
         if not self._tokens:
             self.exit()  # It says that nothing was pushed.
-        if (rest := _teardown.close_context(self.app, self, exc)) is not None:
+        if (rest := teardown.close_context(self.app, self, exc)) is not None:
             with shielded():
                 await rest
         if not self._tokens:
@@ -298,14 +299,14 @@ class AppContext:
         await self.pop(exc_value)
 
     def __enter__(self) -> AppContext:
-        self.place = _strategy.current().inline
-        _strategy.finish(self.push())
+        self.place = strategy.current().inline
+        strategy.finish(self.push())
         return self
 
     def __exit__(
         self, exc_type: type | None, exc_value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        _strategy.finish(self.pop(exc_value))
+        strategy.finish(self.pop(exc_value))
 
     def copy(self) -> AppContext:
         """Return a new context of the same connection, session and `g`, to push elsewhere."""

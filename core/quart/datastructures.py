@@ -14,7 +14,7 @@ from werkzeug.datastructures import (
     iter_multi_items,
 )
 
-from ._worker import call
+from ._threads.lease import call
 
 
 class FileStorage(WerkzeugFileStorage):

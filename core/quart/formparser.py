@@ -19,7 +19,7 @@ from werkzeug.sansio.multipart import (
     NeedData as NeedData,
 )
 
-from ._multipart import Decoder, Event
+from ._formats.multipart import Decoder, Event
 from .datastructures import FileStorage as FileStorage
 
 if TYPE_CHECKING:

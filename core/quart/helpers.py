@@ -14,8 +14,6 @@ from werkzeug.exceptions import abort as werkzeug_abort, NotFound as NotFound
 from werkzeug.utils import redirect as werkzeug_redirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from . import _strategy
-
 # Some of these are here because users import them from here.
 from ._files import (
     adler32 as adler32,
@@ -25,6 +23,7 @@ from ._files import (
     send_from_directory as send_from_directory,
     UTC as UTC,
 )
+from ._threads import strategy
 from .globals import (
     _cv_app,
     app_ctx as app_ctx,
@@ -110,7 +109,7 @@ def get_template_attribute(template_name: str, attribute: str) -> Any:
     template = app_ctx.app.jinja_env.get_template(template_name)
     if not template.environment.is_async:
         return getattr(template.module, attribute)
-    return getattr(_strategy.finish(template.make_module_async()), attribute)
+    return getattr(strategy.finish(template.make_module_async()), attribute)
 
 
 def url_for(

@@ -13,7 +13,7 @@ from werkzeug.routing import Map, MapAdapter, Rule, RuleFactory
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
-from ._headers import first_value
+from ._formats.headers import first_value
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Sessions: Flask's, opened and saved by coroutines.
 
 The classes extend Flask's. A cookie is the same, to the byte, whichever of the two signed it, and
-either reads it; what is usual takes a shorter way there (`_signing.py`, `_cookies.py`).
+either reads it; what is usual takes a shorter way there
+(`_formats/signing.py`, `_formats/cookies.py`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from flask.sessions import (
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from ._cookies import cookie_of, is_ordinary, set_cookie, vary_by_cookie
-from ._signing import Serializer, serializer_for
+from ._formats.cookies import cookie_of, is_ordinary, set_cookie, vary_by_cookie
+from ._formats.signing import Serializer, serializer_for
 from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as Response
 
 if TYPE_CHECKING:

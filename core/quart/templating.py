@@ -13,8 +13,8 @@ from flask.templating import (
 )
 from jinja2 import Environment as BaseEnvironment, nodes, Template as Template
 
-from ._portal import portal
 from ._rendering import is_plain, plain_face
+from ._threads.portal import portal
 from .ctx import has_app_context as has_app_context, has_request_context as has_request_context
 from .globals import _cv_app, app_ctx as app_ctx, current_app as current_app
 from .helpers import stream_with_context as stream_with_context

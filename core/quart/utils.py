@@ -21,7 +21,7 @@ from typing import Any, overload, ParamSpec, TYPE_CHECKING, TypeVar
 
 from werkzeug.datastructures import Headers as Headers
 
-from ._headers import decode_headers as decode_headers, encode_headers as encode_headers
+from ._formats.headers import decode_headers as decode_headers, encode_headers as encode_headers
 from .typing import FilePath
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run_sync(func: Callable[P, Any]) -> Callable[P, Coroutine[Any, Any, Any]]:
 
     @wraps(func)
     async def in_thread(*args: P.args, **kwargs: P.kwargs) -> Any:
-        from ._worker import call
+        from ._threads.lease import call
 
         result = await call(func, *args, **kwargs)
         return run_sync_iterable(result) if isgenerator(result) else result
@@ -74,7 +74,7 @@ async def run_sync_iterable(iterable: Iterator[T]) -> AsyncIterator[T]:
 
     Closing the result early closes *iterable* too, in the thread.
     """
-    from ._worker import call
+    from ._threads.lease import call
 
     try:
         # `StopIteration` cannot leave a coroutine, so the end is a value.
@@ -106,7 +106,7 @@ async def observe_changes(sleep: Callable[[float], Awaitable[Any]], shutdown_eve
     Raises:
         MustReloadError: when a file has been changed or deleted.
     """
-    from ._reloader import Watcher
+    from ._serving.reloader import Watcher
 
     watcher = Watcher()
     while not shutdown_event.is_set():
@@ -121,7 +121,7 @@ def run_reloader() -> int:
     The child finds `QUART_RUN_MAIN` set, and asks by ending with exit code 3. Returns the exit code
     it ended with otherwise.
     """
-    from ._reloader import supervise
+    from ._serving.reloader import supervise
 
     return supervise()
 

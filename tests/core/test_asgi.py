@@ -11,7 +11,6 @@ import pytest
 from werkzeug.wrappers import Response as WSGIResponse
 
 from quart import (
-    _inbound,
     after_this_websocket,
     Quart,
     request as current_request,
@@ -19,7 +18,8 @@ from quart import (
     url_for,
     websocket as current,
 )
-from quart._target import path_within_root
+from quart._connection import inbound
+from quart._formats.target import path_within_root
 from quart.wrappers import ClientDisconnectedError
 
 from .driver import (
@@ -47,7 +47,7 @@ def part(body: bytes, more: bool = True) -> Message:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look out for a disconnect as soon as a handler waits."""
-    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001)
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 0.001)
 
 
 # --- Paths
@@ -688,7 +688,7 @@ def test_a_handler_that_lets_a_task_receive_ends_when_the_client_leaves(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One task receives and another waits for something to send: so is every chat."""
-    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001 if watched else 60)
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 0.001 if watched else 60)
     log: list[str] = []
 
     async def send() -> None:
@@ -899,7 +899,7 @@ def test_receiving_ahead_is_bounded(app: Quart, size: int) -> None:
 
     run(connect(app, scope_for("websocket"), client))
 
-    bound = _inbound.AHEAD // (size + 256) + 3
+    bound = inbound.AHEAD // (size + 256) + 3
     assert 1 < taken[0] <= bound
 
 

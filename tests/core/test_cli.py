@@ -547,7 +547,7 @@ def test_shell_can_be_left(app: Quart) -> None:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     monkeypatch.setattr(
-        "quart._server.run_app", lambda load, options, **more: calls.append((options, more))
+        "quart._serving.server.run_app", lambda load, options, **more: calls.append((options, more))
     )
     return calls
 

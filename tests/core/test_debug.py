@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quart import Quart
-from quart._development import Development, is_on_this_machine
+from quart._serving.development import Development, is_on_this_machine
 from quart.debug import TEMPLATE, traceback_response
 
 from .driver import Client, connect, exchange, run, scope_for

@@ -19,7 +19,7 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser as WSGIMultiPartParser
 
-from quart._multipart import Decoder, MAX_HEAD
+from quart._formats.multipart import Decoder, MAX_HEAD
 from quart.datastructures import FileStorage
 from quart.formparser import FILE_MEMORY_SIZE, FormDataParser, MultiPartParser
 from quart.wrappers import Body

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from quart import Quart
+from quart._handling.plan import HOOK_TABLES, HookList, HookTable
 from quart._kind import REQUEST, WEBSOCKET
-from quart._plan import HOOK_TABLES, HookList, HookTable
 
 
 class Changes:

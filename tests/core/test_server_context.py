@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from quart import _inbound, g, Quart, request, Response, stream_with_context, websocket
+from quart import g, Quart, request, Response, stream_with_context, websocket
+from quart._connection import inbound
 from quart._flask import flask_cv_app, flask_cv_request
 from quart.globals import _cv_app
 
@@ -139,7 +140,7 @@ VIEWS = [reads, reads_in_a_task, leaves_the_body, streams, plain, fails, waits]
 def test_nothing_of_a_request_is_caught_by_the_server(
     app: Quart, ends: list[str], monkeypatch: pytest.MonkeyPatch, view: Any, through: str
 ) -> None:
-    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001)
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 0.001)
     app.route("/", methods=["GET"])(view)
     begins = meet(app)
     if through == "middleware":

@@ -23,8 +23,8 @@ from hypercorn.utils import LifespanFailureError
 from websockets.asyncio.client import connect
 
 from quart import current_app, g, has_request_context, Quart, websocket
-from quart._reloader import Watcher
-from quart._server import run_app, serve, ServeOptions, ServerConfig, Stop
+from quart._serving.reloader import Watcher
+from quart._serving.server import run_app, serve, ServeOptions, ServerConfig, Stop
 from quart.signals import got_background_exception, got_serving_exception
 
 LIMIT = 15
@@ -242,7 +242,7 @@ def test_shutdown_waits_for_tasks_and_what_they_add(app: Quart) -> None:
 def test_shutdown_cancels_tasks_in_the_end(
     app: Quart, stubborn: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quart._serving.CANCEL_TIMEOUT", 0.05)
+    monkeypatch.setattr("quart._serving.lifespan.CANCEL_TIMEOUT", 0.05)
     app.config["BACKGROUND_TASK_SHUTDOWN_TIMEOUT"] = 0.05
     cancelled = []
 
@@ -336,8 +336,8 @@ def test_stopping_waits_for_a_request(app: Quart) -> None:
 def test_stopping_with_an_endless_stream(
     app: Quart, forced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quart._server.GRACE", 60 if forced else 0.1)
-    monkeypatch.setattr("quart._server.IMPATIENCE", 0)
+    monkeypatch.setattr("quart._serving.server.GRACE", 60 if forced else 0.1)
+    monkeypatch.setattr("quart._serving.server.IMPATIENCE", 0)
     ended = []
 
     @app.get("/")

@@ -13,8 +13,8 @@ from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.sansio import multipart
 
 from quart import Quart
-from quart._cookies import cookie_of
-from quart._multipart import Decoder
+from quart._formats.cookies import cookie_of
+from quart._formats.multipart import Decoder
 from quart.utils import decode_headers
 from quart.wrappers.base import BaseRequestWebsocket
 

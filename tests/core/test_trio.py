@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import trio
 
-from quart import _inbound, Quart, request, Response, stream_with_context, websocket
+from quart import Quart, request, Response, stream_with_context, websocket
+from quart._connection import inbound
 from quart.wrappers.base import ClientDisconnectedError
 
 from .driver import hook, Message, route, scope_for
@@ -21,7 +22,7 @@ CONNECT = {"request": {"type": "http.request"}, "websocket": {"type": "websocket
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watch for a disconnect soon."""
-    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001)
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 0.001)
 
 
 class Client:

@@ -1,702 +1,225 @@
-"""Worker threads: how many, whose, and what runs in them."""
+"""A worker thread from within: who is its hub, what it keeps, and when a loop gives way to it."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar, copy_context
+import weakref
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import pytest
+from greenlet import getcurrent, greenlet, GreenletExit
 
-from quart import Quart
-from quart._hub import current_work
-from quart._pool import Pool, pool_of
-from quart._worker import _shared_pool, call, Lease
-from quart.utils import run_sync
+from quart._threads import worker as _worker
+from quart._threads.lease import Lease
+from quart._threads.pool import Pool
+from quart._threads.worker import BUSY, CROWD, current_work, KEPT, run_call, Work, Worker
 
 from .driver import run
 
-number: ContextVar[int] = ContextVar("number", default=0)
+
+class Thing:
+    """Something that a weak reference can be made to."""
+
+
+class Box:
+    """A mailbox that a thread can wait for."""
+
+    cancelled: BaseException | None = None
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self._came = threading.Event()
+
+    def put(self, message: Any) -> None:
+        self.messages.append(message)
+        self._came.set()
+
+    def take(self) -> Any:
+        assert self._came.wait(5), "nothing came"
+        self._came.clear()
+        return self.messages.pop(0)
+
+    async def get(self, *, interruptible: bool = False) -> Any:
+        raise NotImplementedError
+
+
+class Closed(Box):
+    """The mailbox of a loop that has been closed."""
+
+    def put(self, message: Any) -> None:
+        super().put(message)
+        raise RuntimeError("Event loop is closed")
 
 
 @pytest.fixture
-def pool() -> Pool:
-    return Pool(2)
+def worker() -> Worker:
+    taken = Pool(1).take()
+    assert taken is not None
+    return taken
 
 
-def ident() -> int:
-    return threading.get_ident()
+def do(worker: Worker, func: Callable[..., Any], *args: Any, box: Box | None = None) -> Any:
+    """Call *func* in the worker's thread and return the first message."""
+    box = box or Box()
+    worker.give(partial(run_call, func, args, {}, None, box))
+    return box.take()
 
 
-class Gate:
-    """Keeps a thread busy until it is opened; opened by the test's end at the latest."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self._open = threading.Event()
-
-    def __call__(self) -> int:
-        self.entered.set()
-        assert self._open.wait(5), "nobody opened the gate"
-        return ident()
-
-    def open(self) -> None:
-        self._open.set()
-
-    async def busy(self) -> None:
-        await asyncio.to_thread(self.entered.wait, 5)
-
-
-def wait_for(awaitable: Any) -> Any:
-    """Wait in a worker thread for something async."""
+def wait(awaitable: Any = None) -> Any:
     work = current_work()
     assert work is not None
     return work.wait(awaitable)
 
 
-# --- The pool
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_pool_has_threads(size: int) -> None:
-    with pytest.raises(ValueError, match="SYNC_THREADS"):
-        Pool(size)
-
-
-def test_threads_are_started_when_needed_and_used_again(pool: Pool) -> None:
-    async def main() -> set[int]:
-        assert pool.threads == 0
-        seen = set()
-        for _ in range(5):
-            with Lease(pool) as lease:
-                seen.add(await lease.call(ident))
-        return seen
-
-    seen = run(main())
-
+def test_calls_that_do_not_wait_are_made_by_one_greenlet(worker: Worker) -> None:
+    seen = {do(worker, lambda: id(getcurrent())) for _ in range(5)}
     assert len(seen) == 1
-    assert pool.threads == 1
-    assert ident() not in seen
+    assert worker.spare == []
 
 
-def test_a_full_pool_queues_first_come_first_served(pool: Pool) -> None:
-    order: list[int] = []
+def test_who_has_waited_is_the_hub_again(worker: Worker) -> None:
+    def work() -> tuple[Any, Any]:
+        return getcurrent(), wait()
 
-    async def main() -> None:
-        gates = [Gate(), Gate()]
-        holders = [asyncio.create_task(leased(gate)) for gate in gates]
-        for gate in gates:
-            await gate.busy()
-
-        waiting = []
-        for n in range(5):
-            waiting.append(asyncio.create_task(leased(lambda n=n: order.append(n))))
-            await asyncio.sleep(0)
-        assert (pool.threads, pool.queued) == (2, 5)
-        assert pool.busy == 2
-        assert 0 < pool.longest_wait < 5
-        await asyncio.sleep(0.02)
-
-        gates[0].open()
-        await asyncio.gather(*waiting)
-        gates[1].open()
-        await asyncio.gather(*holders)
-
-    async def leased(func: Callable[[], Any]) -> Any:
-        with Lease(pool) as lease:
-            return await lease.call(func)
-
-    run(main())
-
-    assert order == [0, 1, 2, 3, 4]
-    assert pool.threads == 2
-    assert pool.queued == 0
-    assert 0.02 <= pool.longest_wait < 5
+    for _ in range(3):
+        box = Box()
+        waiting, _ = do(worker, work, box=box)
+        _, (beside, _) = do(worker, getcurrent)
+        assert beside is not waiting
+        worker.give(waiting.reply("answer"))
+        assert box.take() == (None, ((waiting, "answer"), None))
+        assert do(worker, getcurrent) == (None, (waiting, None))
+        assert worker.spare == [beside]
 
 
-def test_who_is_cancelled_in_the_queue_gives_its_thread_to_the_next() -> None:
+def test_a_greenlet_beneath_a_call_may_wait(worker: Worker) -> None:
+    def work() -> list[Any]:
+        child = greenlet(lambda: [wait(), type(getcurrent())])
+        return [*child.switch(), type(getcurrent())]
+
+    box = Box()
+    waiting, _ = do(worker, work, box=box)
+    assert type(waiting) is Work
+    worker.give(waiting.reply(1))
+    assert box.take() == (None, ([1, greenlet, Work], None))
+
+
+def test_many_calls_of_one_thread_may_wait_at_once() -> None:
     pool = Pool(1)
+    count = 3 * KEPT
 
     async def main() -> None:
-        gate, leases = Gate(), [Lease(pool) for _ in range(3)]
-        holder, first, second = (
-            asyncio.create_task(lease.call(func))
-            for lease, func in zip(leases, (gate, ident, ident), strict=True)
-        )
-        await gate.busy()
-        first.cancel()
-        gate.open()
-        await holder
-        leases[0].release()
-        with pytest.raises(asyncio.CancelledError):
-            await first
-        assert await second == await holder
-        leases[2].release()
+        open_ = asyncio.Event()
+        with Lease(pool) as lease:
+
+            def work(n: int) -> int:
+                wait(open_.wait())
+                return n
+
+            tasks = [asyncio.create_task(lease.call(work, n)) for n in range(count)]
+            await asyncio.sleep(0.1)
+            open_.set()
+            assert await asyncio.gather(*tasks) == list(range(count))
+            thread = await lease.call(current_work)
+            assert thread is not None
+            # A burst leaves some of its greenlets, and no more.
+            assert len(thread.worker.spare) == KEPT
 
     run(main())
+    assert pool.load.begun == pool.load.given == []
 
-    assert (pool.threads, pool.queued, len(pool._idle)) == (1, 0, 1)
 
+def test_nothing_of_a_call_is_kept() -> None:
+    def fail(thing: Thing) -> None:
+        raise ValueError(thing)
 
-def test_idle_threads_end(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quart._hub.IDLE_SECONDS", 0.01)
-
-    async def main() -> threading.Thread:
-        with Lease(pool) as lease:
-            thread = await lease.call(threading.current_thread)
-            await asyncio.sleep(0.05)
-            # It is not idle while a request has it.
-            assert pool.threads == 1
-        return thread
-
-    thread = run(main())
-    thread.join(5)
-
-    assert not thread.is_alive()
-    assert pool.threads == 0
-
-
-def test_a_worker_that_was_taken_does_not_retire(pool: Pool) -> None:
-    async def main() -> None:
-        worker = await pool.acquire()
-        assert not pool.retire(worker)
-        pool.release(worker)
-        assert pool.retire(worker)
-        worker.inbox.put(None)
-
-    run(main())
-
-    assert pool.threads == 0
-
-
-def test_the_threads_of_a_forgotten_pool_end() -> None:
-    async def main() -> threading.Thread:
-        with Lease(Pool(1)) as lease:
-            return await lease.call(threading.current_thread)
-
-    thread = run(main())
-    gc.collect()
-    thread.join(5)
-
-    assert not thread.is_alive()
-
-
-def test_threads_do_not_keep_the_process_alive_and_have_a_name(pool: Pool) -> None:
-    async def main() -> threading.Thread:
-        with Lease(pool) as lease:
-            return await lease.call(threading.current_thread)
-
-    thread = run(main())
-
-    assert thread.daemon
-    assert thread.name.startswith("quart-sync-")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="It is Linux that has batch jobs.")
-def test_threads_do_not_preempt_the_event_loop(pool: Pool) -> None:
-    async def main() -> int:
-        with Lease(pool) as lease:
-            return await lease.call(os.sched_getscheduler, 0)
-
-    before = os.sched_getscheduler(0)
-    assert run(main()) == os.SCHED_BATCH
-    assert os.sched_getscheduler(0) == before
-
-
-def test_where_the_kernel_will_not_have_it_threads_are_scheduled_as_usual(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*args: Any) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
-
-    async def main() -> int:
-        with Lease(pool) as lease:
-            return await lease.call(ident)
-
-    assert run(main()) != ident()
-
-
-def test_a_pool_serves_several_event_loops(pool: Pool) -> None:
-    async def main() -> int:
-        with Lease(pool) as lease:
-            return await lease.call(ident)
-
-    assert run(main()) == run(main())
-
-
-def test_the_size_of_an_applications_pool_is_configured() -> None:
-    small, other = Quart("small"), Quart("other")
-    small.config["SYNC_THREADS"] = 3
-
-    assert pool_of(small).size == 3
-    assert pool_of(small) is pool_of(small)
-    assert pool_of(other).size == 40
-    assert pool_of(other) is not pool_of(small)
-
-
-# --- Leases
-
-
-def test_calls_of_one_lease_run_in_one_thread(pool: Pool) -> None:
-    async def main() -> set[int]:
-        with Lease(pool) as lease, Lease(pool) as other:
-            await other.call(ident)
-            return {await lease.call(ident) for _ in range(10)}
-
-    assert len(run(main())) == 1
-
-
-def test_where_the_thread_is_busy_another_one_is_used(pool: Pool) -> None:
-    async def main() -> None:
-        gate = Gate()
-        with Lease(pool) as lease:
-            first = asyncio.create_task(lease.call(gate))
-            await gate.busy()
-            second = await lease.call(ident)
-            gate.open()
-            assert await first != second
-            assert pool.threads == 2
-            assert len(pool._idle) == 1
-
-    run(main())
-
-
-def test_a_lease_can_be_used_after_its_release(pool: Pool) -> None:
-    async def main() -> None:
-        lease = Lease(pool)
-        lease.release()
-        assert isinstance(await lease.call(ident), int)
-        lease.release()
-        lease.release()
-        assert len(pool._idle) == 1
-        assert isinstance(await lease.call(ident), int)
-        lease.release()
-
-    run(main())
-
-
-def test_a_lease_that_is_not_used_takes_no_thread(pool: Pool) -> None:
-    with Lease(pool):
-        pass
-
-    assert pool.threads == 0
-
-
-# --- Calls
-
-
-def test_arguments_and_results_are_passed(pool: Pool) -> None:
-    def func(*args: Any, **kwargs: Any) -> Any:
-        return args, kwargs
-
-    async def main() -> Any:
-        with Lease(pool) as lease:
-            return await lease.call(func, 1, func=2, self=3)
-
-    assert run(main()) == ((1,), {"func": 2, "self": 3})
-
-
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3)])
-def test_exceptions_come_back_with_their_traceback(pool: Pool, error: BaseException) -> None:
-    def fail() -> None:
-        raise error
-
-    async def main() -> None:
-        with Lease(pool) as lease:
-            with pytest.raises(type(error)) as caught:
-                await lease.call(fail)
-            assert caught.value is error
-            assert caught.traceback[-1].name == "fail"
-            # The thread is none the worse for it.
-            assert isinstance(await lease.call(ident), int)
-
-    run(main())
-
-
-def test_a_stop_iteration_can_be_raised_by_a_function(pool: Pool) -> None:
-    async def main() -> None:
-        with Lease(pool) as lease:
-            await lease.call(next, iter(()))
-
-    # As for any coroutine.
-    with pytest.raises(RuntimeError, match="StopIteration"):
-        run(main())
-
-
-def test_context_variables_are_shared_both_ways(pool: Pool) -> None:
-    def double() -> int:
-        number.set(number.get() * 2)
-        return number.get()
-
-    async def main() -> None:
-        number.set(21)
-        with Lease(pool) as lease:
-            assert await lease.call(double) == 42
-            assert number.get() == 42
-            number.set(1)
-            assert await lease.call(number.get) == 1
-
-    run(main())
-
-
-def test_a_token_may_be_reset_on_the_other_side(pool: Pool) -> None:
-    async def main() -> None:
-        with Lease(pool) as lease:
-            token = await lease.call(number.set, 5)
-            assert number.get() == 5
-            number.reset(token)
-            assert number.get() == 0
-            token = number.set(6)
-            await lease.call(number.reset, token)
-            assert number.get() == 0
-
-    run(main())
-
-
-def test_the_contexts_of_two_tasks_are_apart(pool: Pool) -> None:
-    async def one(value: int) -> int:
-        number.set(value)
-        with Lease(pool) as lease:
-            for _ in range(20):
-                await lease.call(lambda: number.set(number.get() + 1))
-                await asyncio.sleep(0)
-        return number.get()
-
-    async def main() -> list[int]:
-        return await asyncio.gather(one(100), one(200))
-
-    assert run(main()) == [120, 220]
-
-
-def test_the_task_may_go_on_while_the_work_runs_in_its_context(pool: Pool) -> None:
-    """The thread does not enter the context, or this task could not at the same time."""
-    shared = copy_context()
-    gate = Gate()
-
-    async def through_the_thread() -> int:
-        with Lease(pool) as lease:
-            await lease.call(gate)
-            return await lease.call(number.get)
-
-    async def beside() -> None:
-        await gate.busy()
-        number.set(7)
-        gate.open()
-
-    async def main() -> int:
-        work = asyncio.create_task(through_the_thread(), context=shared)
-        await asyncio.create_task(beside(), context=shared)
-        return await work
-
-    assert run(main()) == 7
-
-
-# --- Cancellation
-
-
-def test_a_cancelled_call_waits_for_its_function_and_is_cancelled_then(pool: Pool) -> None:
-    log: list[str] = []
-
-    async def main() -> None:
-        gate = Gate()
-
-        def work() -> None:
-            gate()
-            log.append("worked")
-
-        with Lease(pool) as lease:
-            task = asyncio.create_task(lease.call(work))
-            await gate.busy()
-            task.cancel()
-            await asyncio.sleep(0.01)
-            assert not task.done()
-            gate.open()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            log.append("cancelled")
-
-    run(main())
-
-    assert log == ["worked", "cancelled"]
-
-
-def test_a_cancellation_keeps_its_message(pool: Pool) -> None:
-    async def main() -> None:
-        gate = Gate()
-        with Lease(pool) as lease:
-            task = asyncio.create_task(lease.call(gate))
-            await gate.busy()
-            task.cancel("first")
-            # The function goes on, so the task does.
-            await asyncio.sleep(0)
-            assert not task.done()
-            gate.open()
-            with pytest.raises(asyncio.CancelledError, match="first"):
-                await task
-
-    run(main())
-
-
-def test_who_queues_is_cancelled_at_once_with_the_message() -> None:
-    async def main() -> None:
-        pool, gate = Pool(1), Gate()
-        with Lease(pool) as lease, Lease(pool) as other:
-            busy = asyncio.create_task(lease.call(gate))
-            await gate.busy()
-            queued = asyncio.create_task(other.call(ident))
-            await asyncio.sleep(0.01)
-            assert pool.queued == 1
-            queued.cancel("no longer")
-            with pytest.raises(asyncio.CancelledError, match="no longer"):
-                await queued
-            assert pool.queued == 0
-            gate.open()
-            await busy
-
-    run(main())
-
-
-def test_a_timeout_holds_once_the_function_returns(pool: Pool) -> None:
-    async def main() -> None:
-        with Lease(pool) as lease, pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await lease.call(time.sleep, 0.03)
-        task = asyncio.current_task()
-        assert task is not None
-        assert task.cancelling() == 0
-
-    run(main())
-
-
-def test_a_cancellation_is_raised_at_the_functions_next_wait(pool: Pool) -> None:
-    seen: list[Any] = []
-
-    async def main() -> None:
-        gate = Gate()
-
-        def work() -> None:
-            gate()
-            try:
-                wait_for(asyncio.sleep(10))
-            except asyncio.CancelledError:
-                seen.append("cancelled")
-                raise
-
-        with Lease(pool) as lease:
-            task = asyncio.create_task(lease.call(work))
-            await gate.busy()
-            task.cancel()
-            await asyncio.sleep(0.01)
-            gate.open()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    run(main())
-
-    assert seen == ["cancelled"]
-
-
-def test_a_waiting_function_is_cancelled_at_once(pool: Pool) -> None:
-    seen: list[str] = []
-
-    async def main() -> None:
-        def work() -> str:
-            try:
-                wait_for(asyncio.sleep(10))
-            except asyncio.CancelledError:
-                seen.append("cancelled")
-            return "swallowed"
-
-        with Lease(pool) as lease:
-            task = asyncio.create_task(lease.call(work))
-            await asyncio.sleep(0.02)
-            task.cancel()
-            # As a coroutine may, it swallows it.
-            assert await task == "swallowed"
-
-    run(main())
-
-    assert seen == ["cancelled"]
-
-
-# --- Waiting
-
-
-def test_work_waits_for_async_code_in_its_own_task(pool: Pool) -> None:
-    async def asynchronous() -> Any:
+    async def give(thing: Thing) -> Thing:
         await asyncio.sleep(0)
-        number.set(number.get() + 1)
-        return ident(), asyncio.current_task()
+        return thing
 
-    def work() -> Any:
-        number.set(10)
-        result = wait_for(asynchronous())
-        return result, number.get()
+    things = [Thing() for _ in range(4)]
+    gone = [weakref.ref(thing) for thing in things]
 
     async def main() -> None:
-        with Lease(pool) as lease:
-            (thread, task), value = await lease.call(work)
-            assert thread == ident()
-            assert task is asyncio.current_task()
-            assert value == number.get() == 11
+        with Lease(Pool(1)) as lease:
+            await lease.call(id, things[0])
+            await lease.call(lambda thing: thing, things[1])
+            with pytest.raises(ValueError, match="Thing"):
+                await lease.call(fail, things[2])
+            await lease.call(lambda thing: wait(give(thing)), things[3])
+            # The next job takes the place of the last one.
+            await lease.call(int)
+            things.clear()
+            gc.collect()
+            assert [ref() for ref in gone] == [None] * 4
 
     run(main())
 
 
-def test_an_error_of_what_is_awaited_is_raised_in_the_thread(pool: Pool) -> None:
-    async def fail() -> None:
-        raise ValueError("async")
+def test_the_context_of_a_call_is_left_with_it(worker: Worker) -> None:
+    context, box = copy_context(), Box()
+    contexts: list[Any] = []
 
-    def work() -> str:
-        with pytest.raises(ValueError, match="async"):
-            wait_for(fail())
-        return "went on"
+    def work() -> None:
+        contexts.append(getcurrent().gr_context)
 
-    async def main() -> str:
-        with Lease(pool) as lease:
-            return await lease.call(work)
+    worker.give(partial(run_call, work, (), {}, context, box))
+    box.take()
+    worker.give(work)
+    do(worker, int)
+    assert contexts[0] is context
+    assert contexts[1] is None
 
-    assert run(main()) == "went on"
+
+def test_between_calls_nothing_waits(worker: Worker) -> None:
+    seen: list[Any] = []
+    worker.give(lambda: seen.append(current_work()))
+    do(worker, int)
+    assert seen == [None]
 
 
-def test_work_beneath_waiting_work_runs_in_the_same_thread() -> None:
-    """So that a pool of one thread, and so a full one, cannot lock itself up."""
+def test_a_loop_that_was_closed_does_not_end_the_thread(worker: Worker) -> None:
+    thread = do(worker, threading.get_ident, box=Closed())
+    assert do(worker, threading.get_ident) == thread
+
+
+def test_a_call_cannot_end_its_thread(worker: Worker) -> None:
+    def leave() -> None:
+        raise GreenletExit
+
+    before = do(worker, threading.get_ident)
+    _, (_, error) = do(worker, leave)
+    assert type(error) is GreenletExit
+    assert do(worker, threading.get_ident) == before
+
+
+@pytest.mark.parametrize(("begun", "times"), [(BUSY, 2), (BUSY - 1, 0)])
+def test_a_loop_gives_way_to_a_crowd_where_calls_block(
+    monkeypatch: pytest.MonkeyPatch, begun: int, times: int
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(_worker, "sleep", slept.append)
+    monkeypatch.setattr(_worker.sys, "platform", "linux")
     pool = Pool(1)
-
-    async def main() -> None:
-        with Lease(pool) as lease:
-
-            async def further(depth: int) -> list[int]:
-                return await lease.call(work, depth)
-
-            def work(depth: int) -> list[int]:
-                below = wait_for(further(depth - 1)) if depth else []
-                return [ident(), *below]
-
-            threads = await lease.call(work, 10)
-            assert len(threads) == 11
-            assert len(set(threads)) == 1
-
-    run(main())
-
-    assert pool.threads == 1
-
-
-def test_waits_need_not_end_in_the_order_in_which_they_began(pool: Pool) -> None:
-    order: list[str] = []
-
-    async def main() -> None:
-        first, second = asyncio.Event(), asyncio.Event()
-        with Lease(pool) as lease:
-
-            def work(name: str, event: asyncio.Event) -> None:
-                wait_for(event.wait())
-                order.append(name)
-
-            tasks = [asyncio.create_task(lease.call(work, "first", first))]
-            await asyncio.sleep(0.01)
-            tasks.append(asyncio.create_task(lease.call(work, "second", second)))
-            await asyncio.sleep(0.01)
-            first.set()
-            await tasks[0]
-            second.set()
-            await tasks[1]
-
-    run(main())
-
-    assert order == ["first", "second"]
-
-
-def test_the_loop_is_not_blocked_by_a_function(pool: Pool) -> None:
-    async def main() -> int:
-        gate, turns = Gate(), 0
-        with Lease(pool) as lease:
-            task = asyncio.create_task(lease.call(gate))
-            await gate.busy()
-            for _ in range(10):
-                await asyncio.sleep(0)
-                turns += 1
-            gate.open()
-            await task
-        return turns
-
-    assert run(main()) == 10
-
-
-def test_current_work_is_known_in_the_thread_only(pool: Pool) -> None:
-    async def main() -> None:
-        assert current_work() is None
-        with Lease(pool) as lease:
-            assert await lease.call(current_work) is not None
-
-    run(main())
-
-
-# --- Without a lease at hand
-
-
-def test_outside_of_an_application_a_shared_pool_is_used() -> None:
-    async def main() -> int:
-        return await call(ident)
-
-    assert run(main()) != ident()
-    assert len(_shared_pool._idle) == _shared_pool.threads
-
-
-def test_run_sync_makes_a_coroutine_function() -> None:
-    @run_sync
-    def func(a: int, *, b: int) -> int:
-        """Add."""
-        return a + b
-
-    assert func.__doc__ == "Add."
-    assert run(func(1, b=2)) == 3
-
-
-def test_a_generator_is_stepped_in_the_thread() -> None:
-    closed: list[bool] = []
-
-    @run_sync
-    def generate() -> Iterator[int]:
-        try:
-            yield ident()
-            yield ident()
-        finally:
-            closed.append(True)
-
-    async def main() -> None:
-        async for thread in await generate():
-            assert thread != ident()
-            break
-        items = [thread async for thread in await generate()]
-        assert len(items) == 2
-
-    run(main())
-
-    assert closed
-
-
-def test_only_a_request_keeps_its_thread_until_its_end() -> None:
-    app = Quart("app")
-    app.config["SYNC_THREADS"] = 1
-
-    async def main() -> None:
-        async with app.test_request_context("/") as ctx:
-            assert ctx.lease is not None
-            await call(ident)
-            assert len(pool_of(app)._idle) == 0
-        assert len(pool_of(app)._idle) == 1
-        async with app.app_context() as ctx:
-            assert ctx.lease is None
-            await call(ident)
-            assert len(pool_of(app)._idle) == 1
-
-    run(main())
+    worker = pool.take()
+    assert worker is not None
+    gate = threading.Event()
+    pool.load.begun += [None] * begun
+    # The first one is begun with, and keeps the others waiting.
+    first = Box()
+    worker.give(lambda: first.put(gate.wait(5)))
+    while pool.load.given:
+        pass
+    box = Box()
+    for _ in range(2 * CROWD):
+        worker.give(partial(box.put, None))
+    gate.set()
+    while len(box.messages) < 2 * CROWD:
+        pass
+    assert len(slept) == times
+    assert first.take() is True

@@ -13,21 +13,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from quart import _strategy, Quart
+from quart import Quart
+from quart._threads import strategy
 from quart_flask_patch._places import LAYER, VARIABLE
 from quart_flask_patch.app import Flask
 
-_strategy.install(_strategy.Strategy())
+strategy.install(strategy.Strategy())
 
 
 @pytest.fixture(autouse=True)
 def layer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert sys.modules["flask"] is sys.modules["quart_flask_patch"]
     monkeypatch.delenv(VARIABLE, raising=False)
-    without_layer = _strategy.current()
-    _strategy.install(LAYER)
+    without_layer = strategy.current()
+    strategy.install(LAYER)
     yield
-    _strategy.install(without_layer)
+    strategy.install(without_layer)
 
 
 @pytest.fixture

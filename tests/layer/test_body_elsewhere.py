@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask import copy_current_request_context, Flask, request
 
-from quart import _inbound
+from quart._connection import inbound
 
 from ._asgi import Answer, run, scope_for
 
@@ -68,7 +68,7 @@ def test_an_async_view_waits_for_the_thread() -> None:
 def test_a_loop_that_is_held_up_is_said_so(
     pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_inbound, "HELD_UP", 0.05)
+    monkeypatch.setattr(inbound, "HELD_UP", 0.05)
     app = Flask(__name__)
     app.config["SYNC_PLACE"] = "loop"
 

@@ -16,7 +16,8 @@ from flask import Flask, g, request
 from flask.views import MethodView
 
 import quart
-from quart import _inbound, Quart
+from quart import Quart
+from quart._connection import inbound
 from quart_flask_patch import genuine, runs_in, wait
 
 from ._asgi import Exchange, fetch, post_json, run
@@ -190,7 +191,7 @@ def test_hooks_of_a_sync_view_do_not_block_the_loop_either(app: Flask, hook: str
 @pytest.fixture
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a slow machine not taken for a slow handler, whose client has to be watched."""
-    monkeypatch.setattr(_inbound, "WATCH_AFTER", 60)
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 60)
 
 
 @pytest.mark.usefixtures("unwatched")

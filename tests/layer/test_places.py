@@ -17,7 +17,8 @@ from asgiref.sync import async_to_sync, sync_to_async
 from flask import Flask, g, render_template_string, request, session
 from flask.views import MethodView, View
 
-from quart import _hub, _pool, Quart, websocket
+from quart import Quart, websocket
+from quart._threads import pool as _pool, worker
 from quart.utils import run_sync
 from quart_flask_patch import runs_in, wait
 from quart_flask_patch._places import VARIABLE
@@ -308,7 +309,7 @@ class Inbox(SimpleQueue[Any]):
 
 @pytest.fixture
 def inbox(monkeypatch: pytest.MonkeyPatch) -> type[Inbox]:
-    monkeypatch.setattr(_hub, "SimpleQueue", Inbox)
+    monkeypatch.setattr(worker, "SimpleQueue", Inbox)
     monkeypatch.setattr(Inbox, "count", 0)
     return Inbox
 

@@ -22,7 +22,7 @@ from ._groups import pass_script_info, ScriptInfo, with_appcontext
 from ._options import debug_option
 
 if TYPE_CHECKING:
-    from .._server import ServeOptions
+    from .._serving.server import ServeOptions
 
 FILE = click.Path(exists=True, file_okay=True, dir_okay=False)
 
@@ -38,12 +38,12 @@ def serve_app(
     """Serve what *load* gives, any ASGI application; the body of a ``run`` command.
 
     Another command, with options of its own, turns them into
-    :class:`quart._server.ServeOptions` and calls this. What keeps the server from starting ends
-    the command with that message.
+    :class:`quart._serving.server.ServeOptions` and calls this. What keeps the server from
+    starting ends the command with that message.
     """
     from hypercorn.utils import LifespanFailureError
 
-    from .._server import run_app
+    from .._serving.server import run_app
 
     try:
         run_app(load, options, name=name, framework=framework, use_reloader=use_reloader)
@@ -82,7 +82,7 @@ def run_command(
     reload: bool | None,
 ) -> None:
     """Run a local development server."""
-    from .._server import ServeOptions
+    from .._serving.server import ServeOptions
 
     if (certfile is None) != (keyfile is None):
         raise click.UsageError("'--certfile' and '--keyfile' go together: give both or neither.")

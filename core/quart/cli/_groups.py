@@ -13,7 +13,7 @@ from typing import Any, cast, TYPE_CHECKING
 import click
 from flask.cli import AppGroup as FlaskAppGroup, ScriptInfo as FlaskScriptInfo
 
-from .._strategy import is_async
+from .._threads.strategy import is_async
 from ..globals import _cv_app
 from ..helpers import get_debug_flag, get_load_dotenv
 from ._locate import loading_app, locate_app, NoAppException, prepare_import

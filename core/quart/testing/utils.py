@@ -24,7 +24,7 @@ from werkzeug.test import encode_multipart
 from werkzeug.urls import iri_to_uri
 
 from .._connection.entry import SHARED
-from .._development import SHOWN, VARIABLES
+from .._serving.development import SHOWN, VARIABLES
 from ..datastructures import FileStorage
 from ..json import dumps
 from ..utils import encode_headers

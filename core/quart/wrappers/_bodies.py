@@ -16,7 +16,7 @@ from typing import Any, IO
 
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
-from .._worker import call
+from .._threads.lease import call
 from ..globals import _cv_app
 from ..utils import file_path_to_path, run_sync_iterable
 

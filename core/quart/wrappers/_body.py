@@ -16,7 +16,7 @@ from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .._mailbox import time_limit
+from .._loops.mailbox import time_limit
 from ._changes import Changing
 from .base import ClientDisconnectedError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._mailbox import make_event
+from .._loops.mailbox import make_event
 
 
 class Changing:

@@ -7,7 +7,7 @@ from typing import cast
 
 from werkzeug.datastructures import Headers
 
-from .._headers import first_value
+from .._formats.headers import first_value
 from ..globals import _cv_app
 
 # Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the

@@ -16,7 +16,7 @@ from werkzeug.utils import cached_property
 
 from .. import json
 from .._flask import split_blueprint_path
-from .._headers import first_value
+from .._formats.headers import first_value
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException

@@ -26,7 +26,7 @@ from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.utils import get_content_type
 
 from .. import json
-from .._headers import encode_headers
+from .._formats.headers import encode_headers
 from ..globals import _cv_app, current_app as current_app
 from ..utils import (
     file_path_to_path as file_path_to_path,

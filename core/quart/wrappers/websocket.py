@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
-from .._mailbox import make_lock
+from .._loops.mailbox import make_lock
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
 from ._buffer import Buffer as Buffer, Pulled
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from blinker import NamedSignal
     from hypercorn.typing import WebsocketScope
 
-    from .._inbound import Inbound
+    from .._connection.inbound import Inbound
     from .base import Receive
 
 

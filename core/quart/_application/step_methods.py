@@ -1,0 +1,274 @@
+"""The application's public method of each pipeline step.
+
+What the steps do is in `_handling/pipeline.py`. A subclass, or an extension at run time, may
+replace any of these methods, also by a plain function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, cast, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
+
+from flask.debughelpers import FormDataRoutingRedirect
+from flask.sansio.app import App
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from .._handling import pipeline, responses, results, teardown
+from .._handling.plan import PREPARED, step_of
+from .._serving import lifespan
+from ..ctx import AppContext
+from ..globals import _cv_app
+from .scaffold import Scaffold
+
+if TYPE_CHECKING:
+    from ..app import Quart
+    from ..typing import ResponseReturnValue
+    from ..wrappers import Request, Response, Websocket
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def current_context() -> AppContext:
+    ctx = _cv_app.get(None)
+    if ctx is None:
+        raise RuntimeError(
+            "This step of handling a request needs a context, and none is active; open one with"
+            " `async with app.test_request_context(...)`."
+        )
+    return ctx
+
+
+#: What the argument for a context is called.
+_CONTEXT_NAMES = frozenset({"ctx", "app_context", "request_context", "websocket_context"})
+
+
+def takes_ctx(
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """Let *method* be called with a context among its arguments too.
+
+    Flask 3.1's signatures have no such argument. Later ones have it first, Quart 0.22's last.
+    """
+
+    @wraps(method)
+    async def public(self: Any, /, *args: Any, **kwargs: Any) -> T:
+        given = [value for value in args if isinstance(value, AppContext)]
+        if given:
+            args = tuple(value for value in args if not isinstance(value, AppContext))
+        given += [kwargs.pop(name) for name in _CONTEXT_NAMES & kwargs.keys()]
+        ctx = given[0] if given else None
+        if ctx is None or ctx is _cv_app.get(None):
+            return await method(self, *args, **kwargs)
+        if not ctx.is_pushed:
+            ctx.find_plan()
+        token = _cv_app.set(ctx)
+        try:
+            return await method(self, *args, **kwargs)
+        finally:
+            _cv_app.reset(token)
+
+    return cast(Any, public)  # type: ignore[no-any-return]  # it takes more than it says
+
+
+def _app(methods: StepMethods) -> Quart:
+    return cast("Quart", methods)
+
+
+async def _handle(app: Quart, connection: Request | Websocket) -> Any:
+    prepared: AppContext | None = connection.scope.pop(PREPARED, None)  # type: ignore[misc]  # a key of ours
+    if prepared is not None and prepared.connection is connection:
+        return await pipeline.handle(app, prepared, connection)
+    ctx = app._context_for(connection)
+    try:
+        return await pipeline.handle(app, ctx, connection)
+    finally:
+        ctx.release()
+
+
+class StepMethods(Scaffold, App):
+    """From a connection to a response, step by step."""
+
+    @step_of(pipeline.handle)
+    async def handle_request(self, request: Request) -> Response:
+        """Handle *request* in a context of its own."""
+        return cast("Response", await _handle(_app(self), request))
+
+    @step_of(pipeline.handle)
+    async def handle_websocket(self, websocket: Websocket) -> Response | None:
+        """Handle *websocket* in a context of its own."""
+        return cast("Response | None", await _handle(_app(self), websocket))
+
+    @step_of(pipeline.full_dispatch)
+    @takes_ctx
+    async def full_dispatch_request(self) -> Response:
+        """Run the hooks and the view of the current request, and handle their errors."""
+        return cast("Response", await pipeline.full_dispatch(_app(self), current_context()))
+
+    @step_of(pipeline.full_dispatch)
+    @takes_ctx
+    async def full_dispatch_websocket(self) -> Response | None:
+        """Run the hooks and the handler of the current websocket, and handle their errors."""
+        return cast("Response | None", await pipeline.full_dispatch(_app(self), current_context()))
+
+    @step_of(pipeline.preprocess)
+    @takes_ctx
+    async def preprocess_request(self) -> ResponseReturnValue | None:
+        """Run the before-request functions; the first that returns something answers."""
+        return cast("ResponseReturnValue | None", await self._preprocess())
+
+    @step_of(pipeline.preprocess)
+    @takes_ctx
+    async def preprocess_websocket(self) -> ResponseReturnValue | None:
+        """Run the before-websocket functions; the first that returns something refuses."""
+        return cast("ResponseReturnValue | None", await self._preprocess())
+
+    async def _preprocess(self) -> Any:
+        return await pipeline.preprocess(_app(self), current_context())
+
+    @step_of(pipeline.dispatch)
+    @takes_ctx
+    async def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view of the current request and return what it returns."""
+        return cast("ResponseReturnValue", await self._dispatch())
+
+    @step_of(pipeline.dispatch)
+    @takes_ctx
+    async def dispatch_websocket(self) -> ResponseReturnValue | None:
+        """Call the handler of the current websocket and return what it returns."""
+        return cast("ResponseReturnValue | None", await self._dispatch())
+
+    async def _dispatch(self) -> Any:
+        return await results.settle(pipeline.dispatch(_app(self), current_context()))
+
+    @step_of(pipeline.finalize)
+    @takes_ctx
+    async def finalize_request(self, result: Any, from_error_handler: bool = False) -> Response:
+        """Turn *result* into a response and process it."""
+        return cast("Response", await self._finalize(result, from_error_handler))
+
+    @step_of(pipeline.finalize)
+    @takes_ctx
+    async def finalize_websocket(
+        self, result: Any, from_error_handler: bool = False
+    ) -> Response | None:
+        """Turn *result* into a response, if there is one, and process it."""
+        return cast("Response | None", await self._finalize(result, from_error_handler))
+
+    async def _finalize(self, *args: Any) -> Any:
+        return await results.settle(pipeline.finalize(_app(self), current_context(), *args))
+
+    @step_of(pipeline.process)
+    @takes_ctx
+    async def process_response(self, response: Response) -> Response:
+        """Run the after-request functions and save the session."""
+        return cast("Response", await pipeline.process(_app(self), current_context(), response))
+
+    @step_of(pipeline.process)
+    @takes_ctx
+    async def postprocess_websocket(self, response: Response | None) -> Response | None:
+        """Run the after-websocket functions and save the session."""
+        return cast(
+            "Response | None", await pipeline.process(_app(self), current_context(), response)
+        )
+
+    @step_of(responses.make_response)
+    async def make_response(self, result: Any) -> Response:
+        """Return the response that the return value of a view stands for.
+
+        Raises:
+            TypeError: if it stands for none.
+        """
+        return responses.make_response(_app(self), _cv_app.get(None), result)
+
+    @step_of(pipeline.make_default_options_response)
+    @takes_ctx
+    async def make_default_options_response(self) -> Response:
+        """Answer an OPTIONS request with the methods that the URL allows."""
+        ctx = current_context()
+        return cast("Response", await pipeline.make_default_options_response(_app(self), ctx))
+
+    @step_of(teardown.do_teardown)
+    @takes_ctx
+    async def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Run the teardown functions of the current request, all of them."""
+        await teardown.do_teardown(_app(self), current_context(), exc)
+
+    @step_of(teardown.do_teardown)
+    @takes_ctx
+    async def do_teardown_websocket(self, exc: BaseException | None = None) -> None:
+        """Run the teardown functions of the current websocket, all of them."""
+        await teardown.do_teardown(_app(self), current_context(), exc)
+
+    @step_of(teardown.do_teardown_appcontext)
+    @takes_ctx
+    async def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Run the teardown functions of the application context, newest first."""
+        await teardown.do_teardown_appcontext(_app(self), current_context(), exc)
+
+    # Errors
+
+    @step_of(pipeline.handle_http_exception)
+    @takes_ctx
+    async def handle_http_exception(
+        self, error: HTTPException
+    ) -> HTTPException | ResponseReturnValue:
+        """Call the handler of an HTTP error; without one the error is the answer."""
+        ctx = current_context()
+        return cast(HTTPException, await pipeline.handle_http_exception(_app(self), ctx, error))
+
+    @step_of(pipeline.handle_user_exception)
+    @takes_ctx
+    async def handle_user_exception(self, error: Exception) -> HTTPException | ResponseReturnValue:
+        """Call the handler of an error that a hook or a view raised.
+
+        Raises:
+            Exception: *error* itself, if it has no handler.
+        """
+        ctx = current_context()
+        return cast(HTTPException, await pipeline.handle_user_exception(_app(self), ctx, error))
+
+    @step_of(pipeline.handle_exception)
+    @takes_ctx
+    async def handle_exception(self, error: Exception) -> Response:
+        """Log *error*, which nobody handled, and answer 500.
+
+        Raises:
+            Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
+        """
+        return cast(
+            "Response", await pipeline.handle_exception(_app(self), current_context(), error)
+        )
+
+    @step_of(pipeline.handle_exception)
+    @takes_ctx
+    async def handle_websocket_exception(self, error: Exception) -> Response | None:
+        """Log *error*, which nobody handled; answer 500 if the websocket is not open yet.
+
+        Raises:
+            Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
+        """
+        ctx = current_context()
+        return cast("Response | None", await pipeline.handle_exception(_app(self), ctx, error))
+
+    @takes_ctx
+    async def handle_background_exception(self, error: Exception) -> None:
+        """Log what a background task raised."""
+        await lifespan.handle_background_exception(_app(self), error)
+
+    def raise_routing_exception(self, request: Any) -> NoReturn:
+        """Raise what matching the URL raised.
+
+        In debug mode a redirect that would lose form data is reported as such.
+        """
+        error = request.routing_exception
+        if (
+            self.debug
+            and isinstance(error, RequestRedirect)
+            and error.code not in {307, 308}
+            and request.method not in {"GET", "HEAD", "OPTIONS"}
+        ):
+            raise FormDataRoutingRedirect(request)
+        raise error

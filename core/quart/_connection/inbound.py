@@ -1,0 +1,235 @@
+"""What a client sends, received when it is asked for.
+
+Nothing is received ahead, and no task is made, until a handler has waited for something else for
+`WATCH_AFTER` seconds. From then on the client's leaving must be noticed, so a task receives ahead,
+up to `AHEAD` bytes, and cancels the handler when the client is gone. `inbound_trio.py` does the
+same under Trio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from functools import cached_property
+from typing import Any, TypeVar
+
+from .._loops.resume import begin, resume, Through
+from .._loops.timer import alarm_of_loop
+
+T = TypeVar("T")
+Message = Any
+Receive = Callable[[], Awaitable[Message]]
+#: What handles a connection, given what is to receive and what sends.
+Serve = Callable[["Inbound", Any], Coroutine[Any, Any, None]]
+
+WATCH_AFTER = 0.1
+AHEAD = 64 * 1024
+# Seconds after which a loop that does nothing for another thread is taken to be held up.
+HELD_UP = 5.0
+_HELD_UP = """\
+A thread that is none of this request's asks for its body, and the event loop on which that
+arrives has not run for {seconds:g} seconds. Plain code holds it up; if that code waits for this
+thread, neither can go on. Read the body before the thread is started, or let the view run in a
+worker thread (SYNC_PLACE).
+"""
+_DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
+
+
+class Inbound:
+    """An ASGI ``receive`` that can look ahead for a disconnect."""
+
+    # Most connections never change these: an `Inbound` is made for every request.
+    _size = 0
+    _changed: Any = None
+    #: What receives ahead, once something does; until then the server's `receive` may be asked.
+    watcher: Any = None
+    #: What is to call `_watch`, from when the handler first waits until then.
+    _alarm: Any = None
+    #: The task of the handler, once it has waited for something.
+    _handler: Any = None
+    #: Whether it is to be watched as soon as nobody receives.
+    late = False
+    #: What the server raised when it was received from ahead; from then on only.
+    _failure: Exception
+    receiving = False
+    #: The disconnect message, once it came.
+    gone: Message | None = None
+    #: Whether the handler was cancelled because the client is gone.
+    cancelled = False
+
+    def __init__(self, receive: Receive) -> None:
+        self.from_server = receive
+
+    @cached_property
+    def _ahead(self) -> deque[Message]:
+        return deque()
+
+    async def receive(self) -> Message:
+        """Return the next message; the disconnect again and again once it came."""
+        if self.watcher is not None:
+            return await self._receive_watched()
+        if self.gone is not None:
+            return self.gone
+        self.receiving = True
+        try:
+            message = await self.from_server()
+        finally:
+            self.receiving = False
+            if self.late:
+                self.watch_after_all()
+        if message["type"] in _DISCONNECTS:
+            self.left(message)
+        return message
+
+    # What `receive` is made of, for who receives message after message and saves its coroutine.
+
+    def watch_after_all(self) -> None:
+        """Watch for the disconnect, which was put off while somebody received."""
+        self.late = False
+        self._watch_later()
+
+    def left(self, message: Message) -> None:
+        """Note the disconnect that the caller has received."""
+        self._leave(message, beside=self._is_beside())
+
+    def _is_beside(self) -> bool:
+        """Whether the caller is not the handler's own task, but one that it started."""
+        return self._handler is not None and asyncio.current_task() is not self._handler
+
+    def _leave(self, message: Message, beside: bool) -> None:
+        """Note the disconnect; tell the handler, unless it is told by what it is asking for."""
+        self.gone = message
+        if beside:
+            self._end_handler()
+
+    def _end_handler(self) -> None:
+        if self._handler is not None and not self._handler.done():
+            self.cancelled = True
+            self._handler.cancel()
+
+    async def _receive_watched(self) -> Message:
+        while not self._ahead:
+            if self.gone is not None:
+                return self.gone
+            if hasattr(self, "_failure"):
+                raise self._failure
+            self._changed.clear()
+            # A handler that leaves it to a task of its own to receive is not told by that.
+            self.receiving = not self._is_beside()
+            try:
+                await self._changed.wait()
+            finally:
+                self.receiving = False
+        message = self._ahead.popleft()
+        self._size -= _size(message)
+        self._changed.set()
+        return message
+
+    # From other threads
+
+    def from_thread(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Await *work* on the server's loop, for a thread that is none of this request's.
+
+        Raises:
+            RuntimeError: if plain code holds that loop up.
+        """
+        until = time.monotonic() + HELD_UP
+        # Until the handler first waits, its loop runs nothing else anyway.
+        while self._handler is None and time.monotonic() < until:
+            time.sleep(0.001)
+        runs = threading.Event()
+        if self._handler is not None:
+            self._call_soon(runs.set)
+        if not runs.wait(max(until - time.monotonic(), 0)):
+            raise RuntimeError(_HELD_UP.format(seconds=HELD_UP))
+        return self._await_there(work)
+
+    def _call_soon(self, func: Callable[[], None]) -> None:
+        self._handler.get_loop().call_soon_threadsafe(func)
+
+    def _await_there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(work(), self._handler.get_loop()).result()
+
+    # Watching
+
+    def _watch_later(self) -> None:
+        if self._alarm is None and self.watcher is None and self.gone is None:
+            self._alarm = alarm_of_loop()
+            self._alarm.add(self._watch, WATCH_AFTER)
+
+    def _watch(self) -> None:
+        self._alarm = None
+        if self.receiving:
+            # Who receives learns of the disconnect; look again when that has ended.
+            self.late = True
+        else:
+            self._changed = asyncio.Event()
+            self.watcher = asyncio.get_running_loop().create_task(self._run_ahead())
+
+    async def _run_ahead(self) -> None:
+        while True:
+            while self._size >= AHEAD:
+                self._changed.clear()
+                await self._changed.wait()
+            try:
+                message = await self.from_server()
+            except Exception as error:
+                # For who asks for the next message to see.
+                self._failure = error
+                self._changed.set()
+                return
+            if message["type"] in _DISCONNECTS:
+                break
+            self._ahead.append(message)
+            self._size += _size(message)
+            self._changed.set()
+        # A handler that is asking for the next message is told by that.
+        self._leave(message, beside=not self.receiving)
+        self._changed.set()
+
+    def watched(
+        self, serve: Serve, send: Any, context: Context | None = None
+    ) -> Coroutine[Any, Any, None] | None:
+        """Await what *serve* gives; cancel it if the client leaves while it waits for another.
+
+        It is awaited in *context*, if that is given. Returns None if it has ended, or what there
+        is to wait for.
+        """
+        # Stepped by hand, so that watching costs nothing if it never suspends.
+        try:
+            if context is None:
+                work, future = begin(serve, self, send)
+            else:
+                work, future = context.run(begin, serve, self, send)
+        except StopIteration:
+            return None
+        return self._watched(work, future, None if context is None else context.run)
+
+    async def _watched(self, work: Any, future: Any, through: Through | None) -> None:
+        try:
+            self._handler = asyncio.current_task()
+            self._watch_later()
+            await resume(work, future, through)
+        except asyncio.CancelledError:
+            task = self._handler
+            if not (self.cancelled and task is not None and task.cancelling() == 1):
+                raise
+        finally:
+            # The task is the server's, which may go on with it.
+            if self.cancelled and self._handler is not None:
+                self._handler.uncancel()
+            if self._alarm is not None:
+                self._alarm.remove(self._watch)
+                self._alarm = None
+            if self.watcher is not None:
+                self.watcher.cancel()
+                await asyncio.wait([self.watcher])
+
+
+def _size(message: Message) -> int:
+    # A small message has a cost too, or a flood of empty ones would not be bounded.
+    return 256 + len(message.get("body") or message.get("bytes") or message.get("text") or b"")

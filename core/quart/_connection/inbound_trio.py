@@ -1,0 +1,98 @@
+"""What a client sends, under Trio: who watches for its leaving is a task of a nursery there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+import trio
+
+from .._handling.pipeline import only_says_gone
+from .._loops.resume import run_in
+from . import inbound
+from .inbound import Inbound, Serve
+
+T = TypeVar("T")
+
+
+class _Event:
+    """Trio's event, which can be cleared as asyncio's can: who waits for it already goes on so."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def clear(self) -> None:
+        if self._event.is_set():
+            self._event = trio.Event()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+class TrioInbound(Inbound):
+    """An ASGI ``receive`` that can look ahead for a disconnect, under Trio."""
+
+    __slots__ = ("_nursery", "_token")
+
+    _nursery: trio.Nursery
+    _token: trio.lowlevel.TrioToken
+
+    def _is_beside(self) -> bool:
+        return self._handler is not None and trio.lowlevel.current_task() is not self._handler
+
+    def _end_handler(self) -> None:
+        self.cancelled = True
+        self._nursery.cancel_scope.cancel()
+
+    def _call_soon(self, func: Callable[[], None]) -> None:
+        self._token.run_sync_soon(func)
+
+    def _await_there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return trio.from_thread.run(work, trio_token=self._token)
+
+    def _watch_later(self) -> None:
+        if self._alarm is None and self.watcher is None and self.gone is None:
+            self._alarm = True
+            self._nursery.start_soon(self._watch_in_time)
+
+    async def _watch_in_time(self) -> None:
+        await trio.sleep(inbound.WATCH_AFTER)
+        self._alarm = None
+        if self.receiving:
+            self.late = True
+        else:
+            self._changed, self.watcher = _Event(), trio.lowlevel.current_task()
+            await self._run_ahead()
+
+    async def watched(self, serve: Serve, send: Any, context: Context | None = None) -> None:
+        """Await what *serve* gives; cancel it if the client leaves while it waits for another."""
+        try:
+            await self._watched_in_nursery(serve, send, context)
+        except ExceptionGroup as error:
+            # Tasks of the handler's own may have been told by what they were asking for.
+            if not (self.cancelled and only_says_gone(error)):
+                raise
+
+    async def _watched_in_nursery(self, serve: Serve, send: Any, context: Context | None) -> None:
+        failure = None
+        self._token = trio.lowlevel.current_trio_token()
+        self._handler = trio.lowlevel.current_task()
+        async with trio.open_nursery() as self._nursery:
+            self._watch_later()
+            try:
+                if context is None:
+                    await serve(self, send)
+                else:
+                    await run_in(context, serve, self, send)
+            except Exception as error:
+                # Not for the nursery, which would raise a group of it.
+                failure = error
+            self._nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure

@@ -1,0 +1,117 @@
+"""Responses, be they Quart's or, from sync code, Werkzeug's: what of them is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Any, cast, TYPE_CHECKING
+
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response as WSGIResponse
+
+from .._formats.headers import encode_headers
+from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
+
+if TYPE_CHECKING:
+    from ..ctx import AppContext
+
+_NO_BODY = frozenset({204, 304})
+_CORRECTED = frozenset({"location", "content-location"})
+
+
+def outgoing(
+    ctx: AppContext, response: Any
+) -> tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]:
+    """Return the status, headers and body of *response*, and whether closing it may do anything.
+
+    The body is None if it is not here as a whole.
+    """
+    status: int
+    body: bytes | None
+    if isinstance(response, Response):
+        status, source = response._status_code, response._response
+        body = source.data if isinstance(source, DataBody) else None
+        headers = encoded_headers(response)
+        closes = body is None or bool(response._on_close) or _closes_more(type(response))
+    else:
+        status, body, closes = response.status_code, _whole_body(response), _may_close(response)
+        headers = encode_headers(headers_of(ctx, response))
+    # RFC 9110 sections 6.4.1 and 9.3.2.
+    if status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
+        body = b""
+    return status, headers, body, closes
+
+
+def _whole_body(response: Any) -> bytes | None:
+    if not isinstance(response, WSGIResponse) or not response.is_sequence:
+        return None
+    pieces: Any = response.response
+    if len(pieces) == 1 and type(pieces[0]) is bytes and _encodes_as_usual(response):
+        return pieces[0]
+    return b"".join(response.iter_encoded())
+
+
+def _encodes_as_usual(response: WSGIResponse) -> bool:
+    return type(response).iter_encoded is WSGIResponse.iter_encoded
+
+
+def _closes_more(cls: type[Response]) -> bool:
+    return cls is not Response and cls.close is not Response.close
+
+
+def _may_close(response: Any) -> bool:
+    if response._on_close:
+        return True
+    return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
+
+
+def headers_of(ctx: AppContext, response: Any) -> Headers:
+    if not isinstance(response, WSGIResponse):
+        return response.headers  # type: ignore[no-any-return]  # it is of no known class
+    if _is_complete(response):
+        return response.headers
+    environ = {}
+    if response.autocorrect_location_header:
+        environ = ctx.app._face_of(ctx).environ
+    return response.get_wsgi_headers(environ)
+
+
+def _is_complete(response: WSGIResponse) -> bool:
+    """Whether `get_wsgi_headers` would copy the headers, and change nothing in the copy."""
+    headers = response.headers
+    if not isinstance(headers, Headers):  # a view has put a dict in their place
+        return False
+    names = {name.lower() for name, _ in headers._list}
+    return (
+        "content-length" in names
+        and _CORRECTED.isdisjoint(names)
+        and response.status_code >= 200
+        and response.status_code not in _NO_BODY
+        and type(response).get_wsgi_headers is WSGIResponse.get_wsgi_headers
+    )
+
+
+def chunks_of(ctx: AppContext, response: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
+    """Return what is entered to get the body's pieces, and left when no more are wanted.
+
+    A plain iterable is stepped where the request ran.
+    """
+    body = response.response
+    plain: Any = None
+    if isinstance(response, WSGIResponse):
+        if hasattr(body, "__aiter__"):
+            return nullcontext(body)
+        plain = response.iter_encoded()
+    elif isinstance(body, IterableBody):
+        plain = body.plain_iterable
+    if plain is not None:
+        return aclosing(ctx.plan.place.iterate(ctx, plain))
+    return cast("AbstractAsyncContextManager[AsyncIterable[Any]]", body)
+
+
+async def close_response(ctx: AppContext, response: Any) -> None:
+    """Call what `call_on_close` was given."""
+    if isinstance(response, WSGIResponse):
+        await ctx.plan.place.call(ctx, response.close)
+    else:
+        await response.close()

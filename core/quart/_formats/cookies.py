@@ -1,0 +1,103 @@
+"""The session's cookie among the headers: found without taking the others apart, and set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from werkzeug.datastructures import Headers
+from werkzeug.http import dump_cookie
+from werkzeug.sansio.request import Request
+from werkzeug.sansio.response import Response
+
+from .headers import first_value
+
+_STOCK_COOKIES = Request.cookies
+_STOCK_VARY = Response.vary
+
+
+@lru_cache(maxsize=64)
+def _reads_as_werkzeug(cls: type) -> bool:
+    return (
+        getattr(cls, "cookies", None) is _STOCK_COOKIES
+        and getattr(cls, "dict_storage_class", None) is Request.dict_storage_class
+    )
+
+
+def cookie_of(connection: Any, name: str) -> str | None:
+    """Return the value of the first cookie of that *name*, None if there is none."""
+    cls: Any = type(connection)
+    if _reads_as_werkzeug(cls):
+        header = first_value(connection.headers, b"cookie")
+        if header is None:
+            return None
+        value = _find(header, name)
+        if value is not None:
+            return value
+    cookies: Any = connection.cookies
+    return cookies.get(name)  # type: ignore[no-any-return]  # whose class anybody may choose
+
+
+def _find(header: str, name: str) -> str | None:
+    """Return the value if the first occurrence of *name* is that cookie; None says to parse."""
+    start = header.find(name)
+    end = start + len(name)
+    # Below 0 an index counts from the end, where another cookie is.
+    if not (start == 0 or (start > 1 and header[start - 2 : start] == "; ")):
+        return None
+    if not header.startswith("=", end):
+        return None
+    # A quoted value may have anything in it, and what is not ASCII is decoded.
+    if '"' in header or not header.isascii():
+        return None
+    value = header[end + 1 :].partition(";")[0]
+    return None if " " in value or "\t" in value else value
+
+
+@lru_cache(maxsize=64)
+def _writes_as_werkzeug(cls: type) -> bool:
+    return (
+        getattr(cls, "set_cookie", None) is Response.set_cookie
+        and getattr(cls, "vary", None) is _STOCK_VARY
+    )
+
+
+def is_ordinary(response: Any) -> bool:
+    """Whether nobody has changed what it is to set a cookie on *response*."""
+    cls: Any = type(response)
+    return _writes_as_werkzeug(cls) and type(response.headers) is Headers
+
+
+def vary_by_cookie(response: Any) -> None:
+    """Tell caches that the response depends on cookies."""
+    # To make a set of a header that is not there, and a header of that, takes long.
+    if any(name.lower() == "vary" for name, _ in response.headers):
+        response.vary.add("Cookie")
+    else:
+        response.headers.add("Vary", "Cookie")
+
+
+def set_cookie(
+    response: Any, name: str, value: str, expires: datetime | str | None, **options: Any
+) -> None:
+    """Set a cookie whose *value* needs no quotes."""
+    if isinstance(expires, datetime):
+        expires = expires.replace(microsecond=0)
+    before, after = _around_value(name, expires=expires, **options)
+    header = f"{before}{value}{after}"
+    limit = response.max_cookie_size
+    if limit and len(header) > limit:
+        response.set_cookie(name, value, expires=expires, **options)  # It warns.
+    else:
+        response.headers.add("Set-Cookie", header)
+
+
+# This stays the same, but for the second in which a permanent session expires. Typed, as a flag
+# that is 1 is written differently from True.
+@lru_cache(maxsize=64, typed=True)
+def _around_value(name: str, **options: Any) -> tuple[str, str]:
+    """Return what a Set-Cookie header has before its value and after it."""
+    header = dump_cookie(name, max_size=0, **options)
+    end = len(name.encode()) + 1
+    return header[:end], header[end:]

@@ -1,0 +1,81 @@
+"""Async methods of an application that plain code may ask too, if the strategy lets it.
+
+To a subclass, and to who looks at the class, they are the async functions that they are. Who calls
+one on an application has the strategy asked what the caller gets.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import update_wrapper
+from types import MethodType
+from typing import Any, cast
+
+from .._threads import strategy
+
+#: What Flask, whose applications plain code is written for, has as plain methods.
+NAMES = frozenset(
+    {
+        "dispatch_request",
+        "do_teardown_appcontext",
+        "do_teardown_request",
+        "finalize_request",
+        "full_dispatch_request",
+        "handle_exception",
+        "handle_http_exception",
+        "handle_user_exception",
+        "make_default_options_response",
+        "make_response",
+        "open_instance_resource",
+        "open_resource",
+        "preprocess_request",
+        "process_response",
+        "send_static_file",
+        "update_template_context",
+    }
+)
+
+
+class Asked:
+    """Such a method; it has a function's attributes, so it is an async function to `inspect`."""
+
+    __code__ = cast(Any, None)
+    __defaults__: Any = None
+    __kwdefaults__: Any = None
+
+    def __init__(self, method: Any) -> None:
+        update_wrapper(self, method)
+        self.__dict__.update(method=method, __code__=method.__code__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["method"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "method" in self.__dict__:
+            # A mark that somebody puts on the method is the function's.
+            setattr(self.method, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __get__(self, app: Any, owner: type | None = None) -> Any:
+        return self.method if app is None else MethodType(self, app)
+
+    def __call__(self, app: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return strategy.current().answer(self.method, app, *args, **kwargs)
+
+
+def function_of(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function behind a bound method."""
+    function = getattr(method, "__func__", method)
+    return cast("Callable[..., Any]", function.method) if isinstance(function, Asked) else function
+
+
+class AskedByEither:
+    """What makes the async methods of applications such methods, those of subclasses included."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in NAMES & cls.__dict__.keys():
+            if inspect.iscoroutinefunction(cls.__dict__[name]):
+                setattr(cls, name, Asked(cls.__dict__[name]))

@@ -1,0 +1,49 @@
+"""How a websocket's view has ended, where that is not what its author can have meant."""
+
+from __future__ import annotations
+
+from typing import Any, TYPE_CHECKING
+
+from werkzeug.exceptions import InternalServerError
+
+from ..wrappers.websocket import State
+
+if TYPE_CHECKING:
+    from ..app import Quart
+    from ..ctx import AppContext
+
+#: What an answer of the status 200 is made of.
+_DATA = str, bytes, dict, list
+
+
+def check(app: Quart, ctx: AppContext, result: Any) -> None:
+    """Log it if a view that returned *result* has not accepted, or answers what is open.
+
+    Raises:
+        InternalServerError: if the client has heard nothing at all.
+    """
+    websocket = ctx.websocket
+    view = f"The websocket view {websocket.endpoint!r}"
+    if websocket.state is State.CONNECTING and result is None:
+        app.logger.error(
+            "%s ended without accepting the websocket, so the client is refused (500). Receive,"
+            " send or accept before the end: is there an `await` before each of these? To refuse,"
+            " give an answer, with `abort(403)` for example.",
+            view,
+        )
+        raise InternalServerError
+    if websocket.state is State.CONNECTING and isinstance(result, _DATA):
+        app.logger.warning(
+            "%s returned %s without accepting the websocket, so the client is refused, with the"
+            " status 200. To send it, use `await websocket.send(...)`; to refuse, return a status"
+            " too, such as 403.",
+            view,
+            type(result).__name__,
+        )
+    elif websocket.state is State.OPEN and result is not None:
+        app.logger.warning(
+            "%s returned %s from a websocket that is open, so it is closed with the code 1011."
+            " Nobody sees what is returned: use `await websocket.send(...)`, and return nothing.",
+            view,
+            type(result).__name__,
+        )

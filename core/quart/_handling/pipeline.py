@@ -1,0 +1,312 @@
+"""From connection to response, for requests and websockets alike.
+
+`handle` chooses the place and enters it; `_in_place` is all that happens there. Each step goes
+through the application's public method of that name, so an override, be it a plain function,
+takes effect; what differs between the kinds of connection is asked of `ctx.kind`.
+
+A step that often has nothing to wait for is a plain function. It returns its result, or something
+to `await` for it: see `settle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import Any, cast, TYPE_CHECKING
+
+from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
+from werkzeug.routing import RoutingException
+
+from .._flask import find_error_handler, has_served, mark_served
+from .._kind import WEBSOCKET
+from .._loops.mailbox import shielded
+from .._serving.development import SHOWN, VARIABLES
+from ..wrappers.base import ClientDisconnectedError
+from ..wrappers.websocket import State
+from . import endings, session
+from .results import emit, resolve, settle
+from .teardown import close_context
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..app import Quart
+    from ..ctx import AppContext
+
+
+_ENDED = State.CLOSED, State.DENIED
+
+# A connection's whole life
+
+
+async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
+    """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
+    ctx.enter()
+    try:
+        if connection.routing_exception is None:
+            try:
+                ctx.match_request()
+            except Exception as error:  # A converter's, which is no HTTP error.
+                ctx.failure = error
+        return await ctx.find_plan().place.enter(ctx, _in_place)
+    finally:
+        if not ctx.handled:
+            # Not even begun: there was no place, or the client left before a thread was free.
+            ctx.exit()
+
+
+async def _in_place(ctx: AppContext) -> Any:
+    app, kind, steps = ctx.app, ctx.kind, ctx.plan.steps
+    # Steps are called by a name of their own: a method call looks for one in the class first.
+    full_dispatch = steps.full_dispatch
+    ctx.handled = True
+    raised: BaseException | None = None
+    response: Any = None
+    try:
+        try:
+            if ctx.failure is not None:
+                raise ctx.failure
+            if steps.context_pushed.receivers or not steps.has_lazy_session:
+                await open_context(app, ctx)
+            response = await full_dispatch(app, ctx)
+        except Exception as error:
+            raised = error
+            response = await steps.handle_exception(app, ctx, error)
+        except BaseException as error:
+            raised = error
+            if not _is_stray(error):
+                if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
+                    # The client left or the server stops. Who set something up wants to clean up.
+                    with shielded():
+                        await settle(finalize(app, ctx, None, from_error_handler=True))
+                raise
+            response = await steps.handle_exception(app, ctx, error)
+        return response
+    finally:
+        # A stream that was to keep the context will not be sent.
+        while raised is not None and len(ctx._tokens) > 1:
+            ctx.exit()
+        scope: Any = ctx.connection.scope  # type: ignore[union-attr]  # it has one
+        closing = scope.get("quart.closing")
+        if closing is not None:
+            closing(ctx, response)
+        if (rest := close_context(app, ctx, raised)) is not None:
+            with nullcontext() if raised is None or isinstance(raised, Exception) else shielded():
+                await rest
+
+
+def _is_stray(error: BaseException) -> bool:
+    """Whether this is a cancellation, but not of this task.
+
+    A view that awaits what somebody else cancelled raises it. The server would take it for the end
+    of its own task, and leave the client without an answer.
+    """
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False  # Under Trio, or in a worker thread, which is told of a real one only.
+    return task is not None and not task.cancelling()
+
+
+async def open_context(app: Quart, ctx: AppContext) -> None:
+    """Do what follows upon `ctx.enter()`."""
+    pushed = ctx.plan.steps.context_pushed
+    if pushed.receivers and ctx.owns_app_context:
+        await emit(app, ctx, pushed)
+    await session.open_eagerly(app, ctx)
+
+
+# The steps
+
+
+async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
+    if not has_served(app):
+        mark_served(app)
+    plan, result = ctx.plan, None
+    steps = plan.steps
+    dispatch, finalize = steps.dispatch, steps.finalize
+    try:
+        if steps.started.receivers:
+            await emit(app, ctx, steps.started)
+        if plan.preprocesses:
+            result = await steps.preprocess(app, ctx)
+        if result is None and not (plan.preprocesses and _ended(ctx)):
+            result = dispatch(app, ctx)
+            if hasattr(result, "__await__"):
+                result = await result
+            if plan.accepts:
+                endings.check(app, ctx, result)
+    except Exception as error:
+        if not ctx.kind.must_answer and only_says_gone(error):  # type: ignore[union-attr]  # as above
+            result = None  # The ordinary end of a websocket.
+        else:
+            result = await steps.handle_user_exception(app, ctx, error)
+    response = finalize(app, ctx, result)
+    return await response if hasattr(response, "__await__") else response
+
+
+def only_says_gone(error: Exception) -> bool:
+    """Whether nothing else is wrong than that the client has left."""
+    if isinstance(error, ExceptionGroup):  # That of a task group in the handler.
+        return error.split(ClientDisconnectedError)[1] is None
+    return isinstance(error, ClientDisconnectedError)
+
+
+async def preprocess(app: Quart, ctx: AppContext) -> Any:
+    plan, connection = ctx.plan, ctx.connection
+    assert connection is not None
+    for preprocessor in plan.preprocessors:
+        preprocessor(connection.endpoint, connection.view_args)
+    may_end = ctx.kind is WEBSOCKET
+    for func in plan.before:
+        result = func()
+        if result is not None:
+            result = await resolve(ctx, result)
+            if result is not None:
+                return result
+        if may_end and _ended(ctx):
+            return None
+    return None
+
+
+def _ended(ctx: AppContext) -> bool:
+    """Whether this is a websocket that the application has ended already, in a hook."""
+    return ctx.kind is WEBSOCKET and ctx.websocket.state in _ENDED
+
+
+def dispatch(app: Quart, ctx: AppContext) -> Any:
+    connection, plan = ctx.connection, ctx.plan
+    assert connection is not None
+    if connection.routing_exception is not None:
+        app.raise_routing_exception(app._face_of(ctx))
+    if connection.method == "OPTIONS" and getattr(
+        connection.url_rule, "provide_automatic_options", False
+    ):
+        return plan.steps.make_default_options_response(app, ctx)
+    view = plan.view
+    if view is None:
+        raise KeyError(
+            f"There is no view function for the endpoint {connection.endpoint!r}; register one with"
+            " @app.endpoint or pass view_func to add_url_rule."
+        )
+    result = view(**connection.view_args)  # type: ignore[arg-type]  # set by match_request
+    return plan.place.resolve(result) if hasattr(result, "__await__") else result
+
+
+def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False) -> Any:
+    plan, response = ctx.plan, None
+    steps = plan.steps
+    make_response = steps.make_response
+    if result is not None or ctx.kind.must_answer:  # type: ignore[union-attr]  # as above
+        response = make_response(app, ctx, result)
+    if (
+        plan.processes
+        or ctx._after is not None
+        or steps.finished.receivers
+        or hasattr(response, "__await__")
+        or from_error_handler
+    ):
+        return _finalize(app, ctx, response, from_error_handler)
+    if session.is_concerned(app, ctx):
+        saving = session.save(app, ctx, response)
+        if saving is not None:
+            return _after(saving, response)
+    return response
+
+
+async def _after(saving: Awaitable[Any], response: Any) -> Any:
+    await saving
+    return response
+
+
+async def _finalize(app: Quart, ctx: AppContext, response: Any, from_error_handler: bool) -> Any:
+    steps = ctx.plan.steps
+    response = await settle(response)
+    try:
+        response = await steps.process(app, ctx, response)
+        if steps.finished.receivers:
+            await emit(app, ctx, steps.finished, response=response)
+    except Exception:
+        if not from_error_handler:
+            raise
+        app.logger.exception("Finalizing failed while an error was being handled.")
+    return response
+
+
+async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
+    plan = ctx.plan
+    if ctx._after is not None:
+        for func in ctx._after:
+            response = await resolve(ctx, plan.place.adapt_after(app, func)(response))
+    for func in plan.after:
+        response = func(response)
+        if hasattr(response, "__await__"):
+            response = await plan.place.resolve(response)
+    if session.is_concerned(app, ctx):
+        saving = session.save(app, ctx, response)
+        if saving is not None:
+            await saving
+    return response
+
+
+async def make_default_options_response(app: Quart, ctx: AppContext) -> Any:
+    assert ctx.url_adapter is not None
+    response = app.response_class()
+    response.allow.update(ctx.url_adapter.allowed_methods())
+    return response
+
+
+# Errors
+
+
+async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> Any:
+    # Without a code, or from routing, it stands for a response already.
+    if error.code is None or isinstance(error, RoutingException):
+        return error
+    handler = find_error_handler(app, error, ctx.plan.blueprints)
+    if handler is None:
+        return error
+    return await resolve(ctx, ctx.plan.place.adapt(handler)(error))
+
+
+async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
+    if isinstance(error, BadRequestKeyError) and (
+        app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
+    ):
+        error.show_exception = True
+    if isinstance(error, HTTPException) and not app.trap_http_exception(error):
+        return await ctx.plan.steps.handle_http_exception(app, ctx, error)
+    handler = find_error_handler(app, error, ctx.plan.blueprints)
+    if handler is None:
+        raise error
+    return await resolve(ctx, ctx.plan.place.adapt(handler)(error))
+
+
+async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
+    exc_info = sys.exc_info()
+    await emit(app, ctx, ctx.plan.steps.failed, exception=error)
+    if app._propagates(ctx):
+        raise error
+    if exc_info[1] is not error:
+        exc_info = type(error), error, cast("TracebackType", error.__traceback__)
+    log_exception: Callable[..., Any] = app.log_exception
+    await resolve(ctx, log_exception(exc_info))
+    shown = app.debug and ctx.connection.scope.get(SHOWN)  # type: ignore[union-attr]  # it has one
+    if shown:
+        from ..debug import traceback_response
+
+        return await traceback_response(error, show_variables=shown == VARIABLES)
+    return await server_error(app, ctx, error)
+
+
+async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Any:
+    failure = InternalServerError(original_exception=error)
+    result: Any = failure
+    handler = find_error_handler(app, failure, ctx.plan.blueprints)
+    if handler is not None:
+        result = await resolve(ctx, ctx.plan.place.adapt(handler)(failure))
+    return await settle(ctx.plan.steps.finalize(app, ctx, result, True))

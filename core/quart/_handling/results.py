@@ -1,0 +1,34 @@
+"""Waiting for what the application's functions return, and for its signals' receivers."""
+
+from __future__ import annotations
+
+from typing import Any, TYPE_CHECKING
+
+from blinker import Signal
+
+if TYPE_CHECKING:
+    from ..app import Quart
+    from ..ctx import AppContext
+
+
+async def resolve(ctx: AppContext, result: Any) -> Any:
+    """Wait for what a function returned, if it has to be waited for."""
+    if hasattr(result, "__await__"):
+        return await ctx.plan.place.resolve(result)
+    return result
+
+
+async def settle(result: Any) -> Any:
+    """Return the result of a step that may have to be waited for."""
+    return await result if hasattr(result, "__await__") else result
+
+
+async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: Any) -> None:
+    """Send *signal*; plain receivers run as any plain function does."""
+    if not signal.receivers or signal.is_muted:
+        return
+    for receiver in signal.receivers_for(app):
+        if ctx is None:
+            await app.ensure_async(receiver)(app, **values)
+        else:
+            await resolve(ctx, ctx.plan.place.adapt(receiver)(app, **values))

@@ -1,0 +1,115 @@
+"""The end of a context: its teardown functions, all of them, whatever some of them raise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TYPE_CHECKING
+
+from blinker import Signal
+
+from .._kind import REQUEST
+from .results import emit
+
+if TYPE_CHECKING:
+    from ..app import Quart
+    from ..ctx import AppContext
+
+
+def close_context(
+    app: Quart, ctx: AppContext, exc: BaseException | None
+) -> Coroutine[Any, Any, None] | None:
+    """Leave *ctx*, after all teardown functions if this is its last pop.
+
+    Returns None if that is done, or what there is to wait for.
+    """
+    plan, connection = ctx.plan, ctx.connection
+    steps = plan.steps
+    if (
+        plan.tears_down
+        or app.teardown_appcontext_funcs
+        or steps.context_tearing_down.receivers
+        or steps.context_popped.receivers
+        or (connection is not None and (connection.may_have_files or steps.tearing_down.receivers))
+    ):
+        return _close_context(app, ctx, exc)
+    ctx.exit()
+    return None
+
+
+async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    """Do so, step by step.
+
+    Raises:
+        BaseException: what a teardown function raised; as a group if several did.
+    """
+    if exc is not None and app.should_ignore_error(exc):
+        exc = None
+    errors: list[BaseException] = []
+    if len(ctx._tokens) == 1:
+        await _run_teardown(app, ctx, exc, errors)
+    ctx.exit()
+    popped = ctx.plan.steps.context_popped
+    if popped.receivers and ctx.owns_app_context:
+        await _collect(errors, emit(app, ctx, popped))
+    if errors:
+        _raise(errors)
+
+
+async def _run_teardown(
+    app: Quart, ctx: AppContext, exc: BaseException | None, errors: list[BaseException]
+) -> None:
+    steps = ctx.plan.steps
+    if ctx.kind is not None:
+        await _collect(errors, steps.do_teardown(app, ctx, exc))
+    if ctx.kind is REQUEST:
+        await _collect(errors, ctx.request.close())
+    if ctx.owns_app_context:
+        await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))
+
+
+async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
+    try:
+        await step
+    except BaseException as error:
+        errors.append(error)
+
+
+def _raise(errors: list[BaseException]) -> None:
+    if len(errors) == 1:
+        raise errors[0]
+    raise BaseExceptionGroup("Several teardown functions failed.", errors)
+
+
+# The steps
+
+
+async def do_teardown(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    plan = ctx.plan
+    await _tear_down(app, ctx, plan.teardown, plan.steps.tearing_down, exc)
+
+
+async def do_teardown_appcontext(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    plan = ctx.plan
+    funcs = map(plan.place.adapt, reversed(app.teardown_appcontext_funcs))
+    await _tear_down(app, ctx, funcs, plan.steps.context_tearing_down, exc)
+
+
+async def _tear_down(
+    app: Quart,
+    ctx: AppContext,
+    funcs: Iterable[Callable[..., Any]],
+    signal: Signal,
+    exc: BaseException | None,
+) -> None:
+    errors: list[BaseException] = []
+    for func in funcs:
+        try:
+            result = func(exc)
+            if hasattr(result, "__await__"):
+                await ctx.plan.place.resolve(result)
+        except BaseException as error:
+            errors.append(error)
+    if signal.receivers:
+        await _collect(errors, emit(app, ctx, signal, exc=exc))
+    if errors:
+        _raise(errors)

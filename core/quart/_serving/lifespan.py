@@ -1,0 +1,269 @@
+"""The life of an app around its connections: start, shutdown, background tasks, running it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context, copy_context
+from typing import Any, cast, TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from .._threads import worker
+from ..globals import _cv_app
+from ..helpers import get_debug_flag
+from ..signals import got_background_exception, got_serving_exception
+from ..utils import run_sync_iterable
+
+if TYPE_CHECKING:
+    from ..app import Quart
+
+Hook = Callable[[], Any]
+
+#: Seconds that a cancelled background task gets to clean up.
+CANCEL_TIMEOUT = 1.0
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 5000
+
+#: The ``while_serving`` generators of each app that is serving, in the order of their start.
+_entered: WeakKeyDictionary[Quart, list[AbstractAsyncContextManager[Any]]] = WeakKeyDictionary()
+
+
+class WhileServing:
+    """A function given to `while_serving`. `anext` of it goes on with what the last call began."""
+
+    def __init__(self, func: Callable[[], Any]) -> None:
+        self.func = func
+
+    def __call__(self) -> AsyncIterator[Any]:
+        self.running = _as_async(self.func())
+        return self.running
+
+    async def __anext__(self) -> Any:
+        return await anext(self.running)
+
+
+async def startup(app: Quart) -> None:
+    """Run what is to happen before serving.
+
+    If some of it fails, that is logged and raised, and what has started is ended again.
+    """
+    app.shutdown_event = app.event_class()
+    entered = _entered[app] = []
+    async with app.app_context():
+        try:
+            for func in app.before_serving_funcs:
+                await app.ensure_async(func)()
+            for generate in app.while_serving_gens:
+                manager = _as_manager(generate)
+                await manager.__aenter__()
+                entered.append(manager)
+        except BaseException as error:
+            await _report(app, error)
+            for manager in reversed(_entered.pop(app)):
+                await _attempt(app, _leave, manager, error)
+            raise
+
+
+async def shutdown(app: Quart) -> None:
+    """Wait for background tasks, end the generators in reverse, and run what is to happen after.
+
+    Each of these is tried, whatever happens to the others; what they raise is logged, and raised
+    in the end: a single error as it is, several as an exception group.
+    """
+    app.shutdown_event.set()
+    await end_background_tasks(app)
+    async with app.app_context():
+        errors = [
+            *[await _attempt(app, _leave, manager) for manager in reversed(_entered.pop(app, []))],
+            *[await _attempt(app, app.ensure_async(func)) for func in app.after_serving_funcs],
+        ]
+    failures = [error for error in errors if error is not None]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise ExceptionGroup("several functions failed while the app shut down", failures)
+
+
+def _as_manager(generate: Any) -> AbstractAsyncContextManager[Any]:
+    # asynccontextmanager knows what a generator owes: one yield, and an end after it.
+    def generator() -> AsyncIterator[Any]:
+        return _as_async(generate() if callable(generate) else generate)
+
+    return asynccontextmanager(generator)()
+
+
+def _as_async(made: Any) -> AsyncIterator[Any]:
+    return cast(AsyncIterator[Any], made if hasattr(made, "__anext__") else run_sync_iterable(made))
+
+
+async def _leave(
+    manager: AbstractAsyncContextManager[Any], error: BaseException | None = None
+) -> None:
+    try:
+        if error is None:
+            await manager.__aexit__(None, None, None)
+        else:
+            await manager.__aexit__(type(error), error, error.__traceback__)
+    except BaseException as raised:
+        if raised is not error:
+            raise
+
+
+async def _attempt(app: Quart, func: Callable[..., Awaitable[Any]], *args: Any) -> Exception | None:
+    try:
+        await func(*args)
+    except Exception as error:
+        await _report(app, error)
+        return error
+    return None
+
+
+async def _report(app: Quart, error: BaseException) -> None:
+    if isinstance(error, Exception):
+        await app._emit(got_serving_exception, exception=error)
+        app.log_exception((type(error), error, error.__traceback__))
+
+
+def add_background_task(app: Quart, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Run a function beside the requests; a plain view, which runs in a thread, may ask too."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        work = worker.current_work()
+        if work is None:
+            raise RuntimeError(
+                "expected a running event loop for a background task, got none; add it from a"
+                " request, a websocket or a before_serving function"
+            ) from None
+        work.wait(_start_background_task(app, func, args, kwargs))
+    else:
+        _create_background_task(app, func, args, kwargs)
+
+
+async def _start_background_task(
+    app: Quart, func: Callable[..., Any], args: Any, kwargs: Any
+) -> None:
+    _create_background_task(app, func, args, kwargs)
+
+
+def _create_background_task(app: Quart, func: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    task = asyncio.create_task(
+        _run_background(app, func, args, kwargs), context=_context_without_connection()
+    )
+    app.background_tasks.add(task)
+    task.add_done_callback(app.background_tasks.discard)
+
+
+def _context_without_connection() -> Context:
+    # The task outlives the request that adds it, and must not use that request's g. Other
+    # variables, a request id for the log for instance, are still wanted.
+    context = copy_context()
+    context.run(cast(Any, _cv_app).set, None)
+    return context
+
+
+async def _run_background(app: Quart, func: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    async with app.app_context():
+        try:
+            await app.ensure_async(func)(*args, **kwargs)
+        except Exception as error:
+            await cast(Awaitable[None], app.handle_background_exception(error))
+
+
+async def handle_background_exception(app: Quart, error: Exception) -> None:
+    """Signal and log what a background task raised."""
+    await app._emit(got_background_exception, exception=error)
+    app.log_exception((type(error), error, error.__traceback__))
+
+
+async def end_background_tasks(app: Quart) -> None:
+    """Wait for the tasks, those that they add included, then cancel what has not ended in time."""
+    if not app.background_tasks:
+        return
+    timeout: float | None = app.config["BACKGROUND_TASK_SHUTDOWN_TIMEOUT"]
+    try:
+        async with asyncio.timeout(timeout):
+            while app.background_tasks:
+                await asyncio.wait(app.background_tasks)
+    except TimeoutError:
+        tasks = set(app.background_tasks)
+        for task in tasks:
+            task.cancel()
+        _, stuck = await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT)
+        for task in stuck:
+            app.logger.warning("background task did not end when cancelled: %r", task)
+
+
+def run(
+    app: Quart,
+    host: str | None = None,
+    port: int | None = None,
+    debug: bool | None = None,
+    use_reloader: bool = True,
+    loop: asyncio.AbstractEventLoop | None = None,
+    ca_certs: str | None = None,
+    certfile: str | None = None,
+    keyfile: str | None = None,
+    **kwargs: Any,
+) -> None:
+    """Serve *app* on hypercorn until a signal says to stop.
+
+    SERVER_NAME gives the host and the port that are not given here. Nothing happens in a module
+    that the `quart` command is importing: the command decides what runs.
+    """
+    from ..cli._locate import is_loading_app
+    from . import server
+
+    if is_loading_app():
+        warnings.warn(
+            "app.run() is ignored while the 'quart' command loads the app; put the call under"
+            " 'if __name__ == \"__main__\":'",
+            stacklevel=3,
+        )
+        return
+
+    if kwargs:
+        warnings.warn(
+            f"run() does not support {', '.join(kwargs)}; it is meant for development, serve with"
+            " hypercorn itself for all of its settings",
+            stacklevel=3,
+        )
+    _set_debug(app, get_debug_flag() if debug is None and "QUART_DEBUG" in os.environ else debug)
+    server_host, _, server_port = (app.config["SERVER_NAME"] or "").partition(":")
+    options = server.ServeOptions(
+        host=host or server_host or DEFAULT_HOST,
+        port=port if port is not None else int(server_port or DEFAULT_PORT),
+        ca_certs=ca_certs,
+        certfile=certfile,
+        keyfile=keyfile,
+    )
+    server.run_app(lambda: app, options, use_reloader=use_reloader, loop=loop)
+
+
+def _set_debug(app: Quart, debug: bool | None) -> None:
+    if debug is not None:
+        app.debug = debug
+
+
+def run_task(
+    app: Quart,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    debug: bool | None = None,
+    ca_certs: str | None = None,
+    certfile: str | None = None,
+    keyfile: str | None = None,
+    shutdown_trigger: Callable[..., Awaitable[None]] | None = None,
+) -> Coroutine[None, None, None]:
+    """Give a coroutine that serves *app* until *shutdown_trigger* returns, or a signal comes."""
+    from . import server
+
+    _set_debug(app, debug)
+    options = server.ServeOptions(
+        host=host, port=port, ca_certs=ca_certs, certfile=certfile, keyfile=keyfile
+    )
+    config = server.ServerConfig.from_options(options)
+    return server.serve(app, config, shutdown_trigger=shutdown_trigger)

@@ -1,0 +1,398 @@
+"""The development server: hypercorn, run for one app, with reloading and a shutdown that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from socket import AF_INET, AF_INET6, create_server, socket
+from typing import Any, TypeAlias
+
+import click
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config, Sockets
+from hypercorn.utils import repr_socket_addr
+from werkzeug.serving import generate_adhoc_ssl_context
+
+from . import reloader
+from .development import Development
+
+#: Any ASGI application. What else it may have (``debug``, ``logger``, ``name``,
+#: ``shutdown_event``) is used where it is there.
+ASGIApp: TypeAlias = Any
+Certificate: TypeAlias = "ssl.SSLContext | tuple[str, str | None] | str | None"
+
+#: Seconds that open requests get to end when the server stops. It stays below the time after
+#: which hypercorn cancels everything itself, unfinished websockets included.
+GRACE = 2.0
+#: Seconds that a cancelled request gets to clean up.
+CLEANUP = 1.0
+#: Seconds after which another request to stop is a new one. Under the reloader an interrupt from
+#: the keyboard arrives twice, from the terminal and from the parent.
+IMPATIENCE = 0.5
+#: The close code of a websocket whose server goes away (RFC 6455, 7.4.1).
+GOING_AWAY = 1001
+#: The environment variable that tells a reloaded process which socket it inherits.
+SERVER_FD = "QUART_SERVER_FD"
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where and how to serve.
+
+    :param host: A name or an address, or ``unix:PATH`` or ``fd://NUMBER``.
+    :param port: 0 lets the system choose.
+    :param ssl_context: Instead of the files: a context, ``"adhoc"`` for a certificate made on the
+        spot, or a pair of certificate and key file.
+    :param extra_files: Files and directories that are reloaded for, besides the modules.
+    :param exclude_patterns: Files that are not, as :mod:`fnmatch` patterns.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5000
+    ca_certs: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
+    ssl_context: Certificate = None
+    extra_files: Sequence[str] = ()
+    exclude_patterns: Sequence[str] = ()
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """The address of a TCP socket; ``None`` for other kinds."""
+        return None if self.host.startswith(("unix:", "fd:")) else (self.host, self.port)
+
+
+class ServerConfig(Config):
+    """Hypercorn's configuration, which binds its sockets once, when first asked for them.
+
+    Hypercorn binds after the app has started; bound before, an address in use is reported
+    without starting the app, and the banner can name the port that the system chose.
+    """
+
+    ssl_context: ssl.SSLContext | None = None
+    address: tuple[str, int] | None = None
+    _sockets: Sockets | None = None
+
+    @classmethod
+    def from_options(cls, options: ServeOptions) -> ServerConfig:
+        config = cls()
+        config.address = options.address
+        config.bind = [options.host]
+        config.ca_certs = options.ca_certs
+        config.certfile, config.keyfile = options.certfile, options.keyfile
+        match options.ssl_context:
+            case ssl.SSLContext() as context:
+                config.ssl_context = context
+            case "adhoc":
+                config.ssl_context = generate_adhoc_ssl_context()
+                config.ssl_context.set_alpn_protocols(config.alpn_protocols)
+            case (certfile, keyfile):
+                config.certfile, config.keyfile = certfile, keyfile
+            case None:
+                pass
+            case other:
+                raise ValueError(
+                    "expected ssl_context to be an SSLContext, 'adhoc' or a (certfile, keyfile)"
+                    f" pair, got {other!r}"
+                )
+        return config
+
+    @property
+    def ssl_enabled(self) -> bool:
+        return self.ssl_context is not None or super().ssl_enabled
+
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        return self.ssl_context or super().create_ssl_context()
+
+    def create_sockets(self) -> Sockets:
+        if self._sockets is None:
+            if self.address is not None:
+                # Not left to hypercorn, which loses the socket if it cannot be bound.
+                family = AF_INET6 if ":" in self.address[0] else AF_INET
+                self.bind = [f"fd://{create_server(self.address, family=family).detach()}"]
+            self._sockets = super().create_sockets()
+        return self._sockets
+
+    def inherit(self, fileno: str) -> None:
+        """Use a socket that the parent process has bound."""
+        self.address, self.bind = None, [f"fd://{fileno}"]
+
+    def bound(self) -> list[socket]:
+        sockets = self.create_sockets()
+        return [*sockets.secure_sockets, *sockets.insecure_sockets]
+
+    def close(self) -> None:
+        for sock in self.bound() if self._sockets is not None else ():
+            sock.close()
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the server can be reached."""
+        scheme = "https" if self.ssl_enabled else "http"
+        names = (repr_socket_addr(sock.family, sock.getsockname()) for sock in self.bound())
+        return [f"{scheme}://{name}" for name in names]
+
+    def log_to(self, app: ASGIApp) -> None:
+        """Write to the app's logger; lines about requests are shown at any level of it."""
+        logger = getattr(app, "logger", None) or logging.getLogger("quart.serving")
+        access = logger.getChild("access")
+        if access.level == logging.NOTSET:
+            access.setLevel(logging.INFO)
+        self.access_log_format = "%(h)s %(R)s %(s)s %(b)s %(D)s"
+        self.accesslog, self.errorlog = access, logger
+
+
+class Stop:
+    """Asks a server to stop; asking again later means at once."""
+
+    def __init__(self) -> None:
+        self._requested = asyncio.Event()
+        self._forced = asyncio.Event()
+        self._since = 0.0
+
+    def request(self) -> None:
+        if not self._requested.is_set():
+            self._since = time.monotonic()
+            self._requested.set()
+        elif time.monotonic() - self._since >= IMPATIENCE:
+            self._forced.set()
+
+    def force(self) -> None:
+        self._requested.set()
+        self._forced.set()
+
+    async def requested(self) -> None:
+        await self._requested.wait()
+
+    async def forced(self) -> None:
+        await self._forced.wait()
+
+
+class Connections:
+    """The app, with its open connections at hand, so that stopping need not wait for them.
+
+    Hypercorn waits for connections to end, on current versions of Python without a limit: one
+    open event stream or websocket would keep the server from stopping.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._open: dict[asyncio.Task[Any], _Connection] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        connection = self._open[task] = _Connection(scope["type"] == "websocket", send)
+        try:
+            await self.app(scope, receive, connection.send)
+        except asyncio.CancelledError:
+            if not connection.stopped:
+                raise
+            task.uncancel()
+        finally:
+            del self._open[task]
+
+    async def close(self, stop: Stop) -> None:
+        """Close the websockets, wait for requests to end, and cancel what does not."""
+        for connection in list(self._open.values()):
+            await connection.go_away()
+        forced = asyncio.ensure_future(stop.forced())
+        waiting = asyncio.ensure_future(self._all_ended())
+        await asyncio.wait({forced, waiting}, timeout=GRACE, return_when="FIRST_COMPLETED")
+        forced.cancel()
+        waiting.cancel()
+        for task, connection in list(self._open.items()):
+            connection.stopped = True
+            task.cancel()
+        if self._open:
+            await asyncio.wait(list(self._open), timeout=CLEANUP)
+
+    async def _all_ended(self) -> None:
+        # Requests that come in meanwhile, over a connection that is open already, count too.
+        while self._open:
+            await asyncio.wait(list(self._open))
+
+
+class _Connection:
+    def __init__(self, is_websocket: bool, send: Callable[[Any], Awaitable[None]]) -> None:
+        self._is_websocket = is_websocket
+        self._send = send
+        self._accepted = False
+        self._gone = False
+        self.stopped = False
+
+    async def send(self, message: Any) -> None:
+        if self._gone:
+            if message["type"] == "websocket.send":
+                # What ASGI has a server raise when there is nobody left to send to.
+                raise OSError("the server is stopping and has closed this websocket")
+            return
+        self._accepted = self._accepted or message["type"] == "websocket.accept"
+        self._gone = message["type"] == "websocket.close"
+        await self._send(message)
+
+    async def go_away(self) -> None:
+        """Close a websocket; its client's answer then ends its handler as any disconnect does."""
+        if self._is_websocket and self._accepted and not self._gone:
+            await self.send({"type": "websocket.close", "code": GOING_AWAY, "reason": None})
+
+
+@contextmanager
+def stop_on_signals(stop: Stop) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask for a stop, where this thread may handle signals at all."""
+    loop = asyncio.get_running_loop()
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before: dict[int, Any] = {}
+    for number in numbers:
+        handler = signal.getsignal(number)
+        try:
+            loop.add_signal_handler(number, stop.request)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.request))
+        except (RuntimeError, ValueError):  # not the main thread: nobody can interrupt it
+            continue
+        before[number] = handler
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def serve(
+    app: ASGIApp,
+    config: ServerConfig,
+    *,
+    stop: Stop | None = None,
+    shutdown_trigger: Callable[..., Awaitable[Any]] | None = None,
+) -> None:
+    """Serve *app* until it is asked to stop.
+
+    :param shutdown_trigger: Asks by returning. Without one, SIGINT and SIGTERM do.
+    :raises hypercorn.utils.LifespanFailureError: If the app fails to start or to shut down.
+    """
+    stop = stop or Stop()
+    connections = Connections(app)
+    closing: list[asyncio.Task[None]] = []
+
+    async def trigger() -> None:
+        await (stop.requested() if shutdown_trigger is None else shutdown_trigger())
+        if (event := getattr(app, "shutdown_event", None)) is not None:
+            event.set()  # endless responses that watch it end by themselves
+        closing.append(asyncio.create_task(connections.close(stop)))
+
+    config.log_to(app)
+    config.create_sockets()
+    try:
+        if shutdown_trigger is not None:
+            await hypercorn_serve(connections, config, shutdown_trigger=trigger, mode="asgi")
+        else:
+            with stop_on_signals(stop):
+                await hypercorn_serve(connections, config, shutdown_trigger=trigger, mode="asgi")
+    finally:
+        await asyncio.gather(*closing)
+        config.close()
+
+
+def show_banner(
+    name: str, framework: str | None, debug: bool, config: ServerConfig, reloads: bool
+) -> None:
+    """Say what is served where; without *framework*, somebody has said what it is."""
+    if framework is not None:
+        click.echo(f" * Serving {framework} app '{name}'")
+        click.echo(f" * Debug mode: {'on' if debug else 'off'}")
+    click.echo(" * Please use an ASGI server (e.g. Hypercorn) directly in production")
+    for url in config.urls:
+        click.echo(f" * Running on {url} (CTRL + C to quit)")
+    if reloads:
+        click.echo(" * Restarting when a file changes")
+
+
+def run_app(
+    load: Callable[[], ASGIApp],
+    options: ServeOptions,
+    *,
+    name: str | None = None,
+    framework: str | None = "Quart",
+    use_reloader: bool = False,
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> None:
+    """Load an app and serve it until a signal says to stop; what commands named ``run`` do.
+
+    :param load: Gives the app, any ASGI application. Called again in each reloaded process.
+    :param name: What the banner calls the app, if not by its own name.
+    :param framework: What it calls the app's kind; None if the caller has said that.
+    :param loop: Used, and not closed, instead of a new event loop.
+    """
+    if use_reloader and reloader.is_child():
+        _run_child(load, options, loop)
+        return
+    app, config = load(), ServerConfig.from_options(options)
+    debug = bool(getattr(app, "debug", False))
+    label = name or getattr(app, "name", None) or type(app).__name__
+    show_banner(str(label), framework, debug, config, use_reloader)
+    if use_reloader:
+        sys.exit(reloader.supervise(_inherited(config)))
+    _run_loop(loop, debug, serve(Development(app), config))
+
+
+def _inherited(config: ServerConfig) -> dict[str, str]:
+    # The parent holds the socket, so no connection is refused while the child is replaced.
+    return {SERVER_FD: str(config.bound()[0].fileno())} if os.name == "posix" else {}
+
+
+def _run_child(
+    load: Callable[[], ASGIApp], options: ServeOptions, loop: asyncio.AbstractEventLoop | None
+) -> None:
+    watcher = reloader.Watcher(options.extra_files, options.exclude_patterns)
+    try:
+        app = Development(load())
+        watcher.changed()  # from here on, every change is seen
+        config = ServerConfig.from_options(options)
+        if SERVER_FD in os.environ:
+            config.inherit(os.environ[SERVER_FD])
+        must_reload = _run_loop(
+            loop, bool(getattr(app, "debug", False)), _serve_and_watch(app, config, watcher)
+        )
+    except Exception as error:
+        # A typing mistake must not end the session at the keyboard: wait until it is corrected.
+        watcher.wait_to_mend(error)
+    if must_reload:
+        sys.exit(reloader.RELOAD_EXIT_CODE)
+
+
+async def _serve_and_watch(app: ASGIApp, config: ServerConfig, watcher: reloader.Watcher) -> bool:
+    stop = Stop()
+
+    async def watch() -> None:
+        await watcher.wait()
+        click.echo(" * Detected a change, reloading")
+        stop.force()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await serve(app, config, stop=stop)
+    finally:
+        must_reload = watching.done() and not watching.cancelled()
+        watching.cancel()
+    return must_reload
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop | None, debug: bool, main: Any) -> Any:
+    if loop is not None:
+        loop.set_debug(debug)
+        return loop.run_until_complete(main)
+    with asyncio.Runner(debug=debug) as runner:
+        return runner.run(main)

@@ -1,0 +1,174 @@
+"""Worker threads for plain functions: one per request, in the request's own Context.
+
+A piece of work runs in a greenlet on a thread of the pool whose ``gr_context`` *is* the Context of
+the task that asked for it. Nothing is copied, and the Context is not entered, so the task may go on
+running in it while the work waits.
+
+Work may wait for async code: it hands the awaitable to its task, and another greenlet becomes the
+hub of its thread. While it waits, the thread takes other work of the same request, which is why
+nested sync work cannot exhaust the pool, and why pieces of work do not have to end in the order in
+which they began.
+
+The invariant: a thread belongs to one lease at a time, and a lease to one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, cast, ParamSpec, TypeVar
+
+from greenlet import getcurrent
+
+from .._loops.mailbox import Mailbox, make_mailbox
+from ..globals import _cv_app
+from .pool import Pool, pool_of
+from .worker import Job, run_call, Work, Worker
+
+T = TypeVar("T")
+P = ParamSpec("P")
+#: Makes an awaitable one beneath which plain code may wait.
+Bridged = Callable[[Awaitable[Any]], Awaitable[Any]]
+
+
+class Lease:
+    """The worker thread of one request, taken when first needed and kept until `release`."""
+
+    __slots__ = ("_active", "_pool", "_waiting", "_worker", "bridged")
+
+    def __init__(self, pool: Pool, bridged: Bridged = lambda awaitable: awaitable) -> None:
+        """Lease a thread of *pool*; what its work waits for is awaited as *bridged* gives it."""
+        self._pool = pool
+        self.bridged = bridged
+        self._worker: Worker | None = None
+        self._active = 0
+        #: Calls that wait until another one has got this lease its thread.
+        self._waiting: list[Mailbox] | None = None
+
+    async def call(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run *func* in this request's thread and return its result.
+
+        Where that thread is busy (the request started several calls at once) another one is
+        used, if one is free at once; else this one, in turn. To queue for another would be to
+        wait for what other requests keep. A cancellation reaches *func* at its next wait; a
+        thread cannot be interrupted.
+        """
+        other = self._pool.take() if self._active else None
+        # How much of this request's own thread the call takes, but for while it waits.
+        own = 1 if other is None else 0
+        self._active += own
+        try:
+            worker = other or self._worker or self._take() or await self._own_worker()
+            mailbox = make_mailbox()
+            worker.give(_first_job(func, args, kwargs, mailbox))
+            while True:
+                work, payload = await mailbox.get()
+                if work is None:
+                    return cast(T, outcome_of(payload, mailbox.cancelled))
+                self._active -= own
+                try:
+                    job = await answer(work, payload, mailbox, self.bridged)
+                finally:
+                    self._active += own
+                worker.give(job)
+        finally:
+            self._active -= own
+            if other is not None:
+                self._pool.release(other)
+
+    def _take(self) -> Worker | None:
+        """Take a thread that is free, without the coroutines that it takes to wait for one."""
+        if self._waiting is None:
+            self._worker = self._pool.take()
+        return self._worker
+
+    async def _own_worker(self) -> Worker:
+        while self._worker is None:
+            if self._waiting is None:
+                await self._acquire()
+            else:
+                mailbox = make_mailbox()
+                self._waiting.append(mailbox)
+                await mailbox.get(interruptible=True)
+        return self._worker
+
+    async def _acquire(self) -> None:
+        self._waiting = []
+        try:
+            self._worker = await self._pool.acquire()
+        finally:
+            # If this was cancelled, one of them tries next.
+            waiting, self._waiting = self._waiting, None
+            for mailbox in waiting:
+                mailbox.put(None)
+
+    async def start(self, func: Callable[[], Any], mailbox: Mailbox) -> Worker:
+        """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
+        worker = await self._own_worker()
+        worker.give(_first_job(func, (), {}, mailbox))
+        return worker
+
+    def release(self) -> None:
+        """Give the thread back; the next `call` takes one anew."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            self._pool.release(worker)
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _first_job(
+    func: Callable[..., Any], args: Any, kwargs: dict[str, Any], mailbox: Mailbox
+) -> Job:
+    return partial(run_call, func, args, kwargs, getcurrent().gr_context, mailbox)
+
+
+def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
+    result, error = payload
+    if cancelled is not None and not isinstance(error, type(cancelled)):
+        raise cancelled
+    if error is not None:
+        raise error
+    return result
+
+
+async def answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox, bridged: Bridged) -> Job:
+    """Await what *work* waits for and return the job that lets it go on."""
+    try:
+        if mailbox.cancelled is not None:
+            cancelled, mailbox.cancelled = mailbox.cancelled, None
+            discard(awaitable)
+            raise cancelled
+        value = await bridged(awaitable)
+    except BaseException as error:
+        return work.reply(None, error)
+    return work.reply(value)
+
+
+def discard(awaitable: Awaitable[Any]) -> None:
+    """Close an awaitable that will not be awaited, so that it does not warn."""
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()
+
+
+_shared_pool = Pool()
+
+
+async def call(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run the plain *func* in the current request's worker thread, in the current Context."""
+    ctx = _cv_app.get(None)
+    if ctx is not None and ctx.lease is not None:
+        return await ctx.lease.call(func, *args, **kwargs)
+    with Lease(_shared_pool if ctx is None else pool_of(ctx.app)) as lease:
+        return await lease.call(func, *args, **kwargs)

@@ -1,0 +1,145 @@
+"""Threads that wait for work, bounded in number, and who gets one."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, cast
+
+from .._loops.mailbox import Mailbox, make_mailbox
+from .worker import Load, Worker
+
+DEFAULT_SIZE = 40
+_POOL_KEY = "quart.sync_pool"
+
+
+class Pool:
+    """A bounded set of worker threads; who finds none free queues, first come first served."""
+
+    def __init__(self, size: int = DEFAULT_SIZE) -> None:
+        if size < 1:
+            raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
+        self.size = size
+        self.threads = 0
+        self.started = 0
+        self.load = Load()
+        self._idle: list[Worker] = []
+        #: Who waits, and since when, first come first.
+        self._queue: dict[Mailbox, float] = {}
+        self._lock = threading.Lock()
+        self._longest_wait = 0.0
+        # Threads of a pool that nobody uses any more must not outlive it.
+        weakref.finalize(self, _dismiss, self._idle).atexit = False
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a thread now."""
+        return len(self._queue)
+
+    @property
+    def busy(self) -> int:
+        """How many threads are taken now."""
+        return self.threads - len(self._idle)
+
+    @property
+    def longest_wait(self) -> float:
+        """The longest time, in seconds, that a request has waited for a thread so far.
+
+        Who still waits counts too.
+        """
+        with self._lock:
+            since = next(iter(self._queue.values()), None)
+        waited = 0.0 if since is None else time.monotonic() - since
+        return max(self._longest_wait, waited)
+
+    def take(self) -> Worker | None:
+        """Return a worker if there is one at once."""
+        with self._lock:
+            return self._take()
+
+    def _take(self) -> Worker | None:
+        if self._idle:
+            return self._idle.pop()
+        if self.threads >= self.size:
+            return None
+        self.threads += 1
+        return Worker(self)
+
+    async def acquire(self) -> Worker:
+        """Return a worker, as soon as there is one."""
+        with self._lock:
+            worker = self._take()
+            if worker is not None:
+                return worker
+            since, mailbox = time.monotonic(), make_mailbox()
+            self._queue[mailbox] = since
+        try:
+            worker = await mailbox.get(interruptible=True)
+        except BaseException:
+            self._give_up(mailbox)
+            raise
+        self._longest_wait = max(self._longest_wait, time.monotonic() - since)
+        return cast(Worker, worker)
+
+    def _give_up(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            if mailbox in self._queue:
+                del self._queue[mailbox]
+                return
+        self.release(mailbox.take())
+
+    def release(self, worker: Worker) -> None:
+        with self._lock:
+            if self._queue:
+                mailbox = next(iter(self._queue))
+                del self._queue[mailbox]
+                mailbox.put(worker)
+            else:
+                self._idle.append(worker)
+
+    def widen(self, by: int) -> None:
+        """Allow *by* more threads, or fewer if it is negative; who waits is served."""
+        with self._lock:
+            self.size += by
+            while self._queue and (worker := self._take()) is not None:
+                mailbox = next(iter(self._queue))
+                del self._queue[mailbox]
+                mailbox.put(worker)
+
+    def retire(self, worker: Worker) -> bool:
+        """Let an idle worker end; False if somebody has taken it in the meantime."""
+        with self._lock:
+            if worker not in self._idle:
+                return False
+            self._idle.remove(worker)
+            self.threads -= 1
+            return True
+
+
+def _dismiss(idle: list[Worker]) -> None:
+    for worker in idle:
+        worker.inbox.put(None)
+
+
+_pool_lock = threading.Lock()
+
+
+def pool_of(app: Any) -> Pool:
+    """The application's pool, made at its first use with ``SYNC_THREADS`` threads."""
+    with _pool_lock:
+        pool = app.extensions.get(_POOL_KEY)
+        if pool is None:
+            pool = app.extensions[_POOL_KEY] = Pool(app.config.get("SYNC_THREADS") or DEFAULT_SIZE)
+    return cast(Pool, pool)
+
+
+def lend_thread(app: Any) -> Callable[[], None]:
+    """Allow the application one more thread, until what is returned is called.
+
+    For who keeps a thread without an end in sight, so that no request has to wait for that.
+    """
+    pool = pool_of(app)
+    pool.widen(1)
+    return lambda: pool.widen(-1)

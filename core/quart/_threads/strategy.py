@@ -1,0 +1,206 @@
+"""The one seam: how a connection's work is entered, and how a plain function is called.
+
+The core runs on the event loop and sends plain functions to the request's worker thread. Another
+package may `install` a strategy of its own; nothing else of the core needs to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from contextlib import aclosing
+from functools import partial, wraps
+from typing import Any, TYPE_CHECKING, TypeVar
+
+from . import lease, portal, stream
+
+if TYPE_CHECKING:
+    from blinker import Signal
+
+    from ..app import Quart
+    from ..ctx import AppContext
+
+T = TypeVar("T")
+Function = Callable[..., Any]
+_END: Any = object()
+
+
+def is_async(func: Function) -> bool:
+    """Whether *func* is an async function, looked at through decorators and partials."""
+    while True:
+        func = inspect.unwrap(func)
+        if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
+            return True
+        if inspect.ismethod(func):
+            func = func.__func__
+        elif isinstance(func, partial):
+            func = func.func
+        else:
+            return inspect.iscoroutinefunction(type(func).__dict__.get("__call__"))
+
+
+class Place:
+    """Where a connection's work runs. This one: on the loop, plain functions in a thread."""
+
+    name = "loop"
+
+    def adapt(self, func: Function) -> Function:
+        """Return *func* as the pipeline calls it here; what it returns may be awaitable."""
+        if is_async(func):
+            return func
+
+        @wraps(func)
+        async def in_thread(*args: Any, **kwargs: Any) -> Any:
+            result = await lease.call(func, *args, **kwargs)
+            # It may wrap an async function without saying so.
+            return await result if hasattr(result, "__await__") else result
+
+        return in_thread
+
+    def adapt_after(self, app: Quart, func: Function) -> Function:
+        """The same for a function that takes a response and returns one."""
+        return self.adapt(func)
+
+    def resolve(self, awaitable: Awaitable[T]) -> Awaitable[T]:
+        """Wait for what a function returned."""
+        return awaitable
+
+    def enter(
+        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
+    ) -> Coroutine[Any, Any, T]:
+        """Do all of a connection's *work*, from its hooks to its teardown."""
+        return work(ctx)
+
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        """Call a plain function of *ctx* after `enter`, as a streamed answer needs it."""
+        if ctx.lease is not None:
+            return await ctx.lease.call(func, *args)
+        return await lease.call(func, *args)
+
+    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+        """Step through the plain iterable that a view answered with."""
+        if ctx.lease is not None and not ctx.borrows:
+            async with aclosing(stream.iterate(ctx.lease, iterable)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        # The thread of another is not free to run ahead.
+        iterator = await self.call(ctx, iter, iterable)
+        while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
+            yield chunk
+
+
+class Inline(Place):
+    """Beneath sync code that opened a context itself: here, now, async functions waited for."""
+
+    name = "inline"
+
+    def adapt(self, func: Function) -> Function:
+        return func
+
+    async def resolve(self, awaitable: Awaitable[T]) -> T:
+        return current().wait(awaitable)
+
+
+class Strategy:
+    """The default: as in Quart, async code is the rule and plain code goes to a thread."""
+
+    #: For contexts that sync code opens with `with`.
+    inline: Place = Inline()
+    _on_loop: Place = Place()
+
+    def __init__(self) -> None:
+        #: Called when a context becomes the current one; what it returns is handed to `popped`.
+        self.pushed: Callable[[AppContext], Any] | None = None
+        #: Called when a context is no longer the current one.
+        self.popped: Callable[[AppContext, Any], None] | None = None
+
+    def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
+        """Choose the place of a connection by its *view* (None when the URL matched none).
+
+        *default* is what the context says of itself, if anything.
+        """
+        return self._on_loop
+
+    def signal_for(self, app: Quart, signal: Signal) -> Signal:
+        """Return what is sent in place of *signal*, one of `quart.signals`, by *app*."""
+        return signal
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Let sync code wait for *awaitable*.
+
+        Raises:
+            RuntimeError: on a thread whose event loop is running, which this would block.
+        """
+        return portal.wait(awaitable, run_to_end)
+
+    def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
+        """Call an async *method* of an application for somebody, who may be plain code."""
+        return method(app, *args, **kwargs)
+
+
+def finish(result: Any) -> Any:
+    """Return what *result* gives if awaited; in place if that needs no waiting."""
+    if not hasattr(result, "__await__"):
+        return result
+    steps = result.__await__()
+    try:
+        future = steps.send(None) if hasattr(steps, "send") else next(steps)
+    except StopIteration as stop:
+        return stop.value
+    return current().wait(_Started(steps, future))
+
+
+class _Started:
+    """An awaitable whose first step was taken already."""
+
+    def __init__(self, steps: Any, future: Any) -> None:
+        self._steps, self._future = steps, future
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        future = self._future
+        try:
+            while True:
+                try:
+                    reply = yield future
+                except BaseException as error:
+                    future = self._steps.throw(error)
+                else:
+                    future = self._steps.send(reply)
+        except StopIteration as stop:
+            return stop.value
+
+    def close(self) -> None:
+        self._steps.close()
+
+
+def run_to_end(awaitable: Awaitable[T]) -> T:
+    """Run *awaitable* on an event loop of its own, where no loop is running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_as_coroutine(awaitable))
+    lease.discard(awaitable)
+    raise RuntimeError(
+        "Sync code cannot wait here, as the event loop of this thread is running. Use `await`, or"
+        " `async with` instead of `with`."
+    )
+
+
+async def _as_coroutine(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+#: The strategy of this process; read as `_strategy.installed`, as `install` changes it.
+installed = Strategy()
+
+
+def current() -> Strategy:
+    return installed
+
+
+def install(strategy: Strategy) -> None:
+    """Make *strategy* the one of this process, for applications that have not served yet."""
+    global installed
+    installed = strategy

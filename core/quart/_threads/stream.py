@@ -1,0 +1,87 @@
+"""A plain iterator as an async one: stepped in a request's thread, a little ahead of who takes.
+
+To visit the thread costs many times what a step does. So a visit is a *run* of several steps. Each
+chunk is handed on when it is there and does not wait for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from typing import Any, TYPE_CHECKING
+
+from .._loops.mailbox import make_mailbox
+from .lease import answer, discard, outcome_of
+
+if TYPE_CHECKING:
+    from .._loops.mailbox import Mailbox
+    from .lease import Lease
+    from .worker import Work
+
+#: How many bytes a run makes before it waits until they are taken.
+AHEAD = 128 * 1024
+# A small chunk has a cost too, or there would be no bound for empty ones.
+_CHUNK_COST = 1024
+_END: Any = object()
+
+
+class _Steps:
+    """The iterator, as it is seen in the thread."""
+
+    def __init__(self, iterable: Iterable[Any], mailbox: Mailbox) -> None:
+        self._iterable = iterable
+        self._iterator: Iterator[Any] | None = None
+        self._mailbox = mailbox
+        self.stopped = False
+
+    def run(self) -> bool:
+        """Hand on some chunks; return whether there may be more."""
+        if self._iterator is None:
+            self._iterator = iter(self._iterable)
+        size = 0
+        while size < AHEAD and not self.stopped:
+            chunk = next(self._iterator, _END)
+            if chunk is _END:
+                return False
+            self._mailbox.put((self, chunk))
+            size += _CHUNK_COST + len(chunk)
+        return True
+
+
+async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    """Yield what *iterable* gives; what its code waits for is awaited here.
+
+    Who closes this early waits until the thread has ended its step. What that step waits for is
+    given up: it sees GeneratorExit, as it does when a generator is closed.
+    """
+    mailbox = make_mailbox()
+    steps = _Steps(iterable, mailbox)
+    more, running = True, False
+    try:
+        while more:
+            worker = await lease.start(steps.run, mailbox)
+            running = True
+            while running:
+                sender, payload = await mailbox.get()
+                if sender is None:
+                    running = False
+                    more = outcome_of(payload, mailbox.cancelled)
+                elif mailbox.cancelled is not None:
+                    _give_up(sender, payload, worker, steps)
+                    raise mailbox.cancelled
+                elif sender is steps:
+                    yield payload
+                else:
+                    worker.give(await answer(sender, payload, mailbox, lease.bridged))
+    finally:
+        steps.stopped = True
+        while running:
+            sender, payload = await mailbox.get()
+            running = sender is not None
+            _give_up(sender, payload, worker, steps)
+
+
+def _give_up(sender: Work | _Steps | None, payload: Any, worker: Any, steps: _Steps) -> None:
+    """Let the work end that waits for *payload*, if that is what the message says."""
+    if sender is not None and not isinstance(sender, _Steps):
+        discard(payload)
+        worker.give(sender.reply(None, GeneratorExit()))

@@ -1,0 +1,213 @@
+"""A worker thread, seen from within: its hub, and the work that is done there.
+
+The hub takes jobs from the thread's inbox, and does them itself. A call that waits for async code
+stops the greenlet that it runs in, so another one is the hub then, until the call can go on. So a
+call that does not wait costs no switch, and needs no stack but the hub's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import Context
+from queue import Empty, SimpleQueue
+
+# Not by the module's name, where programs and their tests put something else.
+from time import sleep
+from typing import Any, cast, TYPE_CHECKING, TypeVar
+
+from greenlet import getcurrent, greenlet, GreenletExit
+
+if TYPE_CHECKING:
+    from .._loops.mailbox import Mailbox
+    from .pool import Pool
+
+T = TypeVar("T")
+Job = Callable[[], None]
+
+# An unused thread ends after this many seconds, so that a burst does not hold memory forever.
+IDLE_SECONDS = 10.0
+# What a burst of calls that wait leaves behind for each thread; a greenlet takes some 20 KiB.
+KEPT = 64
+# An event loop gives way when so many threads have not begun with what it gave them, and so many
+# others are in the middle of a call.
+CROWD = 8
+BUSY = 16
+# Linux lets a thread sleep for 50 microseconds at least, which is enough for them to begin.
+_MOMENT = 1e-6
+
+
+class Load:
+    """What the threads of a pool have to do now, counted by lists, whose methods are atomic."""
+
+    __slots__ = ("begun", "given")
+
+    def __init__(self) -> None:
+        #: One for each job that a thread has not taken yet.
+        self.given: list[None] = []
+        #: One for each call that has not returned.
+        self.begun: list[None] = []
+
+
+class Worker:
+    """A thread that does one job after another."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.inbox: SimpleQueue[Job | None] = SimpleQueue()
+        self._pool = weakref.ref(pool)
+        self.load = pool.load
+        #: Greenlets that have been the hub, and can be again.
+        self.spare: list[Work] = []
+        self._ends = False
+        pool.started += 1
+        threading.Thread(target=self._run, name=f"quart-sync-{pool.started}", daemon=True).start()
+
+    def give(self, job: Job) -> None:
+        """Have the thread do *job*, in turn; for an event loop."""
+        given, begun = self.load.given, self.load.begun
+        given.append(None)
+        crowd = len(given)
+        self.inbox.put(job)
+        # While the loop goes on, they can't begin: it has the GIL, and they do not interrupt it.
+        # Where calls block, those that begin at the same time end at the same time, again and
+        # again. Others are over sooner than it takes to give way.
+        if crowd % CROWD == 0 and len(begun) >= BUSY and sys.platform == "linux":
+            sleep(_MOMENT)
+
+    def _run(self) -> None:
+        _yield_to_loops()
+        # Each begins from here, or one that another one starts would begin deeper in the stack.
+        while not self._ends:
+            Work(self).switch()
+        self.spare.clear()
+
+    def serve(self) -> None:
+        """Do jobs until the thread is to end."""
+        while True:
+            try:
+                job = self.inbox.get(timeout=IDLE_SECONDS)
+            except Empty:
+                if self._may_end():
+                    break
+                continue
+            if job is None:
+                break
+            self.load.given.pop()
+            job()
+            # Keep nothing of a request alive while idle.
+            del job
+        self._ends = True
+
+    def _may_end(self) -> bool:
+        pool = self._pool()
+        return pool is None or pool.retire(self)
+
+
+class Work(greenlet):
+    """What is done in a worker thread; a greenlet that is the thread's hub while it has no call."""
+
+    #: Where its task waits for it, while it has a call.
+    mailbox: Mailbox | None = None
+    #: This one, or one beneath it.
+    _waiter: greenlet
+    _reply: tuple[Any, BaseException | None]
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker.serve)
+        self.worker = worker
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Block this work, not its thread, until its task has awaited *awaitable*."""
+        assert self.mailbox is not None
+        self._waiter = getcurrent()
+        self.mailbox.put((self, awaitable))
+        spare = self.worker.spare
+        # The thread's first greenlet makes another one.
+        hub = spare.pop() if spare else self.parent
+        assert hub is not None
+        hub.switch()
+        del hub
+        value, error = self._reply
+        del self._reply
+        if error is None:
+            return cast(T, value)
+        try:
+            raise error
+        finally:
+            # Its traceback has this frame.
+            del error
+
+    def reply(self, value: Any, error: BaseException | None = None) -> Job:
+        """Return the job that lets this work go on, with what came of its waiting."""
+        # Not in the job: the hub keeps that while it is not the hub.
+        self._reply = value, error
+        return self._go_on
+
+    def _go_on(self) -> None:
+        waiter, hub, spare = self._waiter, cast(Work, getcurrent()), self.worker.spare
+        del self._waiter
+        if len(spare) < KEPT:
+            spare.append(hub)
+            waiter.switch()
+        else:
+            hub.parent = waiter
+            raise GreenletExit
+
+
+def current_work() -> Work | None:
+    """The work whose greenlet, or a greenlet beneath it, is running now."""
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if type(current) is Work and current.mailbox is not None:
+            return current
+        current = current.parent
+    return None
+
+
+def run_call(
+    func: Callable[..., Any],
+    args: Any,
+    kwargs: dict[str, Any],
+    context: Context | None,
+    mailbox: Mailbox,
+) -> None:
+    """Call *func* in the hub, as a job; what comes of it is left in *mailbox*."""
+    work = cast(Work, getcurrent())
+    begun = work.worker.load.begun
+    work.gr_context, work.mailbox = context, mailbox
+    begun.append(None)
+    outcome = _outcome(func, args, kwargs)
+    begun.pop()
+    # Keep nothing of a request alive while idle.
+    work.gr_context = work.mailbox = None
+    # Last of all: it wakes the loop, which would have to wait for the rest.
+    try:  # noqa: SIM105  # `suppress` costs as much as all of this.
+        mailbox.put((None, outcome))
+    except RuntimeError:
+        pass  # The loop has been closed, so there is nobody to tell.
+
+
+def _outcome(
+    func: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> tuple[Any, BaseException | None]:
+    try:
+        return func(*args, **kwargs), None
+    except BaseException as error:
+        return None, error
+
+
+def _yield_to_loops() -> None:
+    """Let this thread start when its turn comes, instead of at once where another one runs.
+
+    To Linux such a thread is a batch job. Otherwise one that gets work, or has waited, stops the
+    event loop's thread only to find that this holds the GIL, and lets it go on. Its share of the
+    processor is the same. What it starts inherits this.
+    """
+    if sys.platform == "linux":
+        # Some sandboxes do not have it.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

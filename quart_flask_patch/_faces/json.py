@@ -1,0 +1,22 @@
+"""Flask's JSON provider, with encoders that are kept, and responses that are made at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quart.json.provider import DefaultJSONProvider as CoreJSONProvider
+
+from ..wrappers import whole_response
+
+
+class DefaultJSONProvider(CoreJSONProvider):
+    """Flask's default provider; what it gives is the same."""
+
+    def response(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a JSON response of one value, of several in a list, or of keywords in a dict."""
+        if kwargs or len(args) != 1:
+            return super().response(*args, **kwargs)
+        compact = not self._app.debug if self.compact is None else self.compact
+        layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+        text = self.dumps(args[0], **layout)
+        return whole_response(self._app.response_class, f"{text}\n", self.mimetype)

@@ -1,0 +1,138 @@
+"""A `Quart` application in the hands of plain code.
+
+What plain code sees as ``current_app`` is another face of it, with Flask's synchronous methods. Who
+has the `Quart` object itself, as an extension that was given it has, calls methods that are async.
+These answer whoever calls: an async function gets an awaitable, plain code the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from types import FrameType
+from typing import Any, cast
+
+from quart._handling import either
+from quart._rendering import plain_face
+from quart._threads import strategy
+from quart.app import Quart
+from quart.ctx import AppContext as CoreContext
+
+from .. import genuine, wrappers
+from .._waiting import bridge
+from ..app import Flask
+
+_FACE = "_flask_app"
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+#: The core's own methods, and what stands for those that need no pipeline, in plain code.
+_CORES = frozenset(getattr(Quart, name) for name in either.NAMES)
+_FLASKS: dict[Any, Any] = {
+    getattr(Quart, name): getattr(Flask, name)
+    for name in ("make_response", "open_instance_resource", "open_resource", "send_static_file")
+}
+#: What Flask calls some arguments, and the core.
+_CORES_NAMES = {"e": "error", "rv": "result"}
+#: Functions that are written as expressions of another, and called by or for that one.
+_EXPRESSIONS = frozenset({"<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+
+
+class QuartFace(Flask):
+    """A `Quart` application with synchronous methods: another face of the same instance dict.
+
+    It equals the application, and to signals and dicts it is the application.
+    """
+
+    __slots__ = ("_quart",)
+    _quart: Quart
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self._quart
+
+    def __hash__(self) -> int:
+        return hash(self._quart)
+
+    @property
+    def _core_app(self) -> Any:
+        return self._quart
+
+    @property
+    def jinja_env(self) -> Any:
+        """The application's templates as plain code, which waits as all plain code does."""
+        return plain_face(self._quart.jinja_env)
+
+    def _json(self) -> Any:
+        """Return the application's provider, making Flask's responses."""
+        return type(self._quart.json)(cast(Any, self))
+
+    json: Any = property(_json)
+
+
+def _forwarded(name: str) -> Callable[..., Any]:
+    @wraps(getattr(Flask, name))
+    def method(self: QuartFace, *args: Any, **kwargs: Any) -> Any:
+        bound = getattr(self._quart, name)
+        return answer(either.function_of(bound), self._quart, args, kwargs, bound)
+
+    return method
+
+
+# A subclass of `Quart` may have its own.
+for _name in either.NAMES:
+    setattr(QuartFace, _name, _forwarded(_name))
+
+
+def face_of(core: CoreContext) -> Any:
+    """Return *core*'s application as plain code is to see it."""
+    return face_of_app(core.app)
+
+
+def face_of_app(app: Any) -> Any:
+    # Not `isinstance`, which takes any application for Flask's.
+    if not issubclass(type(app), Quart) or issubclass(type(app), Flask):
+        return app
+    face = app.__dict__.get(_FACE)
+    if face is None:
+        face = QuartFace.__new__(QuartFace)
+        face.__dict__ = app.__dict__
+        face._quart = app
+        app.__dict__[_FACE] = face
+    return face
+
+
+def make_id(obj: Any) -> Any:
+    """Stand for blinker's, by which it knows senders: the faces of an application are one."""
+    return genuine.make_id(obj._quart if type(obj) is QuartFace else obj)
+
+
+def is_plain(frame: FrameType | None) -> bool:
+    """Whether *frame* is of plain code that could not await what it called."""
+    while frame is not None and frame.f_code.co_name in _EXPRESSIONS:
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_flags & _ASYNC:
+        return False
+    # In a task that nothing bridges it can do nothing but hand an awaitable on.
+    return bridge.can_wait() or asyncio._get_running_loop() is None
+
+
+def answer(
+    method: Callable[..., Any],
+    app: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    bound: Callable[..., Any] | None = None,
+) -> Any:
+    """Return what *method* of *app*, or of a blueprint, gives, to plain code."""
+    if method in _FLASKS:
+        return _FLASKS[method](face_of_app(app), *args, **kwargs)
+    if method in _CORES:
+        kwargs = {_CORES_NAMES.get(name, name): value for name, value in kwargs.items()}
+    if not issubclass(type(app), Flask):
+        args = tuple(wrappers.core_response_of(app, value) for value in args)
+    result = (bound or method.__get__(app))(*args, **kwargs)
+    if method in _CORES and hasattr(method, "step"):
+        result = strategy.finish(result)
+    elif hasattr(result, "__await__"):
+        result = bridge.wait(result)
+    return wrappers.response_of(face_of_app(app), result)

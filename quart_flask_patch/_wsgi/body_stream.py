@@ -1,0 +1,95 @@
+"""A request's body as plain code reads it: the one place where reading waits."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+from quart._connection.inbound import Inbound
+from quart.wrappers import Body, Request as CoreRequest
+
+from .._waiting import bridge, runner
+
+#: In the instance dict of both faces of a request.
+STREAM = "_flask_stream"
+
+
+class BodyStream(io.RawIOBase):
+    """A request's body as ``wsgi.input``: reading waits for what has not arrived."""
+
+    def __init__(self, request: CoreRequest) -> None:
+        self._request: CoreRequest | None = request
+        self._rest = memoryview(b"")
+        # What came by WSGI does not arrive on a loop.
+        self._by_wsgi = bool(request.scope.get("quart.undisturbed"))
+
+    def let_go(self) -> None:
+        """Go on without the request, which refers to this stream."""
+        if self._request is not None:
+            self._body, self._request = self._request._body or self._request.body, None
+
+    def _current_body(self) -> Body:
+        # The request's own way to it heeds a limit that was changed in the meantime.
+        return self._body if self._request is None else self._request.body
+
+    def _next_of(self, body: Body) -> bytes:
+        chunk = body.take()
+        if chunk is not None:
+            return chunk
+        return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
+
+    def _wait_without_task(self, body: Body, reading: Coroutine[Any, Any, bytes]) -> bytes:
+        """Wait for *reading* where no task is above: in a thread of the application's own."""
+        inbound = getattr(body._receive, "__self__", None)
+        if self._by_wsgi or not isinstance(inbound, Inbound) or runner.loop_runs():
+            return runner.run(reading)
+        reading.close()
+        return inbound.from_thread(body.read_chunk)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(self._next_of(self._current_body()))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return *size* bytes, fewer only at the end of the body, as a WSGI server does."""
+        if size is None or size < 0:
+            return self.readall()
+        data = bytearray()
+        while len(data) < size and (part := super().read(size - len(data))):
+            data += part
+        return bytes(data)
+
+    def readall(self) -> bytes:
+        """Return all that has not been read; the usual way to read, so without a copy."""
+        chunks = [bytes(self._rest)] if self._rest else []
+        self._rest = self._rest[:0]
+        body = self._current_body()
+        while chunk := self._next_of(body):
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def stream_of(connection: Any) -> BodyStream:
+    """Return the stream of *connection*'s body, for its environ and whoever reads without one."""
+    stream: BodyStream | None = connection.__dict__.get(STREAM)
+    if stream is None:
+        stream = connection.__dict__[STREAM] = BodyStream(_core_request(connection))
+    return stream
+
+
+def _core_request(connection: Any) -> CoreRequest:
+    """Return the async face of *connection*, which may be either face."""
+    if isinstance(connection, CoreRequest):
+        return connection
+    core = CoreRequest.__new__(CoreRequest)
+    core.__dict__ = connection.__dict__
+    return core

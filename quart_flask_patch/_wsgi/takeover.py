@@ -1,0 +1,265 @@
+"""Plain code that takes over a websocket's connection and speaks the protocol itself.
+
+WSGI knows no websockets. Who wants one there takes the socket that Werkzeug's server puts into the
+environ, and speaks RFC 6455 over it. Here that socket is one end of a pair. At the other end is a
+websocket client, without a network: what it is told becomes ASGI messages, and the other way round.
+
+The pair is made when the environ's socket is first used. Until then the websocket is the core's;
+from then on the core receives nothing more, and what it sends is dropped.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
+from functools import partial
+from socket import SHUT_RDWR, SHUT_WR, socket, socketpair
+from typing import Any, cast
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Message,
+    Ping,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from quart._loops.mailbox import make_event, make_lock, shielded
+
+from .._waiting import bridge
+from . import sockets
+
+#: In a scope: what lets plain code take over this websocket.
+TAKEOVER = "quart_flask_patch.takeover"
+#: The default place of websockets: their plain views last, and wait, so they always have a thread.
+LASTING = "lasting"
+#: RFC 6455, 7.4.1: these say that there was no close frame, or none with a code.
+_WITHOUT_FRAME = (1005, 1006)
+
+
+class _Offered:
+    """The socket in the environ; to use it is to take over the connection."""
+
+    def __init__(self, takeover: Takeover) -> None:
+        self._takeover = takeover
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._takeover.socket(), name)
+
+
+class Takeover:
+    """One websocket that plain code may take over, between the server and the core."""
+
+    _ours: socket
+    _theirs: socket
+
+    def __init__(
+        self,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+        started: Callable[[], Callable[[], None]],
+    ) -> None:
+        """Create it; *started* is called at a takeover and returns what to call at its end."""
+        self._receive = receive
+        self._send = send
+        self._started = started
+        #: Whether the connection has been taken over.
+        self.active = False
+        self._asked = False
+        self._gone = False
+        self._closed = False
+        self._code = 1000
+        self._parts: list[Any] = []
+        self._receiving = make_lock()
+        self._writing = make_lock()
+
+    # For the core
+
+    async def receive(self) -> Any:
+        """Return the next message, if it is still the core's."""
+        async with self._receiving:
+            message = None if self.active else await self._receive()
+            self._asked = True
+            if self.active and message is not None:
+                await self._feed(message)
+        if self.active:
+            await make_event().wait()
+        return message
+
+    async def send(self, message: Any) -> None:
+        if not self.active:
+            await self._send(message)
+        elif message.get("status", 0) >= 500:
+            self._code = 1011  # RFC 6455, 7.4.1: an unexpected condition.
+
+    async def watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run *work*, then end what it has taken over."""
+        try:
+            await self._stepped(work)
+        finally:
+            if self.active:
+                # By a task of its own, which goes on if this one is cancelled meanwhile.
+                finished = make_event()
+                sockets.spawn(partial(self._finish, finished))
+                with shielded():
+                    await finished.wait()
+
+    @types.coroutine
+    def _stepped(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+        """Run *work*; what is thrown into it, a cancellation, ends the plain code's connection too.
+
+        A thread cannot be interrupted, but one that reads from its socket can be told.
+        """
+        try:
+            future = work.send(None)
+            while True:
+                try:
+                    reply = yield future
+                except BaseException as error:
+                    self._hang_up()
+                    future = work.throw(error)
+                else:
+                    future = work.send(reply)
+        except StopIteration:
+            return
+
+    # For plain code
+
+    def offer(self, environ: dict[str, Any], subprotocols: list[str]) -> None:
+        """Put the socket into *environ*, and the headers of a handshake that goes with it."""
+        self._protocol = WSConnection(ConnectionType.CLIENT)
+        asked = self._protocol.send(
+            Request(host="localhost", target="/", subprotocols=list(subprotocols))
+        )
+        key = cast("re.Match[bytes]", re.search(rb"(?i)sec-websocket-key: *(\S+)", asked))[1]
+        environ["HTTP_CONNECTION"], environ["HTTP_UPGRADE"] = "Upgrade", "websocket"
+        environ["HTTP_SEC_WEBSOCKET_VERSION"] = "13"
+        environ["HTTP_SEC_WEBSOCKET_KEY"] = key.decode()
+        if subprotocols:
+            environ["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ", ".join(subprotocols)
+        # What the server and the client do with the bytes between them is their own business.
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        environ["werkzeug.socket"] = _Offered(self)
+
+    def socket(self) -> socket:
+        """Return plain code's end of the pair, taking over the connection if need be."""
+        if not self.active:
+            bridge.wait(self._start())
+        return self._theirs
+
+    async def _start(self) -> None:
+        if not self._asked:
+            await self._receive()  # websocket.connect; accepting answers it.
+        self._ours, self._theirs = socketpair()
+        self._ours.setblocking(False)
+        self.active, self._drained, self._fed = True, make_event(), make_event()
+        self._ended = self._started()
+        self._stop = sockets.spawn(self._incoming)
+        sockets.spawn(self._outgoing)
+
+    def _hang_up(self) -> None:
+        if self.active:
+            # What has been written can still be read at the other end, up to here.
+            with suppress(OSError):
+                self._theirs.shutdown(SHUT_RDWR)
+
+    async def _finish(self, finished: Any) -> None:
+        try:
+            self._hang_up()
+            await self._drained.wait()
+            self._stop()
+            await self._fed.wait()
+            await self._close(self._code, "")
+        finally:
+            self._ours.close()
+            self._theirs.close()
+            self._ended()
+            finished.set()
+
+    async def _close(self, code: int, reason: str) -> None:
+        if not self._closed and not self._gone:
+            self._closed = True
+            with suppress(OSError):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    # From the client to plain code
+
+    async def _incoming(self) -> None:
+        try:
+            while not self._gone:
+                async with self._receiving:
+                    await self._feed(await self._receive())
+        finally:
+            self._fed.set()
+
+    async def _feed(self, message: Any) -> None:
+        if message["type"] == "websocket.disconnect":
+            self._gone = True
+            code = message.get("code") or 1005
+            if code not in _WITHOUT_FRAME:
+                await self._tell(CloseConnection(code, message.get("reason") or ""))
+            with suppress(OSError):
+                self._ours.shutdown(SHUT_WR)
+            return
+        data = message.get("bytes")
+        await self._tell(TextMessage(message.get("text") or "") if data is None else Message(data))
+
+    async def _tell(self, event: Any) -> None:
+        # Nobody listens any more, if that fails.
+        with suppress(LocalProtocolError, OSError):
+            data = self._protocol.send(event)
+            async with self._writing:
+                await sockets.write(self._ours, data)
+
+    # From plain code to the client
+
+    async def _outgoing(self) -> None:
+        try:
+            while data := await sockets.read(self._ours):
+                self._protocol.receive_data(data)
+                for event in self._protocol.events():
+                    await self._relay(event)
+        except RemoteProtocolError as error:
+            await self._close(1011, str(error)[:100])
+        except OSError:
+            pass  # The client has gone, which `receive` tells.
+        finally:
+            self._drained.set()
+
+    async def _relay(self, event: Any) -> None:
+        match event:
+            case TextMessage() | BytesMessage():
+                await self._relay_message(event)
+            case AcceptConnection():
+                await self._send(
+                    {
+                        "type": "websocket.accept",
+                        "subprotocol": event.subprotocol,
+                        "headers": list(event.extra_headers),
+                    }
+                )
+            case Ping():
+                await self._tell(event.response())
+            case CloseConnection():
+                await self._close(event.code, event.reason or "")
+                await self._tell(event.response())
+                with suppress(OSError):
+                    self._ours.shutdown(SHUT_WR)
+            case RejectConnection():
+                await self._close(1000, "")
+
+    async def _relay_message(self, event: Any) -> None:
+        self._parts.append(event.data)
+        if not event.message_finished:
+            return
+        data, self._parts = type(event.data)().join(self._parts), []
+        text, binary = (data, None) if isinstance(data, str) else (None, bytes(data))
+        if not self._closed and not self._gone:
+            await self._send({"type": "websocket.send", "text": text, "bytes": binary})
