@@ -23,11 +23,10 @@ from werkzeug.routing import BuildError, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
 from ._application.step_methods import current_context, StepMethods, takes_ctx
-from ._connection import entry
+from ._connection import entry, origins
 from ._flask import has_served
 from ._handling import results
 from ._handling.plan import HOOK_TABLES, HookTable, Plans, STEP_NAMES
-from ._kind import Kind
 from ._threads import strategy
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config
@@ -129,6 +128,8 @@ class Quart(StepMethods, ServingMethods):
             "TRAP_HTTP_EXCEPTIONS": False,
             "TRUSTED_HOSTS": None,
             "USE_X_SENDFILE": False,
+            # The sites whose pages may open websockets; None means any.
+            "WEBSOCKET_ORIGINS": None,
         }
     )
 
@@ -234,7 +235,7 @@ class Quart(StepMethods, ServingMethods):
         if kind == "http":
             await self.asgi_http_class(self, scope)(receive, send)
         elif kind == "websocket":
-            await self.asgi_websocket_class(self, scope)(receive, send)
+            await origins.serve(self, scope, receive, send)
         elif kind == "lifespan":
             await self.asgi_lifespan_class(self, scope)(receive, send)
         else:
@@ -316,10 +317,6 @@ class Quart(StepMethods, ServingMethods):
 
     def _note_websocket(self, endpoint: str) -> None:
         self._websocket_endpoints.add(endpoint)
-
-    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
-        """Return how connections of *endpoint* are handled, which are of *kind*."""
-        return kind
 
     @property
     def _connection_class(self) -> type[Request]:

@@ -17,6 +17,7 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 
 from quart._connection.inbound import Inbound
+from quart._connection.outbound import refuse
 from quart._threads import lease as _lease
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.utils import encode_headers
@@ -87,7 +88,8 @@ async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> No
     if scope[TAKEOVER].active:
         return
     if pending.passed is None:
-        await _refuse(scope, start, receive, send)
+        body = b"".join(start.written)
+        await refuse(scope, receive, send, start.status, start.headers or [], body)
         return
     environ = pending.passed
     del environ[entry.PENDING]
@@ -107,17 +109,6 @@ async def _call_for_websocket(
                 raise
             app.logger.error("Exception in WSGI middleware", exc_info=error)
     return start
-
-
-async def _refuse(scope: Any, start: _Start, receive: Any, send: Any) -> None:
-    """Refuse a websocket that middleware has answered by itself."""
-    await receive()
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close", "code": 1000, "reason": ""})
-        return
-    kind = "websocket.http.response"
-    await send({"type": f"{kind}.start", "status": start.status, "headers": start.headers or []})
-    await send({"type": f"{kind}.body", "body": b"".join(start.written), "more_body": False})
 
 
 def _whole_answer(app: Flask, environ: dict[str, Any], start: _Start) -> bytes:

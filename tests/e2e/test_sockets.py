@@ -10,7 +10,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from ._server import environment, served, Server
 
@@ -135,6 +135,20 @@ def test_a_guard_stands_before_a_websocket(echo: Server, path: str) -> None:
     while "teardown" not in told:
         told += httpx.get(f"{echo.url}/ran").json()
     assert told == ["before", "view", *after, "teardown"]
+
+
+@pytest.mark.parametrize("path", ["echo/hello", "members/own"])
+def test_a_page_of_another_site_is_refused(echo: Server, path: str) -> None:
+    url = f"{echo.url.replace('http', 'ws')}/{path}"
+    with pytest.raises(InvalidStatus) as refused, connect(url, origin=Origin("https://e.example")):
+        pass
+    assert refused.value.response.status_code == 403
+    cookie = httpx.get(f"{echo.url}/log-in/ann").headers["set-cookie"].partition(";")[0]
+    for origin in (echo.url, "https://friend.example"):
+        headers = {"Cookie": cookie}
+        with connect(url, origin=Origin(origin), additional_headers=headers) as ws:
+            assert "ann" in ws.recv(PATIENCE)
+    httpx.get(f"{echo.url}/ran")
 
 
 # --- Flask-SocketIO ------------------------------------------------------------------------------

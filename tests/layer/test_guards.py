@@ -21,6 +21,8 @@ from flask import (
     Response,
     session,
 )
+from hypercorn.middleware import ProxyFixMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 from wsproto.events import TextMessage
 
 import quart
@@ -394,6 +396,47 @@ def test_a_guard_may_close(
     add_websocket(app, "/ws")
     closed = knock(app)
     assert (closed.accepted, closed.code, ran) == (False, 4003, [])
+
+
+# Origins
+
+
+def test_a_page_of_another_site_meets_nothing_of_the_application(
+    app: Flask, place: str, add_websocket: Route, ran: list[str]
+) -> None:
+    app.config["WEBSOCKET_ORIGINS"] = "same"
+    app.before_request(lambda: ran.append("hook"))
+    app.teardown_request(lambda error: ran.append("teardown"))
+    add_websocket(app, "/ws")
+    for origin in ("https://localhost", "http://evil.example", "null"):
+        refused = knock(app, headers=[("Origin", origin)])
+        assert (refused.status, ran) == (403, [])
+        assert not knock(app, headers=[("Origin", origin)], status=False).accepted
+    assert ran == []
+    assert knock(app, headers=[("Origin", "http://localhost")]).said
+    assert knock(app).said
+
+
+@pytest.mark.parametrize("middleware", ["WSGI", "ASGI"])
+def test_behind_a_proxy_the_same_site_is_that_of_the_proxy(
+    app: Flask, place: str, add_websocket: Route, middleware: str
+) -> None:
+    app.config["WEBSOCKET_ORIGINS"] = "same"
+    if middleware == "WSGI":
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_host=1)  # type: ignore[method-assign]
+    else:
+        app.asgi_app = ProxyFixMiddleware(app.asgi_app)  # type: ignore[method-assign]
+    add_websocket(app, "/ws")
+    proxy = [("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-Proto", "https")]
+    proxy.append(("X-Forwarded-Host", "example.com"))
+    if middleware == "ASGI":
+        proxy[1] = ("X-Forwarded-Proto", "wss")
+    assert knock(app, headers=[*proxy, ("Origin", "https://example.com")]).said
+    for origin in ("http://example.com", "http://localhost", "https://evil.example"):
+        assert knock(app, headers=[*proxy, ("Origin", origin)]).status == 403
+
+
+# Extensions
 
 
 def test_flask_login_guards(app: Flask, place: str, add_websocket: Route) -> None:

@@ -17,6 +17,7 @@ from werkzeug.routing import RequestRedirect
 
 from .._handling import pipeline, responses, results, teardown
 from .._handling.plan import PREPARED, step_of
+from .._kind import Kind
 from .._serving import lifespan
 from ..ctx import AppContext
 from ..globals import _cv_app
@@ -90,6 +91,10 @@ async def _handle(app: Quart, connection: Request | Websocket) -> Any:
 
 class StepMethods(Scaffold, App):
     """From a connection to a response, step by step."""
+
+    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
+        """Return how connections of *endpoint* are handled, which are of *kind*."""
+        return kind
 
     @step_of(pipeline.handle)
     async def handle_request(self, request: Request) -> Response:

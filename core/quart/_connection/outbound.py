@@ -115,3 +115,21 @@ async def close_response(ctx: AppContext, response: Any) -> None:
         await ctx.plan.place.call(ctx, response.close)
     else:
         await response.close()
+
+
+async def refuse(
+    scope: Any,
+    receive: Any,
+    send: Any,
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+) -> None:
+    """Refuse a websocket that nothing has been received of, before there is a context for it."""
+    await receive()
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1000, "reason": ""})
+        return
+    kind = "websocket.http.response"
+    await send({"type": f"{kind}.start", "status": status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body, "more_body": False})

@@ -11,6 +11,7 @@ from contextvars import Context, copy_context
 from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from .._connection import origins
 from .._threads import worker
 from ..globals import _cv_app
 from ..helpers import get_debug_flag
@@ -50,6 +51,7 @@ async def startup(app: Quart) -> None:
 
     If some of it fails, that is logged and raised, and what has started is ended again.
     """
+    origins.check(app)
     app.shutdown_event = app.event_class()
     entered = _entered[app] = []
     async with app.app_context():

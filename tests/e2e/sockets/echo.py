@@ -10,6 +10,7 @@ import quart_flask_patch  # noqa: F401
 
 app = Flask(__name__)
 app.secret_key = "secret"
+app.config["WEBSOCKET_ORIGINS"] = ["same", "https://friend.example"]
 app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25, "subprotocols": ["talk"]}
 sock = Sock(app)
 

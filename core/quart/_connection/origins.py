@@ -1,0 +1,111 @@
+"""From which sites browsers may open websockets: the configuration key WEBSOCKET_ORIGINS.
+
+A browser lets a page of any site open a websocket to any other, and sends the other's cookies. It
+says in the Origin header what site the page is of, which no page can change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, TYPE_CHECKING
+
+from werkzeug.exceptions import Forbidden, HTTPException
+
+from ..asgi import ASGIWebsocketConnection
+from .outbound import refuse
+
+if TYPE_CHECKING:
+    from ..app import Quart
+
+KEY = "WEBSOCKET_ORIGINS"
+#: In that key: the site that the application itself is of. And what a browser says for no site.
+SAME, NO_SITE = "same", "null"
+
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#@:*\[\]]+|\[[0-9a-f:.]+\])(?::([0-9]*))?")
+_SCHEMES = {"ws": "http", "wss": "https"}
+_PORTS = {"http": "80", "https": "443"}
+
+
+def check(app: Quart) -> None:
+    """Check that the key has a value that means something.
+
+    Raises:
+        ValueError: if it has not.
+    """
+    _allowed(app)
+
+
+def _allowed(app: Quart) -> list[str] | None:
+    configured: str | Iterable[str] | None = app.config[KEY]
+    if configured is None:
+        return None
+    values = [configured] if isinstance(configured, str) else list(configured)
+    return [_configured(value) for value in values]
+
+
+def _configured(value: str) -> str:
+    found = value if value in (SAME, NO_SITE) else _normal(value.removesuffix("/"))
+    if found is None:
+        raise ValueError(
+            f"app.config[{KEY!r}] must be None, 'same', or a list of 'same', 'null' and origins,"
+            " such as 'https://example.com' or 'http://localhost:8000', with neither a path nor a"
+            f" '*'; it has {value!r}."
+        )
+    return found
+
+
+def _normal(origin: str) -> str | None:
+    """Return *origin* as any other spelling of it is returned; None if it is none."""
+    match = _ORIGIN.fullmatch(origin.lower())
+    if match is None:
+        return None
+    scheme, host, port = match.groups()
+    scheme = _SCHEMES.get(scheme, scheme)
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            return None
+    return f"{scheme}://{host}" + (f":{port}" if port and port != _PORTS.get(scheme) else "")
+
+
+async def serve(app: Quart, scope: Any, receive: Any, send: Any) -> None:
+    """Serve a websocket, if it is from a site that may open it."""
+    connection: Any = app.asgi_websocket_class(app, scope)
+    allowed = _allowed(app)
+    if allowed is None:
+        await connection(receive, send)
+        return
+    origins = [value for name, value in scope["headers"] if name.lower() == b"origin"]
+    if not origins or (len(origins) == 1 and _is_allowed(app, scope, allowed, origins[0])):
+        await connection(receive, send)
+        return
+    app.logger.warning(
+        "A websocket to %.200r was refused (403), as its Origin %.200r is not one of %s.",
+        scope["path"],
+        b", ".join(origins).decode("latin-1"),
+        KEY,
+    )
+    headers = [(b"content-type", b"text/html; charset=utf-8")]
+    await refuse(scope, receive, send, 403, headers, Forbidden().get_body().encode())
+
+
+def _is_allowed(app: Quart, scope: Any, allowed: list[str], header: bytes) -> bool:
+    value = header.decode("latin-1")
+    origin = NO_SITE if value == NO_SITE else _normal(value)
+    if origin is None:
+        return False
+    return origin in allowed or (SAME in allowed and origin == _own(app, scope))
+
+
+def _own(app: Quart, scope: Any) -> str | None:
+    """Return the origin of the URLs that `url_for` would make."""
+    websocket = ASGIWebsocketConnection(app, scope)._create_websocket_from_scope(None)
+    try:
+        adapter = app._context_for(websocket).url_adapter
+    except HTTPException:  # The host is not one of TRUSTED_HOSTS.
+        return None
+    if adapter is None:
+        return None
+    return _normal(f"{adapter.url_scheme}://{adapter.get_host(None)}")
