@@ -7,6 +7,7 @@ clients) is Flask's own code. What the pipeline does is the core's pipeline, wai
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from inspect import signature
 from typing import Any, cast, TYPE_CHECKING
@@ -22,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart._application.step_methods import current_context
-from quart._flask import flask_context_processor
+from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
 from quart._handling.plan import step_of
 from quart._kind import Kind, REQUEST
 from quart._threads import pool, strategy
@@ -185,6 +186,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     test_client = GenuineFlask.test_client
     test_request_context = GenuineFlask.test_request_context
     update_template_context = GenuineFlask.update_template_context
+    url_for = GenuineFlask.url_for
 
     # The pipeline's steps, waited for
 
@@ -289,6 +291,9 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             return self.create_url_adapter(wrappers.face_of(core))
         # The same without an environ, which has not been made yet.
         return Quart.create_url_adapter(cast(Any, self), connection)
+
+    def _application_alone(self, core: CoreContext) -> AbstractContextManager[None]:
+        return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
 
     def _face_of(self, core: CoreContext) -> Any:
         return wrappers.face_of(core)

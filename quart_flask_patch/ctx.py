@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Token
 from operator import attrgetter
 from types import TracebackType
@@ -230,5 +231,22 @@ def empty(core: CoreContext, tokens: tuple[Token[Any] | None, Token[Any] | None]
         flask_cv_app.reset(app_token)
     if request_token is not None:
         flask_cv_request.reset(request_token)
-        if not core._tokens:
-            wrappers.let_go(core)
+    if core.connection is not None and not core._tokens:
+        wrappers.let_go(core)
+
+
+@contextmanager
+def application_alone(core: CoreContext) -> Iterator[None]:
+    """Pop the request from Flask's variable now, before its application's context is torn down.
+
+    Flask 3.1 has two contexts; a `teardown_appcontext` function finds no request.
+    """
+    if core.connection is None:
+        yield
+        return
+    token, (app_token, request_token) = core._tokens[-1]
+    if request_token is not None:
+        flask_cv_request.reset(request_token)
+        core._tokens[-1] = token, (app_token, None)
+    with core.hide_connection():
+        yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TYPE_CHECKING
 
+from flask import ctx
 from flask.ctx import _AppCtxGlobals as _AppCtxGlobals
 from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
 from flask.helpers import _split_blueprint_path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from flask.sansio.scaffold import Scaffold
 
 __all__ = [
+    "HAS_ONE_CONTEXT",
     "UNSET",
     "BlueprintBase",
     "_AppCtxGlobals",
@@ -35,6 +37,9 @@ __all__ = [
     "setupmethod",
     "split_blueprint_path",
 ]
+
+#: Whether a request's context is its application's too, as since Flask 3.2, or one of two.
+HAS_ONE_CONTEXT = "RequestContext" not in vars(ctx)
 
 split_blueprint_path: Callable[[str], list[str]] = _split_blueprint_path
 
@@ -56,8 +61,8 @@ def has_served(app: App) -> bool:
 
 def json_provider() -> JSONProvider | None:
     """Return the provider through which `flask.json` goes; None if that is plain `json`."""
-    ctx: Any = flask_cv_app.get(None)
-    return None if ctx is None else ctx.app.json
+    current: Any = flask_cv_app.get(None)
+    return None if current is None else current.app.json
 
 
 def replace_default_context_processor(scaffold: Scaffold, processor: Callable[[], Any]) -> None:

@@ -11,6 +11,7 @@ import inspect
 import os
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import wraps
 from typing import Any, cast, overload, ParamSpec, TYPE_CHECKING, TypeVar
@@ -325,6 +326,10 @@ class Quart(StepMethods, ServingMethods):
     def _url_adapter_for(self, ctx: AppContext) -> MapAdapter | None:
         return self.create_url_adapter(ctx.connection)
 
+    def _application_alone(self, ctx: AppContext) -> AbstractContextManager[None]:
+        """Return what `teardown_appcontext` functions run in: here they see the connection too."""
+        return nullcontext()
+
     def _face_of(self, ctx: AppContext) -> Any:
         """Return the request or websocket as session interfaces and such expect it."""
         return ctx.connection
@@ -412,8 +417,8 @@ class Quart(StepMethods, ServingMethods):
     def _context_processors(self) -> Iterable[Callable[[], Any]]:
         ctx = _cv_app.get(None)
         blueprints: list[str] = []
-        if ctx is not None and ctx.connection is not None:
-            blueprints = ctx.connection.blueprints
+        if ctx is not None and (connected := ctx.connected) is not None:
+            blueprints = connected.connection.blueprints  # type: ignore[union-attr]  # it has one
         for scope in (None, *reversed(blueprints)):
             yield from self.template_context_processors.get(scope, ())
 
@@ -456,10 +461,11 @@ class Quart(StepMethods, ServingMethods):
             RuntimeError: outside of a request, if SERVER_NAME is not set.
         """
         ctx = _cv_app.get(None)
-        if ctx is not None and ctx.connection is not None:
-            adapter = ctx.url_adapter
+        connected = None if ctx is None else ctx.connected
+        if connected is not None:
+            adapter = connected.url_adapter
             if endpoint.startswith("."):
-                blueprint = ctx.connection.blueprint
+                blueprint = connected.connection.blueprint  # type: ignore[union-attr]  # it has one
                 endpoint = endpoint[1:] if blueprint is None else f"{blueprint}{endpoint}"
             external = _scheme is not None if _external is None else _external
         else:

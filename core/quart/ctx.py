@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Token
 from types import TracebackType
 from typing import Any, cast, TYPE_CHECKING
@@ -44,8 +45,10 @@ _get_current, _set_current, _reset_current = _cv_app.get, _cv_app.set, _cv_app.r
 class AppContext:
     """An application and, while one is handled, a request or a websocket of it.
 
-    Pushed inside a context of the same application it shares that context's `g`, and leaves the
-    teardown of the application context to it, as Flask does.
+    Pushed inside a context of the same application, that of a request or a websocket shares that
+    context's `g`, and leaves the teardown of the application context to it, as Flask does. Pushed
+    inside the context of a request, that of an application alone has its own `g`; the request and
+    its session can still be used there, as in Flask 3.1, which has a stack for each of the two.
     """
 
     # This is made for every request. What few requests touch is set on the class; what all of
@@ -55,6 +58,12 @@ class AppContext:
     plan: Plan
     flashes: list[tuple[str, str]] | None = None
     borrows = False
+    #: The context that was the current one when this was pushed, of whatever application.
+    _around: AppContext | None = None
+    #: How contexts that were popped before this one are undone, once this is popped.
+    _beneath: tuple[Token[AppContext], ...] = ()
+    #: Whether only the application context is left: see `hide_connection`.
+    _hides_connection = False
     _g: _AppCtxGlobals | None = None
     _url_adapter: MapAdapter | None = None
 
@@ -98,31 +107,60 @@ class AppContext:
     # What it is about
 
     @property
+    def connected(self) -> AppContext | None:
+        """The context whose request or websocket can be used here: this one, or one around it."""
+        if self.connection is not None and not self._hides_connection:
+            return self
+        ctx = self._around
+        while ctx is not None and (
+            ctx.connection is None or ctx._hides_connection or not ctx._tokens
+        ):
+            ctx = ctx._around
+        return ctx
+
+    def has(self, kind: Kind) -> bool:
+        """Whether a connection of this *kind* can be used here."""
+        ctx = self.connected
+        return ctx is not None and ctx.kind is kind
+
+    @property
     def has_request(self) -> bool:
-        return self.kind is REQUEST
+        return self.has(REQUEST)
 
     @property
     def has_websocket(self) -> bool:
-        return self.kind is WEBSOCKET
+        return self.has(WEBSOCKET)
 
     @property
     def request(self) -> Request:
-        if self.kind is not REQUEST:
-            raise self._no_connection(REQUEST)
+        if self.kind is not REQUEST or self._hides_connection:
+            return self._connection_around(REQUEST)  # type: ignore[return-value]  # of that kind
         return self.connection  # type: ignore[return-value]  # as its kind says
 
     @property
     def websocket(self) -> Websocket:
-        if self.kind is not WEBSOCKET:
-            raise self._no_connection(WEBSOCKET)
+        if self.kind is not WEBSOCKET or self._hides_connection:
+            return self._connection_around(WEBSOCKET)  # type: ignore[return-value]  # of that kind
         return self.connection  # type: ignore[return-value]  # as its kind says
 
-    def _no_connection(self, kind: Kind) -> RuntimeError:
-        has = "no connection" if self.kind is None else f"a {self.kind.name}"
-        return RuntimeError(
+    def _connection_around(self, kind: Kind) -> Request | Websocket:
+        ctx = self.connected
+        if ctx is not None and ctx.kind is kind:
+            return ctx.connection  # type: ignore[return-value]  # it has one
+        has = "no connection" if ctx is None or ctx.kind is None else f"a {ctx.kind.name}"
+        raise RuntimeError(
             f"There is no {kind.name} here: the current context has {has}. Use"
             f" has_{kind.name}_context() to ask first."
         )
+
+    @contextmanager
+    def hide_connection(self) -> Iterator[None]:
+        """Let the block see the application context alone."""
+        self._hides_connection = True
+        try:
+            yield
+        finally:
+            del self._hides_connection
 
     @property
     def g(self) -> _AppCtxGlobals:
@@ -139,7 +177,8 @@ class AppContext:
         """The session, opened when first asked for, and marked as accessed."""
         session = self._session
         if session is None:
-            session = self.opened_session()
+            ctx = self.connected if self.connection is None else self
+            session = (ctx or self).opened_session()
         session.accessed = True
         return session
 
@@ -235,13 +274,11 @@ class AppContext:
         """Become the current context; nothing else happens."""
         if not self._tokens:
             outer = _get_current(None)
-            # One that has been left is not around anything any more.
-            if (
-                self.kind is not None
-                and outer is not None
-                and outer.app is self.app
-                and outer._tokens
-            ):
+            if outer is not None and not outer._tokens:
+                outer = None  # One that has been left is not around anything any more.
+            if outer is not self._around:
+                self._around = outer
+            if self.kind is not None and outer is not None and outer.app is self.app:
                 self._outer, self._g = outer, outer.g
             elif self._outer is not None:
                 self._outer = None
@@ -256,11 +293,37 @@ class AppContext:
             )
         token, mark = self._tokens.pop()
         current = _get_current(None)
-        _reset_current(token)
+        above = None if current is self else self._next_above(current)
+        if above is None:
+            _reset_current(token)
+        else:
+            above._beneath = (*above._beneath, token)
+        if self._beneath and not self._tokens:
+            for earlier in self._beneath:
+                _reset_current(earlier)
+            del self._beneath
         if (popped := strategy.installed.popped) is not None:
             popped(self, mark)
-        if current is not self:
+        if current is not self and above is None:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
+
+    def _next_above(self, current: AppContext | None) -> AppContext | None:
+        """Return the context right above this one, if this one may be popped first.
+
+        Flask 3.1 has a stack of application contexts and one of requests; each of them is popped in
+        order, but neither waits for the other. A request that brought its application context with
+        it takes part in both.
+        """
+        above = current
+        while above is not None and above._is_of_the_other_stack(self):
+            if above._around is self:
+                return above
+            above = above._around
+        return None
+
+    def _is_of_the_other_stack(self, other: AppContext) -> bool:
+        mine, its = self.kind is not None, other.kind is not None
+        return mine is not its and not (self if mine else other).owns_app_context
 
     async def push(self) -> None:
         """Become the current context, open the session and match the URL."""

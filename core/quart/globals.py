@@ -99,7 +99,7 @@ def spell_out(proxy: Any, kind: Kind, names: Iterable[str]) -> None:
 def _reader(kind: Kind, name: str) -> Callable[[Any], Any]:
     def read(proxy: Any) -> Any:
         ctx = _cv_app.get(None)
-        if ctx is not None and ctx.kind is kind:
+        if ctx is not None and ctx.kind is kind and not ctx._hides_connection:
             return getattr(ctx.connection, name)
         return getattr(proxy._get_current_object(), name)
 

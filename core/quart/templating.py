@@ -137,7 +137,7 @@ async def _stream(app: Quart, template: Template, context: dict[str, Any]) -> As
                 yield piece
         await app._emit(template_rendered, template=template, context=context)
 
-    if app_ctx.connection is None:
+    if app_ctx.connected is None:
         return generate()
     return stream_with_context(generate())
 

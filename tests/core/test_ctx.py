@@ -262,6 +262,27 @@ def test_the_wrong_kind_is_an_error_that_says_which(app: Quart) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("kind", ["request", "websocket"])
+def test_an_application_context_in_a_view_hides_no_connection(app: Quart, kind: str) -> None:
+    app.secret_key = "secret"
+    proxy = request if kind == "request" else websocket
+
+    @route(app, kind)
+    async def view() -> str:
+        g.mine = session["mine"] = True
+        async with app.app_context(), Quart("other").app_context():
+            assert (has_request_context(), has_websocket_context()) == (
+                kind == "request",
+                kind == "websocket",
+            )
+            assert session["mine"]
+            assert "mine" not in g
+            assert current_app.name == "other"
+            return f"{proxy.path} {app.url_for('view').endswith('/')}"
+
+    assert exchange(app, kind).text == "/ True"
+
+
 @pytest.mark.parametrize(
     ("proxy", "attribute", "kind"),
     [

@@ -86,6 +86,21 @@ def test_hooks_run_in_order_and_in_context(app: Quart) -> None:
     run(main())
 
 
+def test_nothing_is_torn_down_at_a_start_that_nobody_asked_for(app: Quart) -> None:
+    torn_down: list[str] = []
+    app.teardown_appcontext(lambda error: torn_down.append(current_app.name))
+
+    async def serve() -> None:
+        await app.startup()
+        await app.shutdown()
+
+    run(serve())
+    assert torn_down == []
+    app.before_serving(lambda: None)
+    run(serve())
+    assert torn_down == [app.name]
+
+
 def test_failed_start_ends_what_has_started(app: Quart, caplog: pytest.LogCaptureFixture) -> None:
     events: list[Any] = []
 

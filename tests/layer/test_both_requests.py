@@ -139,9 +139,11 @@ def test_one_session_and_one_g(app: Flask) -> None:
 
 
 def test_a_websocket_on_flask(app: Flask) -> None:
+    guarded: list[str] = []
+
     @app.before_request
-    def not_for_websockets() -> None:
-        raise AssertionError
+    def guards_websockets_too() -> None:
+        guarded.append(request.path)
 
     @app.websocket("/<name>")
     async def feed(name: str) -> None:
@@ -165,6 +167,7 @@ def test_a_websocket_on_flask(app: Flask) -> None:
             assert await connection.receive() == "eve three None"
 
     run(main())
+    assert guarded == ["/ada", "/eve"]
 
 
 def test_a_websocket_of_a_blueprint_on_flask(app: Flask) -> None:
@@ -396,9 +399,10 @@ def test_nested_contexts(serve: Any, app: Flask) -> None:
         g.value = "outer"
         found = []
         with other.app_context():
-            found += [current_app.name, g.get("value"), flask.url_for("there", _external=False)]
+            # As in Flask, the request is still there, and URLs are those of its application.
+            found += [current_app.name, g.get("value"), request.path, flask.url_for("view")]
         with other.test_request_context("/there?a=1"):
-            found += [current_app.name, request.args["a"], g.get("value")]
+            found += [current_app.name, request.args["a"], g.get("value"), flask.url_for("there")]
             with current_app.test_request_context("/deeper"):
                 found.append(request.path)
             found.append(request.path)
@@ -408,8 +412,8 @@ def test_nested_contexts(serve: Any, app: Flask) -> None:
 
     other.config["SERVER_NAME"] = "localhost"
     assert serve(view).json == [
-        *("other", None, "/there"),
-        *("other", "1", None, "/deeper", "/there"),
+        *("other", None, "/", "/"),
+        *("other", "1", None, "/there", "/deeper", "/there"),
         *("layer.conftest", "/again"),
         *("layer.conftest", "/", "outer"),
     ]

@@ -18,6 +18,8 @@ P = ParamSpec("P")
 
 def _current(kind: Kind | None, caller: str) -> AppContext:
     ctx = _cv_app.get(None)
+    if ctx is not None and kind is not None:
+        ctx = ctx.connected
     if ctx is None or (kind is not None and ctx.kind is not kind):
         name = "application" if kind is None else kind.name
         raise RuntimeError(
@@ -96,7 +98,7 @@ def has_app_context() -> bool:
 
 def _has(kind: Kind) -> bool:
     ctx = _cv_app.get(None)
-    return ctx is not None and ctx.kind is kind
+    return ctx is not None and ctx.has(kind)
 
 
 def has_request_context() -> bool:

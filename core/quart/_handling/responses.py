@@ -105,5 +105,6 @@ def from_other_response(app: Quart, other: SansioResponse) -> Response:
 
 
 def _view(ctx: AppContext | None) -> str:
-    endpoint = None if ctx is None or ctx.connection is None else ctx.connection.endpoint
+    connected = None if ctx is None else ctx.connected
+    endpoint = None if connected is None else connected.connection.endpoint  # type: ignore[union-attr]  # it has one
     return "The value given" if endpoint is None else f"The view function for {endpoint!r}"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TYPE_CHECKING
+from typing import Any, cast, TYPE_CHECKING
 
 from blinker import Signal
 
+from .._flask import UNSET
 from .._kind import REQUEST
 from .results import emit
 
 if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
+
+_UNSET = cast(BaseException, UNSET)
 
 
 def close_context(
@@ -64,7 +68,13 @@ async def _run_teardown(
     if ctx.kind is REQUEST:
         await _collect(errors, ctx.request.close())
     if ctx.owns_app_context:
-        await _collect(errors, steps.do_teardown_appcontext(app, ctx, exc))
+        await _collect(errors, _tear_down_app(app, ctx, exc))
+
+
+async def _tear_down_app(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+    step = ctx.plan.steps.do_teardown_appcontext
+    with app._application_alone(ctx):
+        await step(app, ctx, exc)
 
 
 async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
@@ -83,12 +93,14 @@ def _raise(errors: list[BaseException]) -> None:
 # The steps
 
 
-async def do_teardown(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+async def do_teardown(app: Quart, ctx: AppContext, exc: BaseException | None = _UNSET) -> None:
     plan = ctx.plan
     await _tear_down(app, ctx, plan.teardown, plan.steps.tearing_down, exc)
 
 
-async def do_teardown_appcontext(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
+async def do_teardown_appcontext(
+    app: Quart, ctx: AppContext, exc: BaseException | None = _UNSET
+) -> None:
     plan = ctx.plan
     funcs = map(plan.place.adapt, reversed(app.teardown_appcontext_funcs))
     await _tear_down(app, ctx, funcs, plan.steps.context_tearing_down, exc)
@@ -101,6 +113,8 @@ async def _tear_down(
     signal: Signal,
     exc: BaseException | None,
 ) -> None:
+    if exc is _UNSET:  # As Flask has it, for a call without an argument.
+        exc = sys.exc_info()[1]
     errors: list[BaseException] = []
     for func in funcs:
         try:

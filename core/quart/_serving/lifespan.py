@@ -54,6 +54,8 @@ async def startup(app: Quart) -> None:
     origins.check(app)
     app.shutdown_event = app.event_class()
     entered = _entered[app] = []
+    if not (app.before_serving_funcs or app.while_serving_gens):
+        return  # As under Flask, no teardown function runs before there was a request.
     async with app.app_context():
         try:
             for func in app.before_serving_funcs:
@@ -77,9 +79,12 @@ async def shutdown(app: Quart) -> None:
     """
     app.shutdown_event.set()
     await end_background_tasks(app)
+    managers = _entered.pop(app, [])
+    if not (managers or app.after_serving_funcs):
+        return
     async with app.app_context():
         errors = [
-            *[await _attempt(app, _leave, manager) for manager in reversed(_entered.pop(app, []))],
+            *[await _attempt(app, _leave, manager) for manager in reversed(managers)],
             *[await _attempt(app, app.ensure_async(func)) for func in app.after_serving_funcs],
         ]
     failures = [error for error in errors if error is not None]
