@@ -156,6 +156,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             "WEBSOCKET_REQUEST_HOOKS": True,
         }
     )
+    refuses_late_setup = True
     _cli_class = AppGroup
     # It reads Flask's context variables, and so what Flask's helpers see.
     _context_processor = staticmethod(flask_context_processor)

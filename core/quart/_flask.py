@@ -25,6 +25,7 @@ __all__ = [
     "HAS_ONE_CONTEXT",
     "UNSET",
     "BlueprintBase",
+    "SetUpAtAnyTime",
     "_AppCtxGlobals",
     "find_error_handler",
     "flask_context_processor",
@@ -68,6 +69,17 @@ def json_provider() -> JSONProvider | None:
 def replace_default_context_processor(scaffold: Scaffold, processor: Callable[[], Any]) -> None:
     """Put *processor* where Flask's scaffold has the one that reads Flask's context variables."""
     scaffold.template_context_processors[None][0] = processor
+
+
+class SetUpAtAnyTime(App):
+    """An application that takes routes and hooks after its first request too, as Quart does."""
+
+    #: Whether it refuses them instead, as Flask does.
+    refuses_late_setup = False
+
+    def _check_setup_finished(self, f_name: str) -> None:
+        if self.refuses_late_setup:
+            super()._check_setup_finished(f_name)
 
 
 class BlueprintBase(SansioBlueprint):

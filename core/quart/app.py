@@ -494,7 +494,7 @@ class Quart(StepMethods, ServingMethods):
 
     @property
     def got_first_request(self) -> bool:
-        """Whether the application has handled a request, and refuses set-up calls since."""
+        """Whether the application has handled a request; a `Flask` one refuses set-up since."""
         return has_served(self)
 
 

@@ -70,11 +70,21 @@ class AppContext:
     def __init__(
         self,
         app: Quart,
+        connection: Request | Websocket | None = None,
+        session: SessionMixin | None = None,
         *,
         request: Request | None = None,
         websocket: Websocket | None = None,
-        session: SessionMixin | None = None,
     ) -> None:
+        """Make a context of *app*, and of the *request* or *websocket* if one is given.
+
+        Quart 0.22, with a class for each kind, has the *connection* second.
+        """
+        if connection is not None:
+            if connection.scope["type"] == "websocket":
+                websocket = cast("Websocket", connection)
+            else:
+                request = cast("Request", connection)
         self.app = app
         self.connection: Request | Websocket | None = request if websocket is None else websocket
         self.kind: Kind | None = (

@@ -557,8 +557,8 @@ def test_a_part_that_there_is_not(kind: str, wanted: str, tmp_path: Path) -> Non
     ("method", "accept_ranges", "complete_length", "if_range"),
     [
         ("POST", True, 10, ""),
-        ("GET", False, 10, ""),
         ("GET", True, None, ""),
+        ("GET", False, None, ""),
         ("GET", True, 0, ""),
         ("GET", True, 10, '"other"'),
     ],
@@ -576,6 +576,22 @@ def test_all_of_it_where_a_part_is_not_possible(
         assert await sent(response) == b"0123456789"
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [("bytes=0-3", 206), ("bytes=0-666", 206), ("bytes=12-16", 416), ("bytes=0-1,3-5", 416)],
+)
+def test_a_length_is_enough_for_a_part(wanted: str, status: int) -> None:
+    async def main() -> int:
+        response = Response("0123456789")
+        try:
+            await response.make_conditional(make_request(Range=wanted), complete_length=10)
+        except RequestedRangeNotSatisfiable as error:
+            return error.code
+        return response.status_code
+
+    assert asyncio.run(main()) == status
 
 
 def test_a_part_of_the_version_that_the_client_has() -> None:

@@ -11,10 +11,10 @@ from functools import wraps
 from typing import Any, cast, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
 
 from flask.debughelpers import FormDataRoutingRedirect
-from flask.sansio.app import App
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from .._flask import SetUpAtAnyTime
 from .._handling import pipeline, responses, results, teardown
 from .._handling.plan import PREPARED, step_of
 from .._kind import Kind
@@ -89,7 +89,7 @@ async def _handle(app: Quart, connection: Request | Websocket) -> Any:
         ctx.release()
 
 
-class StepMethods(Scaffold, App):
+class StepMethods(Scaffold, SetUpAtAnyTime):
     """From a connection to a response, step by step."""
 
     def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:

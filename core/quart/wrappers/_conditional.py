@@ -37,8 +37,9 @@ class ConditionalResponse(SansIOResponse):
         """Answer with less where *request*'s headers ask for that; returns this response.
 
         That is 304 if the client has it already, 412 if it wanted another version, 206 and a part
-        of the body if it wants a part. For the last, ranges must be on (`True` means "bytes") and
-        the *complete_length* known. Does nothing but for GET and HEAD.
+        of the body if it wants a part. For the last, you must give the *complete_length*.
+        *accept_ranges* tells the client whether to ask for parts (`True` means "bytes"). Does
+        nothing but for GET and HEAD.
 
         Raises:
             RequestedRangeNotSatisfiable: if the client wants a part that there is not.
@@ -78,9 +79,8 @@ class ConditionalResponse(SansIOResponse):
     async def _answer_range(
         self, request: Request, accept_ranges: bool | str, complete_length: int | None
     ) -> bool:
-        if not accept_ranges:
-            return False
-        self.accept_ranges = "bytes" if accept_ranges is True else accept_ranges
+        if accept_ranges:
+            self.accept_ranges = "bytes" if accept_ranges is True else accept_ranges
         headers = request.headers
         if not complete_length or "Range" not in headers:
             return False
