@@ -296,6 +296,12 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     def _application_alone(self, core: CoreContext) -> AbstractContextManager[None]:
         return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
 
+    def _finds_subdomains(self) -> bool:
+        return False  # Flask has `subdomain_matching` for that.
+
+    def _host_by_default(self) -> None:
+        """Return None: WSGI has the server's own address in place of a host."""
+
     def _face_of(self, core: CoreContext) -> Any:
         return wrappers.face_of(core)
 

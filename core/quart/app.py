@@ -371,7 +371,7 @@ class Quart(StepMethods, ServingMethods):
             subdomain = None
             if self.url_map.host_matching:
                 server_name = None
-            elif not self.subdomain_matching:
+            elif not (self.subdomain_matching or self._finds_subdomains()):
                 subdomain = self.url_map.default_subdomain or ""
             return cast(QuartMap, self.url_map).bind_to_request(request, subdomain, server_name)
         if self.config["SERVER_NAME"] is None:
@@ -384,6 +384,14 @@ class Quart(StepMethods, ServingMethods):
         )
 
     _stock_url_adapter = create_url_adapter
+
+    def _finds_subdomains(self) -> bool:
+        """Whether SERVER_NAME alone makes rules match subdomains, as it does in Quart."""
+        return self.config["SERVER_NAME"] is not None
+
+    def _host_by_default(self) -> str | None:
+        """Return the host of a request that came without one, over HTTP/1.0."""
+        return self.config["SERVER_NAME"] or ""
 
     def create_jinja_environment(self) -> Environment:
         """Return the Jinja environment; use `jinja_options` to change how it is made."""

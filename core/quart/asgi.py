@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
 from functools import partial
@@ -219,6 +220,10 @@ class ASGIHTTPConnection(_Connection):
         )
         if path is None:
             self._request.routing_exception = NotFound()
+        if scope["http_version"] < "1.1":  # Which does not ask for a Host.
+            host = app._host_by_default()
+            if host is not None:
+                self._request.headers.setdefault("Host", host)
         return self._request
 
 
@@ -303,8 +308,21 @@ class ASGIWebsocketConnection(_Connection):
     ) -> None:
         self.answered = True
         message: dict[str, Any] = {"type": "websocket.accept", "subprotocol": subprotocol}
-        message["headers"] = encode_headers(Headers(headers or ()))
+        message["headers"] = self._headers_to_accept_with(Headers(headers or ()))
         await self._send(send, message)
+
+    def _headers_to_accept_with(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+        # The ASGI specification has these since 2.1, and a scope that does not say is of 2.0.
+        version = str(self.scope.get("asgi", {}).get("spec_version", "2.0"))
+        if version != "2.0":
+            return encode_headers(headers)
+        if headers:
+            warnings.warn(
+                "The headers given to `websocket.accept` are not sent: the ASGI server says that it"
+                f" follows version {version} of the specification, which has none there.",
+                stacklevel=2,
+            )
+        return []
 
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
         await _sender(send)(data)

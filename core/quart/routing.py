@@ -194,6 +194,8 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     """
     if not app._plans.has_stock_adapter(app) or app.config["TRUSTED_HOSTS"] is not None:
         return False
+    if app._finds_subdomains():
+        return False
     host = first_value(connection.headers, b"host")
     if host is None:
         return False

@@ -19,6 +19,8 @@ from quart.wrappers import Body, ClientDisconnectedError, Request, Websocket
 from quart.wrappers.response import _raise_if_invalid_range, IterableBody
 from quart.wrappers.websocket import Buffer
 
+from . import driver
+
 RUNNERS: dict[str, Callable[[Callable[[], Awaitable[Any]]], Any]] = {
     "asyncio": lambda main: asyncio.run(main()),  # type: ignore[arg-type]
     "trio": trio.run,
@@ -366,3 +368,70 @@ def test_a_view_that_awaits_what_was_cancelled_is_answered(app: Quart) -> None:
     response = asyncio.run(app.test_client().get("/"))
     assert response.status_code == 500
     assert [type(error) for error in torn_down] == [asyncio.CancelledError]
+
+
+# --- What a server says
+
+
+@pytest.mark.parametrize(
+    ("server_name", "host", "text"),
+    [
+        ("site.test", b"site.test", "main"),
+        ("site.test", b"ada.site.test", "ada"),
+        ("site.test:81", b"ada.site.test:81", "ada"),
+        (None, b"ada.site.test", "main"),
+    ],
+)
+def test_a_server_name_makes_rules_match_subdomains(
+    app: Quart, server_name: str | None, host: bytes, text: str
+) -> None:
+    app.config["SERVER_NAME"] = server_name
+    blueprint = Blueprint("of", __name__, subdomain="<name>")
+    app.add_url_rule("/", "main", lambda: "main")
+    blueprint.add_url_rule("/", "user", lambda name: name)
+    app.register_blueprint(blueprint)
+    assert driver.run(driver.request(app, host=host)).text == text
+
+
+def test_another_host_than_the_server_name_matches_nothing(app: Quart) -> None:
+    app.config["SERVER_NAME"] = "site.test"
+    app.add_url_rule("/", "main", lambda: "main")
+    with pytest.warns(UserWarning, match=r"other.test.*site.test"):
+        assert driver.run(driver.request(app, host=b"other.test")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("version", "server_name", "expected"),
+    [("1.0", None, ""), ("1.0", "site.test", "site.test"), ("1.1", None, "none")],
+)
+def test_a_request_without_a_host(
+    app: Quart, version: str, server_name: str | None, expected: str
+) -> None:
+    app.config["SERVER_NAME"] = server_name
+
+    @app.get("/")
+    async def index() -> str:
+        return request.headers.get("host", "none")
+
+    scope = driver.scope_for("http", http_version=version)
+    scope["headers"] = []
+    client = driver.Client({"type": "http.request"})
+    assert driver.run(driver.connect(app, scope, client)).text == expected
+
+
+@pytest.mark.parametrize("version", [None, "2.0", "2.1", "2.4"])
+def test_headers_that_a_server_cannot_accept_with_are_left_out(
+    app: Quart, version: str | None
+) -> None:
+    @app.websocket("/")
+    async def feed() -> None:
+        await websocket.accept(headers={"X-Name": "Ada"})
+
+    asgi = {"version": "3.0"} | ({} if version is None else {"spec_version": version})
+    if version in {None, "2.0"}:
+        with pytest.warns(UserWarning, match="not sent"):
+            client = driver.run(driver.websocket(app, asgi=asgi))
+    else:
+        client = driver.run(driver.websocket(app, asgi=asgi))
+    (accepted,) = client.of("accept")
+    assert accepted["headers"] == ([] if version in {None, "2.0"} else [(b"x-name", b"Ada")])
