@@ -24,6 +24,7 @@ from ._handling.current import (
     has_websocket_context as has_websocket_context,
 )
 from ._handling.plan import Plan
+from ._handling.stacks import right_above
 from ._kind import Kind, REQUEST, WEBSOCKET
 from ._loops.mailbox import shielded
 from ._threads import lease as _lease, pool, strategy
@@ -303,7 +304,7 @@ class AppContext:
             )
         token, mark = self._tokens.pop()
         current = _get_current(None)
-        above = None if current is self else self._next_above(current)
+        above = None if current is self else right_above(self, current)
         if above is None:
             _reset_current(token)
         else:
@@ -316,24 +317,6 @@ class AppContext:
             popped(self, mark)
         if current is not self and above is None:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
-
-    def _next_above(self, current: AppContext | None) -> AppContext | None:
-        """Return the context right above this one, if this one may be popped first.
-
-        Flask 3.1 has a stack of application contexts and one of requests; each of them is popped in
-        order, but neither waits for the other. A request that brought its application context with
-        it takes part in both.
-        """
-        above = current
-        while above is not None and above._is_of_the_other_stack(self):
-            if above._around is self:
-                return above
-            above = above._around
-        return None
-
-    def _is_of_the_other_stack(self, other: AppContext) -> bool:
-        mine, its = self.kind is not None, other.kind is not None
-        return mine is not its and not (self if mine else other).owns_app_context
 
     async def push(self) -> None:
         """Become the current context, open the session and match the URL."""
