@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TYPE_CHECKING
 
 from flask.config import Config as FlaskConfig, ConfigAttribute as ConfigAttribute
@@ -28,3 +29,47 @@ class Config(FlaskConfig):
         a nested dict: `QUART_MAIL__PORT=25` becomes `config["MAIL"]["PORT"]`.
         """
         return super().from_prefixed_env(prefix, loads=loads)
+
+
+#: What `Quart.default_config` has.
+DEFAULTS: dict[str, Any] = {
+    "APPLICATION_ROOT": "/",
+    "BACKGROUND_TASK_SHUTDOWN_TIMEOUT": 5,
+    "BODY_TIMEOUT": 60,
+    "DEBUG": None,
+    "ENV": None,
+    "EXPLAIN_TEMPLATE_LOADING": False,
+    "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,
+    "MAX_COOKIE_SIZE": 4093,
+    "MAX_FORM_MEMORY_SIZE": 500_000,
+    "MAX_FORM_PARTS": 1_000,
+    "PERMANENT_SESSION_LIFETIME": timedelta(days=31),
+    "PREFERRED_URL_SCHEME": "http",
+    "PREFER_SECURE_URLS": False,
+    "PRESERVE_CONTEXT_ON_EXCEPTION": None,
+    "PROPAGATE_EXCEPTIONS": None,
+    "PROVIDE_AUTOMATIC_OPTIONS": True,
+    "RESPONSE_TIMEOUT": 60,
+    "SECRET_KEY": None,
+    "SECRET_KEY_FALLBACKS": None,
+    "SEND_FILE_MAX_AGE_DEFAULT": timedelta(hours=12),
+    "SERVER_NAME": None,
+    "SESSION_COOKIE_DOMAIN": None,
+    "SESSION_COOKIE_HTTPONLY": True,
+    "SESSION_COOKIE_NAME": "session",
+    "SESSION_COOKIE_PARTITIONED": False,
+    "SESSION_COOKIE_PATH": None,
+    "SESSION_COOKIE_SAMESITE": None,
+    "SESSION_COOKIE_SECURE": False,
+    "SESSION_REFRESH_EACH_REQUEST": True,
+    # The number of threads for plain functions; None means the default of 40.
+    "SYNC_THREADS": None,
+    "TEMPLATES_AUTO_RELOAD": None,
+    "TESTING": False,
+    "TRAP_BAD_REQUEST_ERRORS": None,
+    "TRAP_HTTP_EXCEPTIONS": False,
+    "TRUSTED_HOSTS": None,
+    "USE_X_SENDFILE": False,
+    # The sites whose pages may open websockets; None means any.
+    "WEBSOCKET_ORIGINS": None,
+}
