@@ -81,16 +81,14 @@ class AppContext:
 
         Quart 0.22, with a class for each kind, has the *connection* second.
         """
-        if connection is not None:
-            if connection.scope["type"] == "websocket":
-                websocket = cast("Websocket", connection)
-            else:
-                request = cast("Request", connection)
         self.app = app
-        self.connection: Request | Websocket | None = request if websocket is None else websocket
-        self.kind: Kind | None = (
-            REQUEST if request is not None else WEBSOCKET if websocket is not None else None
-        )
+        if connection is None:
+            connection = request if websocket is None else websocket
+            kind = REQUEST if websocket is None else WEBSOCKET
+        else:
+            kind = WEBSOCKET if connection.scope["type"] == "websocket" else REQUEST
+        self.connection = connection
+        self.kind: Kind | None = None if connection is None else kind
         #: Whether its work has begun, which ends with the teardown in any case.
         self.handled = False
         #: What a URL converter raised that is no HTTP error, until errors can be handled.
