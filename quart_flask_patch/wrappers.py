@@ -25,6 +25,7 @@ from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import _type_header, DataBody
 
+from ._faces.headers import headers_of, let_go as let_go_of_headers, set_headers
 from ._waiting import bridge
 from ._wsgi import entry
 from ._wsgi.body_stream import STREAM
@@ -78,6 +79,7 @@ class Request(flask_wrappers.Request):
             environ.setdefault("werkzeug.request", self)
             return environ
 
+        headers = property(headers_of, set_headers)
         max_content_length = _limit("max_content_length")
         max_form_memory_size = _limit("max_form_memory_size")
         max_form_parts = _limit("max_form_parts")
@@ -227,6 +229,7 @@ def let_go(core: CoreContext) -> None:
         state["environ"]["werkzeug.request"] = None
     if STREAM in state:
         state[STREAM].let_go()
+    let_go_of_headers(state)
 
 
 def _make_face(core: CoreContext) -> flask_wrappers.Request:

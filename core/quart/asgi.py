@@ -15,7 +15,7 @@ from werkzeug.exceptions import InternalServerError, NotFound
 from ._connection import entry
 from ._connection.inbound import Inbound
 from ._connection.outbound import chunks_of, close_response, headers_of as headers_of, outgoing
-from ._formats.headers import decode_headers, encode_headers
+from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import in_trio, time_limit
@@ -210,7 +210,7 @@ class ASGIHTTPConnection(_Connection):
             http_scheme(scope),
             NOWHERE if path is None else path,
             scope["query_string"],
-            decode_headers(scope["headers"]),
+            headers_of_request(scope["headers"]),
             root_path or "",
             scope["http_version"],
             scope,
@@ -342,7 +342,7 @@ class ASGIWebsocketConnection(_Connection):
             NOWHERE if path is None else path,
             scope["query_string"],
             websocket_scheme(scope),
-            decode_headers(scope["headers"]),
+            headers_of_request(scope["headers"]),
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),

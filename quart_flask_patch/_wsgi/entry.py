@@ -107,21 +107,31 @@ def _environ_from_scope(connection: Any) -> dict[str, Any]:
     query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
     raw = (scope.get("raw_path") or quote(root_path + path).encode()).decode("latin-1")
     environ["REQUEST_URI"] = environ["RAW_URI"] = raw + query
-    for name, value in connection.headers:
-        key = _key_of(name)
+    add_headers(environ, connection.__dict__["headers"])
+    return environ
+
+
+def add_headers(environ: dict[str, Any], headers: Headers) -> None:
+    """Put *headers* into *environ*; several of one name become one."""
+    for name, value in headers:
+        key = key_of(name)
         if key in environ:
-            environ[key] += f"{';' if key == 'HTTP_COOKIE' else ','}{value}"
+            environ[key] = joined(name, [environ[key], value])
         elif key is not None:
             environ[key] = value
-    return environ
+
+
+def joined(name: str, values: list[str]) -> str:
+    return (";" if name.lower() == "cookie" else ",").join(values)
 
 
 # A server hears few names, and to make its key takes longer than to look one up.
 @lru_cache(maxsize=512)
-def _key_of(name: str) -> str | None:
+def key_of(name: str) -> str | None:
     """Return the environ's key of a header; None if it may not be there."""
-    # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146).
-    if "_" in name:
+    # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146);
+    # so could one with a letter whose capital is two, such as the German sharp s.
+    if "_" in name or not name.isascii():
         return None
     key = name.upper().replace("-", "_")
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"

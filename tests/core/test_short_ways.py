@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, strategies as st
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.sansio import multipart
 
+from _headers import ASKED, LOOKS, RAW, result_of
 from quart import Quart
 from quart._formats.cookies import cookie_of
+from quart._formats.headers import headers_of_request
 from quart._formats.multipart import Decoder
-from quart.utils import decode_headers
 from quart.wrappers.base import BaseRequestWebsocket
 
 from .driver import scope_for
@@ -23,7 +25,7 @@ from .driver import scope_for
 
 def connection_with(headers: list[tuple[bytes, bytes]]) -> BaseRequestWebsocket:
     scope = scope_for("http", headers=headers)
-    raw = decode_headers(scope["headers"])
+    raw = headers_of_request(scope["headers"])
     return BaseRequestWebsocket("GET", "http", "/", b"", raw, "", "1.1", scope)  # type: ignore[arg-type]  # a dict
 
 
@@ -45,6 +47,22 @@ COOKIES = pieces_of(
 def test_the_cookie_that_werkzeug_finds_is_found(cookies: list[str], name: str) -> None:
     headers = [(b"cookie", cookie.encode("latin-1")) for cookie in cookies]
     assert cookie_of(connection_with(headers), name) == connection_with(headers).cookies.get(name)
+
+
+@given(RAW, st.lists(st.tuples(st.sampled_from(list(LOOKS)), st.sampled_from(ASKED)), max_size=6))
+def test_headers_look_like_werkzeugs(
+    raw: list[tuple[bytes, bytes]], looks: list[tuple[str, str]]
+) -> None:
+    ours = headers_of_request(raw)
+    theirs = Headers()
+    # Its constructor looks for line breaks, which no server lets through.
+    theirs._list = [
+        (name.title().decode("latin-1"), value.decode("latin-1")) for name, value in raw
+    ]
+    for look, name in looks:
+        found, expected = (result_of(LOOKS[look], it, name) for it in (ours, theirs))
+        assert found == expected, (look, name)
+    assert ours == theirs
 
 
 BOUNDARIES = st.sampled_from(
@@ -176,7 +194,7 @@ def asked_of(app: Quart, path: str, method: str, is_websocket: bool) -> tuple[An
     scope = scope_for("websocket" if is_websocket else "http", path)
     if is_websocket:
         connection: Any = app.websocket_class(
-            path, b"", "ws", decode_headers(scope["headers"]), "", "1.1", [], *[None] * 3, scope
+            path, b"", "ws", headers_of_request(scope["headers"]), "", "1.1", [], *[None] * 3, scope
         )
     else:
         connection = app.request_class(
@@ -184,7 +202,7 @@ def asked_of(app: Quart, path: str, method: str, is_websocket: bool) -> tuple[An
             "http",
             path,
             b"",
-            decode_headers(scope["headers"]),
+            headers_of_request(scope["headers"]),
             "",
             "1.1",
             scope,

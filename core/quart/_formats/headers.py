@@ -19,13 +19,17 @@ class _ListOnDemand:
         if headers is None:
             return self
         # Its constructor looks for newlines in each value, which no server lets through.
-        decoded = [
-            (key.decode("latin-1"), value.decode("latin-1")) for key, value in headers.raw or ()
-        ]
+        decoded = [(_spelled(key), value.decode("latin-1")) for key, value in headers.raw or ()]
         # The instance's own comes before this from here on.
         headers._list = decoded
         _become_ordinary(headers)
         return decoded
+
+
+def _spelled(name: bytes) -> str:
+    """Return *name* as Flask and Quart show it, `X-Real-Ip`."""
+    # Of bytes, only ASCII letters are changed: no name becomes another one.
+    return name.title().decode("latin-1")
 
 
 class _Undecoded(Headers):
@@ -44,7 +48,7 @@ class _Undecoded(Headers):
         _become_ordinary(self)
 
     def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # its overloads
-        if self.raw is None:
+        if self.raw is None or not isinstance(key, str):
             return super().get(key, default, type)
         value = first_value(self, key.lower().encode("latin-1", "replace"))
         if value is None:
@@ -88,6 +92,11 @@ def _become_ordinary(headers: _Undecoded) -> None:
 
 def decode_headers(headers: RawHeaders) -> Headers:
     """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
+
+
+def headers_of_request(headers: RawHeaders) -> Headers:
+    """Return the same of a request or a websocket; the names are in title case."""
     decoded = _Undecoded.__new__(_Undecoded)
     decoded.raw = headers if type(headers) is list else list(headers)
     return decoded
@@ -102,6 +111,13 @@ def first_value(headers: Headers, name: bytes) -> str | None:
         if found == name:
             return value.decode("latin-1")
     return None
+
+
+def values_of(headers: Headers, name: bytes) -> list[str] | None:
+    """Return all values of *name*, as `first_value`; None if the others have been decoded."""
+    if type(headers) is not _Undecoded or headers.raw is None or not headers._is_in_lower_case:
+        return None
+    return [value.decode("latin-1") for found, value in headers.raw if found == name]
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,86 @@
+"""A request's headers as a WSGI application has them, without an environ if few are asked for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from werkzeug.datastructures import EnvironHeaders, Headers
+
+from quart._formats.headers import values_of
+
+from .._wsgi import entry
+
+#: In the instance dict of both faces of a request: those of the async face, and Flask's for them.
+HEADERS = "_flask_headers"
+
+
+class RequestHeaders(EnvironHeaders):
+    """The headers in the environ of *request*, which is made when somebody looks at all of them."""
+
+    environ: dict[str, Any]
+
+    def __init__(self, request: Any) -> None:
+        Headers.__init__(self)
+        self._request = request
+        self._received: Headers = request.__dict__["headers"]
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "environ":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._request is None:
+            self.environ = {}
+            entry.add_headers(self.environ, self._received)
+        else:
+            self.environ = self._request.environ
+        return self.environ
+
+    def let_go(self) -> None:
+        """Go on without the request, which refers to these headers."""
+        if self._request is not None and "environ" in self._request.__dict__:
+            self.environ = self._request.environ
+        self._request = None
+
+    def _get_key(self, key: str) -> str:
+        state = self.__dict__
+        if "environ" in state or self._request is None or "environ" in self._request.__dict__:
+            return super()._get_key(key)
+        if type(key) is not str or not key.isascii():
+            return super()._get_key(key)
+        name = key.lower().replace("_", "-")
+        values = values_of(self._received, name.encode())
+        if values is None:
+            return super()._get_key(key)
+        if not values:
+            raise KeyError(entry.key_of(name))
+        return values[0] if len(values) == 1 else entry.joined(name, values)
+
+    def getlist(self, key: str, type: Any = None) -> list[Any]:
+        # Nearly always this is for the cookies.
+        if key.lower() == "cookie" and type is None:
+            cookies = self.get(key)
+            return [] if cookies is None else [cookies]
+        return super().getlist(key, type)
+
+
+def headers_of(request: Any) -> Headers:
+    """Return the headers of Flask's *request*."""
+    state = request.__dict__
+    received = state["headers"]
+    if isinstance(received, EnvironHeaders):
+        return received
+    # Somebody may have set others on the async face.
+    known = state.get(HEADERS)
+    if known is None or known[0] is not received:
+        known = state[HEADERS] = received, RequestHeaders(request)
+    return cast(Headers, known[1])
+
+
+def set_headers(request: Any, headers: Headers) -> None:
+    request.__dict__.update({"headers": headers, HEADERS: (headers, headers)})
+
+
+def let_go(state: dict[str, Any]) -> None:
+    """Undo the cycle of references between a request with this instance dict and its headers."""
+    known = state.get(HEADERS)
+    if known is not None and isinstance(known[1], RequestHeaders):
+        known[1].let_go()
