@@ -308,7 +308,10 @@ class Quart(StepMethods, ServingMethods):
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]
-        return self.testing if propagate is None else bool(propagate)
+        if propagate is not None:
+            return bool(propagate)
+        # A server shows what debug mode has to say; a caller gets the error itself.
+        return self.testing or (self.debug and ctx.called_by_hand)
 
     # Factories
 

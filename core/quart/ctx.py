@@ -59,6 +59,8 @@ class AppContext:
     plan: Plan
     flashes: list[tuple[str, str]] | None = None
     borrows = False
+    #: Whether a program has called `handle_request` or `handle_websocket` itself: no server has.
+    called_by_hand = False
     #: The context that was the current one when this was pushed, of whatever application.
     _around: AppContext | None = None
     #: How contexts that were popped before this one are undone, once this is popped.

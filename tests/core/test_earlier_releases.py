@@ -370,6 +370,24 @@ def test_a_view_that_awaits_what_was_cancelled_is_answered(app: Quart) -> None:
     assert [type(error) for error in torn_down] == [asyncio.CancelledError]
 
 
+@pytest.mark.parametrize("debug", [True, False])
+def test_handling_by_hand_raises_in_debug_mode(app: Quart, debug: bool) -> None:
+    app.debug = debug
+
+    @app.get("/")
+    async def view() -> None:
+        raise KeyError("mine")
+
+    async def main() -> Response:
+        return await app.handle_request(app.test_request_context("/").request)
+
+    if debug:
+        with pytest.raises(KeyError, match="mine"):
+            driver.run(main())
+    else:
+        assert driver.run(main()).status_code == 500
+
+
 # --- What a server says
 
 

@@ -83,6 +83,7 @@ async def _handle(app: Quart, connection: Request | Websocket) -> Any:
     if prepared is not None and prepared.connection is connection:
         return await pipeline.handle(app, prepared, connection)
     ctx = app._context_for(connection)
+    ctx.called_by_hand = True
     try:
         return await pipeline.handle(app, ctx, connection)
     finally:
