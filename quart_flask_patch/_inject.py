@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import sys
 import warnings
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import version
 from types import ModuleType
@@ -21,7 +22,7 @@ import flask.cli
 
 from quart._threads import strategy
 
-from . import app, blueprints, cli, ctx, genuine, wrappers
+from . import _earlier, app, blueprints, cli, ctx, genuine, wrappers
 from ._faces import proxies, quart_face
 from ._places import LAYER
 from ._waiting import asgiref
@@ -47,14 +48,19 @@ def install(package: ModuleType) -> None:
     if sys.modules["flask"] is package:
         return
     _import_all()
-    _report_subclasses()
+    in_its_place = _rebase()
+    sentences = [*_carry_over(), *_early_ones(in_its_place)]
     strategy.install(LAYER)
-    _replace_names()
+    _replace_names(in_its_place)
+    _earlier.explain_asgi_calls()
     proxies.install()
     flask.cli.cli.add_command(cli.run_command)
     _fill(package)
     sys.modules["flask"] = package
     sys.meta_path.insert(0, _FlasksFolder)
+    for sentence in sentences:
+        # The line of whoever imported this package, or `quart.flask_patch`, which does.
+        warnings.warn(sentence, RuntimeWarning, stacklevel=3 + ("quart.flask_patch" in sys.modules))
 
 
 class _FlasksFolder:
@@ -74,10 +80,50 @@ def _import_all() -> None:
             importlib.import_module(module.name)
 
 
-def _replace_names() -> None:
+def _rebase() -> dict[int, Any]:
+    """Derive from ours what tools have put in the place of `flask.Flask`, by id of what it was."""
+    found = [flask.Flask, importlib.import_module("flask.app").Flask]
+    return {
+        id(cls): _earlier.rebased(cls)
+        for cls in found
+        if cls is not genuine.Flask and issubclass(type(app.Flask), type(cls))
+    }
+
+
+def _carry_over() -> Iterator[str]:
+    for (_, name), replacement in REPLACED.items():
+        theirs = getattr(genuine, name)
+        if isinstance(theirs, type) and theirs.__module__.partition(".")[0] == "flask":
+            yield from _earlier.carry_over(theirs, replacement)
+
+
+def _early_ones(in_its_place: dict[int, Any]) -> Iterator[str]:
+    """Tell of what was made of the genuine `Flask` before the layer was there, and stays so."""
+    early = [
+        f"{cls.__module__}.{cls.__qualname__}"
+        for cls in _earlier.early_classes()
+        if id(cls) not in in_its_place
+    ]
+    advice = (
+        "Import quart.flask_patch first, or start the application with"
+        " `python -m quart_flask_patch`."
+    )
+    if early:
+        yield (
+            "Subclassed from flask.Flask before quart.flask_patch was imported, and so still"
+            f" Flask's own, on WSGI: {', '.join(early)}. {advice}"
+        )
+    if names := [repr(found.name) for found in _earlier.early_applications()]:
+        yield (
+            "Made from flask.Flask before quart.flask_patch was imported, and so still Flask's"
+            f" own, on WSGI: the application {', '.join(names)}. {advice}"
+        )
+
+
+def _replace_names(in_its_place: dict[int, Any]) -> None:
     originals = {
         id(getattr(genuine, name)): replacement for (_, name), replacement in REPLACED.items()
-    }
+    } | in_its_place
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in _OURS:
             continue
@@ -85,24 +131,6 @@ def _replace_names() -> None:
             replacement = originals.get(id(value))
             if replacement is not None:
                 setattr(module, attribute, replacement)
-
-
-def _report_subclasses() -> None:
-    """Warn of classes made from the genuine `Flask` before the layer was there."""
-    early = [
-        f"{cls.__module__}.{cls.__qualname__}"
-        for cls in genuine.Flask.__subclasses__()
-        if cls.__module__.partition(".")[0] not in _OURS
-    ]
-    if early:
-        warnings.warn(
-            f"Subclassed from flask.Flask before quart.flask_patch was imported, and so still"
-            f" Flask's own, on WSGI: {', '.join(early)}. Import quart.flask_patch first, or start"
-            " the application with `python -m quart_flask_patch`.",
-            RuntimeWarning,
-            # The line of whoever imported this package, or `quart.flask_patch`, which does.
-            stacklevel=4 + ("quart.flask_patch" in sys.modules),
-        )
 
 
 def _other_name(name: str) -> Any:

@@ -40,6 +40,12 @@ _END: Any = object()
 class _SyncPlace(Place):
     """Where plain functions are called as they are."""
 
+    async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
+        # A context may be left, and a background task fail, where no place has been entered.
+        if bridge.can_wait():
+            return override(*args)
+        return await self.call(ctx, override, *args)
+
     def adapt_after(self, app: Quart, func: Callable[..., Any]) -> Callable[..., Any]:
         if issubclass(type(app), Flask) or strategy.is_async(func):
             return self.adapt(func)

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from inspect import signature
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, cast, ClassVar, TYPE_CHECKING
 
 from flask import sessions
-from flask.app import Flask as GenuineFlask
 from flask.cli import AppGroup
 from flask.config import Config
 from flask.ctx import has_request_context
@@ -24,25 +23,29 @@ from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart._application.step_methods import current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
-from quart._handling.plan import step_of
+from quart._handling.plan import internal_of, step_of
 from quart._kind import Kind, REQUEST
+from quart._stock import Stock
 from quart._threads import pool, strategy
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
+from quart.routing import BINDING
 from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _guards, ctx as _ctx, wrappers
+from ._entry import CalledByServers, Entry
 from ._faces.json import DefaultJSONProvider
 from ._faces.templating import Environment
 from ._waiting import bridge
 from ._wsgi import entry
 from ._wsgi.takeover import LASTING, TAKEOVER, Takeover
+from .genuine import Flask as GenuineFlask
 
 
 def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return a step of the core's pipeline as a synchronous method with Flask's signature."""
-    internal = cast(Any, method).step[1]
+    internal: Any = internal_of(method)
     flasks = getattr(GenuineFlask, method.__name__)
 
     @wraps(flasks)
@@ -83,40 +86,12 @@ def _flask_body(app: Any, body: Any) -> Any:
     return wrappers.SyncStream(body) if hasattr(body, "__aiter__") else body
 
 
-class _Entry:
-    """An application's bound ``__call__``: coroutine function to who asks, WSGI to who calls so.
-
-    Servers choose ASGI or WSGI by `inspect.iscoroutinefunction(app.__call__)`, which looks at a
-    function's code; what has a function's attributes is one to it (see `inspect.signature`).
-    """
-
-    __slots__ = ("_app",)
-    __code__ = Quart.__call__.__code__
-    __name__ = "__call__"
-    __defaults__ = None
-    __kwdefaults__ = None
-
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # ASGI's arguments have names, and daphne for one uses them.
-        if len(args) + len(kwargs) == 2:
-            return self._app.wsgi_app(*args, **kwargs)
-        return _Core.__call__(self._app, *args, **kwargs)
-
-
-class _EntryDescriptor:
-    def __get__(self, app: Flask | None, owner: type[Flask]) -> Any:
-        return self if app is None else _Entry(app)
-
-    def __call__(self, app: Flask, *args: Any, **kwargs: Any) -> Any:
-        return _Entry(app)(*args, **kwargs)
-
-
 if TYPE_CHECKING:
     # To a type checker it is what it is to who uses it: Flask, with Flask's signatures.
     class _Core:
+        _url_adapters: ClassVar[Stock]
+        _wsgi_apps: ClassVar[Stock]
+
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
         async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None: ...
         def _serves_http_at_once(self) -> bool: ...
@@ -125,10 +100,12 @@ else:
     _Core = Quart
 
 
-class _FlaskMeta(type):
+class _FlaskMeta(CalledByServers):
     def __instancecheck__(cls, instance: object) -> bool:
         # Extensions ask whether they were given an application; a Quart application is one.
-        return super().__instancecheck__(instance) or (cls is Flask and isinstance(instance, Quart))
+        if super().__instancecheck__(instance):
+            return True
+        return vars(cls).get("_stands_for_flask", False) and isinstance(instance, Quart)
 
 
 class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSessionInterface):
@@ -142,6 +119,8 @@ class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSession
 class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     """A Flask application that is an ASGI application, and a WSGI application still."""
 
+    #: Whether this very class is what the name `flask.Flask` stands for.
+    _stands_for_flask = True
     config_class = Config
     default_config = ImmutableDict(
         {
@@ -172,7 +151,6 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
     # Flask's own, which Quart's would hide
 
     create_url_adapter = GenuineFlask.create_url_adapter
-    _stock_url_adapter = create_url_adapter
     create_jinja_environment = GenuineFlask.create_jinja_environment
     get_send_file_max_age = GenuineFlask.get_send_file_max_age
     make_response: Any = step_of(_make_response)(
@@ -208,20 +186,23 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     # Being called
 
-    __call__: Any = _EntryDescriptor()
+    __call__: Any = Entry()
 
     def _serves_http_at_once(self) -> bool:
-        return super()._serves_http_at_once() and not self._has_wsgi_middleware()
+        return super()._serves_http_at_once() and not self._has_wsgi_middleware("http")
 
-    def _has_wsgi_middleware(self) -> bool:
-        return "wsgi_app" in self.__dict__ or type(self).wsgi_app is not Flask.wsgi_app
+    def _has_wsgi_middleware(self, kind: str) -> bool:
+        """Whether something is around `wsgi_app`, or for requests in the place of `__call__`."""
+        if kind == "http" and type(self).replaced_call is not None:
+            return True
+        return kind != "lifespan" and not self._wsgi_apps.within(self)
 
     async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
-        wrapped = self._has_wsgi_middleware()
+        wrapped = self._has_wsgi_middleware(scope["type"])
         if scope["type"] == "websocket" and TAKEOVER not in scope:
             await self._serve_websocket(scope, receive, send)
-        elif wrapped and scope["type"] != "lifespan" and entry.environ_given(scope) is None:
+        elif wrapped and entry.environ_given(scope) is None:
             from ._wsgi import middleware
 
             serve = middleware.serve if scope["type"] == "http" else middleware.serve_websocket
@@ -284,14 +265,14 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
         connection = core.connection
-        if connection is not None and (
-            entry.environ_given(connection.scope) is not None
-            or type(self).create_url_adapter is not Flask._stock_url_adapter
-            or "create_url_adapter" in self.__dict__
+        if (
+            (connection is None or entry.environ_given(connection.scope) is None)
+            and self._url_adapters.within(self)
+            and BINDING.within(self.url_map)
         ):
-            return self.create_url_adapter(wrappers.face_of(core))
-        # The same without an environ, which has not been made yet.
-        return Quart.create_url_adapter(cast(Any, self), connection)
+            # The same without an environ, which has not been made yet.
+            return Quart.create_url_adapter(cast(Any, self), connection)
+        return self.create_url_adapter(None if connection is None else wrappers.face_of(core))
 
     def _application_alone(self, core: CoreContext) -> AbstractContextManager[None]:
         return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
@@ -324,3 +305,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             return bridge.wait(func(*args, **kwargs))
 
         return waiting
+
+
+Flask._url_adapters = Stock(Flask, "create_url_adapter")
+Flask._wsgi_apps = Stock(Flask, "wsgi_app")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from asgiref.sync import AsyncToSync as AsyncToSync, SyncToAsync as SyncToAsync
 from blinker._utilities import make_id as make_id
-from flask.app import Flask as Flask
+from flask import app as _app
 from flask.blueprints import Blueprint as Blueprint
 from flask.cli import run_command as run_command
 from flask.ctx import AppContext as AppContext, RequestContext as RequestContext
 from flask.wrappers import Request as Request, Response as Response
 from werkzeug.serving import run_simple as run_simple
+
+if TYPE_CHECKING:
+    from flask.app import Flask as Flask
+else:
+    # A tool that started first may have put a class of its own in the place of Flask's.
+    Flask = next(cls for cls in _app.Flask.__mro__ if cls.__module__ == "flask.app")

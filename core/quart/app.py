@@ -19,14 +19,16 @@ from urllib.parse import quote
 import aiofiles
 from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
-from werkzeug.routing import BuildError, MapAdapter, Rule
+from werkzeug.routing import BuildError, Map, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
 from ._application.step_methods import current_context, StepMethods, takes_ctx
 from ._connection import entry, origins
 from ._flask import has_served
 from ._handling import results
-from ._handling.plan import HOOK_TABLES, HookTable, Plans, STEP_NAMES
+from ._handling.hooks import HOOK_TABLES, HookTable
+from ._handling.plan import Plans, STEP_NAMES
+from ._stock import Stock
 from ._threads import strategy
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config, DEFAULTS
@@ -35,7 +37,7 @@ from .globals import _cv_app, g, request, session, websocket
 from .helpers import get_flashed_messages
 from .json.provider import DefaultJSONProvider, JSONProvider
 from .logging import create_logger as create_logger
-from .routing import QuartMap, QuartRule
+from .routing import bind_to_request, QuartMap, QuartRule
 from .sessions import SecureCookieSessionInterface, SessionInterface
 from .templating import Environment
 from .utils import run_sync, run_sync_iterable
@@ -85,7 +87,7 @@ class Quart(StepMethods, ServingMethods):
     test_app_class: type[TestApp] = cast(Any, _TestingClass("TestApp"))
     test_client_class: type[QuartClient] = cast(Any, _TestingClass("QuartClient"))  # type: ignore[assignment]  # Flask's is sync
     test_cli_runner_class: type[QuartCliRunner] = cast(Any, _TestingClass("QuartCliRunner"))  # type: ignore[assignment]  # Flask's is sync
-    url_map_class = QuartMap
+    url_map_class: type[Map] = QuartMap
     url_rule_class: type[Rule] = QuartRule
     websocket_class: type[Websocket] = Websocket
 
@@ -154,9 +156,9 @@ class Quart(StepMethods, ServingMethods):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in HOOK_TABLES:
             value = HookTable(value, self._plans.clear)
-        elif name in STEP_NAMES:
-            self._plans.clear()
         object.__setattr__(self, name, value)
+        if name in STEP_NAMES:
+            self._plans.clear()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
@@ -169,10 +171,10 @@ class Quart(StepMethods, ServingMethods):
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
-        if "asgi_app" in self.__dict__ or type(self).asgi_app is not Quart._stock_asgi_app:
-            await entry.go_on(self.asgi_app, scope, receive, send)
-        else:
+        if self._asgi_apps.within(self):
             await self.asgi_app(scope, receive, send)
+        else:
+            await entry.go_on(self.asgi_app, scope, receive, send)
 
     async def asgi_app(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -182,8 +184,6 @@ class Quart(StepMethods, ServingMethods):
             await ASGIHTTPConnection(self, scope)(receive, send)
         else:
             await entry.go_on(self._serve_connection, scope, receive, send)
-
-    _stock_asgi_app = asgi_app
 
     def _serves_http_at_once(self) -> bool:
         return self.asgi_http_class is ASGIHTTPConnection  # which gives it a context
@@ -333,7 +333,7 @@ class Quart(StepMethods, ServingMethods):
                 server_name = None
             elif not (self.subdomain_matching or self._finds_subdomains()):
                 subdomain = self.url_map.default_subdomain or ""
-            return cast(QuartMap, self.url_map).bind_to_request(request, subdomain, server_name)
+            return bind_to_request(self.url_map, request, subdomain, server_name)
         if self.config["SERVER_NAME"] is None:
             return None
         scheme = "https" if self.config["PREFER_SECURE_URLS"] else None
@@ -342,8 +342,6 @@ class Quart(StepMethods, ServingMethods):
             script_name=self.config["APPLICATION_ROOT"],
             url_scheme=scheme or self.config["PREFERRED_URL_SCHEME"],
         )
-
-    _stock_url_adapter = create_url_adapter
 
     def _finds_subdomains(self) -> bool:
         """Whether SERVER_NAME alone makes rules match subdomains, as it does in Quart."""
@@ -465,6 +463,9 @@ class Quart(StepMethods, ServingMethods):
         """Whether the application has handled a request; a `Flask` one refuses set-up since."""
         return has_served(self)
 
+
+Quart._asgi_apps = Stock(Quart, "asgi_app")
+Quart._url_adapters = Stock(Quart, "create_url_adapter")
 
 # What may stand in a fragment unquoted, RFC 3986 section 3.5, and "#" and "%" as Flask has it.
 _ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"

@@ -14,6 +14,7 @@ from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPa
 from werkzeug.sansio.utils import get_host
 
 from ._formats.headers import first_value
+from ._stock import Stock
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
 if TYPE_CHECKING:
@@ -162,13 +163,7 @@ class QuartMap(Map):
         the request's host has in front of *server_name*; a host that does not end with it matches
         nothing.
         """
-        host = request.host
-        name = host if server_name is None else _without_port(request.scheme, server_name)
-        if self.host_matching:
-            subdomain = None
-        elif subdomain is None:
-            subdomain = _subdomain(host, name)
-        query = request.query_string
+        name, subdomain, query = _bound_to(self, request, subdomain, server_name)
         adapter = QuartMapAdapter(
             self,
             _to_ascii(name),
@@ -177,11 +172,38 @@ class QuartMap(Map):
             request.scheme,
             request.path,
             request.method,
-            query.decode("utf-8", "replace") if query else "",
+            query,
         )
         # Werkzeug goes by the scheme, which is what a proxy says.
         adapter.websocket = request.is_websocket
         return adapter
+
+
+def bind_to_request(
+    url_map: Map, request: BaseRequestWebsocket, subdomain: str | None, server_name: str | None
+) -> MapAdapter:
+    """Bind *url_map*, which may be Werkzeug's, as `QuartMap.bind_to_request` does."""
+    if isinstance(url_map, QuartMap):
+        return url_map.bind_to_request(request, subdomain, server_name)
+    name, subdomain, query = _bound_to(url_map, request, subdomain, server_name)
+    root, scheme, path = request.root_path, request.scheme, request.path
+    adapter = url_map.bind(name, root, subdomain, scheme, request.method, path, query)
+    adapter.websocket = request.is_websocket
+    return adapter
+
+
+def _bound_to(
+    url_map: Map, request: BaseRequestWebsocket, subdomain: str | None, server_name: str | None
+) -> tuple[str, str | None, str]:
+    """Return the server's name, the subdomain and the query to bind to."""
+    host = request.host
+    name = host if server_name is None else _without_port(request.scheme, server_name)
+    if url_map.host_matching:
+        subdomain = None
+    elif subdomain is None:
+        subdomain = _subdomain(host, name)
+    query = request.query_string
+    return name, subdomain, query.decode("utf-8", "replace") if query else ""
 
 
 def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
@@ -192,7 +214,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     Raises:
         BadHost: if the host cannot be one.
     """
-    if not app._plans.has_stock_adapter(app) or app.config["TRUSTED_HOSTS"] is not None:
+    if not _binds_as_stock(app, connection) or app.config["TRUSTED_HOSTS"] is not None:
         return False
     if app._finds_subdomains():
         return False
@@ -221,14 +243,29 @@ def _check_host(scheme: str, host: str, server_name: str | None) -> None:
     _to_ascii(server_name or get_host(scheme, host))
 
 
-def has_stock_adapter(app: Quart) -> bool:
+#: What is called to match a URL, all of it foreseen by `match_without_adapter`.
+_MATCHING = Stock(
+    QuartMap,
+    *("bind_to_request", "look_up", "search", "static_rules"),
+    besides=[
+        (Map, ("bind", "bind_to_environ")),
+        (MapAdapter, ("__init__", "match")),
+        (QuartMapAdapter, ("__init__", "match")),
+    ],
+)
+_HOST = Stock(BaseRequestWebsocket, "host")
+BINDING = Stock(Map, "bind", "bind_to_environ")
+
+
+def _binds_as_stock(app: Quart, connection: BaseRequestWebsocket) -> bool:
     """Whether *app* binds its URL map as `Quart` does, and whatever host a request names."""
-    kind = type(app)
-    return not (
-        app.subdomain_matching
-        or app.url_map.host_matching
-        or kind.create_url_adapter is not kind._stock_url_adapter
-        or "create_url_adapter" in app.__dict__
+    url_map = app.url_map
+    return (
+        type(url_map) is QuartMap
+        and not (app.subdomain_matching or url_map.host_matching)
+        and app._url_adapters.within(app)
+        and _MATCHING.within(url_map)
+        and _HOST.of(type(connection))
     )
 
 

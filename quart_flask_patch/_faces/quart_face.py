@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, cast
 
 from quart._handling import either
+from quart._handling.plan import internal_of
 from quart._rendering import plain_face
 from quart._threads import strategy
 from quart.app import Quart
@@ -131,7 +132,7 @@ def answer(
     if not issubclass(type(app), Flask):
         args = tuple(wrappers.core_response_of(app, value) for value in args)
     result = (bound or method.__get__(app))(*args, **kwargs)
-    if method in _CORES and hasattr(method, "step"):
+    if method in _CORES and internal_of(method) is not None:
         result = strategy.finish(result)
     elif hasattr(result, "__await__"):
         result = bridge.wait(result)

@@ -22,6 +22,7 @@ from quart._threads import lease as _lease
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.utils import encode_headers
 
+from .._entry import wsgi_entry
 from .._places import lease_of, place_of_middleware, PLACES
 from . import entry
 from .takeover import TAKEOVER, Takeover
@@ -135,9 +136,9 @@ async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
 
 async def _answer(app: Flask, pending: Pending, environ: dict[str, Any], send: Any) -> None:
     place, as_context = place_of_middleware(app.wsgi_app), cast(Any, pending)
-    start = _Start()
+    start, entry = _Start(), wsgi_entry(app)
     try:
-        body: Iterable[bytes] = await place.call(as_context, app.wsgi_app, environ, start)
+        body: Iterable[bytes] = await place.call(as_context, entry, environ, start)
     except Exception as error:
         if app.testing:
             raise

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quart import Quart
-from quart._handling.plan import HOOK_TABLES, HookList, HookTable
+from quart._handling.hooks import HOOK_TABLES, HookList, HookTable
 from quart._kind import REQUEST, WEBSOCKET
 
 

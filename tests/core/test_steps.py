@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from _patches import patched, WAYS
 from quart import abort, Quart, Response
 from quart._kind import Kind
 from quart.ctx import AppContext
@@ -87,6 +88,58 @@ def test_an_instance_may_have_any_step_replaced_while_it_serves(
     exchange(app, kind)
 
     assert first == "ok"
+    assert log == ["overridden"]
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_class_may_be_patched(app: Quart, kind: str, step: str, way: str, served: bool) -> None:
+    """Before the first connection, and after it."""
+    prepared(app, kind, step)
+    if served:
+        exchange(app, kind)
+
+    with patched(Quart, method_of(kind, step), way) as calls:
+        assert exchange(app, kind).text == "ok"
+
+    assert calls == [method_of(kind, step)]
+    assert exchange(app, kind).text == "ok"
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_class_that_is_mixed_in_may_be_patched(kind: str, way: str) -> None:
+    name = method_of(kind, "dispatch")
+
+    class Mixin:
+        pass
+
+    class Mixed(Mixin, Quart):
+        pass
+
+    def inherited(self: Any) -> Any:
+        return getattr(super(Mixin, self), name)()
+
+    app = prepared(Mixed(__name__), kind, "dispatch")
+    exchange(app, kind)
+    setattr(Mixin, name, inherited)
+    exchange(app, kind)
+
+    with patched(Mixin, name, way) as calls:
+        assert exchange(app, kind).text == "ok"
+
+    assert calls == [name]
+
+
+def test_an_instance_may_become_another_class(app: Quart, kind: str, log: list[str]) -> None:
+    prepared(app, kind, "dispatch")
+    exchange(app, kind)
+    name = method_of(kind, "dispatch")
+
+    app.__class__ = type("Sub", (Quart,), {name: overriding(getattr(Quart, name), log, "async")})
+
+    assert exchange(app, kind).text == "ok"
     assert log == ["overridden"]
 
 

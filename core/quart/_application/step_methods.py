@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, cast, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
+from typing import Any, cast, ClassVar, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
 
 from flask.debughelpers import FormDataRoutingRedirect
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from .. import _stock
 from .._flask import SetUpAtAnyTime
 from .._handling import pipeline, responses, results, teardown
 from .._handling.plan import PREPARED, step_of
@@ -90,8 +91,12 @@ async def _handle(app: Quart, connection: Request | Websocket) -> Any:
         ctx.release()
 
 
-class StepMethods(Scaffold, SetUpAtAnyTime):
+class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     """From a connection to a response, step by step."""
+
+    #: For the short ways that do without these of an application's methods.
+    _asgi_apps: ClassVar[_stock.Stock]
+    _url_adapters: ClassVar[_stock.Stock]
 
     def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
         """Return how connections of *endpoint* are handled, which are of *kind*."""

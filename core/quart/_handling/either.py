@@ -68,7 +68,7 @@ class Asked:
 def function_of(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function behind a bound method."""
     function = getattr(method, "__func__", method)
-    return cast("Callable[..., Any]", function.method) if isinstance(function, Asked) else function
+    return cast("Callable[..., Any]", function.method) if type(function) is Asked else function
 
 
 class AskedByEither:

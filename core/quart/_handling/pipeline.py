@@ -82,7 +82,8 @@ async def _in_place(ctx: AppContext) -> Any:
                     with shielded():
                         await settle(finalize(app, ctx, None, from_error_handler=True))
                 raise
-            response = await steps.handle_exception(app, ctx, error)
+            # A cancellation of somebody else's: to whoever handles errors, an error as any.
+            response = await steps.handle_exception(app, ctx, cast(Exception, error))
         return response
     finally:
         # A stream that was to keep the context will not be sent.

@@ -1,46 +1,35 @@
 """What an endpoint needs per connection, worked out once.
 
-An application's public dicts of hooks stay ordinary dicts of lists to who uses them, but they are
-observed: any change to them, at any time, makes the plans be compiled anew.
+Any change to what plans are made of makes them be compiled anew, at any time: the application's
+public dicts of hooks and some of its attributes say when they change, and so does its class.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, MutableMapping
-from functools import partial, wraps
+import operator
+from collections.abc import Callable
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
-from .. import routing, signals
+from .. import _stock, signals
 from .._connection.making import maker_of
 from .._flask import split_blueprint_path
 from .._kind import Kind, REQUEST, WEBSOCKET
 from .._threads import strategy
-from ..wrappers.request import Request
-from . import pipeline, session, teardown as _teardown
-from .either import function_of
+from . import pipeline, responses, session, teardown as _teardown
+from .either import Asked
 from .hooks import hooks_of, in_order, newest_first, on_response
 
 if TYPE_CHECKING:
+    from blinker import Signal
+
     from ..app import Quart
+    from ..ctx import AppContext
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
-
-#: The attributes of an application whose change changes plans.
-HOOK_TABLES = frozenset(
-    {
-        "view_functions",
-        "url_value_preprocessors",
-        "before_request_funcs",
-        "after_request_funcs",
-        "teardown_request_funcs",
-        "before_websocket_funcs",
-        "after_websocket_funcs",
-        "teardown_websocket_funcs",
-    }
-)
-
 
 #: The public methods that are looked up once, when plans are made.
 STEP_NAMES = frozenset(
@@ -65,79 +54,11 @@ STEP_NAMES = frozenset(
         "make_default_options_response",
         "make_response",
         "session_interface",
-        "create_url_adapter",
         "request_class",
-        "subdomain_matching",
-        "url_map",
+        # Another class has other methods.
+        "__class__",
     }
 )
-
-
-def _observed(base: type, mutators: str) -> dict[str, Function]:
-    def observe(name: str) -> Function:
-        original = getattr(base, name)
-
-        @wraps(original)
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return original(self, *args, **kwargs)
-            finally:
-                self.changed()
-
-        return method
-
-    return {name: observe(name) for name in mutators.split()}
-
-
-class HookList(list[Function]):
-    """A list that says when it changes."""
-
-    def __init__(self, values: Iterable[Function], changed: Callable[[], None]) -> None:
-        super().__init__(values)
-        self.changed = changed
-
-    locals().update(
-        _observed(
-            list,
-            "append extend insert remove pop clear sort reverse"
-            " __setitem__ __delitem__ __iadd__ __imul__",
-        )
-    )
-
-
-class HookTable(dict[Any, Any]):
-    """A dict that says when it, or a list in it, changes; a missing list appears when asked for."""
-
-    def __init__(self, values: dict[Any, Any], changed: Callable[[], None]) -> None:
-        super().__init__()
-        self.changed = changed
-        self._makes_lists = hasattr(values, "default_factory")
-        self.update(values)
-
-    def __missing__(self, key: Any) -> Any:
-        if not self._makes_lists:
-            raise KeyError(key)
-        self[key] = []
-        return self[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if type(value) is list:
-            value = HookList(value, self.changed)
-        super().__setitem__(key, value)
-        self.changed()
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def __ior__(self, other: Any) -> HookTable:  # type: ignore[misc]  # narrower than dict's
-        self.update(other)
-        return self
-
-    # Those of the abstract mapping go through the methods above; those of `dict` would not.
-    update = MutableMapping.update
-    locals().update(_observed(dict, "__delitem__ pop popitem clear"))
 
 
 class Plan:
@@ -192,26 +113,24 @@ class Plan:
         self.open_session = adapt(app.session_interface.open_session)
         plain_save = session.plain_save_of(app)
         self.close_session = plain_save or adapt(app.session_interface.save_session)
-        self._find_idle_steps(app)
+        self._find_idle_steps()
 
     def _adapt_after(self, app: Quart, kind: Kind, table: str, func: Function) -> Function:
         adapted = self.place.adapt_after(app, func)
         # A function for requests counts on a response, which a websocket seldom has.
         return adapted if kind.must_answer or table not in REQUEST.after else on_response(adapted)
 
-    def _find_idle_steps(self, app: Quart) -> None:
+    def _find_idle_steps(self) -> None:
         """Note which steps have nothing to do: to call one would cost more than to ask."""
         steps = self.steps
         self.preprocesses = bool(
-            self.before or self.preprocessors or steps.preprocess is not pipeline.preprocess
+            self.before or self.preprocessors or not _is_ours(steps.preprocess)
         )
-        self.processes = bool(self.after or steps.process is not pipeline.process)
+        self.processes = bool(self.after or not _is_ours(steps.process))
         self.tears_down = bool(
             self.teardown
-            or steps.do_teardown is not _teardown.do_teardown
-            or steps.do_teardown_appcontext is not _teardown.do_teardown_appcontext
-            # To close a request may do more than to close the files of its form.
-            or app._connection_class.close is not Request.close
+            or not _is_ours(steps.do_teardown)
+            or not _is_ours(steps.do_teardown_appcontext)
         )
 
 
@@ -221,22 +140,19 @@ class Plans:
     It has no reference to the application, so that one that never served is freed at once.
     """
 
-    __slots__ = ("_has_stock_adapter", "_plans", "_steps")
+    __slots__ = ("_changes", "_mixed_in", "_plans", "_seen", "_steps")
 
     def __init__(self) -> None:
-        self._has_stock_adapter: bool | None = None
+        self._changes = 0
+        #: Classes behind the application's that do not say when they change, and what they had.
+        self._mixed_in: tuple[type, ...] = ()
+        self._seen: list[Any] = []
         self._plans: dict[tuple[Kind, str | None, strategy.Place | str | None], Plan] = {}
-        self._steps: dict[Kind, Any] = {}
+        self._steps: dict[Kind, Steps] = {}
 
     def clear(self) -> None:
         self._plans.clear()
         self._steps.clear()
-        self._has_stock_adapter = None
-
-    def has_stock_adapter(self, app: Quart) -> bool:
-        if self._has_stock_adapter is None:
-            self._has_stock_adapter = routing.has_stock_adapter(app)
-        return self._has_stock_adapter
 
     def get(
         self,
@@ -246,6 +162,8 @@ class Plans:
         place: strategy.Place | str | None = None,
     ) -> Plan:
         """Return the plan of *endpoint* in *place*: a certain one, a default's name, or any."""
+        if self._changes != _stock.changes or self._mixed_in:
+            self._look_at_classes(app)
         key = kind, endpoint, place
         plan = self._plans.get(key)
         if plan is None:
@@ -253,105 +171,154 @@ class Plans:
         return plan
 
     def steps(self, app: Quart, kind: Kind | None) -> Steps:
+        if self._changes != _stock.changes or self._mixed_in:
+            self._look_at_classes(app)
         kind = kind or REQUEST
         steps = self._steps.get(kind)
         if steps is None:
             steps = self._steps[kind] = Steps(app, kind)
         return steps
 
+    def _look_at_classes(self, app: Quart) -> None:
+        """Forget everything if a class that *app* is made from may be another than it was."""
+        mixed_in = _stock.unwatched_before(type(app))
+        seen = [vars(cls).get(name) for cls in mixed_in for name in STEP_NAMES]
+        is_same = len(seen) == len(self._seen) and all(map(operator.is_, seen, self._seen))
+        if self._changes != _stock.changes or not is_same:
+            self.clear()
+        self._changes, self._mixed_in, self._seen = _stock.changes, mixed_in, seen
+
 
 class Steps:
     """The pipeline's steps as an application has them: ours, or what it overrides one with.
 
-    And the signals that it sends on the way, which the strategy chooses.
+    And the signals that it sends on the way, which the strategy chooses. From a field here an
+    editor leads to the function that it is unless somebody overrides it.
     """
 
-    # Those that are one method for both kinds; the others are named by the kind.
-    _SHARED = (
-        "do_teardown_appcontext",
-        "handle_http_exception",
-        "handle_user_exception",
-        "make_default_options_response",
-        "make_response",
-    )
-    _OF_KIND = (
-        "dispatch",
-        "do_teardown",
-        "finalize",
-        "full_dispatch",
-        "handle",
-        "handle_exception",
-        "preprocess",
-        "process",
-    )
-    _SIGNALS = ("failed", "finished", "started", "tearing_down")
     __slots__ = (
-        *_SHARED,
-        *_OF_KIND,
-        *_SIGNALS,
-        "context_popped",
-        "context_pushed",
-        "context_tearing_down",
-        "has_lazy_session",
-        "make_request",
-        "request_class",
+        *("context_popped", "context_pushed", "context_tearing_down"),
+        *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
+        *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
+        *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
+        *("make_request", "make_response", "preprocess", "process", "request_class", "started"),
+        "tearing_down",
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
-        for step in self._SHARED:
-            setattr(self, step, _step(getattr(app, step)))
-        for step in self._OF_KIND:
-            method = getattr(app, getattr(kind, step))
-            setattr(self, step, _step(method, is_first=step == "handle"))
-        signal_for = partial(strategy.current().signal_for, app)
-        for name in self._SIGNALS:
-            setattr(self, name, signal_for(getattr(kind, name)))
-        self.context_pushed = signal_for(signals.appcontext_pushed)
-        self.context_popped = signal_for(signals.appcontext_popped)
-        self.context_tearing_down = signal_for(signals.appcontext_tearing_down)
+        def of_kind(name: str, internal: F) -> F:
+            return _step(getattr(app, name), internal)
+
+        self.handle = _first_step(getattr(app, kind.handle), pipeline.handle)
+        self.full_dispatch = of_kind(kind.full_dispatch, pipeline.full_dispatch)
+        self.preprocess = of_kind(kind.preprocess, pipeline.preprocess)
+        self.dispatch = of_kind(kind.dispatch, pipeline.dispatch)
+        self.make_response = _step(app.make_response, _make_response)
+        self.finalize = of_kind(kind.finalize, pipeline.finalize)
+        self.process = of_kind(kind.process, pipeline.process)
+        self.make_default_options_response = _step(
+            app.make_default_options_response, pipeline.make_default_options_response
+        )
+        self._find_endings(app, kind)
+        self._find_signals(app, kind)
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
         self.make_request = maker_of(self.request_class)
 
-    if TYPE_CHECKING:
+    def _find_endings(self, app: Quart, kind: Kind) -> None:
+        self.handle_http_exception = _step(
+            app.handle_http_exception, pipeline.handle_http_exception
+        )
+        self.handle_user_exception = _step(
+            app.handle_user_exception, pipeline.handle_user_exception
+        )
+        self.handle_exception = _step(
+            getattr(app, kind.handle_exception), pipeline.handle_exception
+        )
+        self.do_teardown = _step(getattr(app, kind.do_teardown), _teardown.do_teardown)
+        self.do_teardown_appcontext = _step(
+            app.do_teardown_appcontext, _teardown.do_teardown_appcontext
+        )
 
-        def __getattr__(self, name: str) -> Any: ...
+    def _find_signals(self, app: Quart, kind: Kind) -> None:
+        signal_for = partial(strategy.current().signal_for, app)
+        self.started: Signal = signal_for(kind.started)
+        self.finished: Signal = signal_for(kind.finished)
+        self.tearing_down: Signal = signal_for(kind.tearing_down)
+        self.failed: Signal = signal_for(kind.failed)
+        self.context_pushed: Signal = signal_for(signals.appcontext_pushed)
+        self.context_popped: Signal = signal_for(signals.appcontext_popped)
+        self.context_tearing_down: Signal = signal_for(signals.appcontext_tearing_down)
 
 
-def _step(method: Function, is_first: bool = False) -> Function:
-    """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable."""
-    function = function_of(method)
-    mark = getattr(function, "step", None)
-    # A decorator that copies attributes copies the mark too, but it is not the marked function.
-    if type(mark) is tuple and mark[0] is function:
-        return cast(Function, mark[1])
+def _make_response(app: Quart, ctx: AppContext | None, result: Any) -> Any:
+    """Stand for the function of whichever face the application has: `responses.make_response`."""
+    return responses.make_response(app, ctx, result)
 
-    if is_first:
-        return _first_step(method)
-    takes_ctx = _takes_ctx(method)
 
-    async def overridden(app: Quart, ctx: Any, *args: Any) -> Any:
-        result = method(ctx, *args) if takes_ctx else method(*args)
+#: What each public method of a step does, less what it takes to be called from outside.
+_internals: dict[FunctionType, Function] = {}
+
+
+def step_of(internal: Function) -> Callable[[F], F]:
+    """Mark a public method as the untouched face of the step *internal*."""
+
+    def mark(method: F) -> F:
+        _internals[cast(FunctionType, method)] = internal
+        return method
+
+    return mark
+
+
+def internal_of(method: Function) -> Function | None:
+    """Return the step that the public *method*, bound or not, is the untouched face of, if any."""
+    function: Any = method.__func__ if type(method) is MethodType else method
+    if type(function) is Asked:
+        function = function.method
+    # A wrapper, of wrapt's for one, may pass for what it wraps by all else but its type.
+    return _internals.get(function) if type(function) is FunctionType else None
+
+
+def _is_ours(step: Function) -> bool:
+    return step in _internals.values()
+
+
+def _step(method: Function, internal: F) -> F:
+    """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable.
+
+    If nobody overrides it that is *internal*, or what a face of the application has in its place.
+    """
+    own = internal_of(method)
+    if own is not None:
+        return cast(F, own)
+    takes_ctx, is_async = _takes_ctx(method), strategy.is_async(method)
+
+    async def overridden(app: Quart, ctx: AppContext, *args: Any) -> Any:
+        place = ctx.plan.place
+        given = (ctx, *args) if takes_ctx else args
+        result = method(*given) if is_async else await place.run(ctx, method, *given)
         if hasattr(result, "__await__"):
-            result = await ctx.plan.place.resolve(result)
+            result = await place.resolve(result)
         return result
 
-    return overridden
+    return cast(F, overridden)
 
 
 #: In a scope: the context that is there for the connection, until it is entered.
 PREPARED = "quart.context"
 
 
-def _first_step(method: Function) -> Function:
+def _first_step(method: Function, internal: F) -> F:
     """The same for the step that finds the place: there is no plan before that."""
+    if internal_of(method) is not None:
+        return internal
 
-    async def overridden(app: Quart, ctx: Any, connection: Any) -> Any:
+    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> Any:
         connection.scope[PREPARED] = ctx
         result = method(connection)
         return await result if hasattr(result, "__await__") else result
 
-    return overridden
+    return cast(F, overridden)
 
 
 def _takes_ctx(method: Function) -> bool:
@@ -360,13 +327,3 @@ def _takes_ctx(method: Function) -> bool:
         return next(iter(inspect.signature(method).parameters), None) == "ctx"
     except (TypeError, ValueError):  # It has no signature.
         return False
-
-
-def step_of(internal: Function) -> Callable[[F], F]:
-    """Mark a public method as the untouched face of the step *internal*."""
-
-    def mark(method: F) -> F:
-        method.step = (method, internal)  # type: ignore[attr-defined]  # functions take attributes
-        return method
-
-    return mark

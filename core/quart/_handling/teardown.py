@@ -10,6 +10,7 @@ from blinker import Signal
 
 from .._flask import UNSET
 from .._kind import REQUEST
+from ..wrappers.request import CLOSES_FILES
 from .results import emit
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def close_context(
         or steps.context_tearing_down.receivers
         or steps.context_popped.receivers
         or (connection is not None and (connection.may_have_files or steps.tearing_down.receivers))
+        # To close a request may do more than to close the files of its form.
+        or (ctx.kind is REQUEST and not CLOSES_FILES.of(type(connection)))
     ):
         return _close_context(app, ctx, exc)
     ctx.exit()

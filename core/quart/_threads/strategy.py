@@ -72,6 +72,10 @@ class Place:
         """Do all of a connection's *work*, from its hooks to its teardown."""
         return work(ctx)
 
+    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
+        """Call an application's own plain method in the place of a step; perhaps before `enter`."""
+        return override(*args)
+
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         """Call a plain function of *ctx* after `enter`, as a streamed answer needs it."""
         if ctx.lease is not None:

@@ -1,0 +1,130 @@
+"""Whether something is still as it came: Flask's, Werkzeug's or ours.
+
+A short way does what several public methods would do, and calls none of them. So it is open only
+while each of these is as it came; and anybody may replace one, at any time, in the class, in a
+subclass or in one object. Each short way asks here, when it is about to be taken, and nobody keeps
+the answer. This is the only file that compares anything with what it was.
+
+What a short way stands for is a `Stock`, made when its module is imported. `Stock.of` asks of a
+class, `Stock.within` of an object. A method that somebody had replaced before that is no stock:
+then the way is closed for good.
+
+Applications have too many methods for that. Their classes say when they change (`Watched`), so
+that what was compiled from them is compiled anew (`changes`).
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType, ModuleType
+from typing import Any, ClassVar
+
+Owner = type | ModuleType
+#: Owners and names of theirs.
+Besides = Sequence[tuple[Owner, Sequence[str]]]
+
+#: How often a watched class has changed; read as `_stock.changes`, as it is assigned anew.
+changes = 0
+
+
+class Watched(ABCMeta):
+    """A class that counts its changes. It derives from ABCMeta, as `class App(Quart, ABC)` may."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        _count_change()
+
+    def __delattr__(cls, name: str) -> None:
+        super().__delattr__(name)
+        _count_change()
+
+
+def _count_change() -> None:
+    global changes
+    changes += 1
+
+
+def unwatched_before(cls: type) -> tuple[type, ...]:
+    """Return the classes that *cls* asks before its last watched one and that do not say so."""
+    watched = [isinstance(found, Watched) for found in cls.__mro__]
+    last = len(watched) - watched[::-1].index(True)
+    return tuple(found for found in cls.__mro__[:last] if not isinstance(found, Watched))
+
+
+class Stock:
+    """Some attributes of a class, or functions of a module, as they came."""
+
+    #: All that there are, for the test that tries each.
+    known: ClassVar[list[Stock]] = []
+
+    #: Whether these attributes of a class, which may be derived from the owner, are as they came.
+    of: Callable[[Any], bool]
+
+    def __init__(self, owner: Owner, *names: str, besides: Besides = ()) -> None:
+        """Take *names* of *owner*, and *besides* them what some other owners have."""
+        self.owner, self.names, self.besides = owner, frozenset(names), besides
+        self.of = _compile(owner, names, besides)
+        Stock.known.append(self)
+
+    def within(self, thing: Any) -> bool:
+        """Whether they are in the class of *thing*, and *thing* has no such attribute itself."""
+        return self.of(type(thing)) and thing.__dict__.keys().isdisjoint(self.names)
+
+
+def _compile(owner: Owner, names: Iterable[str], besides: Besides) -> Callable[[Any], bool]:
+    asked: list[str] = []
+    values: dict[str, Any] = {}
+    for number, (place, attributes) in enumerate([(owner, names), *besides]):
+        values[f"owner{number}"] = place
+        asked_of = f"owner{number}" if number else "cls"
+        for name in attributes:
+            if not is_genuine(place, name):
+                return _never
+            values[f"{name}_{number}"] = getattr(place, name)
+            asked.append(f"{asked_of}.{name} is {name}_{number}")
+    # Written out, since a loop takes five times as long. Compared by identity: a wrapper of wrapt's
+    # says that it equals what it wraps.
+    return eval(f"lambda cls: {' and '.join(asked)}", values)  # type: ignore[no-any-return]  # names of ours
+
+
+def _never(cls: Any) -> bool:
+    return False
+
+
+#: What is built upon. A class of one package may have a method of another's, taken as it is.
+_FOUNDATIONS = frozenset({"flask", "itsdangerous", "jinja2", "werkzeug"})
+
+
+def is_genuine(owner: Owner, name: str) -> bool:
+    """Whether the attribute *name* comes from the package that defines it, not from a patch."""
+    places = [owner] if isinstance(owner, ModuleType) else owner.__mro__
+    for place in places:
+        if name in vars(place):
+            package = place.__name__ if isinstance(place, ModuleType) else place.__module__
+            return origin_of(vars(place)[name]) in {None, _root(package), *_FOUNDATIONS}
+    return False
+
+
+def origin_of(value: Any) -> str | None:
+    """Return the package whose code *value* is; None if it is no code, but a number, say."""
+    function = _behind(value)
+    if function is not None:
+        # Not `__module__`, which `functools.wraps` copies.
+        return _root(function.__globals__["__name__"])
+    # A class is of its own package; anything else, such as what wraps a function, of its class's.
+    kind = value if isinstance(value, type) else type(value)
+    return None if kind.__module__ == "builtins" else _root(kind.__module__)
+
+
+def _root(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _behind(value: Any) -> FunctionType | None:
+    """Return the function that *value* is, or is a method or a property of, if any."""
+    if isinstance(value, (staticmethod, classmethod)):
+        return _behind(value.__func__)
+    if isinstance(value, property):  # Werkzeug's `cached_property` is one too.
+        return _behind(value.fget)
+    return value if type(value) is FunctionType else None

@@ -1,0 +1,183 @@
+"""What was done to Flask before the layer came: it counts, or it is told of.
+
+Agents start before the program does. They replace methods of Flask's class, or put a class derived
+from it in its place. Both are carried over to the layer's class. What calls the original, which it
+keeps in a closure or wraps, is given ours in its place; for an application of the genuine Flask's
+it stays what it was.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from types import CellType, FunctionType
+from typing import Any
+
+from quart._stock import is_genuine, origin_of
+
+from . import genuine
+from .app import Flask
+
+_OURS = ("quart", "quart_flask_patch")
+#: What a class has that is not for the class that is made in its place.
+_OF_THE_CLASS_ITSELF = frozenset({"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl"})
+
+
+def carry_over(theirs: type, ours: type) -> Iterator[str]:
+    """Put into *ours* what somebody has put into *theirs*, if *ours* hides it.
+
+    Gives a sentence about each replacement that cannot be made to call ours.
+    """
+    for name, value in list(vars(theirs).items()):
+        if is_genuine(theirs, name) or (own := _hiding(theirs, ours, name)) is None:
+            continue
+        swap = _Swap(name, own, ours)
+        setattr(ours, name, swap.carried(value))
+        if not swap.found and callable(value) and not isinstance(value, type):
+            yield (
+                f"flask.{theirs.__name__}.{name} was replaced by {_module_of(value)} before"
+                " quart.flask_patch was imported. The replacement is kept; if it calls Flask's own,"
+                " it does so around the layer. Import quart.flask_patch first."
+            )
+
+
+def _hiding(theirs: type, ours: type, name: str) -> Any:
+    """Return what *ours* has under *name*, unless that is what *theirs* has."""
+    for cls in ours.__mro__:
+        if cls is theirs:
+            return None
+        # Each constructor calls the next one, so that of Flask is called as it is.
+        if name in vars(cls) and name not in {"__init__", "__init_subclass__"}:
+            return getattr(cls, name)
+    return None
+
+
+def _module_of(value: Any) -> str:
+    found = getattr(value, "_self_wrapper", value)
+    return str(getattr(found, "__module__", None) or type(value).__module__)
+
+
+class _Swap:
+    """Puts ours where a replacement of *name* has Flask's own."""
+
+    def __init__(self, name: str, own: Callable[..., Any], ours: type) -> None:
+        self.name, self.own, self.ours = name, own, ours
+        #: Whether Flask's own was there.
+        self.found = False
+        self._seen: set[int] = set()
+
+    def carried(self, value: Any) -> Any:
+        """Return what *value* is to be for ours: a wrapper anew, a function as it is, changed."""
+        if id(value) in self._seen:
+            return value
+        self._seen.add(id(value))
+        if type(value) is FunctionType:
+            if self._is_flasks(value):
+                self.found = True
+                return self._stand_in(value)
+            self._change(value)
+        elif isinstance(value, partial):
+            return type(value)(self.carried(value.func), *value.args, **value.keywords)
+        elif hasattr(value, "_self_wrapper"):  # A wrapper of wrapt's.
+            return type(value)(self.carried(value.__wrapped__), value._self_wrapper)
+        return value
+
+    def _is_flasks(self, function: FunctionType) -> bool:
+        return function.__name__ == self.name and origin_of(function) == "flask"
+
+    def _stand_in(self, flasks: FunctionType) -> Callable[..., Any]:
+        own, ours = self.own, self.ours
+
+        @wraps(flasks)
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            function = own if issubclass(type(self), ours) else flasks
+            return function(self, *args, **kwargs)
+
+        return method
+
+    def _change(self, function: FunctionType) -> None:
+        """Change what *function* finds by a name: in its closure, its defaults or its module."""
+        for cell in function.__closure__ or ():
+            self._change_cell(cell)
+        if function.__defaults__:
+            function.__defaults__ = tuple(map(self.carried, function.__defaults__))
+        names = function.__globals__
+        for name in function.__code__.co_names:
+            value = names.get(name)
+            if type(value) is FunctionType and self._is_flasks(value):
+                names[name] = self.carried(value)
+
+    def _change_cell(self, cell: CellType) -> None:
+        try:
+            value = cell.cell_contents
+        except ValueError:  # It is empty.
+            return
+        if callable(value) and not isinstance(value, type):
+            cell.cell_contents = self.carried(value)
+
+
+def rebased(cls: Any) -> Any:
+    """Return the class *cls*, derived from Flask's, derived from ours in its place.
+
+    Raises:
+        TypeError: if it cannot be, because of a metaclass of its own.
+    """
+    if cls is genuine.Flask:
+        return Flask
+    bases = tuple(
+        rebased(base) if issubclass(base, genuine.Flask) else base for base in cls.__bases__
+    )
+    namespace = {n: value for n, value in vars(cls).items() if n not in _OF_THE_CLASS_ITSELF}
+    make: Any = type(Flask)
+    made = make(cls.__name__, bases, {**namespace, "_stands_for_flask": True})
+    for function in filter(None, map(_function_in, namespace.values())):
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=True
+        ):
+            if name == "__class__" and cell.cell_contents is cls:
+                cell.cell_contents = made  # For its `super()`.
+    return made
+
+
+def _function_in(value: Any) -> FunctionType | None:
+    if isinstance(value, (classmethod, staticmethod)):
+        value = value.__func__
+    elif isinstance(value, property):
+        value = value.fget
+    return value if type(value) is FunctionType else None
+
+
+def early_classes() -> list[type]:
+    """Return the classes that somebody has derived from Flask's, and not from ours."""
+    found: list[type] = []
+    to_do: list[type] = [genuine.Flask]
+    while to_do:
+        derived: list[type] = to_do.pop().__subclasses__()
+        theirs = [cls for cls in derived if cls.__module__.partition(".")[0] not in _OURS]
+        found += theirs
+        to_do += theirs
+    return found
+
+
+def early_applications() -> list[Any]:
+    """Return the applications that are Flask's own."""
+    classes: list[type] = [genuine.Flask, *early_classes()]
+    return [found for found in gc.get_referrers(*classes) if type(found) in classes]
+
+
+def explain_asgi_calls() -> None:
+    """Let Flask's own applications say what is wrong when an ASGI server calls them."""
+    original: Any = genuine.Flask.__call__
+
+    @wraps(original)
+    def explaining(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) + len(kwargs) == 2:
+            return original(self, *args, **kwargs)
+        raise RuntimeError(
+            f"{self!r} was called as ASGI, but it is a WSGI application, Flask's own: its class was"
+            " taken from flask before quart.flask_patch was imported. Import quart.flask_patch"
+            " before that, or start the application with `python -m quart_flask_patch`."
+        )
+
+    genuine.Flask.__call__ = explaining  # type: ignore[method-assign]  # that is the point
