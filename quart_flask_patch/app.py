@@ -252,6 +252,10 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             core.place = "loop"
         return core
 
+    def _response_for_session(self) -> Any:
+        # Flask's interfaces count on one. What they set on it goes nowhere.
+        return self.response_class()
+
     def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
         return kind if kind is REQUEST else _guards.manner_of(cast(Any, self), endpoint)
 

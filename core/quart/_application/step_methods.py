@@ -98,6 +98,10 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     _asgi_apps: ClassVar[_stock.Stock]
     _url_adapters: ClassVar[_stock.Stock]
 
+    def _response_for_session(self) -> Any:
+        """Return what `save_session` is given where a websocket has no response."""
+        return None
+
     def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
         """Return how connections of *endpoint* are handled, which are of *kind*."""
         return kind

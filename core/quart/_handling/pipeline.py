@@ -171,6 +171,9 @@ async def preprocess(app: Quart, ctx: AppContext) -> Any:
                 return result
         if may_end and _ended(ctx):
             return None
+    if may_end:
+        # A hook that does so for each request loses nothing that it counts on.
+        ctx.session_touched = ctx._session is not None and ctx._session.modified
     return None
 
 

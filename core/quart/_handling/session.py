@@ -56,12 +56,14 @@ def save(app: Quart, ctx: AppContext, response: Any) -> Awaitable[Any] | None:
     if interface.is_null_session(session):
         return None
     if response is None and is_lazy(app):
-        if session.modified:
+        if session.modified and not ctx.session_touched:
             app.logger.warning(
                 "The session was modified in a websocket handler. That is lost: a cookie can only"
                 " be set with a response, before the websocket is accepted."
             )
         return None
+    if response is None:
+        response = app._response_for_session()
     saving: Any = ctx.plan.close_session(app, session, response)
     return ctx.plan.place.resolve(saving) if hasattr(saving, "__await__") else None
 
