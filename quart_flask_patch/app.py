@@ -126,8 +126,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         {
             **Quart.default_config,
             **GenuineFlask.default_config,
-            # Flask has no such limits.
-            "BODY_TIMEOUT": None,
+            # Flask has no such limit.
             "RESPONSE_TIMEOUT": None,
             # Where plain views run: "thread" or "loop".
             "SYNC_PLACE": "thread",

@@ -113,7 +113,7 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def stream(self) -> Any:
-            stream = entry.stream_without_environ(self)
+            stream = entry.body_of(self)
             return _genuine_stream(self, type(self)) if stream is None else stream
 
         @property

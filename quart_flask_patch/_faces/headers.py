@@ -8,7 +8,7 @@ from werkzeug.datastructures import EnvironHeaders, Headers
 
 from quart._formats.headers import values_of
 
-from .._wsgi import entry
+from .._wsgi.environ_headers import add_headers, joined, key_of
 
 #: In the instance dict of both faces of a request: those of the async face, and Flask's for them.
 HEADERS = "_flask_headers"
@@ -29,7 +29,7 @@ class RequestHeaders(EnvironHeaders):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if self._request is None:
             self.environ = {}
-            entry.add_headers(self.environ, self._received)
+            add_headers(self.environ, self._received)
         else:
             self.environ = self._request.environ
         return self.environ
@@ -51,8 +51,8 @@ class RequestHeaders(EnvironHeaders):
         if values is None:
             return super()._get_key(key)
         if not values:
-            raise KeyError(entry.key_of(name))
-        return values[0] if len(values) == 1 else entry.joined(name, values)
+            raise KeyError(key_of(name))
+        return values[0] if len(values) == 1 else joined(name, values)
 
     def getlist(self, key: str, type: Any = None) -> list[Any]:
         # Nearly always this is for the cookies.

@@ -11,11 +11,11 @@ import io
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
 from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
@@ -25,7 +25,8 @@ from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
 
 from .._waiting import bridge, runner
-from .body_stream import stream_of
+from .body_stream import BodyStream, stream_of
+from .environ_headers import add_headers
 from .takeover import TAKEOVER
 
 if TYPE_CHECKING:
@@ -60,21 +61,30 @@ def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
     return environ
 
 
-def stream_without_environ(request: Any) -> Any:
-    """Return the stream of *request*'s body, if that takes no environ: reading needs little of it.
+def body_of(request: Any) -> BodyStream | None:
+    """Return the stream of *request*'s body, None if it has none of ours.
 
-    As Werkzeug's `Request.stream`, it keeps to the request's `max_content_length`.
+    A websocket's handshake has none, nor a request that was made of an environ by itself, or whose
+    environ has been given another.
+
+    It keeps to the request's limits by itself. Werkzeug's own, around it, takes a body for too
+    large that is as large as it may be.
+
+    Raises:
+        RequestEntityTooLarge: if the client says that the body is larger than it may be.
     """
-    scope = request.scope
-    if "environ" in request.__dict__ or environ_given(scope) is not None or scope["type"] != "http":
+    scope, environ = request.__dict__.get("scope"), request.__dict__.get("environ")
+    if scope is None or scope["type"] != "http":
         return None
-    stream, limit = stream_of(request), request.max_content_length
-    if limit is None:
-        return stream
-    environ = {"wsgi.input": stream, "wsgi.input_terminated": True}
-    if "Content-Length" in request.headers:
-        environ["CONTENT_LENGTH"] = request.headers["Content-Length"]
-    return get_input_stream(environ, max_content_length=limit)
+    stream = stream_of(request)
+    if environ is None and environ_given(scope) is not None:
+        environ = request.environ
+    if environ is not None and environ.get("wsgi.input") is not stream:
+        return None
+    limit, length = request.max_content_length, request.content_length
+    if limit is not None and length is not None and length > limit:
+        raise RequestEntityTooLarge
+    return stream
 
 
 def _takeover_of(scope: Any) -> Any:
@@ -109,32 +119,6 @@ def _environ_from_scope(connection: Any) -> dict[str, Any]:
     environ["REQUEST_URI"] = environ["RAW_URI"] = raw + query
     add_headers(environ, connection.__dict__["headers"])
     return environ
-
-
-def add_headers(environ: dict[str, Any], headers: Headers) -> None:
-    """Put *headers* into *environ*; several of one name become one."""
-    for name, value in headers:
-        key = key_of(name)
-        if key in environ:
-            environ[key] = joined(name, [environ[key], value])
-        elif key is not None:
-            environ[key] = value
-
-
-def joined(name: str, values: list[str]) -> str:
-    return (";" if name.lower() == "cookie" else ",").join(values)
-
-
-# A server hears few names, and to make its key takes longer than to look one up.
-@lru_cache(maxsize=512)
-def key_of(name: str) -> str | None:
-    """Return the environ's key of a header; None if it may not be there."""
-    # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146);
-    # so could one with a letter whose capital is two, such as the German sharp s.
-    if "_" in name or not name.isascii():
-        return None
-    key = name.upper().replace("-", "_")
-    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
 
 
 def scope_of(environ: dict[str, Any]) -> dict[str, Any]:

@@ -230,7 +230,15 @@ READS: dict[str, Callable[[Request], Any]] = {
     "form": lambda request: request.form,
     "files": lambda request: request.files,
     "values": lambda request: request.values,
+    "body": lambda request: request.body,
+    "chunks": lambda request: all_chunks(request),  # noqa: PLW0108  # defined below
 }
+
+
+async def all_chunks(request: Request) -> list[bytes]:
+    return [chunk async for chunk in request.body]
+
+
 every_read = pytest.mark.parametrize("read", READS.values(), ids=READS)
 
 
@@ -251,6 +259,38 @@ def test_a_view_may_set_the_time(read: Callable[[Request], Any]) -> None:
         request.body_timeout = 0.001
         with pytest.raises(RequestTimeout):
             await read(request)
+
+    asyncio.run(main())
+
+
+def test_only_waiting_for_a_body_counts() -> None:
+    async def main() -> list[bytes]:
+        request = make_request(None, FORM, body_timeout=0.05)
+        chunks = []
+        request.body.append(b"a")
+        async for chunk in request.body:
+            chunks.append(chunk)
+            if len(chunks) == 1:
+                await asyncio.sleep(0.1)
+                request.body.set_result(b"b")
+        return chunks
+
+    assert asyncio.run(main()) == [b"a", b"b"]
+
+
+def test_the_time_for_a_body_is_for_all_of_it() -> None:
+    async def main() -> None:
+        request = make_request(None, FORM, body_timeout=0.2)
+
+        async def drip() -> None:
+            while True:
+                await asyncio.sleep(0.01)
+                request.body.append(b"a")
+
+        dripping = asyncio.create_task(drip())
+        with pytest.raises(RequestTimeout):
+            await all_chunks(request)
+        dripping.cancel()
 
     asyncio.run(main())
 

@@ -16,7 +16,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import EnvironBuilder
 
 import quart
-from quart_flask_patch import genuine
+from quart_flask_patch import genuine, wait
 
 from ._asgi import Exchange, fetch, LIMIT, run
 
@@ -64,6 +64,104 @@ def test_the_limit_holds_without_an_environ(app: Flask, place: str, read: str) -
     headers = [("Content-Type", kind)]
     assert run(fetch(app, "/", "POST", b"a=1234", headers)).status == 413
     assert run(fetch(app, "/", "POST", b"12345", headers)).status == 200
+
+
+# Called anew for each request, which the proxy stands for.
+# ruff: noqa: PLW0108
+FACES: dict[str, Any] = {
+    "get_data": lambda: request.get_data(),
+    "data": lambda: request.data,
+    "form": lambda: request.form,
+    "files": lambda: request.files,
+    "values": lambda: request.values,
+    "get_json": lambda: request.get_json(force=True),
+    "stream": lambda: request.stream.read(),
+    "lines": lambda: list(request.stream),
+    "one byte after another": lambda: [*iter(lambda: request.stream.read(1), b"")],
+    "input": lambda: request.environ["wsgi.input"].read(),
+    "stream after environ": lambda: [request.environ, request.stream.read()],
+}
+ASYNC_FACES: dict[str, Any] = {
+    "awaited data": lambda: quart.request.get_data(),
+    "awaited form": lambda: quart.request.form,
+    "awaited files": lambda: quart.request.files,
+    "awaited json": lambda: quart.request.get_json(force=True),
+    "awaited body": lambda: quart.request.body,
+    "chunks": lambda: all_chunks(),
+}
+KINDS_OF_BODY = {
+    "multipart": ("multipart/form-data; boundary=b", b"--b\r\n"),
+    "urlencoded": ("application/x-www-form-urlencoded", b"a="),
+}
+
+
+async def all_chunks() -> list[bytes]:
+    return [chunk async for chunk in quart.request.body]
+
+
+@pytest.fixture(params=["plain", "async"])
+def reader(request: pytest.FixtureRequest, app: Flask) -> str:
+    """How a view is written that reads in every way there is."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def plain(read: str) -> str:
+        if read in ASYNC_FACES:
+            wait(awaited(read))
+        else:
+            FACES[read]()
+        return "read"
+
+    async def awaited(read: str) -> str:
+        if read in ASYNC_FACES:
+            await ASYNC_FACES[read]()
+        else:
+            FACES[read]()
+        return "read"
+
+    app.post("/<read>")(plain if request.param == "plain" else awaited)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_BODY)
+@pytest.mark.parametrize("read", [*FACES, *ASYNC_FACES])
+def test_a_body_that_does_not_come_in_time(
+    app: Flask, place: str, reader: str, read: str, kind: str
+) -> None:
+    app.config.update(BODY_TIMEOUT=0.05, SYNC_THREADS=1)
+    content_type, start = KINDS_OF_BODY[kind]
+
+    async def main() -> tuple[int, str]:
+        async with Exchange(app, f"/{read}", "POST", [("Content-Type", content_type)]) as exchange:
+            exchange.body_arrives(start, more=True)
+            status = (await exchange.end()).status
+        # And its thread is free again.
+        async with Exchange(app, "/stream", "POST") as exchange:
+            exchange.body_arrives(b"")
+            return status, (await exchange.end()).text
+
+    assert run(main()) == (408, "read")
+
+
+def test_a_flask_application_has_the_cores_time() -> None:
+    assert Flask("x").config["BODY_TIMEOUT"] == quart.Quart("x").config["BODY_TIMEOUT"] == 60
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+@pytest.mark.parametrize("read", [*FACES, *ASYNC_FACES])
+def test_the_limit_holds_for_a_body_without_a_length(
+    app: Flask, place: str, reader: str, read: str, is_over: bool
+) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 10
+
+    async def main() -> int:
+        headers = [("Content-Type", "application/x-www-form-urlencoded")]
+        async with Exchange(app, f"/{read}", "POST", headers) as exchange:
+            for _ in range(9):
+                exchange.body_arrives(b"1", more=True)
+            exchange.body_arrives(b"11" if is_over else b"1")
+            return (await exchange.end()).status
+
+    assert run(main()) == (413 if is_over else 200)
 
 
 def test_a_form_is_parsed_by_what_the_environ_says(app: Flask, place: str) -> None:

@@ -9,12 +9,13 @@ The invariant: what counts against the limit is what has arrived, read or not.
 
 from __future__ import annotations
 
+import time
 import types
 from collections import deque
 from collections.abc import Awaitable, Generator
 from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from .._loops.mailbox import time_limit
 from ._changes import Changing
@@ -36,7 +37,13 @@ class Body(Changing):
     Both raise:
         RequestEntityTooLarge: if more than *max_content_length* bytes are announced or arrive.
         ClientDisconnectedError: if the client goes away before the end.
+        RequestTimeout: if more than `timeout` seconds were spent waiting for bytes.
     """
+
+    #: How many seconds may be spent waiting for bytes, in all; None if there is no limit.
+    timeout: float | None = None
+    #: How many have been.
+    _waited = 0.0
 
     # These, and `__new__`, are for subclasses written for Quart 0.22, whose `__init__` sets its own
     # attributes (`_max_content_length` and `_must_raise` are among them) and does not call ours.
@@ -136,10 +143,24 @@ class Body(Changing):
         if self._disconnected:
             raise ClientDisconnectedError
         if self._receive is None or self._receiving:
-            await self._wait_for_change()
+            change = self._wait_for_change()
         else:
-            await self._pull(self._receive)
+            change = self._pull(self._receive)
+        if self.timeout is None:
+            await change
+        else:
+            await self._wait_in_time(change, self.timeout)
         self._check_limit()
+
+    async def _wait_in_time(self, change: Awaitable[None], timeout: float) -> None:
+        # What the handler does between two chunks is not the client's fault.
+        start = time.monotonic()
+        try:
+            await within(max(timeout - self._waited, 0), change)
+        except TimeoutError as error:
+            raise RequestTimeout from error
+        finally:
+            self._waited += time.monotonic() - start
 
     async def _pull(self, receive: Receive) -> None:
         # Two readers must not both wait on `receive`: the one message that ends the body reaches

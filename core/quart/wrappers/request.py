@@ -107,7 +107,7 @@ class Request(Limits, BaseRequestWebsocket):
 
     @property
     def body(self) -> Body:
-        """The body as it arrives: iterate over it, or await all of it, without `body_timeout`."""
+        """The body as it arrives, within `body_timeout`: iterate over it, or await all of it."""
         body = self._body
         if body is None:
             body = self._body = self.body_class(announced_length(self.headers), None)
@@ -115,8 +115,9 @@ class Request(Limits, BaseRequestWebsocket):
                 body.set_result(self._whole)
             elif self._receive is not None:
                 body.receive_from(self._receive)
-        # Set here, as a view may have changed it on either face of the request.
+        # Set here, as a view may have changed them on either face of the request.
         body.max_content_length = self.max_content_length
+        body.timeout = self.body_timeout
         return body
 
     @body.setter
