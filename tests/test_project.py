@@ -86,36 +86,10 @@ def test_functions_are_short_on_the_whole(folder: str) -> None:
 
 # --- Imports -------------------------------------------------------------------------------------
 
-# From the top down. A module may import from a later line at module level, not from an earlier
-# one; modules that are not named here only have to stay out of import cycles.
-LAYERS = [
-    {"app"},
-    {"asgi", "_serving"},
-    {"blueprints"},
-    {"_scaffold"},
-    {"_pipeline"},
-    {"helpers", "templating", "sessions"},
-    {"ctx"},
-    {"wrappers"},
-    {"globals", "signals"},
-    {"typing", "utils"},
-]
-
 
 def module_of(source: Source) -> str:
     parts = source.path.relative_to(ROOT / "core").with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def runs_at_import(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The imports of a module that happen when it is imported: no type-only and no local ones."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child
-        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        elif not isinstance(child, FunctionDef | ast.Lambda):
-            yield from runs_at_import(child)
 
 
 def imported_by(source: Source, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -131,52 +105,6 @@ def imported_by(source: Source, node: ast.Import | ast.ImportFrom) -> Iterator[s
         base = ".".join([*package, node.module] if node.module else package)
     yield base
     yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def import_graph() -> dict[str, set[str]]:
-    modules = {module_of(source) for source in CORE}
-    return {
-        module_of(source): {
-            found
-            for node in runs_at_import(source.tree)
-            for found in modules_among(list(imported_by(source, node)), modules)
-            if found != module_of(source)
-        }
-        for source in CORE
-    }
-
-
-def modules_among(names: list[str], modules: set[str]) -> set[str]:
-    """Of ``from a import b`` the module ``a.b`` if it is one, else the module ``a``."""
-    deepest = {name for name in names[1:] if name in modules}
-    return deepest or {name for name in names if name in modules}
-
-
-def layer_of(module: str) -> int | None:
-    noun = module.split(".")[1] if "." in module else ""
-    return next((rank for rank, nouns in enumerate(LAYERS) if noun in nouns), None)
-
-
-def test_imports_go_downward() -> None:
-    upward = [
-        f"{module} imports {other}"
-        for module, others in import_graph().items()
-        for other in sorted(others)
-        if (rank := layer_of(module)) is not None
-        and (other_rank := layer_of(other)) is not None
-        and other_rank < rank
-    ]
-    assert upward == []
-
-
-def test_no_import_cycle() -> None:
-    graph = import_graph()
-    # A package's __init__ names its own modules and they name each other; neither is a cycle
-    # unless one of them names the package.
-    while leaves := {module for module, others in graph.items() if not others & graph.keys()}:
-        for leaf in leaves:
-            del graph[leaf]
-    assert sorted(graph) == []
 
 
 def test_the_core_knows_nothing_of_the_layer_and_no_flask_app() -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.exceptions import HTTPException
 
 from ._flask import _AppCtxGlobals as _AppCtxGlobals, UNSET
-from ._handling import teardown
+from ._handling import pipeline, teardown
 from ._handling.current import (
     after_this_request as after_this_request,
     after_this_websocket as after_this_websocket,
@@ -322,8 +322,6 @@ class AppContext:
 
     async def push(self) -> None:
         """Become the current context, open the session and match the URL."""
-        from ._handling import pipeline
-
         self.enter()
         if self.connection is not None and self.connection.url_rule is None:
             self.match_request()

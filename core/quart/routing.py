@@ -317,7 +317,8 @@ def _subdomain(host: str, name: str) -> str:
     found, wanted = host.lower().split("."), name.lower().split(".")
     if found[-len(wanted) :] != wanted:
         warnings.warn(
-            f"Current server name {host!r} doesn't match configured server name {name!r}",
+            # Not the host: Python remembers each text, and clients could think of any number.
+            f"The host of a request does not match the server name, {name!r}, so no rule matches.",
             stacklevel=3,
         )
         return "<invalid>"

@@ -22,6 +22,7 @@ from typing import Any, overload, ParamSpec, TYPE_CHECKING, TypeVar
 from werkzeug.datastructures import Headers as Headers
 
 from ._formats.headers import decode_headers as decode_headers, encode_headers as encode_headers
+from ._threads.lease import call
 from .typing import FilePath
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def run_sync(func: Callable[P, Any]) -> Callable[P, Coroutine[Any, Any, Any]]:
 
     @wraps(func)
     async def in_thread(*args: P.args, **kwargs: P.kwargs) -> Any:
-        from ._threads.lease import call
-
         result = await call(func, *args, **kwargs)
         return run_sync_iterable(result) if isgenerator(result) else result
 
@@ -74,8 +73,6 @@ async def run_sync_iterable(iterable: Iterator[T]) -> AsyncIterator[T]:
 
     Closing the result early closes *iterable* too, in the thread.
     """
-    from ._threads.lease import call
-
     try:
         # `StopIteration` cannot leave a coroutine, so the end is a value.
         while (item := await call(next, iterable, _END)) is not _END:

@@ -19,8 +19,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
+from quart._connection.disclosure import SHOWN
 from quart._connection.entry import SHARED
-from quart._serving.development import SHOWN
 from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from quart import Quart
-from quart._serving.development import Development, is_on_this_machine
+from quart._connection.disclosure import is_on_this_machine
+from quart._serving.development import Development
 from quart.debug import TEMPLATE, traceback_response
 
 from .driver import Client, connect, exchange, run, scope_for

@@ -414,7 +414,7 @@ def test_a_server_name_makes_rules_match_subdomains(
 def test_another_host_than_the_server_name_matches_nothing(app: Quart) -> None:
     app.config["SERVER_NAME"] = "site.test"
     app.add_url_rule("/", "main", lambda: "main")
-    with pytest.warns(UserWarning, match=r"other.test.*site.test"):
+    with pytest.warns(UserWarning, match="site.test"):
         assert driver.run(driver.request(app, host=b"other.test")).status == 404
 
 

@@ -176,9 +176,12 @@ def test_the_same_site_is_that_of_url_for(app: Quart, scheme: str, host: str, or
 
 
 def test_the_name_of_the_server_is_that_of_its_site(app: Quart) -> None:
-    app.config.update(WEBSOCKET_ORIGINS="same", SERVER_NAME="example.com")
-    assert opened(app, "http://example.com").frames == ["secret"]
-    assert opened(app, "http://localhost").status == 403
+    app.config.update(WEBSOCKET_ORIGINS="same", SERVER_NAME="localhost:80")
+    assert opened(app, "http://localhost").frames == ["secret"]
+    assert opened(app, "http://localhost:81").status == 403
+    app.config["SERVER_NAME"] = "example.com"
+    with pytest.warns(UserWarning, match="example.com"):
+        assert opened(app, "http://localhost").status == 403
 
 
 def test_a_host_that_is_not_trusted_is_nobodys_site(app: Quart, ran: list[str]) -> None:

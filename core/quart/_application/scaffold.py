@@ -16,6 +16,7 @@ from .._flask import replace_default_context_processor, setupmethod
 from .._handling.either import AskedByEither
 from ..cli import AppGroup
 from ..globals import current_app
+from ..helpers import send_from_directory
 from ..templating import _default_template_ctx_processor
 
 if TYPE_CHECKING:
@@ -117,8 +118,6 @@ class Scaffold(AskedByEither, SansioScaffold):
         Raises:
             RuntimeError: if there is no static folder.
         """
-        from ..helpers import send_from_directory
-
         if self.static_folder is None:
             raise RuntimeError(
                 f"{self!r} has no static folder to serve {filename!r} from; pass static_folder."

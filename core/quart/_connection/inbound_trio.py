@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import trio
 
-from .._handling.pipeline import only_says_gone
 from .._loops.resume import run_in
+from ..wrappers.base import only_says_gone
 from . import inbound
 from .inbound import Inbound, Serve
 

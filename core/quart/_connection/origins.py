@@ -12,7 +12,6 @@ from typing import Any, TYPE_CHECKING
 
 from werkzeug.exceptions import Forbidden, HTTPException
 
-from ..asgi import ASGIWebsocketConnection
 from .outbound import refuse
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _is_allowed(app: Quart, scope: Any, allowed: list[str], header: bytes) -> bo
 
 def _own(app: Quart, scope: Any) -> str | None:
     """Return the origin of the URLs that `url_for` would make."""
-    websocket = ASGIWebsocketConnection(app, scope)._create_websocket_from_scope(None)
+    websocket = app.asgi_websocket_class(app, scope)._create_websocket_from_scope(None)
     try:
         adapter = app._context_for(websocket).url_adapter
     except HTTPException:  # The host is not one of TRUSTED_HOSTS.

@@ -19,11 +19,11 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
 
+from .._connection.disclosure import SHOWN, VARIABLES
 from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
-from .._serving.development import SHOWN, VARIABLES
-from ..wrappers.base import ClientDisconnectedError
+from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
 from .results import emit, resolve, settle
@@ -148,13 +148,6 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
             result = await steps.handle_user_exception(app, ctx, error)
     response = finalize(app, ctx, result)
     return await response if hasattr(response, "__await__") else response
-
-
-def only_says_gone(error: Exception) -> bool:
-    """Whether nothing else is wrong than that the client has left."""
-    if isinstance(error, ExceptionGroup):  # That of a task group in the handler.
-        return error.split(ClientDisconnectedError)[1] is None
-    return isinstance(error, ClientDisconnectedError)
 
 
 async def preprocess(app: Quart, ctx: AppContext) -> Any:

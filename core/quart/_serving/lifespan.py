@@ -17,6 +17,7 @@ from ..globals import _cv_app
 from ..helpers import get_debug_flag
 from ..signals import got_background_exception, got_serving_exception
 from ..utils import run_sync_iterable
+from .loading import is_loading_app
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -221,7 +222,6 @@ def run(
     SERVER_NAME gives the host and the port that are not given here. Nothing happens in a module
     that the `quart` command is importing: the command decides what runs.
     """
-    from ..cli._locate import is_loading_app
     from . import server
 
     if is_loading_app():

@@ -13,10 +13,11 @@ from typing import Any, cast, TYPE_CHECKING
 import click
 from flask.cli import AppGroup as FlaskAppGroup, ScriptInfo as FlaskScriptInfo
 
+from .._serving.loading import loading_app
 from .._threads.strategy import is_async
 from ..globals import _cv_app
 from ..helpers import get_debug_flag, get_load_dotenv
-from ._locate import loading_app, locate_app, NoAppException, prepare_import
+from ._locate import locate_app, NoAppException, prepare_import
 
 if TYPE_CHECKING:
     from ..app import Quart

@@ -6,14 +6,13 @@ import ast
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TYPE_CHECKING, TypeGuard
 
 from flask.cli import NoAppException as NoAppException, prepare_import as prepare_import
+from flask.sansio.app import App
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -21,28 +20,10 @@ if TYPE_CHECKING:
 APP_NAMES = ("app", "application")
 FACTORY_NAMES = ("create_app", "make_app")
 
-_loading: ContextVar[bool] = ContextVar("quart.cli.loading", default=False)
-
-
-@contextmanager
-def loading_app() -> Iterator[None]:
-    """While an app is loaded, a call of ``app.run()`` in its module is not meant."""
-    token = _loading.set(True)
-    try:
-        yield
-    finally:
-        _loading.reset(token)
-
-
-def is_loading_app() -> bool:
-    """Whether a command is importing the module that asks."""
-    return _loading.get()
-
 
 def _is_app(value: object) -> TypeGuard[Quart]:
-    from ..app import Quart
-
-    return isinstance(value, Quart)
+    # Not by its class, of which a command that loads no application need not know.
+    return isinstance(value, App) and hasattr(type(value), "asgi_app")
 
 
 def locate_app(

@@ -23,8 +23,8 @@ from werkzeug.sansio.multipart import (
 from werkzeug.test import encode_multipart
 from werkzeug.urls import iri_to_uri
 
+from .._connection.disclosure import SHOWN, VARIABLES
 from .._connection.entry import SHARED
-from .._serving.development import SHOWN, VARIABLES
 from ..datastructures import FileStorage
 from ..json import dumps
 from ..utils import encode_headers

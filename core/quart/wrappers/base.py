@@ -54,6 +54,13 @@ class ClientDisconnectedError(ClientDisconnected):
         self.reason = reason
 
 
+def only_says_gone(error: Exception) -> bool:
+    """Whether nothing else is wrong than that the client has left."""
+    if isinstance(error, ExceptionGroup):  # That of a task group in the handler.
+        return error.split(ClientDisconnectedError)[1] is None
+    return isinstance(error, ClientDisconnectedError)
+
+
 # A server hears few names, and checking one takes longer than matching a path.
 _known_host = lru_cache(maxsize=256)(get_host)
 

@@ -1,0 +1,220 @@
+"""Which room may import which: the shape of the two packages, as a table that is held against them.
+
+A room is a folder `_noun/` of machinery, or a public module or package that stands beside it. What
+is imported when a module is loaded goes one way only. What is imported later, in a function, is
+listed with its reason: it is easily missed, and it can close a circle.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from test_project import FunctionDef, read_sources, ROOT, Source
+
+PACKAGES = {"quart": ROOT / "core/quart"}
+
+#: Of each room, the rooms of its own package that it may import when it is loaded. A room may
+#: import rooms of earlier lines only, so nothing goes in circles.
+MAY_IMPORT: dict[str, dict[str, str]] = {
+    "quart": {
+        "_flask": "",
+        "_installation": "",
+        "_loops": "",
+        "_stock": "",
+        "config": "",
+        "flask_patch": "",
+        "globals": "",
+        "logging": "",
+        "signals": "",
+        "typing": "",
+        "_kind": "signals",
+        "_threads": "_loops globals",
+        "json": "globals",
+        "views": "globals typing",
+        "_formats": "_flask json",
+        "_rendering": "_threads",
+        "datastructures": "_threads",
+        "formparser": "_formats datastructures",
+        "utils": "_formats _threads typing",
+        "_files": "globals utils",
+        "wrappers": "_flask _formats _kind _loops _stock _threads datastructures formparser"
+        " globals json signals utils",
+        "_connection": "_flask _formats _loops globals wrappers",
+        "debug": "wrappers",
+        "helpers": "_files _threads globals signals typing utils wrappers",
+        "routing": "_formats _stock wrappers",
+        "sessions": "_formats wrappers",
+        "_handling": "_connection _flask _formats _kind _loops _stock _threads globals sessions"
+        " signals wrappers",
+        "_serving": "_connection _threads globals helpers signals utils",
+        "asgi": "_connection _formats _kind _loops wrappers",
+        "cli": "_installation _serving _threads globals helpers",
+        "ctx": "_flask _handling _kind _loops _threads globals routing",
+        "__main__": "cli",
+        "templating": "_rendering _threads ctx globals helpers signals utils",
+        "_application": "_flask _handling _kind _serving _stock cli ctx globals helpers templating",
+        "app": "_application _connection _flask _handling _stock _threads asgi config ctx globals"
+        " helpers json logging routing sessions templating utils wrappers",
+        "blueprints": "_application _flask",
+        ".": "_installation app blueprints cli config ctx globals helpers json signals templating"
+        " typing wrappers",
+        "testing": "_connection app cli datastructures globals json sessions typing utils wrappers",
+    },
+}
+#: Arrows between rooms that are drawn when a function runs, with the reason.
+LATER: dict[str, dict[tuple[str, str], str]] = {
+    "quart": {
+        ("_handling", "debug"): "The page for errors, and its template, are for development.",
+        ("app", "testing"): "Tests alone use it, and it imports the application.",
+        ("utils", "_serving"): "The reloader is for development.",
+    },
+}
+
+
+def module_of(source: Source) -> str:
+    """Return the dotted name of the module that *source* is."""
+    top = ROOT / "core" if source.name.startswith("core/") else ROOT
+    parts = source.path.relative_to(top).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_package(source: Source) -> bool:
+    return source.path.name == "__init__.py"
+
+
+@cache
+def sources(package: str) -> list[Source]:
+    return read_sources(PACKAGES[package].relative_to(ROOT).as_posix())
+
+
+@cache
+def modules(package: str) -> frozenset[str]:
+    return frozenset(map(module_of, sources(package)))
+
+
+def room_of(module: str) -> str:
+    """Return the room of *module*: the name after the package's, or `.` for the package itself."""
+    return module.split(".")[1] if "." in module else "."
+
+
+def statements(tree: ast.AST, later: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports that happen when the module is loaded, or those that happen *later*."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            if not later:
+                yield child
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        elif isinstance(child, FunctionDef | ast.Lambda):
+            if later:
+                yield from (
+                    node
+                    for node in ast.walk(child)
+                    if isinstance(node, ast.Import | ast.ImportFrom)
+                )
+        else:
+            yield from statements(child, later)
+
+
+def names_imported(source: Source, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield absolute names: of ``from a import b`` first ``a``, then ``a.b``."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        package = module_of(source).split(".")
+        package = package if is_package(source) else package[:-1]
+        package = package[: len(package) - node.level + 1]
+        base = ".".join([*package, node.module] if node.module else package)
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def modules_imported(source: Source, later: bool) -> Iterator[str]:
+    """Yield the modules of its own package that *source* imports."""
+    known = modules(module_of(source).split(".")[0])
+    for node in statements(source.tree, later):
+        base, *names = names_imported(source, node)
+        found = {name for name in names if name in known}
+        # Of `from a import b`, the module `a.b` if it is one, else the module `a`.
+        yield from found or {base} & known
+
+
+def arrows(package: str, later: bool) -> dict[tuple[str, str], list[str]]:
+    """Return the arrows between rooms, with the modules that draw each."""
+    drawn: dict[tuple[str, str], list[str]] = {}
+    for source in sources(package):
+        here = room_of(module_of(source))
+        for module in modules_imported(source, later):
+            if (there := room_of(module)) != here:
+                drawn.setdefault((here, there), []).append(f"{module_of(source)} imports {module}")
+    return drawn
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_room_has_a_line(package: str) -> None:
+    assert {room_of(module) for module in modules(package)} == MAY_IMPORT[package].keys()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_line_names_earlier_lines_only(package: str) -> None:
+    seen: set[str] = set()
+    upward = []
+    for room, allowed in MAY_IMPORT[package].items():
+        upward += [f"{room} -> {other}" for other in allowed.split() if other not in seen]
+        seen.add(room)
+    assert upward == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_rooms_import_what_the_table_says(package: str) -> None:
+    table = MAY_IMPORT[package]
+    drawn = arrows(package, later=False)
+    wrong = [
+        line
+        for (here, there), lines in drawn.items()
+        if there not in table[here].split()
+        for line in lines
+    ]
+    assert wrong == []
+    unused = [
+        f"{here} -> {there}"
+        for here, allowed in table.items()
+        for there in allowed.split()
+        if (here, there) not in drawn
+    ]
+    assert unused == [], "The table allows what nobody does."
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_later_imports_between_rooms_are_listed_with_their_reason(package: str) -> None:
+    drawn = {
+        arrow: lines
+        for arrow, lines in arrows(package, later=True).items()
+        if arrow[1] not in MAY_IMPORT[package][arrow[0]].split()
+    }
+    assert drawn.keys() == LATER[package].keys(), drawn
+    assert all(LATER[package].values())
+
+
+def test_no_module_is_in_a_circle() -> None:
+    for package in PACKAGES:
+        graph = {
+            module_of(source): set(modules_imported(source, later=False)) - {module_of(source)}
+            for source in sources(package)
+        }
+        while leaves := {module for module, others in graph.items() if not others & graph.keys()}:
+            for leaf in leaves:
+                del graph[leaf]
+        assert sorted(graph) == []
+
+
+def test_machinery_has_no_public_module_in_a_room() -> None:
+    """A folder with an underscore holds files without one, and its `__init__` is empty."""
+    for package, folder in PACKAGES.items():
+        for init in sorted(Path(folder).glob("_*/__init__.py")):
+            assert init.read_text(encoding="utf-8") == "", f"{package}: {init.parent.name}"
