@@ -21,7 +21,7 @@ import pytest
 
 TEXT_LIMIT = 12_000
 
-served = 0  # how many connections reached the core's ASGI entry in this process
+served = 0  # how many connections reached an application on the core in this process
 
 
 def use_uvloop() -> None:

@@ -38,7 +38,7 @@ FLASK = Side("flask")
 
 @dataclass(slots=True)
 class Case:
-    """What one test did; *served* counts the connections it sent through the ASGI entry."""
+    """What one test did; *served* counts the connections that reached an application."""
 
     id: str
     outcome: str = "unfinished"
@@ -64,7 +64,7 @@ class Result:
 
     @property
     def served(self) -> int:
-        """How many tests sent at least one connection through the layer's ASGI entry."""
+        """How many tests sent at least one connection to an application on the core."""
         return sum(test.served > 0 for test in self.tests.values())
 
 

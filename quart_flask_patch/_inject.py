@@ -26,6 +26,7 @@ from . import _earlier, app, blueprints, cli, ctx, genuine, wrappers
 from ._faces import proxies, quart_face
 from ._places import LAYER
 from ._waiting import asgiref
+from ._wsgi import called as called  # it says where WSGI calls run
 
 #: What is replaced, by the name of its module and of the thing in it.
 REPLACED: dict[tuple[str, str], Any] = {

@@ -18,8 +18,9 @@ from quart._threads.strategy import Place, Strategy
 
 from . import ctx as _ctx, wrappers
 from ._faces import quart_face, signals
-from ._waiting import bridge
+from ._waiting import apart, bridge
 from ._watching import watch
+from ._wsgi import entry
 from ._wsgi.takeover import LASTING
 from .app import Flask
 
@@ -37,7 +38,7 @@ VARIABLE = "QUART_SYNC_PLACE"
 _END: Any = object()
 
 
-class _SyncPlace(Place):
+class SyncPlace(Place):
     """Where plain functions are called as they are."""
 
     async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
@@ -58,7 +59,7 @@ class _SyncPlace(Place):
         return self.adapt(with_flasks_response)
 
 
-class Loop(_SyncPlace):
+class Loop(SyncPlace):
     """On the event loop, beneath a bridge."""
 
     name = "loop"
@@ -70,7 +71,7 @@ class Loop(_SyncPlace):
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
     ) -> Coroutine[Any, Any, T]:
         entered: Any = bridge.portal(bridge.enter, work, ctx)
-        return watch.watched(ctx, entered) if ctx.app.debug else entered
+        return watch.watched(ctx, entered) if _is_watched(ctx) else entered
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await bridge.portal(func, *args)
@@ -81,7 +82,13 @@ class Loop(_SyncPlace):
             yield chunk
 
 
-class Thread(_SyncPlace):
+def _is_watched(ctx: AppContext) -> bool:
+    """Whether to report who holds the loop: in debug mode, if others wait for that loop too."""
+    connection = ctx.connection
+    return ctx.app.debug and not (connection and entry.called_as_wsgi(connection.scope))
+
+
+class Thread(SyncPlace):
     """In the request's worker thread, from its hooks to its teardown."""
 
     name = "thread"
@@ -109,7 +116,7 @@ class Thread(_SyncPlace):
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
         assert ctx.lease is not None
-        return ctx.lease.call(_finish, work, ctx)
+        return ctx.lease.call(finish, work, ctx)
 
 
 def lease_of(app: Any) -> lease.Lease:
@@ -117,22 +124,16 @@ def lease_of(app: Any) -> lease.Lease:
 
     That is for plain code beneath it, such as a hook that an async function calls.
     """
-    return lease.Lease(pool.pool_of(app), _bridged)
+    return lease.Lease(pool.pool_of(app), apart.bridged)
 
 
-def _bridged(awaitable: Awaitable[T]) -> Awaitable[T]:
-    return bridge.portal(bridge.enter, _awaited, awaitable)
-
-
-async def _awaited(awaitable: Awaitable[T]) -> T:
-    return await awaitable
-
-
-def _finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
+def finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
     return strategy.finish(work(ctx))
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}
+#: By what a context says of itself: what chooses the place of a WSGI call; see `called.py`.
+OF_CALLS: dict[str, Callable[[Quart, Callable[..., Any] | None], Place]] = {}
 
 
 def place_named(name: str, source: str) -> Place:
@@ -167,10 +168,12 @@ class Layer(Strategy):
         self.pushed, self.popped = _ctx.fill, _ctx.empty
 
     def place_for(self, app: Quart, view: Callable[..., Any] | None, default: str | None) -> Place:
-        chosen = None if view is None else _chosen(view)
-        if chosen is not None:
-            return PLACES[chosen]
-        if view is not None and _runs_async(view):
+        if default in OF_CALLS:
+            return OF_CALLS[default](app, view)
+        name = None if view is None else chosen(view)
+        if name is not None:
+            return PLACES[name]
+        if view is not None and runs_async(view):
             return PLACES["loop"]
         if default == LASTING:
             return PLACES["thread"]
@@ -200,21 +203,21 @@ class Layer(Strategy):
 
 def place_of_middleware(middleware: Callable[..., Any]) -> Place:
     """Return where WSGI middleware runs: it may block, whatever the views do, so in a thread."""
-    return PLACES[_chosen(middleware) or "thread"]
+    return PLACES[chosen(middleware) or "thread"]
 
 
-def _chosen(view: Callable[..., Any]) -> str | None:
+def chosen(view: Callable[..., Any]) -> str | None:
     while True:
-        chosen = getattr(view, _ATTRIBUTE, None)
+        name = getattr(view, _ATTRIBUTE, None)
         # A view may be any callable, one that has an answer for every name too.
-        if isinstance(chosen, str):
-            return chosen
+        if isinstance(name, str):
+            return name
         if not hasattr(view, "__wrapped__"):
             return None
         view = view.__wrapped__
 
 
-def _runs_async(view: Callable[..., Any]) -> bool:
+def runs_async(view: Callable[..., Any]) -> bool:
     """Whether *view* is async; a class-based one is if all of its methods are."""
     found = getattr(inspect.unwrap(view), "view_class", None)
     if not isinstance(found, type):

@@ -217,7 +217,9 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
-        return entry.wsgi_app(self, environ, start_response)
+        from ._wsgi import called
+
+        return called.wsgi_app(self, environ, start_response)
 
     # Contexts
 
@@ -243,12 +245,13 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         core = CoreContext(self._core_app, request=connection)
         if environ is None:
             return core
-        pending = environ.get(entry.PENDING)
+        pending, exchanged = environ.get(entry.PENDING), entry.EXCHANGED in connection.scope
         if pending is not None:
             core.borrow(pending.lease)
+            core.place = None if exchanged else entry.BEHIND_MIDDLEWARE
         else:
             # The caller's thread is the request's own already.
-            core.place = "loop"
+            core.place = "loop" if exchanged else entry.CALLED
         return core
 
     def _response_for_session(self) -> Any:

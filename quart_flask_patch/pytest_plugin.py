@@ -1,7 +1,7 @@
 """Runs a suite on the layer: ``python -m pytest -p quart_flask_patch.pytest_plugin``.
 
 Given by ``-p`` or in ``addopts``, it is imported before the suite and before plugins that import
-Flask. The report ends with how many tests sent a request through the ASGI entry.
+Flask. The report ends with how many tests sent a request to an application.
 """
 
 from __future__ import annotations
@@ -64,5 +64,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ended = [report for report in reports if getattr(report, "when", "") == "teardown"]
     served = sum(PROPERTY in dict(report.user_properties) for report in ended)
     terminalreporter.write_line(
-        f"{__distribution__}: {served} of {len(ended)} tests sent a request through the ASGI entry"
+        f"{__distribution__}: {served} of {len(ended)} tests sent a request to an application"
     )

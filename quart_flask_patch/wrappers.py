@@ -26,7 +26,7 @@ from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import _type_header, DataBody
 
 from ._faces.headers import headers_of, let_go as let_go_of_headers, set_headers
-from ._waiting import bridge
+from ._waiting import bridge, runner
 from ._wsgi import entry
 from ._wsgi.body_stream import STREAM
 
@@ -134,15 +134,24 @@ class SyncStream(Iterator[Any]):
 
     def __init__(self, chunks: AsyncIterable[Any]) -> None:
         self._chunks = aiter(chunks)
+        # What the view began on a loop goes on there, whichever thread asks.
+        home = runner.home()
+        self._run = None if home is None else home.run
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._chunks
 
     def __next__(self) -> Any:
-        chunk = bridge.wait(_next_of(self._chunks))
+        chunk = bridge.wait(_next_of(self._chunks), self._run)
         if chunk is _END:
             raise StopIteration
         return chunk
+
+    def close(self) -> None:
+        """Close the async iterable, unless it has ended."""
+        aclose = getattr(self._chunks, "aclose", None)
+        if aclose is not None and getattr(self._chunks, "ag_frame", self) is not None:
+            bridge.wait(aclose(), self._run)
 
 
 async def _next_of(chunks: AsyncIterator[Any]) -> Any:

@@ -38,8 +38,8 @@ def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None 
     """Return what *awaitable* gives, from sync code.
 
     Beneath an async function of a request, its task awaits; in a worker thread, the request's task
-    does; where no event loop runs, one of this thread's own does, unless *otherwise* is to be
-    called where there is no such task. The event loop is never blocked.
+    does. Where there is no such task, *otherwise* is called, or an event loop is run: this thread's
+    own, or, where a loop runs that a WSGI call holds up, one in another thread.
 
     Raises:
         RuntimeError: in a task of a running loop that nothing bridges; the awaitable is closed.

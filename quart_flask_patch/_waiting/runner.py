@@ -1,18 +1,28 @@
-"""The event loop of a thread on which none is running: for scripts, shells, commands and tests."""
+"""Event loops for plain code that no request's task is above: in scripts, tests and WSGI calls.
+
+Where no loop runs in a thread, one of its own is run while something is waited for, and kept. Where
+one runs, or where greenlets share a thread, that cannot be. What a WSGI call waits for goes to a
+loop in a thread of the layer's own then (`apart.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import weakref
-from collections.abc import Awaitable
-from contextvars import Context, copy_context
-from typing import Any, cast, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
+from functools import partial
+from typing import Any, cast, Protocol, TypeVar
 
 from greenlet import getcurrent
 
 from quart._loops.mailbox import in_trio
 from quart._threads.lease import discard
+
+from . import apart, green
 
 T = TypeVar("T")
 
@@ -26,36 +36,168 @@ reached another way, such as asyncio.create_task(...) or a callback of the loop.
   - run it in a thread: `await quart.utils.run_sync(function)(...)`.
 """
 
+#: The loop that runs in the thread in which the current WSGI call was made, if one does.
+_called_within: ContextVar[Any] = ContextVar("quart_flask_patch.called_within", default=None)
 
-class _Runner:
-    """A thread's own runner, closed with the thread, or with the process."""
+
+class Home(Protocol):
+    """Where what belongs together is awaited: a view, and the stream that it answered with."""
+
+    def run(self, awaitable: Awaitable[T]) -> T: ...
+
+
+class _Kept:
+    """A loop that runs while somebody waits for something on it.
+
+    It is a thread's own, and that thread runs it. But a WSGI server may take what was begun here on
+    to another thread, so any may run it, one at a time. Those that come meanwhile leave their work
+    with the one that does, and take its place if that ends before they have what they want.
+    """
 
     def __init__(self) -> None:
-        self.runner = asyncio.Runner()
-        weakref.finalize(self, self.runner.close)
+        # With a factory it does not become what `asyncio.get_event_loop` gives plain code.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._changed = threading.Condition()
+        self._driven = False
+        weakref.finalize(self, _close, self._runner)
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Run *awaitable* to its end; the caller sees the variables that it sets."""
+        context = own_context()
+        if context is not None:
+            return self.run_in(context, apart.bridged(awaitable))
+        context = copy_context()
+        try:
+            return self.run_in(context, apart.bridged(awaitable))
+        finally:
+            apart.bring_back(context)
+
+    def run_in(self, context: Context, work: Coroutine[Any, Any, T]) -> T:
+        with self._changed:
+            driven, self._driven = self._driven, True
+        if driven:
+            future = self._leave(work, context)
+            with self._changed:
+                self._changed.wait_for(lambda: future.done() or not self._driven)
+                if future.done():
+                    return future.result()
+                self._driven = True
+            work, context = _result_of(future), copy_context()
+        try:
+            return self._runner.run(work, context=context)
+        finally:
+            with self._changed:
+                self._driven = False
+                self._changed.notify_all()
+
+    def _leave(self, work: Coroutine[Any, Any, T], context: Context) -> Future[T]:
+        future: Future[T] = Future()
+        future.add_done_callback(self._tell)
+        self.loop.call_soon_threadsafe(apart.begin, self.loop, work, context, future)
+        return future
+
+    def _tell(self, future: Future[Any]) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._runner.get_loop()
 
 
-_local = threading.local()
+def _close(runner: asyncio.Runner) -> None:
+    # The garbage collector may call this in a thread where another loop runs.
+    if asyncio._get_running_loop() is None:
+        runner.close()
+    else:
+        runner.get_loop().close()
+
+
+async def _result_of(future: Future[T]) -> T:
+    return await asyncio.wrap_future(future)
+
+
+class _Local(threading.local):
+    kept: _Kept | None = None
+
+
+_local = _Local()
+
+
+def _kept() -> _Kept:
+    kept = _local.kept
+    if kept is None:
+        kept = _local.kept = _Kept()
+    return kept
+
+
+def home() -> Home | None:
+    """Return where to await what belongs to what is awaited here now; None if that is a server's.
+
+    It is for later, and for other threads.
+    """
+    running = asyncio._get_running_loop()
+    kept = _local.kept
+    if running is not None and kept is not None and kept.loop is running:
+        return kept
+    if not may_drive():
+        return apart.current() if _is_called_here() else None
+    return _kept()
 
 
 def run(awaitable: Awaitable[T]) -> T:
-    """Run *awaitable* to its end on this thread's loop, in the caller's context variables.
+    """Run *awaitable* to its end, in the caller's context variables.
 
     Raises:
-        RuntimeError: if a loop is running in this thread, and *awaitable* has to wait.
+        RuntimeError: in a task of a loop that runs in this thread, if *awaitable* has to wait.
     """
-    if loop_runs():
-        return _step(awaitable)
-    try:
-        runner = _local.runner
-    except AttributeError:
-        runner = _local.runner = _Runner()
-    return runner.runner.run(_as_coroutine(awaitable), context=caller_context())  # type: ignore[no-any-return]  # of a thread's local
+    if may_drive():
+        return _kept().run(awaitable)
+    if _is_called_here():
+        return apart.current().run(awaitable)
+    return _step(awaitable)
+
+
+def kept_here() -> Callable[[Coroutine[Any, Any, T]], T] | None:
+    """Return what runs a coroutine in the caller's very Context on this thread's loop, or None."""
+    if not may_drive() or (context := own_context()) is None:
+        return None
+    return partial(_kept().run_in, context)
+
+
+def may_drive() -> bool:
+    """Whether a loop can be run in this thread."""
+    return not loop_runs() and not green.is_green()
 
 
 def loop_runs() -> bool:
     """Whether this code runs on an event loop."""
     return asyncio._get_running_loop() is not None or in_trio()
+
+
+def _is_called_here() -> bool:
+    """Whether a WSGI call holds up the loop that runs in this thread, or there is none."""
+    running = _running()
+    return running is None or running is _called_within.get()
+
+
+def _running() -> Any:
+    """Return what stands for the loop that runs in this thread, if one does."""
+    if in_trio():
+        import trio
+
+        return trio.lowlevel.current_trio_token()
+    return asyncio._get_running_loop()
+
+
+@contextmanager
+def called() -> Iterator[None]:
+    """Note that a WSGI call holds up the loop that runs in this thread."""
+    token = _called_within.set(_running())
+    try:
+        yield
+    finally:
+        _called_within.reset(token)
 
 
 def _step(awaitable: Awaitable[T]) -> T:
@@ -70,24 +212,18 @@ def _step(awaitable: Awaitable[T]) -> T:
     raise RuntimeError(_UNBRIDGED)
 
 
-async def _as_coroutine(awaitable: Awaitable[T]) -> T:
-    return await awaitable
+def own_context() -> Context | None:
+    """Return the very Context of the caller, so that a task sees and sets the same variables.
 
-
-def caller_context() -> Context:
-    """Return the Context of the caller for a task of its own, so that both see all variables.
-
-    That object itself, if it can be entered; within `Context.run` it cannot, and a copy has to do.
+    None if it cannot be entered, as within `Context.run`.
     """
     context: Context | None = getcurrent().gr_context
     if context is not None:
         try:
             context.run(_nothing)
         except RuntimeError:
-            pass
-        else:
-            return context
-    return copy_context()
+            return None
+    return context
 
 
 def _nothing() -> Any:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from quart._connection.inbound import Inbound
+from quart._threads import strategy
 from quart.wrappers import Body, Request as CoreRequest
 
 from .._waiting import bridge, runner
 
 #: In the instance dict of both faces of a request.
 STREAM = "_flask_stream"
+#: In a scope: that the body comes from a WSGI server, and not on a loop.
+BY_WSGI = "quart_flask_patch.by_wsgi"
 
 
 class BodyStream(io.RawIOBase):
@@ -22,8 +25,7 @@ class BodyStream(io.RawIOBase):
     def __init__(self, request: CoreRequest) -> None:
         self._request: CoreRequest | None = request
         self._rest = memoryview(b"")
-        # What came by WSGI does not arrive on a loop.
-        self._by_wsgi = bool(request.scope.get("quart.undisturbed"))
+        self._by_wsgi = bool(request.scope.get(BY_WSGI))
 
     def let_go(self) -> None:
         """Go on without the request, which refers to this stream."""
@@ -38,12 +40,14 @@ class BodyStream(io.RawIOBase):
         chunk = body.take()
         if chunk is not None:
             return chunk
+        if self._by_wsgi:
+            return cast(bytes, strategy.finish(body.read_chunk()))
         return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
     def _wait_without_task(self, body: Body, reading: Coroutine[Any, Any, bytes]) -> bytes:
         """Wait for *reading* where no task is above: in a thread of the application's own."""
         inbound = getattr(body._receive, "__self__", None)
-        if self._by_wsgi or not isinstance(inbound, Inbound) or runner.loop_runs():
+        if not isinstance(inbound, Inbound) or runner.loop_runs():
             return runner.run(reading)
         reading.close()
         return inbound.from_thread(body.read_chunk)

@@ -1,43 +1,40 @@
-"""Between WSGI and ASGI: environs from scopes, scopes from environs, and the WSGI entry.
-
-An application called as WSGI goes through its ASGI entry all the same, so there is one path for a
-server of either kind and for the test client.
-"""
+"""Between WSGI and ASGI: environs from scopes, and scopes and requests from environs."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
 from werkzeug.datastructures import EnvironHeaders, Headers
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
 from quart._connection.disclosure import SHOWN
 from quart._connection.entry import SHARED
-from quart.asgi import headers_of
 from quart.wrappers import Request as CoreRequest
 
-from .._waiting import bridge, runner
-from .body_stream import BodyStream, stream_of
+from .._waiting import apart
+from .body_stream import BodyStream, BY_WSGI, stream_of
 from .environ_headers import add_headers
 from .takeover import TAKEOVER
 
 if TYPE_CHECKING:
-    from quart.ctx import AppContext as CoreContext
     from quart.wrappers import Websocket
 
     from ..app import Flask
 
 _ENVIRON = "quart_flask_patch.environ"
+#: In a scope: that the request goes by the ASGI entry, in a task.
+EXCHANGED = "quart_flask_patch.exchanged"
 #: In an environ: the ASGI request that is on its way through WSGI middleware.
 PENDING = "quart_flask_patch.pending"
+#: What the contexts of such calls say of their place.
+CALLED = "called"
+BEHIND_MIDDLEWARE = "behind middleware"
 _READ_SIZE = 64 * 1024
 
 
@@ -149,6 +146,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         "quart.undisturbed": True,
         SHOWN: original.get(SHOWN),
         SHARED: True,
+        BY_WSGI: PENDING not in environ,
         _ENVIRON: environ,
     }
 
@@ -159,12 +157,6 @@ def websocket_scope_of(environ: dict[str, Any], scope: Any) -> dict[str, Any]:
     names = ("path", "raw_path", "root_path", "query_string", "headers", "server", "client")
     scheme = "wss" if made["scheme"] == "https" else "ws"
     return {**scope, **{name: made[name] for name in names}, "scheme": scheme, _ENVIRON: environ}
-
-
-def _context_face(core: Any) -> Any:
-    from ..ctx import face_of
-
-    return face_of(core)
 
 
 def _header_bytes(value: str) -> bytes:
@@ -190,7 +182,7 @@ def called_as_wsgi(scope: Any) -> bool:
     return environ is not None and PENDING not in environ
 
 
-def _receive_of(environ: dict[str, Any]) -> Callable[[], Any]:
+def receive_of(environ: dict[str, Any]) -> Callable[[], Any]:
     """Return where the body comes from: the server, unless middleware put something before it."""
     pending = environ.get(PENDING)
     if pending is not None and environ.get("wsgi.input") is pending.stream:
@@ -214,7 +206,7 @@ def connection_of(app: Flask, environ: dict[str, Any]) -> CoreRequest:
         body_timeout=app.config["BODY_TIMEOUT"],
         send_push_promise=_no_push,
     )
-    request.receive_from(_Input(environ).receive)
+    request.receive_from(receive_of(environ))
     return request
 
 
@@ -225,152 +217,19 @@ async def _no_push(path: str, headers: Headers) -> None:
 class _Input:
     """A WSGI server's input as ASGI's `receive`."""
 
+    _done = False
+
     def __init__(self, environ: dict[str, Any]) -> None:
+        # Now: the environ's stream is to be the request's own, which reads from here.
         self._stream = get_input_stream(environ)
-        self._done = False
 
     async def receive(self) -> dict[str, Any]:
         if self._done:
             # A WSGI server does not tell of a disconnect.
             await asyncio.get_running_loop().create_future()
-        body = self._stream.read(_READ_SIZE)
+        body = await apart.by_caller(self._read)
         self._done = not body
         return {"type": "http.request", "body": body, "more_body": not self._done}
 
-
-class _Exchange:
-    """One call of the ASGI entry by a WSGI server: its task, and what it has sent."""
-
-    def __init__(
-        self, app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> None:
-        self._app = app
-        self._environ = environ
-        self._start_response = start_response
-        self._started = False
-        self._scope = scope_of(environ)
-        self._scope["quart.closing"] = self._closing
-        self._receive = _receive_of(environ)
-        # Found out here, where no task of ours has entered it.
-        self._context = runner.caller_context()
-        self._sent: deque[bytes] = deque()
-        self._error: BaseException | None = None
-        self._wanted: asyncio.Event
-        self._changed: asyncio.Event
-        self.task: asyncio.Task[None] | None = None
-
-    async def advance(self) -> bytes | None:
-        """Return the next piece of the body, b"" if there is none yet; None at its end."""
-        if self.task is None:
-            self._wanted, self._changed = asyncio.Event(), asyncio.Event()
-            loop = asyncio.get_running_loop()
-            self.task = loop.create_task(self._run(), context=self._context)
-        if not self._sent and not self.task.done():
-            self._wanted.set()
-            self._changed.clear()
-            await self._changed.wait()
-        if self._sent:
-            return self._sent.popleft()
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-        return None if self.task.done() else b""
-
-    async def _run(self) -> None:
-        try:
-            await self._app.asgi_app(
-                cast(Any, self._scope), cast(Any, self._receive), cast(Any, self._send)
-            )
-        except BaseException as error:
-            # Kept, so that even a KeyboardInterrupt reaches the caller, once, through `advance`.
-            self._error = error
-        finally:
-            self._changed.set()
-
-    def _closing(self, core: CoreContext, response: Any) -> None:
-        """Start the response while the context is still there, as Flask does.
-
-        Middleware that wraps `start_response` looks at it.
-        """
-        if response is not None:
-            self._start(response.status, list(headers_of(core, response)))
-        preserve = self._environ.get("werkzeug.debug.preserve_context")
-        if preserve is not None:
-            preserve(_context_face(core))
-
-    def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
-        if not self._started:
-            self._started = True
-            self._start_response(status, headers)
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            phrase = HTTP_STATUS_CODES.get(message["status"], "UNKNOWN").upper()
-            headers = [
-                (name.decode("latin-1").title(), value.decode("latin-1"))
-                for name, value in message["headers"]
-            ]
-            self._start(f"{message['status']} {phrase}", headers)
-            if not any(name == b"content-length" for name, _ in message["headers"]):
-                # It may be a stream: none of it is made before the caller has the head.
-                await self._pause()
-            return
-        if message.get("body") or not message.get("more_body"):
-            self._sent.append(message.get("body", b""))
-        if message.get("more_body"):
-            await self._pause()
-
-    async def _pause(self) -> None:
-        """Go on when the caller wants more."""
-        self._wanted.clear()
-        self._changed.set()
-        await self._wanted.wait()
-
-    async def cancel(self) -> None:
-        if self.task is not None and not self.task.done():
-            self.task.cancel()
-            await asyncio.wait([self.task])
-
-
-class _Body:
-    """The answer's body, for a WSGI server to iterate over and close."""
-
-    def __init__(self, exchange: _Exchange, first: bytes | None) -> None:
-        self._exchange = exchange
-        self._first = first
-
-    def __iter__(self) -> Iterator[bytes]:
-        chunk = self._first
-        while chunk is not None:
-            if chunk:
-                yield chunk
-            chunk = bridge.wait(self._exchange.advance())
-
-    def close(self) -> None:
-        task = self._exchange.task
-        if task is not None and not task.done():
-            bridge.wait(self._exchange.cancel())
-
-    def __del__(self) -> None:
-        # A test may drop a response unread, and a generator is closed then.
-        task = self._exchange.task
-        if task is None or task.done() or task.get_loop().is_closed():
-            return
-        if asyncio._get_running_loop() is None:
-            self.close()
-        else:
-            task.get_loop().call_soon_threadsafe(task.cancel)
-
-
-def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-    """Answer a WSGI call through the ASGI entry."""
-    pending = environ.get(PENDING)
-    if pending is not None and pending.is_websocket:
-        return pending.passed_through(app, environ, start_response)
-    exchange = _Exchange(app, environ, start_response)
-    try:
-        first = bridge.wait(exchange.advance())
-    except BaseException:
-        bridge.wait(exchange.cancel())
-        raise
-    return _Body(exchange, first)
+    def _read(self) -> bytes:
+        return self._stream.read(_READ_SIZE)

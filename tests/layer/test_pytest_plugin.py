@@ -58,13 +58,13 @@ def test_a_suite_runs_on_the_layer(place: str | None, tmp_path: Path) -> None:
     options = [f"--sync-place={place}"] if place else []
     done = run_suite(tmp_path, *options)
     assert "3 passed" in done.stdout, done.stdout
-    assert "2 of 3 tests sent a request through the ASGI entry" in done.stdout
+    assert "2 of 3 tests sent a request to an application" in done.stdout
     assert (f"plain views: {place}" in done.stdout) is (place is not None)
 
 
 def test_requests_are_counted_in_junits_xml_and_across_processes(tmp_path: Path) -> None:
     done = run_suite(tmp_path, "-n", "2", "--junit-xml=report.xml")
-    assert "2 of 3 tests sent a request through the ASGI entry" in done.stdout
+    assert "2 of 3 tests sent a request to an application" in done.stdout
     counts = {
         case.get("name"): [found.get("value") for found in case.iter("property")]
         for case in ElementTree.parse(tmp_path / "report.xml").iter("testcase")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import Any, cast, ClassVar, TYPE_CHECKING, TypeVar
 
 from .._serving import lifespan
 
@@ -19,6 +19,9 @@ T_after_serving = TypeVar("T_after_serving", bound="AfterServingCallable")
 
 class ServingMethods:
     """Hooks and tasks of an application that is served."""
+
+    #: By which functions requests of other protocols than ASGI come in: their owners and names.
+    _other_entries: ClassVar[list[tuple[Any, str]]] = []
 
     before_serving_funcs: list[Callable[[], Any]]
     while_serving_gens: list[Any]

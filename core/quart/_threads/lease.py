@@ -35,12 +35,21 @@ Bridged = Callable[[Awaitable[Any]], Awaitable[Any]]
 class Lease:
     """The worker thread of one request, taken when first needed and kept until `release`."""
 
-    __slots__ = ("_active", "_pool", "_waiting", "_worker", "bridged")
+    __slots__ = ("_active", "_pool", "_waiting", "_worker", "bridged", "make_mailbox")
 
-    def __init__(self, pool: Pool, bridged: Bridged = lambda awaitable: awaitable) -> None:
-        """Lease a thread of *pool*; what its work waits for is awaited as *bridged* gives it."""
+    def __init__(
+        self,
+        pool: Pool,
+        bridged: Bridged = lambda awaitable: awaitable,
+        mailbox: Callable[[], Mailbox] = make_mailbox,
+    ) -> None:
+        """Lease a thread of *pool*; what its work waits for is awaited as *bridged* gives it.
+
+        Who is no task, and blocks, waits in a *mailbox* of another kind.
+        """
         self._pool = pool
         self.bridged = bridged
+        self.make_mailbox = mailbox
         self._worker: Worker | None = None
         self._active = 0
         #: Calls that wait until another one has got this lease its thread.
@@ -60,7 +69,7 @@ class Lease:
         self._active += own
         try:
             worker = other or self._worker or self._take() or await self._own_worker()
-            mailbox = make_mailbox()
+            mailbox = self.make_mailbox()
             worker.give(_first_job(func, args, kwargs, mailbox))
             while True:
                 work, payload = await mailbox.get()
@@ -88,7 +97,7 @@ class Lease:
             if self._waiting is None:
                 await self._acquire()
             else:
-                mailbox = make_mailbox()
+                mailbox = self.make_mailbox()
                 self._waiting.append(mailbox)
                 await mailbox.get(interruptible=True)
         return self._worker
@@ -96,7 +105,7 @@ class Lease:
     async def _acquire(self) -> None:
         self._waiting = []
         try:
-            self._worker = await self._pool.acquire()
+            self._worker = await self._pool.acquire(self.make_mailbox)
         finally:
             # If this was cancelled, one of them tries next.
             waiting, self._waiting = self._waiting, None
@@ -114,6 +123,12 @@ class Lease:
         worker, self._worker = self._worker, None
         if worker is not None:
             self._pool.release(worker)
+
+    def abandon(self) -> None:
+        """Release it from where locks may be held, as in a finalizer: in the thread itself."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.give(partial(self._pool.release, worker))
 
     def __enter__(self) -> Lease:
         return self

@@ -67,7 +67,7 @@ class Pool:
         self.threads += 1
         return Worker(self)
 
-    async def acquire(self) -> Worker:
+    async def acquire(self, make_mailbox: Callable[[], Mailbox] = make_mailbox) -> Worker:
         """Return a worker, as soon as there is one."""
         with self._lock:
             worker = self._take()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any, TYPE_CHECKING
 
-from .._loops.mailbox import make_mailbox
 from .lease import answer, discard, outcome_of
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
     Who closes this early waits until the thread has ended its step. What that step waits for is
     given up: it sees GeneratorExit, as it does when a generator is closed.
     """
-    mailbox = make_mailbox()
+    mailbox = lease.make_mailbox()
     steps = _Steps(iterable, mailbox)
     more, running = True, False
     try:

@@ -1,8 +1,9 @@
-"""For plugins of test runners: which tests send something through an application's ASGI entry."""
+"""For plugins of test runners: which tests send something to an application."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from ..app import Quart
@@ -18,3 +19,17 @@ def on_each_arrival(tell: Callable[[], None]) -> None:
         return entry(app, scope, receive, send)
 
     Quart.asgi_app = asgi_app  # type: ignore[method-assign, assignment]
+    if (stock := getattr(Quart, "_asgi_apps", None)) is not None:
+        # It is as it came, but for being counted.
+        Quart._asgi_apps = type(stock)(Quart, "asgi_app")
+    for owner, name in getattr(Quart, "_other_entries", ()):
+        setattr(owner, name, _telling(getattr(owner, name), tell))
+
+
+def _telling(entry: Callable[..., Any], tell: Callable[[], None]) -> Callable[..., Any]:
+    @wraps(entry)
+    def telling(*args: Any, **kwargs: Any) -> Any:
+        tell()
+        return entry(*args, **kwargs)
+
+    return telling

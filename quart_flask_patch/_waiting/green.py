@@ -1,0 +1,135 @@
+"""Greenlets that share a thread, gevent's and eventlet's: noticing them, and waiting among them.
+
+An event loop that one of them runs is, to asyncio, the one that runs in all others. So none is run
+in such a thread, and who waits for another thread lets the other greenlets go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from greenlet import getcurrent, greenlet
+
+
+class Signal:
+    """What one thread waits for and others give, again and again."""
+
+    def __init__(self, event: Any = None) -> None:
+        self._event = threading.Event() if event is None else event
+
+    def give(self) -> None:
+        """Let who waits go on; from any thread, and also when nobody waits any more."""
+        self._event.set()
+
+    def wait(self) -> None:
+        """Wait until it is given; it may be that there is no reason to."""
+        self._event.wait()
+        self._event.clear()
+
+    def put_away(self) -> None:
+        """Say that nobody will wait for this for now."""
+
+
+def start_thread(func: Callable[[], None], name: str) -> None:
+    """Run *func* in a thread that is none of the greenlets'."""
+    if _is_gevents():
+        monkey = import_module("gevent.monkey")
+        monkey.get_original("_thread", "start_new_thread")(func, ())
+    else:
+        threads = _original_threading() if _is_eventlets() else threading
+        threads.Thread(target=func, name=name, daemon=True).start()
+
+
+def make_signal() -> Signal:
+    """Return what to wait for in this thread or greenlet."""
+    if _is_gevents():
+        return _take_gevents()
+    return _EventletSignal() if _is_eventlets() else Signal()
+
+
+def is_green() -> bool:
+    """Whether other greenlets may run in this thread while this one waits."""
+    return _is_gevents() or _is_eventlets()
+
+
+class _GeventSignal(Signal):
+    """Made of the one thing of gevent's that another thread may touch.
+
+    It is used again, and not closed: another thread may be about to give it once more.
+    """
+
+    def __init__(self, hub: Any, spare: list[_GeventSignal]) -> None:
+        super().__init__(import_module("gevent.event").Event())
+        self._watcher = hub.loop.async_()
+        self._spare = spare
+
+    def take(self) -> _GeventSignal:
+        self._event.clear()
+        self._watcher.start(self._event.set)
+        return self
+
+    def give(self) -> None:
+        self._watcher.send()
+
+    def put_away(self) -> None:
+        # One that has begun keeps the hub from seeing that there is nothing left to wait for.
+        self._watcher.stop()
+        self._spare.append(self)
+
+
+_spare_signals: WeakKeyDictionary[Any, list[_GeventSignal]] = WeakKeyDictionary()
+
+
+def _take_gevents() -> _GeventSignal:
+    hub = import_module("gevent").get_hub()
+    spare = _spare_signals.setdefault(hub, [])
+    return (spare.pop() if spare else _GeventSignal(hub, spare)).take()
+
+
+class _EventletSignal(Signal):
+    """An event of threads, waited for in one of eventlet's own threads."""
+
+    def __init__(self) -> None:
+        super().__init__(_original_threading().Event())
+
+    def wait(self) -> None:
+        import_module("eventlet.tpool").execute(self._event.wait)
+        self._event.clear()
+
+
+def _original_threading() -> Any:
+    return import_module("eventlet.patcher").original("threading")
+
+
+def _is_gevents() -> bool:
+    if "gevent" not in sys.modules:
+        return False
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("select"):
+        return True
+    hub: Any = sys.modules.get("gevent.hub")
+    return hub is not None and _is_beneath(hub.Hub)
+
+
+def _is_eventlets() -> bool:
+    if "eventlet" not in sys.modules:
+        return False
+    patcher: Any = sys.modules.get("eventlet.patcher")
+    if patcher is not None and patcher.is_monkey_patched("select"):
+        return True
+    greenthread: Any = sys.modules.get("eventlet.greenthread")
+    return greenthread is not None and _is_beneath(greenthread.GreenThread)
+
+
+def _is_beneath(cls: type) -> bool:
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if isinstance(current, cls):
+            return True
+        current = current.parent
+    return False

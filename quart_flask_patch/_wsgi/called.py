@@ -1,0 +1,319 @@
+"""A WSGI call, answered as Flask answers one: plain code is called, here and now.
+
+The pipeline's coroutines are stepped by hand. No event loop is looked for until something has to be
+awaited; then an application's coroutine is handed over whole (`bridge.wait`). WSGI middleware
+around an ASGI request ends in such a call too, in the request's thread or on its loop.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing
+from typing import Any, cast, TYPE_CHECKING, TypeVar
+
+from werkzeug.wrappers import Response as WSGIResponse
+
+from quart._handling import pipeline
+from quart._kind import REQUEST
+from quart._threads import lease, pool, portal, strategy, stream
+from quart._threads.worker import current_work, Work
+from quart.app import Quart
+from quart.asgi import ASGIHTTPConnection, headers_of
+from quart.wrappers import Response as CoreResponse
+
+from .. import _places, wrappers
+from .._places import Loop, place_named, SyncPlace, Thread, VARIABLE
+from .._waiting import apart, bridge, runner
+from ..app import Flask
+from ..ctx import face_of
+from . import entry, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from quart._threads.strategy import Place
+    from quart.ctx import AppContext
+
+T = TypeVar("T")
+
+_END: Any = object()
+
+
+# Where its code runs
+
+
+class Here(SyncPlace):
+    """Where the call was made, as it is."""
+
+    name = "here"
+
+    def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+    async def resolve(self, awaitable: Awaitable[T]) -> T:
+        return bridge.wait(awaitable)
+
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        """Call *func*, a step of the answer's body."""
+        return func(*args)
+
+
+class OnLoop(Loop):
+    """On an event loop, the whole request: that of who waits for it, or one of this thread's own.
+
+    Where there is neither, its async functions are awaited elsewhere, one after the other.
+    """
+
+    async def enter(
+        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
+    ) -> T:
+        above = portal.above()
+        if type(above) is Work:
+            return bridge.wait(_awaited(super().enter(ctx, work)))
+        if above is None and (run := runner.kept_here()) is not None:
+            return run(_awaited(super().enter(ctx, work)))
+        return await work(ctx)
+
+    async def resolve(self, awaitable: Awaitable[T]) -> T:
+        return bridge.wait(awaitable)
+
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        if current_work() is None:
+            return func(*args)
+        return bridge.wait(_awaited(bridge.portal(func, *args)))
+
+
+class InThread(Thread):
+    """In a worker thread, which the caller waits for; in this one, if it is one."""
+
+    async def enter(
+        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
+    ) -> T:
+        above = portal.above()
+        if type(above) is Work:
+            return await work(ctx)
+        if ctx._lease is None:
+            ctx.lease = _blocking_lease(ctx.app) if above is None else _places.lease_of(ctx.app)
+        return cast(T, self.step(ctx, _places.finish, work, ctx))
+
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        if ctx._lease is None or current_work() is not None:
+            return func(*args)
+        return bridge.wait(ctx._lease.call(func, *args), strategy.finish)
+
+    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+        assert ctx.lease is not None
+        # The middleware whose thread this is has ended.
+        async with aclosing(stream.iterate(ctx.lease, iterable)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+async def _waited(awaitable: Awaitable[T]) -> T:
+    return bridge.wait(awaitable)
+
+
+def _blocking_lease(app: Any) -> lease.Lease:
+    """Return a lease for a caller that is no task: it blocks, and waits for what is waited for."""
+    return lease.Lease(pool.pool_of(app), _waited, apart.Mailbox)
+
+
+HERE, ON_LOOP, IN_THREAD = Here(), OnLoop(), InThread()
+
+
+def _place_of_call(app: Quart, view: Callable[..., Any] | None) -> Place:
+    chosen = None if view is None else _places.chosen(view)
+    if chosen is None and view is not None and _places.runs_async(view):
+        chosen = "async"
+    if chosen is None and (name := os.environ.get(VARIABLE)):
+        chosen = place_named(name, VARIABLE).name
+    if chosen == "thread":
+        return IN_THREAD
+    return ON_LOOP if view is not None and _places.runs_async(view) else HERE
+
+
+def _place_behind_middleware(app: Quart, view: Callable[..., Any] | None) -> Place:
+    place = _places.LAYER.place_for(app, view, None)
+    return IN_THREAD if place.name == "thread" else ON_LOOP
+
+
+_places.OF_CALLS.update(
+    {entry.CALLED: _place_of_call, entry.BEHIND_MIDDLEWARE: _place_behind_middleware}
+)
+
+
+# The call
+
+
+def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """Answer a WSGI call: as Flask does, or through what the application has of its own."""
+    pending = environ.get(entry.PENDING)
+    if pending is not None and pending.is_websocket:
+        return pending.passed_through(app, environ, start_response)
+    if not runner.loop_runs() or bridge.can_wait():
+        return _answer(app, environ, start_response)
+    # The loop is held up, and what is waited for has to be awaited elsewhere.
+    with runner.called():
+        return _Within(_answer(app, environ, start_response))
+
+
+def _answer(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    if not _can_answer(app):
+        return exchange.answer(app, environ, start_response)
+    if entry.PENDING in environ:
+        return _call(app, environ, start_response)
+    return answer(app, environ, start_response)
+
+
+def _can_answer(app: Any) -> bool:
+    """Whether nothing that an application has of its own stands between it and its pipeline."""
+    return (
+        app._asgi_apps.within(app)
+        and app.asgi_http_class is ASGIHTTPConnection
+        and app._plans.steps(app, REQUEST).handle is pipeline.handle
+    )
+
+
+def answer(app: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """Answer a WSGI call that has not come as ASGI before."""
+    return _call(app, environ, start_response)
+
+
+Quart._other_entries.append((sys.modules[__name__], answer.__name__))
+
+
+def _call(app: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    request = entry.connection_of(app, environ)
+    ctx = app._context_for(request)
+    call = _Call(environ, start_response)
+    request.scope["quart.closing"] = call.close_context  # type: ignore[typeddict-unknown-key]  # ours
+    try:
+        strategy.finish(pipeline.handle(app, ctx, request))
+    finally:
+        # Or they would refer to each other.
+        body, call.body = call.body, ()
+        if not isinstance(body, Answer):
+            ctx.release()
+    return body
+
+
+class _Call:
+    """One call: what it was given, and what it is answered with."""
+
+    def __init__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+        self._environ = environ
+        self._start_response = start_response
+        self.body: Any = ()
+
+    def close_context(self, core: AppContext, response: Any) -> None:
+        """Start the response while the context is still there, as Flask does.
+
+        Middleware that wraps `start_response` looks at it.
+        """
+        if response is not None:
+            self.body = self._respond(core, _flasks_own(core, response))
+        preserve = self._environ.get("werkzeug.debug.preserve_context")
+        if preserve is not None:
+            preserve(face_of(core))
+
+    def _respond(self, core: AppContext, response: Any) -> Any:
+        if entry.PENDING in self._environ:
+            self._start_response(response.status, list(headers_of(core, response)))
+            return Answer(core, response, self._environ)
+        if core.plan.place is IN_THREAD and core._lease is not None and not _is_whole(response):
+            return Answer(
+                core, response, self._environ, response(self._environ, self._start_response)
+            )
+        return response(self._environ, self._start_response)
+
+
+def _flasks_own(core: AppContext, response: Any) -> Any:
+    if isinstance(response, CoreResponse):
+        return wrappers.response_of(core.app, response)
+    if isinstance(response, WSGIResponse):
+        body = response.response
+        if hasattr(body, "__aiter__") and not hasattr(body, "__next__"):
+            response.response = wrappers.SyncStream(cast(Any, body))
+    return response
+
+
+def _is_whole(response: Any) -> bool:
+    return (
+        isinstance(response, WSGIResponse)
+        and response.is_sequence
+        and not response._on_close
+        and not hasattr(response.response, "close")
+    )
+
+
+class Answer:
+    """The body of a response, in pieces that are made where the request runs."""
+
+    def __init__(
+        self, core: AppContext, response: Any, environ: dict[str, Any], pieces: Any = None
+    ) -> None:
+        self.core = core
+        self.response = response
+        self._environ = environ
+        self._pieces = pieces
+        self._closed = False
+        # Now: a stream that pushes its context again changes the plan.
+        self._place: Any = core.plan.place
+        if core._lease is not None and not core.borrows:
+            weakref.finalize(self, core._lease.abandon).atexit = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._step(next, self._opened(), _END)
+        if piece is _END:
+            if not self.response._on_close:
+                self.core.release()
+            raise StopIteration
+        return cast(bytes, piece)
+
+    def _opened(self) -> Any:
+        if self._pieces is None:
+            self._pieces = iter(self.response.get_app_iter(self._environ))
+        return self._pieces
+
+    def _step(self, func: Callable[..., Any], *args: Any) -> Any:
+        return self._place.step(self.core, func, *args)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            try:
+                close = getattr(self._pieces, "close", None) or self.response.close
+                self._step(close)
+            finally:
+                self.core.release()
+
+
+class _Within:
+    """A body that is taken where a loop runs, which who takes it holds up."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._iterator: Iterator[bytes] = iter(body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        with runner.called():
+            return next(self._iterator)
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            with runner.called():
+                close()

@@ -1,0 +1,171 @@
+"""A WSGI call of an application that has put something of its own before its pipeline.
+
+An `asgi_app` or a `handle_request` of its own sees what a client sends over WSGI too. So such a
+call goes through the ASGI entry, in a task of an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any, cast, TYPE_CHECKING, TypeVar
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+from quart.asgi import headers_of
+
+from .._waiting import bridge, runner
+from ..ctx import face_of as context_face
+from . import entry
+
+if TYPE_CHECKING:
+    from quart.ctx import AppContext as CoreContext
+
+    from ..app import Flask
+
+T = TypeVar("T")
+
+
+class Exchange:
+    """One call of the ASGI entry by a WSGI server: its task, and what it has sent."""
+
+    def __init__(
+        self, app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> None:
+        self._app = app
+        self._environ = environ
+        self._start_response = start_response
+        self._started = False
+        self._scope = entry.scope_of(environ)
+        self._scope["quart.closing"] = self._closing
+        self._scope[entry.EXCHANGED] = True
+        self._home = runner.home()
+        self._receive = entry.receive_of(environ)
+        # Found out here, where no task of ours has entered it.
+        self._context = runner.own_context() or copy_context()
+        self._sent: deque[bytes] = deque()
+        self._error: BaseException | None = None
+        self._wanted: asyncio.Event
+        self._changed: asyncio.Event
+        self.task: asyncio.Task[None] | None = None
+
+    async def advance(self) -> bytes | None:
+        """Return the next piece of the body, b"" if there is none yet; None at its end."""
+        if self.task is None:
+            self._wanted, self._changed = asyncio.Event(), asyncio.Event()
+            loop = asyncio.get_running_loop()
+            self.task = loop.create_task(self._run(), context=self._context)
+        if not self._sent and not self.task.done():
+            self._wanted.set()
+            self._changed.clear()
+            await self._changed.wait()
+        if self._sent:
+            return self._sent.popleft()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return None if self.task.done() else b""
+
+    async def _run(self) -> None:
+        try:
+            await self._app.asgi_app(
+                cast(Any, self._scope), cast(Any, self._receive), cast(Any, self._send)
+            )
+        except BaseException as error:
+            # Kept, so that even a KeyboardInterrupt reaches the caller, once, through `advance`.
+            self._error = error
+        finally:
+            self._changed.set()
+
+    def _closing(self, core: CoreContext, response: Any) -> None:
+        """Start the response while the context is still there, as Flask does.
+
+        Middleware that wraps `start_response` looks at it.
+        """
+        if response is not None:
+            self._start(response.status, list(headers_of(core, response)))
+        preserve = self._environ.get("werkzeug.debug.preserve_context")
+        if preserve is not None:
+            preserve(context_face(core))
+
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        if not self._started:
+            self._started = True
+            self._start_response(status, headers)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            phrase = HTTP_STATUS_CODES.get(message["status"], "UNKNOWN").upper()
+            headers = [
+                (name.decode("latin-1").title(), value.decode("latin-1"))
+                for name, value in message["headers"]
+            ]
+            self._start(f"{message['status']} {phrase}", headers)
+            if not any(name == b"content-length" for name, _ in message["headers"]):
+                # It may be a stream: none of it is made before the caller has the head.
+                await self._pause()
+            return
+        if message.get("body") or not message.get("more_body"):
+            self._sent.append(message.get("body", b""))
+        if message.get("more_body"):
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Go on when the caller wants more."""
+        self._wanted.clear()
+        self._changed.set()
+        await self._wanted.wait()
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Await *awaitable* where the task is, from whatever thread."""
+        if self._home is None:
+            return bridge.wait(awaitable)
+        return bridge.wait(awaitable, self._home.run)
+
+    async def cancel(self) -> None:
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.wait([self.task])
+
+    def abandon(self) -> None:
+        """Have the task end when its loop next runs."""
+        if self.task is not None and not self.task.done():
+            with suppress(RuntimeError):  # The loop has been closed.
+                self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+
+
+class _Body:
+    """The answer's body, for a WSGI server to iterate over and close."""
+
+    def __init__(self, exchange: Exchange, first: bytes | None) -> None:
+        self._exchange = exchange
+        self._first = first
+        # A test may drop a response unread.
+        weakref.finalize(self, exchange.abandon).atexit = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunk = self._first
+        while chunk is not None:
+            if chunk:
+                yield chunk
+            chunk = self._exchange.wait(self._exchange.advance())
+
+    def close(self) -> None:
+        task = self._exchange.task
+        if task is not None and not task.done():
+            self._exchange.wait(self._exchange.cancel())
+
+
+def answer(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """Answer a WSGI call through the ASGI entry."""
+    exchange = Exchange(app, environ, start_response)
+    try:
+        first = exchange.wait(exchange.advance())
+    except BaseException:
+        exchange.wait(exchange.cancel())
+        raise
+    return _Body(exchange, first)
