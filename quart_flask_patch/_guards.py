@@ -37,7 +37,7 @@ def manner_of(app: Quart, endpoint: str | None) -> Kind:
         view = app.view_functions.get(endpoint)
         if view is not None and not strategy.is_async(view):
             return TAKEN_OVER
-    return GUARDED if app.config.get("WEBSOCKET_REQUEST_HOOKS", True) else WEBSOCKET
+    return GUARDED if app.config["WEBSOCKET_REQUEST_HOOKS"] else WEBSOCKET
 
 
 class AfterThis(list[Callable[[Any], Any]]):

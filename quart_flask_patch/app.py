@@ -24,7 +24,7 @@ from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 from quart._application.step_methods import current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
 from quart._handling.plan import internal_of, step_of
-from quart._kind import Kind
+from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
 from quart.app import Quart
@@ -258,8 +258,8 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         # Flask's interfaces count on one. What they set on it goes nowhere.
         return self.response_class()
 
-    def _manner_of(self, endpoint: str | None) -> Kind:
-        return _guards.manner_of(cast(Any, self), endpoint)
+    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
+        return kind if kind is REQUEST else _guards.manner_of(cast(Any, self), endpoint)
 
     @property
     def _connection_class(self) -> type[CoreRequest]:

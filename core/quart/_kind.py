@@ -27,7 +27,7 @@ class Kind:
     """The names and rules of a kind of connection.
 
     A context's is `REQUEST` or `WEBSOCKET`. How an endpoint's websockets are handled, which is for
-    its context to find out, an application may say otherwise: see `Quart._manner_of`.
+    its plan to know, an application may say otherwise: see `Quart._manner_of`.
     """
 
     name: str

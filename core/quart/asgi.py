@@ -19,6 +19,7 @@ from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import in_trio, time_limit
+from ._loops.raised import as_raised, ENDINGS
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -88,9 +89,9 @@ class _Connection:
             " ASGIWebsocketConnection."
         )
 
-    def _failed(self, ctx: AppContext, error: Exception) -> Any:
+    def _failed(self, ctx: AppContext, error: BaseException) -> Any:
         """Return the answer to what went wrong where nobody handles errors, or raise it."""
-        app = self.app
+        app, error = self.app, as_raised(error)
         # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
         if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
             raise error
@@ -369,9 +370,11 @@ class ASGILifespan:
             step = self.app.startup if phase == "startup" else self.app.shutdown
             try:
                 await step()
-            except Exception as error:
-                await send({"type": f"lifespan.{phase}.failed", "message": str(error)})  # type: ignore[arg-type,misc]
-            else:
-                await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
+            except ENDINGS as error:
+                # A server that is not told goes on without a lifespan, or ends as if all were well.
+                text = str(as_raised(error)) or type(error).__name__
+                await send({"type": f"lifespan.{phase}.failed", "message": text})  # type: ignore[arg-type,misc]
+                return
+            await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
             if phase == "shutdown":
                 return

@@ -216,10 +216,7 @@ class AppContext:
         """Look up how the endpoint is handled, which is known once the URL is matched."""
         rule = None if self.connection is None else self.connection.url_rule
         endpoint = None if rule is None else rule.endpoint
-        kind = self.kind or REQUEST
-        if kind is WEBSOCKET:
-            kind = self.app._manner_of(endpoint)
-        self.plan = self.app._plans.get(self.app, kind, endpoint, self.place)
+        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.place)
         return self.plan
 
     @property

@@ -7,7 +7,6 @@ its body above all, is read where the server has made the call.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 from greenlet import getcurrent
 
+from quart._loops.forks import abandon, in_child
 from quart._threads.portal import drive, portal
 
 from . import green
@@ -210,13 +210,10 @@ def current() -> Apart:
         return _aparts[position]
 
 
+@in_child
 def _forget() -> None:
-    """In a forked child the threads are not there."""
     global _making
     _making = threading.Lock()
     _aparts.clear()
-    _loops.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    while _loops:
+        abandon(_loops.pop())

@@ -8,6 +8,7 @@ loop in a thread of the layer's own then (`apart.py`).
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -19,6 +20,7 @@ from typing import Any, cast, Protocol, TypeVar
 
 from greenlet import getcurrent
 
+from quart._loops.forks import abandon, in_child
 from quart._loops.mailbox import in_trio
 from quart._threads.lease import discard
 
@@ -59,7 +61,7 @@ class _Kept:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._changed = threading.Condition()
         self._driven = False
-        weakref.finalize(self, _close, self._runner)
+        weakref.finalize(self, _close, self._runner, os.getpid())
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """Run *awaitable* to its end; the caller sees the variables that it sets."""
@@ -105,9 +107,11 @@ class _Kept:
         return self._runner.get_loop()
 
 
-def _close(runner: asyncio.Runner) -> None:
+def _close(runner: asyncio.Runner, process: int) -> None:
+    if os.getpid() != process:
+        abandon(runner.get_loop())
     # The garbage collector may call this in a thread where another loop runs.
-    if asyncio._get_running_loop() is None:
+    elif asyncio._get_running_loop() is None:
         runner.close()
     else:
         runner.get_loop().close()
@@ -122,6 +126,11 @@ class _Local(threading.local):
 
 
 _local = _Local()
+
+
+@in_child
+def _forget_kept() -> None:
+    _local.kept = None
 
 
 def _kept() -> _Kept:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TYPE_CHECKING, TypeVar
 
+from quart._loops.forks import in_child
+
 if TYPE_CHECKING:
     from quart.ctx import AppContext
 
@@ -66,6 +68,9 @@ class _Watcher:
 @cache
 def _watcher() -> _Watcher:
     return _Watcher()
+
+
+in_child(_watcher.cache_clear)
 
 
 def _report(step: _Step) -> None:

@@ -248,9 +248,7 @@ class Takeover:
             case Ping():
                 await self._tell(event.response())
             case CloseConnection():
-                # A plain number, as servers check that; and one that may be sent.
-                code = 1000 if event.code in _WITHOUT_FRAME else int(event.code)
-                await self._close(code, event.reason or "")
+                await self._close(event.code, event.reason or "")
                 await self._tell(event.response())
                 with suppress(OSError):
                     self._ours.shutdown(SHUT_WR)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -1149,14 +1152,66 @@ def test_lifespan_runs_the_serving_hooks(app: Quart, log: list[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("error", "colour"),
+    [
+        *product([ValueError, SystemExit, KeyboardInterrupt], ["plain", "async"]),
+        # Out of a coroutine it would be another one, Python's own.
+        (StopIteration, "plain"),
+    ],
+)
 @pytest.mark.parametrize("phase", ["startup", "shutdown"])
-def test_a_phase_that_fails_says_why(app: Quart, phase: str) -> None:
-    @(app.before_serving if phase == "startup" else app.after_serving)
-    async def fail() -> None:
-        raise ValueError("no database")
+def test_a_phase_that_fails_says_why(
+    app: Quart,
+    caplog: pytest.LogCaptureFixture,
+    phase: str,
+    error: type[BaseException],
+    colour: str,
+) -> None:
+    def fail() -> None:
+        raise error("no database")
 
+    async def fail_async() -> None:
+        fail()
+
+    register = app.before_serving if phase == "startup" else app.after_serving
+    register(fail if colour == "plain" else fail_async)
     messages = run(lifespan(app, "startup", "shutdown"))
 
     (failed,) = (m for m in messages if m["type"].endswith("failed"))
     assert failed["type"] == f"lifespan.{phase}.failed"
-    assert "no database" in failed["message"]
+    assert failed["message"] == "no database"
+    assert messages[-1] is failed
+    (record,) = [r for r in caplog.records if r.exc_info]
+    assert record.exc_info is not None
+    assert traceback.extract_tb(record.exc_info[2])[-1].name == "fail"
+
+
+def test_a_start_that_ends_without_a_word_has_failed(app: Quart) -> None:
+    app.before_serving(sys.exit)
+
+    (failed,) = run(lifespan(app, "startup", "shutdown"))
+
+    assert failed == {"type": "lifespan.startup.failed", "message": "SystemExit"}
+
+
+@pytest.mark.parametrize("phase", ["startup", "shutdown"])
+def test_a_phase_that_is_cancelled_has_not_failed(app: Quart, phase: str) -> None:
+    async def main() -> list[Message]:
+        begun = asyncio.Event()
+
+        async def waits() -> None:
+            begun.set()
+            await asyncio.sleep(60)
+
+        (app.before_serving if phase == "startup" else app.after_serving)(waits)
+        client = Client({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        task = asyncio.create_task(connect(app, scope, client))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return client.messages
+
+    assert not [m for m in run(main()) if m["type"].endswith("failed")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
+import linecache
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -168,7 +171,7 @@ def test_a_worker_that_was_taken_does_not_retire(pool: Pool) -> None:
         assert not pool.retire(worker)
         pool.release(worker)
         assert pool.retire(worker)
-        worker.inbox.put(None)
+        worker.dismiss()
 
     run(main())
 
@@ -638,6 +641,151 @@ def test_current_work_is_known_in_the_thread_only(pool: Pool) -> None:
             assert await lease.call(current_work) is not None
 
     run(main())
+
+
+# --- Exceptions that another thread raises
+
+
+def raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise *error* in another thread, when that runs Python's code next."""
+    done = ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(error)
+    )
+    assert done == 1
+
+
+async def waits_for_work(thread: int) -> None:
+    """Wait until *thread* has nothing to do."""
+    while True:
+        frame = sys._current_frames()[thread]
+        if "_bell.get" in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+            return
+        await asyncio.sleep(0.001)
+
+
+#: GreenletExit would be what ends a greenlet, were it not raised by somebody else.
+STRIKES = [TimeoutError, KeyboardInterrupt, SystemExit, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("error", STRIKES)
+def test_an_exception_that_comes_too_late_hurts_nobody(
+    pool: Pool, error: type[BaseException]
+) -> None:
+    async def main() -> list[int]:
+        with Lease(pool) as lease:
+            thread = await lease.call(ident)
+            await waits_for_work(thread)
+            raise_in(thread, error)
+            return [thread, await lease.call(ident), await lease.call(ident)]
+
+    assert len(set(run(main()))) == 1
+    assert (pool.threads, pool.busy) == (1, 0)
+
+
+@pytest.mark.parametrize("error", STRIKES)
+def test_an_exception_ends_the_call_that_runs(pool: Pool, error: type[BaseException]) -> None:
+    async def main() -> None:
+        with Lease(pool) as lease:
+            thread = await lease.call(ident)
+            with pytest.raises(error):
+                await lease.call(lambda: [raise_in(ident(), error), time.sleep(0.001)])
+            assert await lease.call(ident) == thread
+
+    run(main())
+
+    assert (pool.threads, pool.busy) == (1, 0)
+
+
+def test_an_exception_ends_the_wait_of_a_call(pool: Pool) -> None:
+    async def main() -> list[Any]:
+        lease, begun, seen = Lease(pool), asyncio.Event(), []
+        going_on = asyncio.Event()
+
+        async def awaited() -> None:
+            seen.append("begun")
+            begun.set()
+            await going_on.wait()
+
+        def waits() -> None:
+            try:
+                wait_for(awaited())
+            except TimeoutError:
+                seen.append("struck")
+
+        with lease:
+            thread = await lease.call(ident)
+            call = asyncio.create_task(lease.call(waits))
+            await begun.wait()
+            await waits_for_work(thread)
+            raise_in(thread, TimeoutError)
+            going_on.set()
+            await call
+            assert await lease.call(ident) == thread
+        return seen
+
+    assert run(main()) == ["begun", "struck"]
+    assert (pool.threads, pool.busy) == (1, 0)
+
+
+def test_exceptions_at_any_moment_lose_no_call(pool: Pool) -> None:
+    """They come in wherever they like; each call is answered, by its result or by the error."""
+    over = threading.Event()
+
+    def strike(thread: int) -> None:
+        while not over.is_set():
+            raise_in(thread, TimeoutError)
+            time.sleep(0.0002)
+
+    async def nothing() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        with Lease(pool) as lease:
+            thread = await lease.call(ident)
+            striker = threading.Thread(target=strike, args=[thread])
+            striker.start()
+            try:
+                for func in [ident, lambda: wait_for(nothing())] * 400:
+                    with suppress(TimeoutError):
+                        await lease.call(func)
+            finally:
+                over.set()
+                striker.join()
+            with suppress(TimeoutError):
+                await lease.call(ident)
+            assert await lease.call(ident) == thread
+
+    run(main())
+
+    assert (pool.threads, pool.busy) == (1, 0)
+
+
+def test_threads_that_cannot_be_started_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool(3)
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        with Lease(pool) as first, Lease(pool) as second:
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="start"):
+                await first.call(ident)
+            assert pool.threads == 0
+            monkeypatch.setattr(threading.Thread, "start", start)
+            thread = await first.call(ident)
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+            # It can have the one that there is, once that is free.
+            waiting = asyncio.create_task(second.call(ident))
+            while not pool.queued:  # noqa: ASYNC110  # A pool sends no events.
+                await asyncio.sleep(0)
+            first.release()
+            assert await waiting == thread
+
+    run(main())
+
+    assert (pool.threads, pool.busy) == (1, 0)
 
 
 # --- Without a lease at hand

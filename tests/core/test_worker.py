@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet, GreenletExit
 from quart._threads import worker as _worker
 from quart._threads.lease import Lease
 from quart._threads.pool import Pool
-from quart._threads.worker import BUSY, CROWD, current_work, KEPT, run_call, Work, Worker
+from quart._threads.worker import BUSY, Call, CROWD, current_work, KEPT, run_call, Work, Worker
 
 from .driver import run
 
@@ -66,7 +66,7 @@ def worker() -> Worker:
 def do(worker: Worker, func: Callable[..., Any], *args: Any, box: Box | None = None) -> Any:
     """Call *func* in the worker's thread and return the first message."""
     box = box or Box()
-    worker.give(partial(run_call, func, args, {}, None, box))
+    worker.give(Call(run_call, func, args, {}, None, box))
     return box.take()
 
 
@@ -196,6 +196,17 @@ def test_a_call_cannot_end_its_thread(worker: Worker) -> None:
     _, (_, error) = do(worker, leave)
     assert type(error) is GreenletExit
     assert do(worker, threading.get_ident) == before
+
+
+def test_a_call_that_cannot_begin_is_answered(worker: Worker) -> None:
+    def broken(*args: Any) -> None:
+        raise TimeoutError
+
+    box = Box()
+    worker.give(Call(broken, int, (), {}, None, box))
+    _, (_, error) = box.take()
+    assert type(error) is TimeoutError
+    assert do(worker, int) == (None, (0, None))
 
 
 @pytest.mark.parametrize(("begun", "times"), [(BUSY, 2), (BUSY - 1, 0)])

@@ -8,11 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import abort, Flask, got_request_exception, render_template_string, Response
+from flask import (
+    abort,
+    after_this_request,
+    Flask,
+    got_request_exception,
+    render_template_string,
+    Response,
+    signals as flask_signals,
+)
 from werkzeug.routing import BaseConverter
 
-from quart import Quart, websocket
+from quart import Quart, signals, websocket
 from quart.signals import got_websocket_exception
+from quart.utils import run_sync
 from quart_flask_patch import wait
 
 from ._asgi import Exchange, fetch, Handshake, run
@@ -213,6 +222,133 @@ def test_an_error_while_the_session_is_opened_or_saved(
         torn_down.clear()
         assert run(fetch(either_app, "/")).status == 500
         assert torn_down == ALL_TORN_DOWN
+
+
+# StopIteration, which may not leave a coroutine, arrives as any other error
+
+
+def stop(*args: Any, **kwargs: Any) -> Any:
+    return next(iter(()))
+
+
+class Stopping(BaseConverter):
+    to_python = stop
+
+
+def stop_in(app: Any, stage: str, view: Callable[[Any], Any]) -> None:
+    """Register a view at ``/1`` in whose *stage* a plain function raises StopIteration."""
+    app.url_map.converters["stopping"] = Stopping
+    rule = "/<stopping:value>" if stage == "converter" else "/1"
+    is_quart = not issubclass(type(app), Flask)
+
+    def body(value: Any = None) -> Any:
+        if stage == "view":
+            return stop()
+        if stage == "error handler":
+            raise LookupError
+        if stage == "after_this_request":
+            after_this_request(stop)
+        if stage == "wait":
+            return wait(run_sync(stop)())
+        if stage == "json":
+            return {"a": object()}
+        return "fine"
+
+    app.add_url_rule(rule, "view", view(body))
+    match stage:
+        case "before_request" | "after_request" | "url_value_preprocessor" | "context_processor":
+            getattr(app, stage)(stop)
+        case "error handler":
+            app.register_error_handler(LookupError, stop)
+        case "json":
+            app.json.default = stop
+        case "started" | "finished":
+            signal = getattr(signals if is_quart else flask_signals, f"request_{stage}")
+            signal.connect(stop, app)
+        case "dispatch_request" | "full_dispatch_request" | "preprocess_request":
+            setattr(app, stage, stop)
+
+
+#: Whether an error handler of the application's deals with errors of the stage, as on Flask.
+STOPPING = {
+    "view": True,
+    "wait": True,
+    "before_request": True,
+    "url_value_preprocessor": True,
+    "started": True,
+    "dispatch_request": True,
+    "preprocess_request": True,
+    "converter": False,
+    "full_dispatch_request": False,
+    "after_this_request": False,
+    "after_request": False,
+    "error handler": False,
+    "json": False,
+    "finished": False,
+}
+
+
+def stopped_by(app: Any, stage: str) -> type[Exception]:
+    """What arrives; a view that is a coroutine makes it a RuntimeError itself, as anywhere."""
+    is_async = asyncio.iscoroutinefunction(app.view_functions["view"])
+    return RuntimeError if is_async and stage in {"view", "wait"} else StopIteration
+
+
+@pytest.mark.parametrize("handler", [True, False], ids=["handler", "no-handler"])
+@pytest.mark.parametrize("stage", STOPPING)
+def test_a_stop_iteration_arrives_as_raised(
+    either_app: Flask | Quart, view: Any, stage: str, handler: bool
+) -> None:
+    stop_in(either_app, stage, view)
+    failed: list[type] = []
+    torn_down: list[type] = []
+    either_app.teardown_request(lambda error: torn_down.append(type(error)))
+    if handler:
+        either_app.register_error_handler(StopIteration, lambda error: ("handled", 418))
+
+    def note(sender: Any, exception: BaseException, **_: Any) -> None:
+        failed.append(type(exception))
+
+    with got_request_exception.connected_to(note, either_app):
+        answer = run(fetch(either_app, "/1"))
+    kind = stopped_by(either_app, stage)
+    if handler and STOPPING[stage] and kind is StopIteration:
+        assert (answer.status, failed, torn_down) == (418, [], [type(None)])
+    else:
+        assert (answer.status, failed, torn_down) == (500, [kind], [kind])
+
+
+@pytest.mark.parametrize("stage", STOPPING)
+def test_a_stop_iteration_reaches_who_calls_as_wsgi(app: Flask, view: Any, stage: str) -> None:
+    app.testing = True
+    stop_in(app, stage, view)
+    with pytest.raises(stopped_by(app, stage)):
+        app.test_client().get("/1")
+
+
+@pytest.mark.parametrize("hook", ["teardown_request", "teardown_appcontext"])
+def test_a_stop_iteration_of_a_teardown_arrives_as_raised(app: Flask, view: Any, hook: str) -> None:
+    app.testing = True
+    getattr(app, hook)(stop)
+    app.add_url_rule("/", "view", view(lambda: "fine"))
+    with pytest.raises(StopIteration):
+        app.test_client().get("/")
+
+
+def test_a_stop_iteration_of_a_coroutine_is_pythons_own_error(app: Flask) -> None:
+    @app.get("/")
+    async def view() -> Any:
+        return stop()
+
+    app.register_error_handler(StopIteration, lambda error: ("handled", 418))
+    app.register_error_handler(RuntimeError, lambda error: (str(error), 500))
+    assert run(fetch(app, "/")).text == "coroutine raised StopIteration"
+
+
+def test_plain_code_that_calls_a_step_sees_a_stop_iteration(app: Flask) -> None:
+    app.before_request(stop)
+    with app.test_request_context("/"), pytest.raises(StopIteration):
+        app.preprocess_request()
 
 
 # Teardown

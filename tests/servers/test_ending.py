@@ -123,21 +123,31 @@ app = Quart(__name__)
 
 @app.before_serving
 async def connect():
-    raise RuntimeError("there is no database")
+    ERROR
 """
 
 
+FAILED = 'raise RuntimeError("there is no database")'
+EXITS = 'raise SystemExit("there is no database")'
+ENDS = "raise SystemExit  # there is no database"
+FAILING_WAYS = {
+    ("quart", "--app", "failing", "run", "--port", "{port}"): 1,
+    ("uvicorn", "failing:app", "--port", "{port}"): 3,
+    ("granian", "--interface", "asgi", "--port", "{port}", "failing:app"): 1,
+    ("hypercorn", "failing:app", "--bind", "127.0.0.1:{port}", "--workers", "0"): 1,
+    # With worker processes its command loses the status of the one that failed.
+    ("hypercorn", "failing:app", "--bind", "127.0.0.1:{port}"): 0,
+}
+
+
+@pytest.mark.parametrize("error", [FAILED, EXITS, ENDS], ids=["error", "exit", "exit-0"])
 @pytest.mark.parametrize(
-    "command",
-    [
-        ("quart", "--app", "failing", "run", "--port", "{port}"),
-        ("hypercorn", "failing:app", "--bind", "127.0.0.1:{port}"),
-        ("uvicorn", "failing:app", "--port", "{port}"),
-    ],
-    ids=lambda command: command[0],
+    ("command", "exit_code"), FAILING_WAYS.items(), ids=[way[0] for way in FAILING_WAYS]
 )
-def test_an_error_at_the_start_stops_it(command: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "failing.py").write_text(FAILING)
+def test_an_error_at_the_start_stops_it(
+    command: tuple[str, ...], exit_code: int, error: str, tmp_path: Path
+) -> None:
+    (tmp_path / "failing.py").write_text(FAILING.replace("ERROR", error))
     port = str(free_port())
     done = subprocess.run(
         [sys.executable, "-m", *(part.format(port=port) for part in command)],
@@ -148,6 +158,7 @@ def test_an_error_at_the_start_stops_it(command: tuple[str, ...], tmp_path: Path
         timeout=30,
         check=False,
     )
-    # Hypercorn's own command ends with 0 whatever its workers end with.
-    assert (done.returncode != 0) is (command[0] != "hypercorn")
-    assert "there is no database" in done.stdout + done.stderr
+    log = done.stdout + done.stderr
+    assert done.returncode == exit_code, log
+    # The line itself, of whoever is to mend it.
+    assert error in log

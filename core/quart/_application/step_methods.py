@@ -18,7 +18,7 @@ from .. import _stock
 from .._flask import SetUpAtAnyTime
 from .._handling import pipeline, responses, results, teardown
 from .._handling.plan import PREPARED, step_of
-from .._kind import Kind, WEBSOCKET
+from .._kind import Kind
 from .._serving import lifespan
 from ..ctx import AppContext
 from ..globals import _cv_app
@@ -102,9 +102,9 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         """Return what `save_session` is given where a websocket has no response."""
         return None
 
-    def _manner_of(self, endpoint: str | None) -> Kind:
-        """Return how websockets of *endpoint* are handled."""
-        return WEBSOCKET
+    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
+        """Return how connections of *endpoint* are handled, which are of *kind*."""
+        return kind
 
     @step_of(pipeline.handle)
     async def handle_request(self, request: Request) -> Response:

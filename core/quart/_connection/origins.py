@@ -36,7 +36,7 @@ def check(app: Quart) -> None:
 
 
 def _allowed(app: Quart) -> list[str] | None:
-    configured: str | Iterable[str] | None = app.config.get(KEY)
+    configured: str | Iterable[str] | None = app.config[KEY]
     if configured is None:
         return None
     values = [configured] if isinstance(configured, str) else list(configured)

@@ -23,6 +23,7 @@ from .._connection.disclosure import SHOWN, VARIABLES
 from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
+from .._loops.raised import as_raised
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
@@ -72,8 +73,8 @@ async def _in_place(ctx: AppContext) -> Any:
                 await open_context(app, ctx)
             response = await full_dispatch(app, ctx)
         except Exception as error:
-            raised = error
-            response = await steps.handle_exception(app, ctx, error)
+            raised = as_raised(error)
+            response = await steps.handle_exception(app, ctx, raised)
         except BaseException as error:
             raised = error
             if not _is_stray(error):
@@ -145,7 +146,7 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
         if not ctx.kind.must_answer and only_says_gone(error):  # type: ignore[union-attr]  # as above
             result = None  # The ordinary end of a websocket.
         else:
-            result = await steps.handle_user_exception(app, ctx, error)
+            result = await steps.handle_user_exception(app, ctx, as_raised(error))
     response = finalize(app, ctx, result)
     return await response if hasattr(response, "__await__") else response
 

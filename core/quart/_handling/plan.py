@@ -88,6 +88,7 @@ class Plan:
         endpoint: str | None,
         place: strategy.Place | str | None,
     ) -> None:
+        kind = app._manner_of(kind, endpoint)
         self.steps = app._plans.steps(app, kind)
         view = None if endpoint is None else app.view_functions.get(endpoint)
         if isinstance(place, strategy.Place):

@@ -10,6 +10,7 @@ from blinker import Signal
 
 from .._flask import UNSET
 from .._kind import REQUEST
+from .._loops.raised import as_raised
 from ..wrappers.request import CLOSES_FILES
 from .results import emit
 
@@ -84,7 +85,7 @@ async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
     try:
         await step
     except BaseException as error:
-        errors.append(error)
+        errors.append(as_raised(error))
 
 
 def _raise(errors: list[BaseException]) -> None:
@@ -125,7 +126,7 @@ async def _tear_down(
             if hasattr(result, "__await__"):
                 await ctx.plan.place.resolve(result)
         except BaseException as error:
-            errors.append(error)
+            errors.append(as_raised(error))
     if signal.receivers:
         await _collect(errors, emit(app, ctx, signal, exc=exc))
     if errors:

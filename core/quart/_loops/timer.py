@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from contextvars import Context, copy_context
 
+from .forks import detach, in_child
+
 
 class Alarm:
     """Calls what is added, in the Context of who added it, unless it is removed in time."""
@@ -59,6 +61,13 @@ class _Current(threading.local):
 
 
 _current = _Current()
+
+
+@in_child
+def _forget_alarm() -> None:
+    if _current.alarm is not None:
+        detach(_current.alarm.loop)
+        _current.alarm = None
 
 
 def alarm_of_loop() -> Alarm:

@@ -12,6 +12,7 @@ from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from .._connection import origins
+from .._loops.raised import as_raised, ENDINGS
 from .._threads import worker
 from ..globals import _cv_app
 from ..helpers import get_debug_flag
@@ -92,7 +93,7 @@ async def shutdown(app: Quart) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise ExceptionGroup("several functions failed while the app shut down", failures)
+        raise BaseExceptionGroup("several functions failed while the app shut down", failures)
 
 
 def _as_manager(generate: Any) -> AbstractAsyncContextManager[Any]:
@@ -120,18 +121,22 @@ async def _leave(
             raise
 
 
-async def _attempt(app: Quart, func: Callable[..., Awaitable[Any]], *args: Any) -> Exception | None:
+async def _attempt(
+    app: Quart, func: Callable[..., Awaitable[Any]], *args: Any
+) -> BaseException | None:
     try:
         await func(*args)
-    except Exception as error:
+    except ENDINGS as error:
         await _report(app, error)
         return error
     return None
 
 
 async def _report(app: Quart, error: BaseException) -> None:
+    error = as_raised(error)
     if isinstance(error, Exception):
         await app._emit(got_serving_exception, exception=error)
+    if isinstance(error, ENDINGS):
         app.log_exception((type(error), error, error.__traceback__))
 
 
@@ -178,7 +183,8 @@ async def _run_background(app: Quart, func: Callable[..., Any], args: Any, kwarg
         try:
             await app.ensure_async(func)(*args, **kwargs)
         except Exception as error:
-            await cast(Awaitable[None], app.handle_background_exception(error))
+            raised = cast(Exception, as_raised(error))
+            await cast(Awaitable[None], app.handle_background_exception(raised))
 
 
 async def handle_background_exception(app: Quart, error: Exception) -> None:
@@ -187,17 +193,23 @@ async def handle_background_exception(app: Quart, error: Exception) -> None:
     app.log_exception((type(error), error, error.__traceback__))
 
 
+def _tasks_here(app: Quart) -> set[asyncio.Task[None]]:
+    """Return those of this loop; a forked child has its parent's too, and a test its client's."""
+    loop = asyncio.get_running_loop()
+    return {task for task in app.background_tasks if task.get_loop() is loop}
+
+
 async def end_background_tasks(app: Quart) -> None:
     """Wait for the tasks, those that they add included, then cancel what has not ended in time."""
-    if not app.background_tasks:
+    if not _tasks_here(app):
         return
     timeout: float | None = app.config["BACKGROUND_TASK_SHUTDOWN_TIMEOUT"]
     try:
         async with asyncio.timeout(timeout):
-            while app.background_tasks:
-                await asyncio.wait(app.background_tasks)
+            while tasks := _tasks_here(app):
+                await asyncio.wait(tasks)
     except TimeoutError:
-        tasks = set(app.background_tasks)
+        tasks = _tasks_here(app)
         for task in tasks:
             task.cancel()
         _, stuck = await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT)

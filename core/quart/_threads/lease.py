@@ -21,10 +21,11 @@ from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent
 
+from .._loops.forks import in_child
 from .._loops.mailbox import Mailbox, make_mailbox
 from ..globals import _cv_app
 from .pool import Pool, pool_of
-from .worker import Job, run_call, Work, Worker
+from .worker import Call, Job, run_call, Work, Worker
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -130,6 +131,10 @@ class Lease:
         if worker is not None:
             worker.give(partial(self._pool.release, worker))
 
+    def forget(self) -> None:
+        """Forget the thread, which is not there, and who was to use it."""
+        self._worker, self._active, self._waiting = None, 0, None
+
     def __enter__(self) -> Lease:
         return self
 
@@ -145,7 +150,7 @@ class Lease:
 def _first_job(
     func: Callable[..., Any], args: Any, kwargs: dict[str, Any], mailbox: Mailbox
 ) -> Job:
-    return partial(run_call, func, args, kwargs, getcurrent().gr_context, mailbox)
+    return Call(run_call, func, args, kwargs, getcurrent().gr_context, mailbox)
 
 
 def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
@@ -178,6 +183,15 @@ def discard(awaitable: Awaitable[Any]) -> None:
 
 
 _shared_pool = Pool()
+
+
+@in_child
+def _abandon_leases() -> None:
+    ctx = _cv_app.get(None)
+    while ctx is not None:
+        if ctx._lease is not None:
+            ctx._lease.forget()
+        ctx = ctx._outer
 
 
 async def call(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
+from .._loops.forks import in_child
 from .._loops.mailbox import Mailbox, make_mailbox
 from .worker import Load, Worker
 
@@ -22,16 +23,29 @@ class Pool:
         if size < 1:
             raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
         self.size = size
+        #: How many threads are lent; they are part of the size.
+        self._lent = 0
+        self._idle: list[Worker] = []
+        self._begin()
+        # Threads of a pool that nobody uses any more must not outlive it.
+        weakref.finalize(self, _dismiss, self._idle).atexit = False
+        _pools.add(self)
+
+    def _begin(self) -> None:
         self.threads = 0
         self.started = 0
         self.load = Load()
-        self._idle: list[Worker] = []
         #: Who waits, and since when, first come first.
         self._queue: dict[Mailbox, float] = {}
         self._lock = threading.Lock()
         self._longest_wait = 0.0
-        # Threads of a pool that nobody uses any more must not outlive it.
-        weakref.finalize(self, _dismiss, self._idle).atexit = False
+
+    def begin_anew(self) -> None:
+        """Have no threads again, in a forked child, where those of its parent are not."""
+        self._idle.clear()
+        self.size -= self._lent
+        self._lent = 0
+        self._begin()
 
     @property
     def queued(self) -> int:
@@ -64,8 +78,15 @@ class Pool:
             return self._idle.pop()
         if self.threads >= self.size:
             return None
+        try:
+            worker = Worker(self)
+        except RuntimeError:
+            # The system has no more threads, but one of these will be free again.
+            if self.threads:
+                return None
+            raise
         self.threads += 1
-        return Worker(self)
+        return worker
 
     async def acquire(self, make_mailbox: Callable[[], Mailbox] = make_mailbox) -> Worker:
         """Return a worker, as soon as there is one."""
@@ -103,6 +124,7 @@ class Pool:
         """Allow *by* more threads, or fewer if it is negative; who waits is served."""
         with self._lock:
             self.size += by
+            self._lent += by
             while self._queue and (worker := self._take()) is not None:
                 mailbox = next(iter(self._queue))
                 del self._queue[mailbox]
@@ -120,10 +142,20 @@ class Pool:
 
 def _dismiss(idle: list[Worker]) -> None:
     for worker in idle:
-        worker.inbox.put(None)
+        worker.dismiss()
 
 
+#: Those of this process.
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 _pool_lock = threading.Lock()
+
+
+@in_child
+def _begin_anew() -> None:
+    global _pool_lock
+    _pool_lock = threading.Lock()
+    for pool in list(_pools):
+        pool.begin_anew()
 
 
 def pool_of(app: Any) -> Pool:

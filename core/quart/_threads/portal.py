@@ -17,6 +17,8 @@ from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
+from .._loops.forks import in_child
+from .._loops.raised import raise_again
 from .greenlets import Parked
 from .worker import current_work, Work
 
@@ -26,6 +28,19 @@ P = ParamSpec("P")
 
 class Bridge(Parked):
     """A greenlet in which plain code runs on behalf of the task above it."""
+
+
+class _Severed(Parked):
+    """A bridge in a forked child, where no task is above."""
+
+
+@in_child
+def _sever() -> None:
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if isinstance(current, Bridge):
+            current.__class__ = _Severed  # type: ignore[assignment]  # the same but for its name
+        current = current.parent
 
 
 @types.coroutine
@@ -79,9 +94,13 @@ def above() -> Bridge | Work | None:
 def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T]) -> T:
     """Return what *awaitable* gives, from plain code; *otherwise* is for where nothing is above."""
     upper = above()
-    if upper is None:
-        return otherwise(awaitable)
-    if isinstance(upper, Work):
-        return upper.wait(awaitable)
-    assert upper.parent is not None
-    return drive(awaitable, upper.parent)
+    try:
+        if upper is None:
+            return otherwise(awaitable)
+        if isinstance(upper, Work):
+            return upper.wait(awaitable)
+        assert upper.parent is not None
+        return drive(awaitable, upper.parent)
+    except RuntimeError as error:
+        raise_again(error)
+        raise

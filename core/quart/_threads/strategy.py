@@ -13,6 +13,7 @@ from contextlib import aclosing
 from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
+from .._loops.raised import raise_again
 from . import lease, portal, stream
 
 if TYPE_CHECKING:
@@ -153,6 +154,9 @@ def finish(result: Any) -> Any:
         future = steps.send(None) if hasattr(steps, "send") else next(steps)
     except StopIteration as stop:
         return stop.value
+    except RuntimeError as error:
+        raise_again(error)
+        raise
     return current().wait(_Started(steps, future))
 
 

@@ -26,14 +26,15 @@ _END: Any = object()
 class _Steps:
     """The iterator, as it is seen in the thread."""
 
-    def __init__(self, iterable: Iterable[Any], mailbox: Mailbox) -> None:
+    def __init__(self, iterable: Iterable[Any]) -> None:
         self._iterable = iterable
         self._iterator: Iterator[Any] | None = None
-        self._mailbox = mailbox
+        self.mailbox: Mailbox
         self.stopped = False
 
     def run(self) -> bool:
         """Hand on some chunks; return whether there may be more."""
+        mailbox = self.mailbox
         if self._iterator is None:
             self._iterator = iter(self._iterable)
         size = 0
@@ -41,7 +42,7 @@ class _Steps:
             chunk = next(self._iterator, _END)
             if chunk is _END:
                 return False
-            self._mailbox.put((self, chunk))
+            mailbox.put((self, chunk))
             size += _CHUNK_COST + len(chunk)
         return True
 
@@ -52,11 +53,12 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
     Who closes this early waits until the thread has ended its step. What that step waits for is
     given up: it sees GeneratorExit, as it does when a generator is closed.
     """
-    mailbox = lease.make_mailbox()
-    steps = _Steps(iterable, mailbox)
+    steps = _Steps(iterable)
     more, running = True, False
     try:
         while more:
+            # Each run has its own, since what comes after its outcome is not for the next one.
+            mailbox = steps.mailbox = lease.make_mailbox()
             worker = await lease.start(steps.run, mailbox)
             running = True
             while running:

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from queue import Empty, SimpleQueue
 
 # Not by the module's name, where programs and their tests put something else.
@@ -21,6 +22,8 @@ from time import sleep
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from greenlet import getcurrent, greenlet, GreenletExit
+
+from .._loops.forks import in_child
 
 if TYPE_CHECKING:
     from .._loops.mailbox import Mailbox
@@ -57,50 +60,85 @@ class Worker:
     """A thread that does one job after another."""
 
     def __init__(self, pool: Pool) -> None:
-        self.inbox: SimpleQueue[Job | None] = SimpleQueue()
+        #: What there is to do. Who adds to it wakes the thread, which takes nothing from `_bell`.
+        self._jobs: list[Job | None] = []
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._pool = weakref.ref(pool)
         self.load = pool.load
         #: Greenlets that have been the hub, and can be again.
         self.spare: list[Work] = []
         self._ends = False
+        name = f"quart-sync-{pool.started + 1}"
+        threading.Thread(target=self._run, name=name, daemon=True).start()
         pool.started += 1
-        threading.Thread(target=self._run, name=f"quart-sync-{pool.started}", daemon=True).start()
 
     def give(self, job: Job) -> None:
         """Have the thread do *job*, in turn; for an event loop."""
         given, begun = self.load.given, self.load.begun
         given.append(None)
         crowd = len(given)
-        self.inbox.put(job)
+        self._jobs.append(job)
+        self._bell.put(None)
         # While the loop goes on, they can't begin: it has the GIL, and they do not interrupt it.
         # Where calls block, those that begin at the same time end at the same time, again and
         # again. Others are over sooner than it takes to give way.
         if crowd % CROWD == 0 and len(begun) >= BUSY and sys.platform == "linux":
             sleep(_MOMENT)
 
+    def dismiss(self) -> None:
+        """Let the thread end when it has done what it is doing."""
+        self._jobs[:] = [None]
+        self._bell.put(None)
+
     def _run(self) -> None:
         _yield_to_loops()
         # Each begins from here, or one that another one starts would begin deeper in the stack.
         while not self._ends:
-            Work(self).switch()
+            with suppress(BaseException):
+                Work(self).switch()
         self.spare.clear()
 
     def serve(self) -> None:
-        """Do jobs until the thread is to end."""
+        """Do jobs until the thread is to end.
+
+        Another thread may raise an exception in this one, as libraries for time limits do. That
+        ends a call, but never the thread. It can come when `get` has returned and before we have
+        what it returned, so `get` returns nothing that is needed.
+        """
+        jobs, job = self._jobs, None
         while True:
             try:
-                job = self.inbox.get(timeout=IDLE_SECONDS)
+                self._bell.get(timeout=IDLE_SECONDS)
+                job = jobs[0]
+                del jobs[0]
+                if job is None:
+                    break
+                self.load.given.pop()
+                job()
             except Empty:
                 if self._may_end():
                     break
-                continue
-            if job is None:
-                break
-            self.load.given.pop()
-            job()
+            except GreenletExit:
+                raise
+            except BaseException as error:
+                self._strike(job, error)
             # Keep nothing of a request alive while idle.
-            del job
+            job = None
         self._ends = True
+
+    def _strike(self, job: Job | None, error: BaseException) -> None:
+        """End *job* by *error*; between jobs, end the wait that the next one is the end of."""
+        if job is None and self._jobs:
+            job = self._jobs[0]
+            if not isinstance(getattr(job, "__self__", None), Work):
+                # The call that the error was meant for is over.
+                self._bell.put(None)
+                return
+            del self._jobs[0]
+            self.load.given.pop()
+        owner = job if isinstance(job, Call) else getattr(job, "__self__", None)
+        if isinstance(owner, (Call, Work)):
+            owner.fail(error)
 
     def _may_end(self) -> bool:
         pool = self._pool()
@@ -148,14 +186,25 @@ class Work(greenlet):
         return self._go_on
 
     def _go_on(self) -> None:
-        waiter, hub, spare = self._waiter, cast(Work, getcurrent()), self.worker.spare
-        del self._waiter
+        hub, spare = cast(Work, getcurrent()), self.worker.spare
         if len(spare) < KEPT:
             spare.append(hub)
-            waiter.switch()
+            go_on = self._waiter.switch
+            # From here to the switch nothing can be raised; see `fail`.
+            del self._waiter
+            go_on()
         else:
-            hub.parent = waiter
+            hub.parent = self._waiter
+            del self._waiter
             raise GreenletExit
+
+    def fail(self, error: BaseException) -> None:
+        """Let this work go on with *error*, unless it has gone on."""
+        spare, hub = self.worker.spare, getcurrent()
+        if hub in spare:
+            spare.remove(hub)
+        if hasattr(self, "_waiter"):
+            self.reply(None, error)()
 
 
 def current_work() -> Work | None:
@@ -168,6 +217,17 @@ def current_work() -> Work | None:
     return None
 
 
+@in_child
+def _leave_thread() -> None:
+    """In a forked child nobody waits for this work, and its thread is the only one."""
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if isinstance(current, Work):
+            current.mailbox = None
+            current.worker.dismiss()
+        current = current.parent
+
+
 def run_call(
     func: Callable[..., Any],
     args: Any,
@@ -178,17 +238,19 @@ def run_call(
     """Call *func* in the hub, as a job; what comes of it is left in *mailbox*."""
     work = cast(Work, getcurrent())
     begun = work.worker.load.begun
-    work.gr_context, work.mailbox = context, mailbox
-    begun.append(None)
-    outcome = _outcome(func, args, kwargs)
-    begun.pop()
-    # Keep nothing of a request alive while idle.
-    work.gr_context = work.mailbox = None
-    # Last of all: it wakes the loop, which would have to wait for the rest.
-    try:  # noqa: SIM105  # `suppress` costs as much as all of this.
+    outcome: tuple[Any, BaseException | None] | None = None
+    try:
+        work.gr_context, work.mailbox = context, mailbox
+        begun.append(None)
+        outcome = _outcome(func, args, kwargs)
+        begun.pop()
+        # Keep nothing of a request alive while idle.
+        work.gr_context = work.mailbox = None
+        # Last of all: it wakes the loop, which would have to wait for the rest.
         mailbox.put((None, outcome))
-    except RuntimeError:
-        pass  # The loop has been closed, so there is nobody to tell.
+    except BaseException as error:
+        work.gr_context = work.mailbox = None
+        _tell(mailbox, outcome or (None, error))
 
 
 def _outcome(
@@ -198,6 +260,22 @@ def _outcome(
         return func(*args, **kwargs), None
     except BaseException as error:
         return None, error
+
+
+def _tell(mailbox: Mailbox, outcome: tuple[Any, BaseException | None]) -> None:
+    # If the loop has been closed, there is nobody to tell.
+    with suppress(RuntimeError):
+        mailbox.put((None, outcome))
+
+
+class Call(partial[None]):
+    """The job that makes a call, by `run_call`."""
+
+    __slots__ = ()
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with *error*; what a call gives after its first outcome is not looked at."""
+        _tell(self.args[-1], (None, error))
 
 
 def _yield_to_loops() -> None:

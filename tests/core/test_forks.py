@@ -1,0 +1,59 @@
+"""The core alone in a process that forks; most of this is in the layer's tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import asyncio, os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from quart import Quart
+from quart.utils import run_sync
+
+app = Quart("forks")
+
+@app.get("/")
+def plain():
+    return "plain"
+
+async def ask():
+    client = app.test_client()
+    for response in await asyncio.gather(*[client.get("/") for _ in range(3)]):
+        assert await response.get_data(as_text=True) == "plain"
+    assert await run_sync(lambda: 1)() == 1
+
+def asked():
+    asyncio.run(asyncio.wait_for(ask(), 5))
+    return True
+
+async def forks():
+    assert await asyncio.wait_for(run_sync(ended)(), 10) == 0
+    await ask()
+
+def ended():
+    pid = os.fork()
+    if not pid:
+        try:
+            os._exit(0 if asked() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+asked()
+assert ended() == 0
+asked()
+asyncio.run(forks())
+print("through")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_a_child_of_a_process_that_has_served_plain_views_does_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, check=False, text=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("through\n", "")
