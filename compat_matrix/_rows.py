@@ -146,15 +146,19 @@ def load_settings(path: Path = HERE / "settings.toml") -> Settings:
     return Settings(data["as_of"], **lists, memory=data["memory"])
 
 
-def project_dependencies(path: Path = PROJECT / "pyproject.toml") -> list[str]:
-    """What this project needs at run time; every row's environment has it."""
-    try:
-        data = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise RowError(
-            f"expected the project's pyproject.toml at {path}; run compat_matrix from a checkout"
-        ) from None
-    return list(data["project"]["dependencies"])
+def project_dependencies(project: Path = PROJECT) -> list[str]:
+    """What this project needs at run time beside its own core; every row's environment has it."""
+    found: set[str] = set()
+    for path in (project / "pyproject.toml", project / "core" / "pyproject.toml"):
+        try:
+            data = tomllib.loads(path.read_text())
+        except FileNotFoundError:
+            raise RowError(
+                f"expected the project's pyproject.toml at {path};"
+                " run compat_matrix from a checkout"
+            ) from None
+        found.update(data["project"]["dependencies"])
+    return sorted(each for each in found if not each.startswith("quart=="))
 
 
 def parse_row(data: Mapping[str, Any], source: str) -> Row:

@@ -219,8 +219,9 @@ def readme_commands() -> list[str]:
 
 def test_the_readme_holds_two_commands() -> None:
     demo, tests = readme_commands()
-    assert demo.startswith('pip install -e ".[demo]" && python -m quart_flask_patch --app docs/')
-    assert tests == 'pip install -e ".[dev]" && python -m pytest'
+    install = "pip install -e ./core -e"
+    assert demo.startswith(f'{install} ".[demo]" && python -m quart_flask_patch --app docs/')
+    assert tests == f'{install} ".[dev]" && python -m pytest'
 
 
 def test_the_readme_names_files_that_exist() -> None:

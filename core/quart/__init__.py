@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-__distribution__ = "quart-flask-patch"
+# PyPI's Quart has no such name.
+__distribution__ = "quart"
 
 from . import _installation as _installation
 

@@ -1,7 +1,9 @@
-"""Notices, when `quart` is imported, that PyPI's Quart or Quart-Flask-Patch was installed over it.
+"""Notices, when `quart` is imported, that files of PyPI's Quart or Quart-Flask-Patch are mixed in.
 
-Distributions that have files in common overwrite each other's, the last one wins, and no installer
-says so. It happens unasked as well, when a package that requires Quart is installed.
+An installer that knows the distributions replaces one `quart` by the other, whole. Files are mixed
+where it does not: in a folder that `pip install --target` fills, in an image whose layers are laid
+over each other, and where this project's first releases, one distribution with both packages, were
+updated.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import warnings
 from collections.abc import Mapping
 from types import ModuleType
 
-DISTRIBUTION = "quart-flask-patch"
+#: The distribution of each package, as its `__distribution__` says.
+DISTRIBUTIONS = {"quart": "quart", "quart_flask_patch": "quart-flask-patch"}
 
 # A file that only the other one has, beside ours. Where both have installed `quart/cli`, the folder
 # goes before `cli.py`, so one of our modules is imported whoever's `quart/__init__.py` it is.
@@ -25,9 +28,8 @@ STRANGERS = {
 }
 
 ADVICE = (
-    f"Only one of them can be installed. Run `pip uninstall -y quart {DISTRIBUTION}`, then install"
-    f" {DISTRIBUTION} as you did before; a package that requires Quart does not bring it along if"
-    " it is installed with `pip install --no-deps`."
+    "Run `pip uninstall -y quart quart-flask-patch`, then install both again as you did before,"
+    " such as by `pip install ./core .` at the top of a clone."
 )
 
 
@@ -41,23 +43,26 @@ def check(folder: str, modules: Mapping[str, ModuleType]) -> None:
         module = modules.get(package)
         if module is not None and not is_ours(module):
             raise ImportError(
-                f"Expected the package {package!r} of {DISTRIBUTION}, got that of PyPI's {stranger}"
-                f" ({module.__file__}) beside modules of ours ({folder}). {ADVICE}",
+                f"Expected the package {package!r} of the project quart-flask-patch, got that of"
+                f" PyPI's {stranger} ({module.__file__}) beside modules of ours ({folder})."
+                f" {ADVICE}",
                 name=package,
                 path=module.__file__,
             )
         stray = os.path.join(folder, path)
         if os.path.exists(stray):
             warnings.warn(
-                f"Expected {package!r} to hold the files of {DISTRIBUTION} alone, got one of PyPI's"
-                f" {stranger} too ({stray}): uninstalling or updating either breaks both. {ADVICE}",
+                f"Expected {package!r} to hold the files of the project quart-flask-patch alone,"
+                f" got one of PyPI's {stranger} too ({stray}): uninstalling or updating either"
+                f" breaks both. {ADVICE}",
                 RuntimeWarning,
                 stacklevel=4,
             )
 
 
 def is_ours(module: ModuleType) -> bool:
-    return getattr(module, "__distribution__", None) == DISTRIBUTION
+    """Whether *module* is this project's; PyPI's packages do not name their distribution."""
+    return getattr(module, "__distribution__", None) == DISTRIBUTIONS[module.__name__]
 
 
 check(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.modules)

@@ -14,6 +14,7 @@ from importlib.metadata import distributions, PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_PROJECT = (ROOT / "pyproject.toml", ROOT / "core" / "pyproject.toml")
 # Every contender gets the versions that the driver's environment has, or the comparison is off.
 SHARED = (
     *("flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "blinker", "click"),
@@ -44,8 +45,8 @@ class Environment:
         return {found.name.lower(): found.version for found in distributions(path=paths)}
 
     def _home(self) -> Path:
-        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-        seed = "\n".join([sys.version, project, *self._wanted()])
+        project = [path.read_text(encoding="utf-8") for path in _PROJECT]
+        seed = "\n".join([sys.version, *project, *self._wanted()])
         return _cache() / hashlib.sha256(seed.encode()).hexdigest()[:12]
 
     def _wanted(self) -> list[str]:
@@ -55,14 +56,14 @@ class Environment:
 
 # What the demo application needs, on the layer and on Flask.
 _DEMO = ("flask-login", "flask-sqlalchemy", "flask-wtf", "email-validator")
-OURS = Environment((f"--editable={ROOT}", *_DEMO))
+OURS = Environment((f"--editable={ROOT / 'core'}", f"--editable={ROOT}", *_DEMO))
 PEERS = Environment(("starlette==1.10.0", "python-multipart==0.0.34", *_DEMO))
 UPSTREAM = Environment(("quart==0.22.0",))
 
 
 def versions(*names: str) -> str:
-    """The versions of some distributions, for a line of the report."""
-    found = {**PEERS.versions(), **UPSTREAM.versions(), **OURS.versions()}
+    """The versions of some distributions, for a line of the report; "quart" is PyPI's."""
+    found = {**PEERS.versions(), **OURS.versions(), **UPSTREAM.versions()}
     return ", ".join(f"{name} {found[name]}" for name in names if name in found)
 
 

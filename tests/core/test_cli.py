@@ -184,7 +184,7 @@ def test_run_is_ignored_while_the_app_is_loaded() -> None:
 
 def test_version() -> None:
     output = invoke("--version").output
-    assert f"Quart {metadata.version('quart-flask-patch')}\n" in output
+    assert f"Quart {metadata.version('quart')}\n" in output
     assert f"Werkzeug {metadata.version('werkzeug')}\n" in output
 
 

@@ -1,14 +1,16 @@
-"""PyPI's Quart over this project's files, or the reverse, is noticed on import."""
+"""The two distributions: what they declare, and that other files among theirs are noticed."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import ast
+import re
 import sys
+import tomllib
 import warnings
-from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,7 @@ def module(name: str, *, ours: bool) -> ModuleType:
     made = ModuleType(name)
     made.__file__ = f"{name}/__init__.py"
     if ours:
-        made.__dict__["__distribution__"] = "quart-flask-patch"
+        made.__dict__["__distribution__"] = _installation.DISTRIBUTIONS[name]
     return made
 
 
@@ -65,7 +67,7 @@ def test_error_if_a_package_is_not_ours(tmp_path: Path, name: str) -> None:
         _installation.check(str(tmp_path), modules)
     assert caught.value.name == name
     assert caught.value.path == f"{name}/__init__.py"
-    assert f"Expected the package '{name}' of quart-flask-patch" in str(caught.value)
+    assert f"Expected the package '{name}' of the project quart-flask-patch" in str(caught.value)
     assert CURE in str(caught.value)
 
 
@@ -76,117 +78,51 @@ def test_this_installation_is_sound() -> None:
         _installation.check(str(ROOT / "core"), sys.modules)
 
 
-# --- Real installations --------------------------------------------------------------------------
+# --- What the two declare -------------------------------------------------------------------------
+
+DISTRIBUTIONS = {"core/pyproject.toml": "core/quart", "pyproject.toml": "quart_flask_patch"}
+# Asked for by name where it is installed, or where its own runner runs us.
+OPTIONAL = {"dotenv", "pytest", "trio"}
 
 
-class Environment:
-    """A virtual environment that is there for one test."""
-
-    def __init__(self, home: Path, uv: str) -> None:
-        self.python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-        self._uv = uv
-        home.mkdir()
-        self._home = home
-        self._run(uv, "venv", "--quiet", "--python", sys.executable, str(home))
-
-    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self._home, capture_output=True, text=True, check=False)
-
-    def install(self, *options: str) -> None:
-        command = [self._uv, "pip", "install", "--quiet", "--python", str(self.python), *options]
-        result = self._run(*command)
-        if result.returncode:
-            pytest.skip(f"needs a package index: {result.stderr[-300:]}")
-
-    def uninstall(self, *names: str) -> None:
-        command = [self._uv, "pip", "uninstall", "--quiet", "--python", str(self.python), *names]
-        result = self._run(*command)
-        assert result.returncode == 0, result.stderr
-
-    def imports(self, source: str) -> str:
-        """Run *source* and return what it says on standard error."""
-        result = self._run(str(self.python), "-c", source)
-        return result.stderr
+def project(path: str) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((ROOT / path).read_text(encoding="utf-8"))["project"]
+    return table
 
 
-@pytest.fixture(scope="module")
-def uv() -> str:
-    beside = shutil.which("uv", path=str(Path(sys.executable).parent))
-    found = beside or shutil.which("uv")
-    if found is None:
-        pytest.skip("needs uv")
-    return found
+def imported_by(folder: Path) -> set[str]:
+    """The top-level names that the modules of *folder* import, type checking aside."""
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
 
 
-@pytest.fixture(scope="module")
-def wheel(uv: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [uv, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    if built.returncode:
-        pytest.skip(f"needs a package index, to build a wheel: {built.stderr[-300:]}")
-    (path,) = folder.glob("*.whl")
-    return str(path)
+@pytest.mark.parametrize("path", DISTRIBUTIONS)
+def test_each_declares_what_it_imports(path: str) -> None:
+    declared = {re.split(r"[^\w-]", line)[0] for line in project(path)["dependencies"]}
+    folder = ROOT / DISTRIBUTIONS[path]
+    wanted = imported_by(folder) - sys.stdlib_module_names - OPTIONAL - {folder.name}
+    if folder.name == "quart":
+        wanted -= {"quart_flask_patch"}  # whose `quart.flask_patch` is only the way to it
+    assert declared == wanted
 
 
-@pytest.fixture
-def environment(uv: str, tmp_path: Path) -> Iterator[Environment]:
-    made = Environment(tmp_path / "venv", uv)
-    yield made
-    shutil.rmtree(tmp_path / "venv")
+def test_the_layer_requires_this_core_and_no_index_can_offer_it() -> None:
+    core, layer = (project(path) for path in DISTRIBUTIONS)
+    assert f"quart=={core['version']}" in layer["dependencies"]
+    assert "+" in core["version"]  # a local version, which an index does not take
 
 
-pypi = pytest.mark.timeout(300)  # downloads, the first time
-IMPORTS = ["import quart", "import quart_flask_patch", "from quart import Quart"]
+def test_both_have_the_same_licence() -> None:
+    text = (ROOT / "docs/license.md").read_text(encoding="utf-8")
+    assert (ROOT / "core/license.md").read_text(encoding="utf-8") == text
 
 
-def is_sound(environment: Environment) -> bool:
-    return [environment.imports(source) for source in IMPORTS] == ["", "", ""]
-
-
-@pypi
-def test_quart_installed_over_ours(environment: Environment, wheel: str) -> None:
-    environment.install(wheel)
-    assert is_sound(environment)
-
-    environment.install("--no-deps", "quart==0.22.0")
-    for source in IMPORTS:
-        said = environment.imports(source)
-        assert "ImportError: Expected the package 'quart' of quart-flask-patch, got that" in said
-        assert CURE in said
-
-    # Half a cure: what the two have in common is gone.
-    environment.uninstall("quart")
-    said = environment.imports("import quart_flask_patch")
-    assert "ImportError: Expected the package 'quart' of quart-flask-patch, got what is" in said
-    assert CURE in said
-
-    # What the message says.
-    environment.install("--no-deps", "quart==0.22.0")
-    environment.uninstall("quart", "quart-flask-patch")
-    environment.install(wheel)
-    assert is_sound(environment)
-
-
-@pypi
-def test_ours_installed_over_quart(environment: Environment, wheel: str) -> None:
-    environment.install("quart==0.22.0")
-    environment.install(wheel)
-    said = environment.imports("import quart")
-    assert "<string>:1: RuntimeWarning: Expected 'quart' to hold the files of" in said
-    assert "Quart too" in said
-    assert CURE in said
-    assert "Error" not in said
-
-
-@pypi
-def test_quarts_own_layer_in_place_of_ours(
-    environment: Environment, wheel: str, tmp_path: Path
-) -> None:
-    environment.install(wheel)
-    # Over ours it does not come, having the same name; where a folder goes before it may.
-    environment.install("--no-deps", "--target", str(tmp_path / "first"), "quart-flask-patch==0.3")
-    first = f"import sys; sys.path.insert(0, {str(tmp_path / 'first')!r}); "
-    said = environment.imports(first + "import quart_flask_patch")
-    assert "ImportError: Expected the package 'quart_flask_patch' of quart-flask-patch, got" in said
-    assert CURE in said
+def test_both_are_found_by_name() -> None:
+    for path in DISTRIBUTIONS:
+        assert version(project(path)["name"]) == project(path)["version"]

@@ -12,7 +12,6 @@ from click.core import ParameterSource
 
 from ._groups import ScriptInfo
 
-DISTRIBUTION = "quart-flask-patch"
 #: In order of increasing precedence.
 DOTENV_FILES = (".quartenv", ".env")
 
@@ -119,7 +118,7 @@ def get_version(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         return
     click.echo(
         f"Python {platform.python_version()}\n"
-        f"Quart {metadata.version(DISTRIBUTION)}\n"
+        f"Quart {metadata.version('quart')}\n"
         f"Werkzeug {metadata.version('werkzeug')}",
         color=ctx.color,
     )
