@@ -22,7 +22,7 @@ import flask.cli
 
 from quart._threads import strategy
 
-from . import _earlier, app, blueprints, cli, ctx, genuine, wrappers
+from . import _commands, _earlier, app, blueprints, cli, ctx, genuine, wrappers
 from ._faces import proxies, quart_face
 from ._places import LAYER
 from ._waiting import asgiref
@@ -36,6 +36,7 @@ REPLACED: dict[tuple[str, str], Any] = {
     ("flask.app", "Flask"): app.Flask,
     ("flask.blueprints", "Blueprint"): blueprints.Blueprint,
     ("flask.cli", "run_command"): cli.run_command,
+    ("flask.cli", "with_appcontext"): _commands.with_appcontext,
     ("flask.ctx", "AppContext"): ctx.AppContext,
     ("flask.ctx", "RequestContext"): ctx.RequestContext,
     ("flask.wrappers", "Request"): wrappers.Request,

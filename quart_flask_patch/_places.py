@@ -83,9 +83,11 @@ class Loop(SyncPlace):
 
 
 def _is_watched(ctx: AppContext) -> bool:
-    """Whether to report who holds the loop: in debug mode, if others wait for that loop too."""
+    """Whether to report who holds the loop: in tests, and in debug mode if others wait for it."""
     connection = ctx.connection
-    return ctx.app.debug and not (connection and entry.called_as_wsgi(connection.scope))
+    return ctx.app.testing or (
+        ctx.app.debug and not (connection and entry.called_as_wsgi(connection.scope))
+    )
 
 
 class Thread(SyncPlace):

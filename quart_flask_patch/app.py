@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
-from inspect import signature
+from inspect import iscoroutine, signature
 from typing import Any, cast, ClassVar, TYPE_CHECKING
 
 from flask import sessions
-from flask.cli import AppGroup
 from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
@@ -24,6 +23,7 @@ from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 from quart._application.step_methods import current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
 from quart._handling.plan import internal_of, step_of
+from quart._handling.responses import unawaited
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
@@ -34,6 +34,7 @@ from quart.sessions import PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _guards, ctx as _ctx, wrappers
+from ._commands import AppGroup
 from ._entry import CalledByServers, Entry
 from ._faces.json import DefaultJSONProvider
 from ._faces.templating import Environment
@@ -68,10 +69,11 @@ def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
         return wrappers.whole_response(app.response_class, result)
     if isinstance(result, (dict, list)):
         return app.json.response(result)
-    if isinstance(result, tuple) and result:
-        result = _flask_body(app, result[0]), *result[1:]
-    else:
-        result = _flask_body(app, result)
+    body = result[0] if isinstance(result, tuple) and result else result
+    if iscoroutine(body):
+        raise unawaited(core, body)
+    body = _flask_body(app, body)
+    result = (body, *result[1:]) if isinstance(result, tuple) and result else body
     return GenuineFlask.make_response(app, result)
 
 
@@ -87,13 +89,13 @@ def _flask_body(app: Any, body: Any) -> Any:
 
 
 if TYPE_CHECKING:
-    # To a type checker it is what it is to who uses it: Flask, with Flask's signatures.
-    class _Core:
+    from ._typed import Served
+
+    # To a type checker it is what it is to you: Flask, with Flask's signatures, and `Served`.
+    class _Core(Served):
         _url_adapters: ClassVar[Stock]
         _wsgi_apps: ClassVar[Stock]
 
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
-        async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None: ...
         def _serves_http_at_once(self) -> bool: ...
         async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None: ...
 else:

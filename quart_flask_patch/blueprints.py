@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from flask.blueprints import Blueprint as GenuineBlueprint
-from flask.cli import AppGroup
 
 from quart._flask import flask_context_processor
 from quart.blueprints import Blueprint as CoreBlueprint
 
+from ._commands import AppGroup
 
-class Blueprint(CoreBlueprint, GenuineBlueprint):
+if TYPE_CHECKING:
+    from ._typed import Registered as _Core
+else:
+    _Core = CoreBlueprint
+
+
+class Blueprint(_Core, GenuineBlueprint):
     """A blueprint whose methods are synchronous, as Flask's are."""
 
     _cli_class = AppGroup

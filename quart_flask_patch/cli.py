@@ -11,9 +11,10 @@ import click
 from flask.cli import cli as flask_cli, ScriptInfo
 from flask.helpers import get_debug_flag
 
-from quart._serving.server import run_app, ServeOptions
+from quart._serving.server import run_app
+from quart._serving.server_config import ServeOptions
 from quart.app import Quart
-from quart.cli import serve_app
+from quart.cli import get_version, serve_app
 
 from . import genuine
 
@@ -89,4 +90,7 @@ def run_simple(*args: Any, **kwargs: Any) -> None:
 
 def main() -> None:
     """Be the ``flask`` command; the application need not import the layer."""
+    for option in flask_cli.params:
+        if option.name == "version":
+            option.callback = get_version
     flask_cli.main(prog_name="python -m quart_flask_patch")

@@ -8,7 +8,7 @@ from asgiref.sync import AsyncToSync as AsyncToSync, SyncToAsync as SyncToAsync
 from blinker._utilities import make_id as make_id
 from flask import app as _app
 from flask.blueprints import Blueprint as Blueprint
-from flask.cli import run_command as run_command
+from flask.cli import run_command as run_command, with_appcontext as with_appcontext
 from flask.ctx import AppContext as AppContext, RequestContext as RequestContext
 from flask.wrappers import Request as Request, Response as Response
 from werkzeug.serving import run_simple as run_simple

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from logging import DEBUG as DEBUG, LogRecord, NOTSET as NOTSET
 from logging.handlers import QueueHandler
 
@@ -13,6 +14,22 @@ from flask.logging import (
     default_handler as default_handler,
     has_level_handler as has_level_handler,
 )
+
+from ._frames import is_our_file
+
+_SERVER = os.sep + "hypercorn" + os.sep
+
+
+def _name_source(record: LogRecord) -> bool:
+    """Let the default handler's "in %(module)s" say whose line it is, not in which file of ours."""
+    if _SERVER in record.pathname:
+        record.module = "hypercorn"
+    elif is_our_file(record.pathname) and f"{os.sep}_" in record.pathname:
+        record.module = "quart"
+    return True
+
+
+default_handler.addFilter(_name_source)
 
 
 class LocalQueueHandler(QueueHandler):

@@ -32,10 +32,12 @@ _UNBRIDGED = """\
 Sync code waits for async code here, in a task of the running event loop, and nothing bridges them.
 
 The layer bridges what it calls itself: views, hooks, handlers, template functions. This code was
-reached another way, such as asyncio.create_task(...) or a callback of the loop. Either
+reached another way, such as asyncio.create_task(...), a callback of the loop, or Flask's test
+client in an `async def` test. Either
   - await the async function instead of calling the sync one, or
   - call the sync function through the bridge: `await quart_flask_patch.bridged(function)(...)`, or
-  - run it in a thread: `await quart.utils.run_sync(function)(...)`.
+  - run it in a thread: `await quart.utils.run_sync(function)(...)`, or
+  - in a test, send requests with `quart.testing.QuartClient(app)`, whose methods are awaited.
 """
 
 #: The loop that runs in the thread in which the current WSGI call was made, if one does.

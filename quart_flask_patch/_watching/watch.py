@@ -1,4 +1,4 @@
-"""Says in debug mode which code held the event loop.
+"""Says in debug mode, and in tests, which code held the event loop.
 
 Each step of a request's task is timed by a thread beside it, since the loop itself cannot look
 while it is held; so the stack in the report is that of the code in question.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import traceback
 import types
 from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from functools import cache
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart._loops.forks import in_child
+
+from .stack import formatted, yours
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext
@@ -74,7 +75,9 @@ in_child(_watcher.cache_clear)
 
 
 def _report(step: _Step) -> None:
-    frame = sys._current_frames().get(step.thread)
+    frames = yours(sys._current_frames().get(step.thread))
+    if not frames:
+        return
     connection = step.ctx.connection
     name = None if connection is None else connection.endpoint
     step.ctx.app.logger.warning(
@@ -83,7 +86,7 @@ def _report(step: _Step) -> None:
         " instead of what is at the end of this stack:\n%s",
         name,
         step.seconds,
-        "".join(traceback.format_stack(frame)),
+        formatted(frames),
     )
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from queue import SimpleQueue
+from types import ModuleType
 from typing import Any
 
+import hypercorn.logging
 import pytest
 
+import quart
 from quart import Quart
 from quart.logging import create_logger, default_handler, has_level_handler, LocalQueueHandler
 
@@ -109,4 +113,21 @@ def test_an_error_is_logged_as_flask_logs_it(capsys: pytest.CaptureFixture[str])
         assert (await app.test_client().get("/")).status_code == 500
 
     asyncio.run(main())
-    assert "ERROR in app: Exception on / [GET]" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "ERROR in app: Exception on / [GET]" in said
+    # The frames begin with the view's: the way to it is always the same.
+    assert re.findall(r'File ".*?", line \d+, in (\w+)', said) == ["view"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(hypercorn.logging, "hypercorn"), (quart._flask, "quart"), (quart.app, "app")],
+)
+def test_a_line_says_whose_it_is(
+    module: ModuleType, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not in which private file of ours it was written."""
+    app = make_app()
+    record = app.logger.makeRecord("n", logging.ERROR, str(module.__file__), 1, "a line", (), None)
+    app.logger.handle(record)
+    assert f"ERROR in {name}: a line" in capsys.readouterr().err

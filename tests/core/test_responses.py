@@ -235,6 +235,21 @@ def test_what_a_view_may_not_return_is_named(app: Quart, value: Any, message: st
         exchange(app, "request")
 
 
+@pytest.mark.parametrize("with_status", [False, True])
+def test_a_forgotten_await_names_the_function(app: Quart, with_status: bool) -> None:
+    app.testing = True
+
+    async def load_report() -> str:
+        return "report"
+
+    @app.get("/")
+    async def view() -> Any:
+        return (load_report(), 201) if with_status else load_report()
+
+    with pytest.raises(TypeError, match=r"'view' returned the coroutine of '.*load_report', which"):
+        exchange(app, "request")
+
+
 def test_outside_of_a_view_the_message_names_none(app: Quart) -> None:
     with pytest.raises(TypeError, match="The value given returned int"):
         run(make(app, 3))

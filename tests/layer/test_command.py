@@ -12,7 +12,8 @@ import pytest
 
 APP = """
 import click
-from flask import current_app, Flask, g, jsonify
+from flask import Blueprint, current_app, Flask, g, jsonify
+from flask.cli import AppGroup, with_appcontext
 
 
 def create_app(name="plain", *, suffix=""):
@@ -37,6 +38,49 @@ def create_app(name="plain", *, suffix=""):
     def ask():
         client = current_app.test_client()
         click.echo(client.get("/7").text + client.post("/async").text)
+
+    async def fetch():
+        return current_app.config["NAME"]
+
+    @app.cli.command("fetch")
+    @click.option("--times", default=1)
+    async def fetch_command(times):
+        click.echo(await fetch() * times)
+
+    @app.cli.command("alone", with_appcontext=False)
+    async def alone():
+        click.echo("alone")
+
+    @app.cli.group("nested")
+    def nested():
+        pass
+
+    @nested.command("fetch")
+    async def nested_fetch():
+        click.echo(await fetch())
+
+    group = AppGroup("group")
+    group.add_command(nested_fetch, "fetch")
+
+    @group.command("own")
+    async def own():
+        click.echo(await fetch())
+
+    app.cli.add_command(group)
+    blueprint = Blueprint("news", __name__)
+
+    @blueprint.cli.command("fetch")
+    async def of_blueprint():
+        click.echo(await fetch())
+
+    app.register_blueprint(blueprint)
+
+    @click.command("bare")
+    @with_appcontext
+    async def bare():
+        click.echo(await fetch())
+
+    app.cli.add_command(bare)
 
     @app.shell_context_processor
     def names():
@@ -99,6 +143,28 @@ def shell(tmp_path: Path) -> Shell:
 )
 def test_the_application_from_the_environment(shell: Shell, name: str, expected: str) -> None:
     assert shell("tell", FLASK_APP=name).split() == [expected, LAYER]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("fetch --times 2", "plainplain"),
+        ("alone", "alone"),
+        ("nested fetch", "plain"),
+        ("group fetch", "plain"),
+        ("group own", "plain"),
+        ("news fetch", "plain"),
+        ("bare", "plain"),
+    ],
+)
+def test_commands_may_be_async(shell: Shell, command: str, said: str) -> None:
+    assert shell("--app", "shop", *command.split()) == f"{said}\n"
+    assert shell.errors == ""
+
+
+def test_version_names_all_that_serves(shell: Shell) -> None:
+    names = [line.split()[0] for line in shell("--version").splitlines()]
+    assert {"Python", "Quart", "Quart-Flask-Patch", "Flask", "Werkzeug", "greenlet"} <= set(names)
 
 
 def test_the_application_from_dotenv_files(shell: Shell) -> None:

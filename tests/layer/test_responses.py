@@ -33,6 +33,21 @@ def test_it_is_what_flask_makes(app: Flask, result: Any, debug: bool) -> None:
     assert made_by(app, result) == made_by(flasks, result)
 
 
+@pytest.mark.parametrize("with_status", [False, True])
+def test_a_forgotten_await_names_the_function(app: Flask, with_status: bool) -> None:
+    app.testing = True
+
+    async def load_report() -> str:
+        return "report"
+
+    @app.get("/")
+    async def view() -> Any:
+        return (load_report(), 201) if with_status else load_report()
+
+    with pytest.raises(TypeError, match=r"'view' returned the coroutine of '.*load_report', which"):
+        app.test_client().get("/")
+
+
 @pytest.mark.parametrize("compact", [None, False, True])
 def test_json_is_what_flask_makes(app: Flask, compact: bool | None) -> None:
     flasks = genuine.Flask(__name__)

@@ -21,6 +21,7 @@ from werkzeug.routing import RoutingException
 
 from .._connection.disclosure import SHOWN, VARIABLES
 from .._flask import find_error_handler, has_served, mark_served
+from .._frames import from_yours
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
@@ -292,7 +293,7 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any
     if exc_info[1] is not error:
         exc_info = type(error), error, cast("TracebackType", error.__traceback__)
     log_exception: Callable[..., Any] = app.log_exception
-    await resolve(ctx, log_exception(exc_info))
+    await resolve(ctx, log_exception((*exc_info[:2], from_yours(exc_info[2]))))
     shown = app.debug and ctx.connection.scope.get(SHOWN)  # type: ignore[union-attr]  # it has one
     if shown:
         from ..debug import traceback_response

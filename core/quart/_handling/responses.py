@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from inspect import isasyncgen, isgenerator
 from io import BufferedIOBase, RawIOBase
+from types import CoroutineType
 from typing import Any, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
@@ -83,12 +85,23 @@ def _convert(app: Quart, ctx: AppContext | None, result: Any) -> Response:
         result = result.get_response()
     if isinstance(result, SansioResponse):
         return from_other_response(app, result)
+    if inspect.iscoroutine(result):
+        raise unawaited(ctx, result)
     if result is None:
         raise TypeError(
             f"{_view(ctx)} returned None, or ended without a return statement; expected"
             f" {_EXPECTED}."
         )
     raise TypeError(f"{_view(ctx)} returned {type(result).__name__}; expected {_EXPECTED}.")
+
+
+def unawaited(ctx: AppContext | None, result: CoroutineType[Any, Any, Any]) -> TypeError:
+    """Return the error for a view that returned what an async function gives without `await`."""
+    result.close()
+    return TypeError(
+        f"{_view(ctx)} returned the coroutine of {result.__qualname__!r}, which nobody has awaited."
+        " Did you forget `await`?"
+    )
 
 
 def from_other_response(app: Quart, other: SansioResponse) -> Response:

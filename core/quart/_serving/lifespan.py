@@ -234,7 +234,7 @@ def run(
     SERVER_NAME gives the host and the port that are not given here. Nothing happens in a module
     that the `quart` command is importing: the command decides what runs.
     """
-    from . import server
+    from . import server, server_config
 
     if is_loading_app():
         warnings.warn(
@@ -252,7 +252,7 @@ def run(
         )
     _set_debug(app, get_debug_flag() if debug is None and "QUART_DEBUG" in os.environ else debug)
     server_host, _, server_port = (app.config["SERVER_NAME"] or "").partition(":")
-    options = server.ServeOptions(
+    options = server_config.ServeOptions(
         host=host or server_host or DEFAULT_HOST,
         port=port if port is not None else int(server_port or DEFAULT_PORT),
         ca_certs=ca_certs,
@@ -278,11 +278,11 @@ def run_task(
     shutdown_trigger: Callable[..., Awaitable[None]] | None = None,
 ) -> Coroutine[None, None, None]:
     """Give a coroutine that serves *app* until *shutdown_trigger* returns, or a signal comes."""
-    from . import server
+    from . import server, server_config
 
     _set_debug(app, debug)
-    options = server.ServeOptions(
+    options = server_config.ServeOptions(
         host=host, port=port, ca_certs=ca_certs, certfile=certfile, keyfile=keyfile
     )
-    config = server.ServerConfig.from_options(options)
+    config = server_config.ServerConfig.from_options(options)
     return server.serve(app, config, shutdown_trigger=shutdown_trigger)

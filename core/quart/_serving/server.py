@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from socket import AF_INET, AF_INET6, create_server, socket
-from typing import Any, TypeAlias
+from typing import Any
 
 import click
 from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config, Sockets
-from hypercorn.utils import repr_socket_addr
-from werkzeug.serving import generate_adhoc_ssl_context
 
 from . import reloader
 from .development import Development
-
-#: Any ASGI application. What else it may have (``debug``, ``logger``, ``name``,
-#: ``shutdown_event``) is used where it is there.
-ASGIApp: TypeAlias = Any
-Certificate: TypeAlias = "ssl.SSLContext | tuple[str, str | None] | str | None"
+from .server_config import ASGIApp, ServeOptions, ServerConfig
 
 #: Seconds that open requests get to end when the server stops. It stays below the time after
 #: which hypercorn cancels everything itself, unfinished websockets included.
@@ -41,113 +30,6 @@ IMPATIENCE = 0.5
 GOING_AWAY = 1001
 #: The environment variable that tells a reloaded process which socket it inherits.
 SERVER_FD = "QUART_SERVER_FD"
-
-
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
-    """Where and how to serve.
-
-    :param host: A name or an address, or ``unix:PATH`` or ``fd://NUMBER``.
-    :param port: 0 lets the system choose.
-    :param ssl_context: Instead of the files: a context, ``"adhoc"`` for a certificate made on the
-        spot, or a pair of certificate and key file.
-    :param extra_files: Files and directories that are reloaded for, besides the modules.
-    :param exclude_patterns: Files that are not, as :mod:`fnmatch` patterns.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 5000
-    ca_certs: str | None = None
-    certfile: str | None = None
-    keyfile: str | None = None
-    ssl_context: Certificate = None
-    extra_files: Sequence[str] = ()
-    exclude_patterns: Sequence[str] = ()
-
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """The address of a TCP socket; ``None`` for other kinds."""
-        return None if self.host.startswith(("unix:", "fd:")) else (self.host, self.port)
-
-
-class ServerConfig(Config):
-    """Hypercorn's configuration, which binds its sockets once, when first asked for them.
-
-    Hypercorn binds after the app has started; bound before, an address in use is reported
-    without starting the app, and the banner can name the port that the system chose.
-    """
-
-    ssl_context: ssl.SSLContext | None = None
-    address: tuple[str, int] | None = None
-    _sockets: Sockets | None = None
-
-    @classmethod
-    def from_options(cls, options: ServeOptions) -> ServerConfig:
-        config = cls()
-        config.address = options.address
-        config.bind = [options.host]
-        config.ca_certs = options.ca_certs
-        config.certfile, config.keyfile = options.certfile, options.keyfile
-        match options.ssl_context:
-            case ssl.SSLContext() as context:
-                config.ssl_context = context
-            case "adhoc":
-                config.ssl_context = generate_adhoc_ssl_context()
-                config.ssl_context.set_alpn_protocols(config.alpn_protocols)
-            case (certfile, keyfile):
-                config.certfile, config.keyfile = certfile, keyfile
-            case None:
-                pass
-            case other:
-                raise ValueError(
-                    "expected ssl_context to be an SSLContext, 'adhoc' or a (certfile, keyfile)"
-                    f" pair, got {other!r}"
-                )
-        return config
-
-    @property
-    def ssl_enabled(self) -> bool:
-        return self.ssl_context is not None or super().ssl_enabled
-
-    def create_ssl_context(self) -> ssl.SSLContext | None:
-        return self.ssl_context or super().create_ssl_context()
-
-    def create_sockets(self) -> Sockets:
-        if self._sockets is None:
-            if self.address is not None:
-                # Not left to hypercorn, which loses the socket if it cannot be bound.
-                family = AF_INET6 if ":" in self.address[0] else AF_INET
-                self.bind = [f"fd://{create_server(self.address, family=family).detach()}"]
-            self._sockets = super().create_sockets()
-        return self._sockets
-
-    def inherit(self, fileno: str) -> None:
-        """Use a socket that the parent process has bound."""
-        self.address, self.bind = None, [f"fd://{fileno}"]
-
-    def bound(self) -> list[socket]:
-        sockets = self.create_sockets()
-        return [*sockets.secure_sockets, *sockets.insecure_sockets]
-
-    def close(self) -> None:
-        for sock in self.bound() if self._sockets is not None else ():
-            sock.close()
-
-    @property
-    def urls(self) -> list[str]:
-        """Where the server can be reached."""
-        scheme = "https" if self.ssl_enabled else "http"
-        names = (repr_socket_addr(sock.family, sock.getsockname()) for sock in self.bound())
-        return [f"{scheme}://{name}" for name in names]
-
-    def log_to(self, app: ASGIApp) -> None:
-        """Write to the app's logger; lines about requests are shown at any level of it."""
-        logger = getattr(app, "logger", None) or logging.getLogger("quart.serving")
-        access = logger.getChild("access")
-        if access.level == logging.NOTSET:
-            access.setLevel(logging.INFO)
-        self.access_log_format = "%(h)s %(R)s %(s)s %(b)s %(D)s"
-        self.accesslog, self.errorlog = access, logger
 
 
 class Stop:

@@ -22,7 +22,7 @@ from ._groups import pass_script_info, ScriptInfo, with_appcontext
 from ._options import debug_option
 
 if TYPE_CHECKING:
-    from .._serving.server import ServeOptions
+    from .._serving.server_config import ServeOptions
 
 FILE = click.Path(exists=True, file_okay=True, dir_okay=False)
 
@@ -48,7 +48,8 @@ def serve_app(
     try:
         run_app(load, options, name=name, framework=framework, use_reloader=use_reloader)
     except (LifespanFailureError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        said = error.strerror if isinstance(error, OSError) else None
+        raise click.ClickException(said or str(error)) from error
 
 
 @click.command("run", short_help="Run a development server.")
@@ -82,7 +83,7 @@ def run_command(
     reload: bool | None,
 ) -> None:
     """Run a local development server."""
-    from .._serving.server import ServeOptions
+    from .._serving.server_config import ServeOptions
 
     if (certfile is None) != (keyfile is None):
         raise click.UsageError("'--certfile' and '--keyfile' go together: give both or neither.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
@@ -112,16 +113,20 @@ debug_option = click.Option(
 )
 
 
+def versions() -> str:
+    """Return what a report of a bug needs: the versions of all that serves an application."""
+    lines = [f"Python {platform.python_version()}"]
+    for name in ("Quart", "Quart-Flask-Patch", "Flask", "Werkzeug", "greenlet", "hypercorn"):
+        with suppress(metadata.PackageNotFoundError):
+            lines.append(f"{name} {metadata.version(name)}")
+    return "\n".join(lines)
+
+
 def get_version(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Show the versions, and nothing else."""
+    """Show the versions, and nothing else; the callback of ``--version``."""
     if not value or ctx.resilient_parsing:
         return
-    click.echo(
-        f"Python {platform.python_version()}\n"
-        f"Quart {metadata.version('quart')}\n"
-        f"Werkzeug {metadata.version('werkzeug')}",
-        color=ctx.color,
-    )
+    click.echo(versions(), color=ctx.color)
     ctx.exit()
 
 

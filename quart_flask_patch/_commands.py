@@ -1,0 +1,45 @@
+"""Flask's commands, which may be ``async def`` here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask.cli import AppGroup as GenuineAppGroup
+
+from quart._threads.strategy import is_async
+
+from . import genuine
+from ._waiting import bridge
+
+
+def _waiting(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *func* as click can call it, which drops the coroutine of an async function."""
+    if not is_async(func):
+        return func
+
+    @wraps(func)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        return bridge.wait(func(*args, **kwargs))
+
+    # Who looks through decorators must not take this for an async function.
+    del command.__wrapped__
+    return command
+
+
+@wraps(genuine.with_appcontext)
+def with_appcontext(f: Callable[..., Any]) -> Callable[..., Any]:
+    return genuine.with_appcontext(_waiting(f))
+
+
+class AppGroup(GenuineAppGroup):
+    """A group of commands, which may be ``async def`` with or without an application's context."""
+
+    def command(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # type: ignore[override]
+        add = super().command(*args, **kwargs)
+        return lambda func: add(_waiting(func))
+
+    def group(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # type: ignore[override]
+        kwargs.setdefault("cls", AppGroup)
+        return super().group(*args, **kwargs)

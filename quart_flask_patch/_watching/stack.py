@@ -1,0 +1,66 @@
+"""What a report shows of a stack: your code, and what it called."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from functools import cache
+from types import CodeType, FrameType
+
+from quart._frames import is_ours
+
+# Beneath us these do our work; above your code they do yours.
+_LIBRARIES = (
+    *("asgiref", "blinker", "click", "flask", "greenlet", "hypercorn", "itsdangerous"),
+    *("jinja2", "markupsafe", "werkzeug"),
+)
+
+
+def yours(frame: FrameType | None) -> list[FrameType]:
+    """Return the frames from the first of your code on, without ours; none if there is none.
+
+    There is none while the framework works for itself, as when it imports a module of its own or
+    makes the page that shows an error.
+    """
+    frames: list[FrameType] = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return list(_beneath_us(frames[::-1]))
+
+
+def _beneath_us(frames: list[FrameType]) -> Iterator[FrameType]:
+    entered = begun = False
+    for frame in frames:
+        if is_ours(frame.f_code):
+            entered = True
+            continue
+        begun = begun or (entered and not _is_library(frame.f_code))
+        if begun:
+            yield frame
+
+
+def _is_library(code: CodeType) -> bool:
+    """Whether *code* is Python's own or of a library that the framework stands on."""
+    path = code.co_filename
+    standard, sites, libraries = _folders()
+    if path.startswith(sites):
+        return path.startswith(libraries)
+    return path.startswith(("<frozen ", standard))
+
+
+@cache
+def _folders() -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return the standard library's folder, those of other packages, and of the libraries there."""
+    paths = sysconfig.get_paths()
+    sites = tuple(os.path.join(paths[name], "") for name in ("purelib", "platlib"))
+    libraries = (os.path.join(site, name, "") for site in sites for name in _LIBRARIES)
+    return os.path.join(paths["stdlib"], ""), sites, tuple(libraries)
+
+
+def formatted(frames: list[FrameType]) -> str:
+    """Write *frames* as a traceback does."""
+    summary = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames)
+    return "".join(summary.format())
