@@ -21,18 +21,19 @@ PACKAGES = {"quart": ROOT / "core/quart"}
 MAY_IMPORT: dict[str, dict[str, str]] = {
     "quart": {
         "_flask": "",
+        "_frames": "",
         "_installation": "",
         "_loops": "",
         "_stock": "",
         "config": "",
         "flask_patch": "",
         "globals": "",
-        "logging": "",
         "signals": "",
         "typing": "",
         "_kind": "signals",
         "_threads": "_loops globals",
         "json": "globals",
+        "logging": "_frames",
         "views": "globals typing",
         "_formats": "_flask json",
         "_rendering": "_threads",
@@ -47,8 +48,8 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "helpers": "_files _threads globals signals typing utils wrappers",
         "routing": "_formats _stock wrappers",
         "sessions": "_formats wrappers",
-        "_handling": "_connection _flask _formats _kind _loops _stock _threads globals sessions"
-        " signals wrappers",
+        "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
+        " sessions signals wrappers",
         "_serving": "_connection _loops _threads globals helpers signals utils",
         "asgi": "_connection _formats _kind _loops wrappers",
         "cli": "_installation _serving _threads globals helpers",
