@@ -53,6 +53,9 @@ class Here(SyncPlace):
     def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
+    async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
+        return override(*args)
+
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
