@@ -20,6 +20,7 @@ from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_s
 from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import in_trio, time_limit
 from ._loops.raised import as_raised, ENDINGS
+from ._stock import Stock
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -64,17 +65,34 @@ class _Connection:
     def __init__(self, app: Quart, scope: Any) -> None:
         self.app = app
         self.scope = scope
+        #: A whole answer, if it is left to be sent in the server's context.
+        self._left: tuple[Any, Any] | None = None
+        self._leaves = False
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        context, receive, send = entry.arrive(self.scope, receive, send)
-        inbound = (_trio_inbound() if in_trio() else Inbound)(receive)
+        inbound = (_trio_inbound() if in_trio() else Inbound)(receive, send)
+        context, sending = None, send
+        if entry.arrives(self.scope):
+            context, sending = inbound.leave(), inbound.to_server
+            self._leaves = self._is_stock()
         try:
             if "quart.undisturbed" in self.scope:
                 await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.
-            elif (rest := inbound.watched(self._serve, send, context)) is not None:
+            elif (rest := inbound.watched(self._serve, sending, context)) is not None:
                 await rest
+            if self._left is not None:
+                start, end = self._left
+                try:
+                    await send(start)
+                    await send(end)
+                except OSError:
+                    return
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
+
+    def _is_stock(self) -> bool:
+        """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
+        return False
 
     async def _send(self, send: Any, message: dict[str, Any]) -> None:
         try:
@@ -104,6 +122,9 @@ class _Connection:
         status, headers, body, closes = outgoing(ctx, response)
         start = {"type": start_type, "status": status, "headers": headers}
         end = {"type": body_type, "body": body or b"", "more_body": False}
+        if self._leaves and body is not None and not closes:
+            self._left = start, end
+            return
         try:
             try:
                 await send(start)
@@ -162,6 +183,9 @@ class ASGIHTTPConnection(_Connection):
             await self._answer(ctx, send, response)
         finally:
             ctx.release()
+
+    def _is_stock(self) -> bool:
+        return _HANDLING.of(type(self))
 
     async def _send_response(self, send: ASGISendCallable, response: Any) -> None:
         """Send what `app.handle_request` gave, for a subclass that has called it itself."""
@@ -226,6 +250,9 @@ class ASGIHTTPConnection(_Connection):
             if host is not None:
                 self._request.headers.setdefault("Host", host)
         return self._request
+
+
+_HANDLING = Stock(ASGIHTTPConnection, "handle_request")
 
 
 async def _send_push_promise(send: Any, path: str, headers: Headers) -> None:

@@ -74,7 +74,7 @@ class _Start:
 
 async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
-    inbound = Inbound(receive)
+    inbound = Inbound(receive, send)
     if (rest := inbound.watched(partial(_serve, app, scope), send)) is not None:
         await rest
 

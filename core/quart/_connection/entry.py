@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar, copy_context
-from typing import Any
+from typing import Any, Literal
 
 from greenlet import getcurrent
 
 from .._flask import flask_cv_app, flask_cv_request
-from .._loops.resume import resume, run_in, Through
+from .._loops.resume import resume, run_in
 from ..globals import _cv_app
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -43,7 +43,7 @@ _claim: ContextVar[_Claim] = ContextVar("quart.claim")
 def clean_context() -> Context:
     """Return a copy of the current context variables without any application's context."""
     context = copy_context()
-    if not len(context) or not any(variable in context for variable in _OURS):
+    if not context or not any(variable in context for variable in _OURS):
         return context
     # A variable that is set to None is not the same as one that is not set.
     clean = Context()
@@ -67,9 +67,10 @@ async def go_on(app: App, scope: Any, receive: Receive, send: Send) -> None:
     if SHARED in scope or scope["type"] == "lifespan" or is_expected():
         await app(scope, receive, send)
         return
-    claim, (receive, send) = _Claim(), outside(receive, send)
+    claim, server = _Claim(), Server(receive, send)
+    receive, send = server.from_server, server.to_server
     try:
-        await run_in(clean_context(), _claimed, claim, app, scope, receive, send)
+        await run_in(server.leave(), _claimed, claim, app, scope, receive, send)
     finally:
         claim.is_open = False
 
@@ -79,37 +80,61 @@ def _claimed(claim: _Claim, app: App, *args: Any) -> Awaitable[None]:
     return app(*args)
 
 
-def arrive(scope: Any, receive: Receive, send: Send) -> tuple[Context | None, Receive, Send]:
-    """Return the context for a connection, None if it is in that, and how to receive and send."""
+def arrives(scope: Any) -> bool:
+    """Whether a connection that arrives here is still to be given a context of its own."""
     if SHARED in scope:
-        return None, receive, send
-    if is_expected():
-        _claim.get().is_open = False
-        return None, receive, send
-    return clean_context(), *outside(receive, send)
+        return False
+    claim = _claim.get(None)
+    if claim is None or not claim.is_open:
+        return True
+    claim.is_open = False
+    return False
 
 
-def outside(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """Return both so that they are awaited in the context here, by whichever task asks."""
-    context = getcurrent().gr_context
+class Server:
+    """A server's `receive` and `send`, awaited in the server's own context, whoever asks.
 
-    async def receive_outside() -> Any:
+    A context that is entered cannot be entered again, and that one is, by the server's task. So
+    each step makes it the current one as a greenlet does with its own.
+    """
+
+    __slots__ = ("_context", "_receive", "_send")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        #: The server's context; False where it is the connection's too.
+        self._context: Context | Literal[False] | None = False
+
+    def leave(self) -> Context:
+        """Return a context for the connection, as the one here is the server's."""
+        self._context = getcurrent().gr_context
+        return clean_context()
+
+    async def from_server(self) -> Any:
+        """Return the server's next message."""
+        if self._context is False:
+            return await self._receive()
         this = getcurrent()
-        inside, this.gr_context = this.gr_context, context
+        inside, this.gr_context = this.gr_context, self._context
         try:
-            steps = receive().__await__()
+            steps = self._receive().__await__()
             future = next(steps)
         except StopIteration as stop:
             return stop.value
         finally:
             this.gr_context = inside
-        return await resume(steps, future, _through(context))
+        return await resume(steps, future, self._outside)
 
-    async def send_outside(message: Any) -> None:
+    async def to_server(self, message: Any) -> None:
+        """Give *message* to the server."""
+        if self._context is False:
+            await self._send(message)
+            return
         this = getcurrent()
-        inside, this.gr_context = this.gr_context, context
+        inside, this.gr_context = this.gr_context, self._context
         try:
-            steps = send(message).__await__()
+            steps = self._send(message).__await__()
             # It seldom waits, and this is the quickest way to find out.
             for future in steps:  # noqa: B007
                 break
@@ -117,23 +142,12 @@ def outside(receive: Receive, send: Send) -> tuple[Receive, Send]:
                 return
         finally:
             this.gr_context = inside
-        await resume(steps, future, _through(context))
+        await resume(steps, future, self._outside)
 
-    return receive_outside, send_outside
-
-
-def _through(context: Context | None) -> Through:
-    """Return what takes a step in *context*, which may be entered already.
-
-    Such a one cannot be entered again. So it is made the current one as a greenlet's is.
-    """
-
-    def through(step: Callable[[Any], Any], value: Any) -> Any:
+    def _outside(self, step: Callable[[Any], Any], value: Any) -> Any:
         this = getcurrent()
-        inside, this.gr_context = this.gr_context, context
+        inside, this.gr_context = this.gr_context, self._context or None
         try:
             return step(value)
         finally:
             this.gr_context = inside
-
-    return through

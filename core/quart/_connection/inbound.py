@@ -12,17 +12,17 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import cached_property
 from typing import Any, TypeVar
 
 from .._loops.resume import begin, resume, Through
 from .._loops.timer import alarm_of_loop
+from .entry import Server
 
 T = TypeVar("T")
 Message = Any
-Receive = Callable[[], Awaitable[Message]]
 #: What handles a connection, given what is to receive and what sends.
 Serve = Callable[["Inbound", Any], Coroutine[Any, Any, None]]
 
@@ -39,7 +39,7 @@ worker thread (SYNC_PLACE).
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
-class Inbound:
+class Inbound(Server):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
     # Most connections never change these: an `Inbound` is made for every request.
@@ -60,9 +60,6 @@ class Inbound:
     gone: Message | None = None
     #: Whether the handler was cancelled because the client is gone.
     cancelled = False
-
-    def __init__(self, receive: Receive) -> None:
-        self.from_server = receive
 
     @cached_property
     def _ahead(self) -> deque[Message]:
