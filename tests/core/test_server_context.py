@@ -12,6 +12,7 @@ import pytest
 from quart import g, Quart, request, Response, stream_with_context, websocket
 from quart._connection import inbound
 from quart._flask import flask_cv_app, flask_cv_request
+from quart.asgi import ASGIHTTPConnection
 from quart.globals import _cv_app
 
 from .driver import frame, hook, Message, route, run, scope_for
@@ -383,3 +384,33 @@ def test_receiving_is_cancelled_and_timed_as_if_it_was_awaited(app: Quart) -> No
         assert tasks == [task, task]
 
     run(main())
+
+
+def test_what_is_put_around_handling_a_request_ends_when_the_answer_has_been_sent(
+    app: Quart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As instruments for monitoring do it, to measure how long it took."""
+    handle = ASGIHTTPConnection.handle_request
+    order: list[str] = []
+
+    async def timed(self: ASGIHTTPConnection, request: Any, send: Any) -> None:
+        await handle(self, request, send)
+        order.append("handled")
+
+    monkeypatch.setattr(ASGIHTTPConnection, "handle_request", timed)
+    app.route("/")(leaves_the_body)
+
+    async def send(message: Message) -> None:
+        order.append(message["type"])
+
+    run(app(scope_for("http"), asyncio.Event().wait, send))
+    assert order == ["http.response.start", "http.response.body", "handled"]
+
+
+def test_a_client_that_left_before_the_answer_ends_the_connection_quietly(app: Quart) -> None:
+    app.route("/")(leaves_the_body)
+
+    async def send(message: Message) -> None:
+        raise OSError("gone")
+
+    run(app(scope_for("http"), asyncio.Event().wait, send))
