@@ -13,12 +13,12 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError, NotFound
 
 from ._connection import entry
-from ._connection.inbound import Inbound
+from ._connection.inbound import Inbound, inbound_class
 from ._connection.outbound import chunks_of, close_response, headers_of as headers_of, outgoing
 from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
-from ._loops.mailbox import in_trio, time_limit
+from ._loops.mailbox import time_limit
 from ._loops.raised import as_raised, ENDINGS
 from ._stock import Stock
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
@@ -48,12 +48,6 @@ def _convert_os_error(send: ASGISendCallable) -> ASGISendCallable:
     return convert
 
 
-def _trio_inbound() -> type[Inbound]:
-    from ._connection.inbound_trio import TrioInbound
-
-    return TrioInbound
-
-
 class _Connection:
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
@@ -70,7 +64,7 @@ class _Connection:
         self._leaves = False
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        inbound = (_trio_inbound() if in_trio() else Inbound)(receive, send)
+        inbound = inbound_class()(receive, send)
         context, sending = None, send
         if entry.arrives(self.scope):
             context, sending = inbound.leave(), inbound.to_server

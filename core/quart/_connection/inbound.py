@@ -17,6 +17,7 @@ from contextvars import Context
 from functools import cached_property
 from typing import Any, TypeVar
 
+from .._loops.mailbox import in_trio
 from .._loops.resume import begin, resume, Through
 from .._loops.timer import alarm_of_loop
 from .entry import Server
@@ -225,6 +226,15 @@ class Inbound(Server):
             if self.watcher is not None:
                 self.watcher.cancel()
                 await asyncio.wait([self.watcher])
+
+
+def inbound_class() -> type[Inbound]:
+    """Return the class for the library whose event loop runs here, asyncio or Trio."""
+    if not in_trio():
+        return Inbound
+    from .inbound_trio import TrioInbound
+
+    return TrioInbound
 
 
 def _size(message: Message) -> int:
