@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
         " sessions signals wrappers",
         "_serving": "_connection _loops _threads globals helpers signals utils",
-        "asgi": "_connection _formats _kind _loops wrappers",
+        "asgi": "_connection _formats _kind _loops _stock wrappers",
         "cli": "_installation _serving _threads globals helpers",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
         "__main__": "cli",

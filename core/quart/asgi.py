@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
@@ -74,15 +74,12 @@ class _Connection:
                 await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.
             elif (rest := inbound.watched(self._serve, sending, context)) is not None:
                 await rest
-            if self._left is not None:
-                start, end = self._left
-                try:
-                    await send(start)
-                    await send(end)
-                except OSError:
-                    return
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
+        if self._left is not None:
+            with suppress(OSError):
+                await send(self._left[0])
+                await send(self._left[1])
 
     def _is_stock(self) -> bool:
         """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
