@@ -1,0 +1,104 @@
+"""``python -m compat_matrix.behaviours``: run each behaviour on PyPI's Quart and here, and compare.
+
+Quart goes into an environment of its own, made by uv. Exit code 0: nothing differs but what is
+listed in `DIFFERENCES`; 1: something does; 3: the environment could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from compat_matrix._environment import python_of
+from compat_matrix._uv import cache_dir, EnvironmentProblem, locked, run_uv
+
+VERSION = "0.22.0"
+FOLDER = Path(__file__).parent
+#: What Quart gave when it was last asked, so that it need not be asked each time.
+COMMITTED = FOLDER / f"quart-{VERSION}.json"
+
+#: Behaviours that differ on purpose, with the reason.
+DIFFERENCES = {
+    "errors_propagate_in_tests": "TESTING lets errors through to the test client, as Flask's does"
+    " and Quart's did until 0.21: a test fails where the error is.",
+    "methods": "The answer to HEAD has no body, as RFC 9110 section 9.3.2 has it.",
+    "sessions": "A session that is only read makes the answer vary by cookie too, as in Flask;"
+    " without that, caches mix users.",
+    "views_as_classes": "The answer to HEAD has no body, as above.",
+    "what_a_request_has": "There is no Remote-Addr among the headers, where a client's own would be"
+    " taken for it; use `request.remote_addr`. The test client sends a Content-Length.",
+}
+
+
+def outcomes(python: str | Path) -> dict[str, Any]:
+    """Return what each behaviour gives with the `quart` of the interpreter *python*."""
+    done = subprocess.run(
+        [python, FOLDER / "_child.py"], capture_output=True, text=True, check=False, cwd=FOLDER
+    )
+    if done.returncode:
+        raise RuntimeError(f"The behaviours could not be run with {python}:\n{done.stderr}")
+    return cast("dict[str, Any]", json.loads(done.stdout))
+
+
+def committed() -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(COMMITTED.read_text("utf-8")))
+
+
+def quarts_python() -> Path:
+    """Return the interpreter of an environment with PyPI's Quart, made if need be."""
+    folder = cache_dir() / "environments" / f"quart-{VERSION}-{sys.version_info[1]}"
+    with locked(folder):
+        if not (folder / "ready").exists():
+            what = f"making the environment of Quart {VERSION}"
+            run_uv(["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], what)
+            python = str(python_of(folder))
+            run_uv(["pip", "install", "--quiet", "--python", python, f"quart=={VERSION}"], what)
+            (folder / "ready").touch()
+    return python_of(folder)
+
+
+def differing(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name of each behaviour that differs, and both outcomes."""
+    for name in here["outcomes"]:
+        found = there["outcomes"].get(name), here["outcomes"][name]
+        if found[0] != found[1]:
+            yield name, *found
+
+
+def report(there: dict[str, Any], here: dict[str, Any]) -> int:
+    found = list(differing(there, here))
+    for name, theirs, ours in found:
+        listed = DIFFERENCES.get(name)
+        print(f"{name} ({here['pages'][name]}): {listed or 'NOT LISTED'}")  # noqa: T201
+        if listed is None:
+            print(f"  Quart {VERSION}: {theirs}\n  here: {ours}")  # noqa: T201
+    unlisted = [name for name, _, _ in found if name not in DIFFERENCES]
+    equal = len(here["outcomes"]) - len(found)
+    print(  # noqa: T201
+        f"{equal} of {len(here['outcomes'])} behaviours are those of Quart {VERSION},"
+        f" {len(found) - len(unlisted)} differ on purpose, {len(unlisted)} otherwise"
+    )
+    return 1 if unlisted else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    made = argparse.ArgumentParser(prog="python -m compat_matrix.behaviours", description=__doc__)
+    made.add_argument("--update", action="store_true", help=f"write {COMMITTED.name} anew")
+    options = made.parse_args(arguments)
+    try:
+        there = outcomes(quarts_python())
+    except EnvironmentProblem as problem:
+        print(problem, file=sys.stderr)  # noqa: T201
+        return 3
+    if options.update:
+        COMMITTED.write_text(json.dumps(there, indent=1, sort_keys=True) + "\n", "utf-8")
+    return report(there, outcomes(sys.executable))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
