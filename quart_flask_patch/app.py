@@ -36,6 +36,7 @@ from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Web
 from . import _guards, ctx as _ctx, wrappers
 from ._commands import AppGroup
 from ._entry import CalledByServers, Entry
+from ._faces.forms import Connection
 from ._faces.json import DefaultJSONProvider
 from ._faces.templating import Environment
 from ._waiting import bridge
@@ -265,7 +266,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     @property
     def _connection_class(self) -> type[CoreRequest]:
-        return CoreRequest
+        return Connection
 
     @property
     def _flask_request_class(self) -> Any:

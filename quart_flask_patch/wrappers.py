@@ -14,7 +14,6 @@ from typing import Any, cast, TYPE_CHECKING
 from flask import wrappers as flask_wrappers
 from flask.wrappers import Response as Response
 from werkzeug.datastructures import Headers
-from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest
@@ -25,6 +24,7 @@ from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers.response import _type_header, DataBody
 
+from ._faces.forms import FormDataParser, of_a_quart_application, open_file
 from ._faces.headers import headers_of, let_go as let_go_of_headers, set_headers
 from ._waiting import bridge, runner
 from ._wsgi import entry
@@ -79,6 +79,8 @@ class Request(flask_wrappers.Request):
             environ.setdefault("werkzeug.request", self)
             return environ
 
+        form_data_parser_class = FormDataParser
+        _get_file_stream = open_file
         headers = property(headers_of, set_headers)
         max_content_length = _limit("max_content_length")
         max_form_memory_size = _limit("max_form_memory_size")
@@ -91,6 +93,8 @@ class Request(flask_wrappers.Request):
                 state["form"], state["files"] = storage(urlencoded(stream.read())), storage()
                 state["stream"] = stream
                 return
+            if "form" not in state and (awaited := of_a_quart_application(self)) is not None:
+                bridge.wait(awaited._load_form_data())
             super()._load_form_data()
             self.may_have_files = bool(state["files"])
 
@@ -101,6 +105,7 @@ class Request(flask_wrappers.Request):
                 self.mimetype == URLENCODED
                 and self.want_form_data_parsed
                 and _has_stock_parser(type(self))
+                and of_a_quart_application(self) is None
                 # While debugging, Flask has more to say of a form like this.
                 and context is not None
                 and not context.app.debug

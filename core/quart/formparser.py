@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from tempfile import SpooledTemporaryFile
-from typing import Any, cast, ClassVar, IO, NoReturn, TYPE_CHECKING
+from typing import Any, cast, ClassVar, IO, NoReturn, Self, TYPE_CHECKING
 from urllib.parse import unquote
 
 from werkzeug.datastructures import Headers as Headers, MultiDict as MultiDict
@@ -19,7 +19,7 @@ from werkzeug.sansio.multipart import (
     NeedData as NeedData,
 )
 
-from ._formats.multipart import Decoder, Event
+from ._formats.multipart import Decoder
 from .datastructures import FileStorage as FileStorage
 
 if TYPE_CHECKING:
@@ -176,6 +176,11 @@ def _unquote(text: str) -> str:
     return unquote(text, errors="werkzeug.url_quote")
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that a client has written; None if it is none, or is absurdly long."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 class MultiPartParser:
     """Parses `multipart/form-data` while it arrives."""
 
@@ -214,7 +219,7 @@ class MultiPartParser:
             total_content_length,
             event.headers.get("content-type"),
             event.filename,
-            int(length) if length.isascii() and length.isdigit() else 0,
+            whole_number(length) or 0,
         )
 
     async def parse(
@@ -226,22 +231,19 @@ class MultiPartParser:
             RequestEntityTooLarge: if a field is too large, or there are too many parts.
             ValueError: if this is not such a form, or its end is missing.
         """
-        decoder = Decoder(boundary, self.max_form_parts)
-        parts = _Parts(self, content_length)
-        try:
+        with Parts(self, boundary, content_length) as parts:
             async for chunk in body:
-                parts.collect(decoder.feed(chunk))
-            decoder.end()
-        except BaseException:
-            parts.close()
-            raise
-        return self.cls(parts.fields), self.cls(parts.files)
+                parts.feed(chunk)
+            return parts.end()
 
 
-class _Parts:
-    """The parts of one form, collected from the decoder's events."""
+class Parts:
+    """The parts of one form, which are closed if it will not be had."""
 
-    def __init__(self, parser: MultiPartParser, content_length: int | None) -> None:
+    def __init__(
+        self, parser: MultiPartParser, boundary: bytes, content_length: int | None
+    ) -> None:
+        self._decoder = Decoder(boundary, parser.max_form_parts)
         self.fields: list[tuple[str, str]] = []
         self.files: list[tuple[str, FileStorage]] = []
         self._parser = parser
@@ -252,9 +254,16 @@ class _Parts:
         self._file: _Filling | _FillingSpooled | None = None
         self._field_size = 0
 
-    def collect(self, events: Iterable[Event]) -> None:
-        """Take in what the decoder has found."""
-        for event in events:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self.close()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take in what has arrived."""
+        for event in self._decoder.feed(chunk):
             if isinstance(event, memoryview):
                 self._add(event)
             elif event is None:
@@ -296,8 +305,13 @@ class _Parts:
             charset = parser.get_part_charset(part.headers)
             self.fields.append((part.name, b"".join(self._chunks).decode(charset, "replace")))
 
+    def end(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+        """Return the fields and the files, as all has arrived."""
+        self._decoder.end()
+        return self._parser.cls(self.fields), self._parser.cls(self.files)
+
     def close(self) -> None:
-        """Close the files, for a form that will not be had."""
+        """Close the files."""
         if self._file is not None:
             self._file.file.close()
         for _, storage in self.files:
