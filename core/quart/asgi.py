@@ -20,6 +20,7 @@ from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_s
 from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import time_limit
 from ._loops.raised import as_raised, ENDINGS
+from ._loops.turns import Turns
 from ._stock import Stock
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
@@ -135,8 +136,11 @@ class _Connection:
         if seconds is Ellipsis:
             seconds = self.app.config.get("RESPONSE_TIMEOUT")
         timeout = nullcontext() if seconds is None else time_limit(seconds)
+        turns = Turns()
         async with timeout, chunks_of(ctx, response) as chunks:
             async for chunk in chunks:
+                if turns.due():
+                    await turns.give()
                 data = chunk
                 if type(chunk) is not bytes:
                     data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)

@@ -18,6 +18,7 @@ from werkzeug.datastructures import Headers
 
 from quart._connection.inbound import Inbound
 from quart._connection.outbound import refuse
+from quart._loops.turns import Turns
 from quart._threads import lease as _lease
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.utils import encode_headers
@@ -160,9 +161,11 @@ async def _answer(app: Flask, pending: Pending, environ: dict[str, Any], send: A
 async def _send_all(
     place: Any, as_context: Any, start: _Start, body: Iterable[bytes], send: Any
 ) -> None:
-    begun = False
+    begun, turns = False, Turns()
     async with aclosing(place.iterate(as_context, body)) as chunks:
         async for chunk in chunks:
+            if turns.due():
+                await turns.give()
             if not begun:
                 begun = await _begin(start, send)
             if chunk:

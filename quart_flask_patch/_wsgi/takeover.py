@@ -32,6 +32,7 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from quart._loops.mailbox import make_event, make_lock, shielded
+from quart._loops.turns import Turns
 
 from .._waiting import bridge
 from . import sockets
@@ -192,8 +193,11 @@ class Takeover:
     # From the client to plain code
 
     async def _incoming(self) -> None:
+        turns = Turns()
         try:
             while not self._gone:
+                if turns.due():
+                    await turns.give()
                 async with self._receiving:
                     await self._feed(await self._receive())
         finally:
@@ -221,8 +225,11 @@ class Takeover:
     # From plain code to the client
 
     async def _outgoing(self) -> None:
+        turns = Turns()
         try:
             while data := await sockets.read(self._ours):
+                if turns.due():
+                    await turns.give()
                 self._protocol.receive_data(data)
                 for event in self._protocol.events():
                     await self._relay(event)

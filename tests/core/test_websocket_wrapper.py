@@ -11,6 +11,7 @@ from hypercorn.typing import WebsocketScope
 from werkzeug.datastructures import Headers
 
 from quart import Quart
+from quart._loops import turns as _turns
 from quart.signals import websocket_received, websocket_sent
 from quart.wrappers import ClientDisconnectedError, Websocket
 from quart.wrappers.websocket import Buffer, MOVES, State
@@ -224,7 +225,9 @@ def test_json() -> None:
     asyncio.run(main())
 
 
-def test_a_handler_that_only_sends_lets_others_run() -> None:
+def test_a_handler_that_only_sends_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_turns, "SLICE", 0)
+
     async def main() -> None:
         client = Client()
         await client.websocket.accept()

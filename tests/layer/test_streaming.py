@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask, g, request, Response, session, stream_with_context
 
+import quart
+from _tireless import ENOUGH, serve, Tireless
 from quart import Quart, stream_with_context as quart_stream_with_context
+from quart._connection import inbound
 from quart_flask_patch import wait
 
-from ._asgi import Exchange, fetch, run, until
+from ._asgi import Exchange, fetch, run, scope_for, until
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look out for a disconnect as soon as a handler waits."""
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 0.001)
 
 
 def event(number: int) -> str:
@@ -97,6 +108,53 @@ def test_a_stream_can_keep_the_context(app: Flask, place: str, kind: str, genera
     assert run(fetch(app, "/?name=me")).text == "me kept nothing;" * 2
     # Flask's own helper pushes the context anew, and so it is torn down again after the stream.
     assert torn_down == ["/"] * (2 if generator == "sync" else 1)
+
+
+def plain_numbers(log: list[str]) -> Any:
+    try:
+        for number in range(ENOUGH):
+            yield str(number)
+    finally:
+        log.append("closed")
+
+
+async def async_numbers(log: list[str]) -> Any:
+    try:
+        for number in range(ENOUGH):
+            yield str(number)
+    finally:
+        log.append("closed")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(plain_numbers, id="plain"),
+        pytest.param(async_numbers, id="async"),
+        pytest.param(lambda log: stream_with_context(plain_numbers(log)), id="plain, kept"),
+        pytest.param(lambda log: quart_stream_with_context(async_numbers(log)), id="async, kept"),
+        pytest.param(lambda log: quart.Response(async_numbers(log)), id="async, in a response"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["bare", "in middleware"])
+def test_a_stream_that_never_waits_leaves_others_their_turn(
+    app: Flask, place: str, soon: None, kind: str, made: Any, wrapped: bool
+) -> None:
+    log: list[str] = []
+
+    def view() -> Any:
+        return made(log)
+
+    async def async_view() -> Any:
+        return made(log)
+
+    app.add_url_rule("/", "view", async_view if kind == "async" else view)
+    if wrapped:
+        app.wsgi_app = partial(app.wsgi_app)  # type: ignore[method-assign]
+    asyncio.run(serve(app, scope_for("http", "/"), Tireless("http", floods=False)))
+    gc.collect()
+    assert log == ["closed"]
 
 
 def test_a_client_that_leaves_ends_a_stream(app: Flask, place: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from .._loops.mailbox import in_trio
 from .._loops.resume import begin, resume, Through
 from .._loops.timer import alarm_of_loop
+from .._loops.turns import Turns
 from .entry import Server
 
 T = TypeVar("T")
@@ -169,7 +170,10 @@ class Inbound(Server):
             self.watcher = asyncio.get_running_loop().create_task(self._run_ahead())
 
     async def _run_ahead(self) -> None:
+        turns = Turns()
         while True:
+            if turns.due():
+                await turns.give()
             while self._size >= AHEAD:
                 self._changed.clear()
                 await self._changed.wait()

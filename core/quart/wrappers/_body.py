@@ -18,6 +18,7 @@ from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from .._loops.mailbox import time_limit
+from .._loops.turns import Turns
 from ._changes import Changing
 from .base import ClientDisconnectedError
 
@@ -58,6 +59,7 @@ class Body(Changing):
     _disconnected = False
     _receive: Receive | None = None
     _receiving = False
+    _turns: Turns | None = None
     #: What has been received from already, and has to be awaited before receiving again.
     _begun: Awaitable[Any] | None = None
 
@@ -167,6 +169,10 @@ class Body(Changing):
         # only one of them. The second waits for the first.
         self._receiving = True
         try:
+            if self._turns is None:
+                self._turns = Turns()
+            elif self._turns.due():
+                await self._turns.give()
             begun, self._begun = self._begun, None
             self.take_in(await (receive() if begun is None else begun))
         finally:

@@ -27,6 +27,7 @@ from werkzeug.utils import get_content_type
 
 from .. import json
 from .._formats.headers import encode_headers
+from .._loops.turns import Turns
 from ..globals import _cv_app, current_app as current_app
 from ..utils import (
     file_path_to_path as file_path_to_path,
@@ -268,8 +269,11 @@ class Response(ConditionalResponse, SansIOResponse):
 
     async def iter_encode(self) -> AsyncGenerator[bytes, None]:
         """Iterate over the body's chunks as bytes."""
+        turns = Turns()
         async with self._response as chunks:
             async for chunk in chunks:
+                if turns.due():
+                    await turns.give()
                 yield _as_bytes(chunk)
 
     async def freeze(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import Any, ParamSpec, TYPE_CHECKING
 from werkzeug.datastructures import Headers as Headers
 
 from .._loops.mailbox import make_lock
+from .._loops.turns import Turns
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
 from ._buffer import Buffer as Buffer, Pulled
@@ -77,9 +77,9 @@ _ADVICE = {
     State.DISCONNECTED: "Return from the handler.",
 }
 
-# A handler that does nothing but send would starve the event loop where the server's `send` does
-# not wait. Giving way each time costs a turn of the loop per message, so it is done now and then.
-_SENDS_BEFORE_GIVING_WAY = 16
+# After so many messages a handler may have kept the event loop to itself: neither the server's
+# `send` nor its `receive` has to wait.
+_MESSAGES_IN_A_ROW = 16
 
 
 def _receive_is_optional(init: Callable[P, None]) -> Callable[P, None]:
@@ -119,7 +119,6 @@ class Websocket(BaseRequestWebsocket):
     _inbound: Inbound | None = None
     _buffer: Buffer | None = None
     _accepting: Any = None
-    _sends = 0
 
     @_receive_is_optional
     def __init__(
@@ -146,6 +145,7 @@ class Websocket(BaseRequestWebsocket):
         self._close = close
         self._send = send
         self._subprotocols = subprotocols
+        self._turns = Turns(_MESSAGES_IN_A_ROW)
 
     @property
     def requested_subprotocols(self) -> list[str]:
@@ -227,9 +227,10 @@ class Websocket(BaseRequestWebsocket):
         Raises:
             ClientDisconnectedError: if the client has gone; it says what the client closed with.
         """
+        if self._turns.due():
+            await self._turns.give()
         if self.state is not _OPEN:
             await self._be_open_for("receive")
-        self._sends = 0
         data, inbound = None, self._inbound
         while data is None:
             if inbound is not None and inbound.watcher is None and inbound.gone is None:
@@ -286,11 +287,10 @@ class Websocket(BaseRequestWebsocket):
                 f"A websocket sends str or bytes, not {type(data).__name__}. For anything that JSON"
                 " has, use `await websocket.send_json(value)`."
             )
+        if self._turns.due():
+            await self._turns.give()
         if self.state is not _OPEN:
             await self._be_open_for("send")
-        sends = self._sends = self._sends + 1
-        if sends % _SENDS_BEFORE_GIVING_WAY == 0:
-            await _give_way()
         try:
             await self._send(data)
         except ClientDisconnectedError:
@@ -328,11 +328,3 @@ async def _emit(signal: NamedSignal, data: str | bytes) -> None:
     ctx = _cv_app.get(None)
     if ctx is not None:
         await ctx.app._emit(signal, data=data)
-
-
-async def _give_way() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return  # Trio's `send` gives way by itself.
-    await asyncio.sleep(0)
