@@ -35,7 +35,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ATTRIBUTE = "_quart_sync_place"
 VARIABLE = "QUART_SYNC_PLACE"
-_END: Any = object()
 
 
 class SyncPlace(Place):
@@ -76,10 +75,8 @@ class Loop(SyncPlace):
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await bridge.portal(func, *args)
 
-    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
-        iterator = await self.call(ctx, iter, iterable)
-        while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
-            yield chunk
+    def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+        return self.step_through(ctx, iterable)
 
 
 def _is_watched(ctx: AppContext) -> bool:

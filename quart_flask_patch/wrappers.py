@@ -7,8 +7,8 @@ other face's. The bridge is in one place: the stream from which Werkzeug's reque
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from functools import lru_cache
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from functools import lru_cache, partial
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import wrappers as flask_wrappers
@@ -22,7 +22,8 @@ from quart._flask import flask_cv_app
 from quart._handling.responses import from_other_response
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
-from quart.wrappers.response import _type_header, DataBody
+from quart.wrappers._bodies import aclose
+from quart.wrappers.response import _type_header, DataBody, IterableBody, ResponseBody
 
 from ._faces.forms import FormDataParser, of_a_quart_application, open_file
 from ._faces.headers import headers_of, let_go as let_go_of_headers, set_headers
@@ -138,6 +139,7 @@ class SyncStream(Iterator[Any]):
     """The async iterable with which a view answered, for sync code to step through too."""
 
     def __init__(self, chunks: AsyncIterable[Any]) -> None:
+        self._source = chunks
         self._chunks = aiter(chunks)
         # What the view began on a loop goes on there, whichever thread asks.
         home = runner.home()
@@ -152,11 +154,15 @@ class SyncStream(Iterator[Any]):
             raise StopIteration
         return chunk
 
+    async def aclose(self) -> None:
+        await aclose(self._chunks)
+        if self._source is not self._chunks:
+            await aclose(self._source)
+
     def close(self) -> None:
-        """Close the async iterable, unless it has ended."""
-        aclose = getattr(self._chunks, "aclose", None)
-        if aclose is not None and getattr(self._chunks, "ag_frame", self) is not None:
-            bridge.wait(aclose(), self._run)
+        """Close it for sync code, such as Werkzeug's `Response.close`, unless it has ended."""
+        if self._source is not self._chunks or getattr(self._chunks, "ag_frame", self) is not None:
+            bridge.wait(self.aclose(), self._run)
 
 
 async def _next_of(chunks: AsyncIterator[Any]) -> Any:
@@ -190,10 +196,21 @@ def response_of(app: Any, response: Any) -> Any:
     if not isinstance(response, CoreResponse):
         return response
     body = response.response
-    content = body.data if isinstance(body, DataBody) else SyncStream(_chunks_of(response))
+    content: Any
+    if isinstance(body, DataBody):
+        content = body.data
+    elif type(body) is IterableBody:
+        content = body.iterable
+        if hasattr(content, "__aiter__"):
+            content = SyncStream(content)
+    else:
+        content = SyncStream(_chunks_of(body))
     cls = app.response_class
     made = (cls if issubclass(cls, Response) else Response)(content, status=response.status)
     made.headers = response.headers
+    # Not its `close`: the body is closed with the one that has it now.
+    for func in response._on_close or ():
+        made.call_on_close(partial(_called, func))
     cast(Any, made)._quart_response = response
     return made
 
@@ -209,13 +226,16 @@ def core_response_of(app: Any, response: Any) -> Any:
     return made
 
 
-async def _chunks_of(response: CoreResponse) -> AsyncIterator[Any]:
-    try:
-        async with response.response as body:
-            async for chunk in body:
-                yield chunk
-    finally:
-        await response.close()
+async def _chunks_of(body: ResponseBody) -> AsyncIterator[Any]:
+    async with body as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+def _called(func: Callable[[], Any]) -> None:
+    result = func()
+    if hasattr(result, "__await__"):
+        bridge.wait(result)
 
 
 def share(request: Any, connection: CoreRequest | Websocket) -> None:

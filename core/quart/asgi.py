@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
@@ -13,14 +13,13 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError, NotFound
 
 from ._connection import entry
-from ._connection.inbound import Inbound, inbound_class
-from ._connection.outbound import chunks_of, close_response, headers_of as headers_of, outgoing
+from ._connection.inbound import Inbound, inbound_class, undisturbed
+from ._connection.outbound import close_response, headers_of as headers_of, outgoing, send_chunks
 from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
-from ._loops.mailbox import time_limit
+from ._loops.mailbox import shielded
 from ._loops.raised import as_raised, ENDINGS
-from ._loops.turns import Turns
 from ._stock import Stock
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
@@ -56,6 +55,8 @@ class _Connection:
     message_types = "http.response.start", "http.response.body"
     #: Whether an answer is on its way, so that no other can be given.
     answered = False
+    #: Whether the server takes push promises.
+    _can_push = False
 
     def __init__(self, app: Quart, scope: Any) -> None:
         self.app = app
@@ -111,13 +112,17 @@ class _Connection:
     async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
         self.answered = True
         start_type, body_type = self.message_types
-        status, headers, body, closes = outgoing(ctx, response)
-        start = {"type": start_type, "status": status, "headers": headers}
-        end = {"type": body_type, "body": body or b"", "more_body": False}
-        if self._leaves and body is not None and not closes:
-            self._left = start, end
-            return
+        closes, raised = True, None
         try:
+            status, headers, body, closes = outgoing(ctx, response)
+            start = {"type": start_type, "status": status, "headers": headers}
+            end = {"type": body_type, "body": body or b"", "more_body": False}
+            if self._can_push and getattr(response, "_push_promises", None):
+                for path in response.push_promises:
+                    await ctx.request.send_push_promise(path)
+            if self._leaves and body is not None and not closes:
+                self._left = start, end
+                return
             try:
                 await send(start)
                 if body is not None:
@@ -125,42 +130,24 @@ class _Connection:
                     return
             except OSError as error:  # As in `_send`, which is one more call for each answer.
                 raise ClientDisconnectedError from error
-            await self._stream(ctx, send, response, body_type)
+            await send_chunks(ctx, send, response, body_type)
             await self._send(send, end)
+        except BaseException as error:
+            raised = type(error)
+            raise
         finally:
             if closes:
-                await close_response(ctx, response)
-
-    async def _stream(self, ctx: AppContext, send: Any, response: Any, message_type: str) -> None:
-        seconds = getattr(response, "timeout", Ellipsis)
-        if seconds is Ellipsis:
-            seconds = self.app.config.get("RESPONSE_TIMEOUT")
-        timeout = nullcontext() if seconds is None else time_limit(seconds)
-        turns = Turns()
-        async with timeout, chunks_of(ctx, response) as chunks:
-            async for chunk in chunks:
-                if turns.due():
-                    await turns.give()
-                data = chunk
-                if type(chunk) is not bytes:
-                    data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
-                # A server may take an empty chunk for the end.
-                if not data:
-                    continue
-                try:
-                    await send({"type": message_type, "body": data, "more_body": True})
-                except OSError as error:  # As in `_send`, which is one more call for each chunk.
-                    raise ClientDisconnectedError from error
+                with shielded(raised), undisturbed(ctx.connection):
+                    await close_response(ctx, response)
 
 
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
-    _can_push = False
-
     def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
         request = self._create_request_from_scope(send)
         request.receive_from(inbound.receive)
+        request._inbound = inbound
         return self.handle_request(request, send)
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
@@ -172,9 +159,6 @@ class ASGIHTTPConnection(_Connection):
                 response = await handle(app, ctx, request)
             except Exception as error:
                 response = self._failed(ctx, error)
-            if self._can_push and getattr(response, "_push_promises", None):
-                for path in response.push_promises:
-                    await request.send_push_promise(path)
             await self._answer(ctx, send, response)
         finally:
             ctx.release()

@@ -71,6 +71,7 @@ class AppContext:
     _hides_connection = False
     _g: _AppCtxGlobals | None = None
     _url_adapter: MapAdapter | None = None
+    _home: strategy.Place | None = None
 
     def __init__(
         self,
@@ -354,7 +355,14 @@ class AppContext:
     ) -> None:
         await self.pop(exc_value)
 
+    @property
+    def home(self) -> strategy.Place:
+        """Where its work runs, though plain code may have entered it anew since."""
+        return self._home or self.plan.place
+
     def __enter__(self) -> AppContext:
+        if self.handled and self._home is None:
+            self._home = self.plan.place
         self.place = strategy.current().inline
         strategy.finish(self.push())
         return self

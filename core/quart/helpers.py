@@ -35,6 +35,7 @@ from .signals import message_flashed as message_flashed
 from .typing import FilePath as FilePath
 from .utils import file_path_to_path as file_path_to_path, run_sync_iterable
 from .wrappers import Response as Response
+from .wrappers._bodies import aclose
 from .wrappers.response import ResponseBody as ResponseBody
 
 T = TypeVar("T")
@@ -212,30 +213,41 @@ class _KeptStream(AsyncIterator[Any]):
         return response
 
     async def __anext__(self) -> Any:
-        outside = _cv_app.get(None) is not self._ctx
-        if outside:
-            self._ctx.enter()
+        outside = self._enter()
         try:
-            return await anext(self._source)
+            try:
+                return await anext(self._source)
+            finally:
+                if outside:
+                    self._ctx.exit()
         except StopAsyncIteration:
             await self._leave(None)
             raise
         except BaseException as error:
             await self._leave(error)
             raise
+
+    async def aclose(self) -> None:
+        outside = self._enter()
+        try:
+            await aclose(self._source)
         finally:
             if outside:
                 self._ctx.exit()
-
-    async def aclose(self) -> None:
-        close = getattr(self._source, "aclose", None)
-        try:
-            if close is not None:
-                await close()
-        finally:
             await self._leave(None)
+
+    def _enter(self) -> bool:
+        """Make the context the current one; say whether it was not."""
+        outside = _cv_app.get(None) is not self._ctx
+        if outside:
+            self._ctx.enter()
+        return outside
 
     async def _leave(self, error: BaseException | None) -> None:
         keeps, self._keeps = self._keeps, False
         if keeps:
+            if _cv_app.get(None) is not self._ctx:
+                # It was kept in another task, where it cannot be left from here.
+                self._ctx._tokens.pop()
+                self._ctx.enter()
             await self._ctx.pop(error)

@@ -12,7 +12,8 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
 from functools import cached_property
 from typing import Any, TypeVar
@@ -41,6 +42,12 @@ worker thread (SYNC_PLACE).
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
+def undisturbed(connection: Any) -> AbstractContextManager[None]:
+    """Let what ends the handling of *connection* come to its own end, though the client leaves."""
+    inbound = None if connection is None else connection._inbound
+    return nullcontext() if inbound is None else inbound.undisturbed()
+
+
 class Inbound(Server):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
@@ -62,6 +69,8 @@ class Inbound(Server):
     gone: Message | None = None
     #: Whether the handler was cancelled because the client is gone.
     cancelled = False
+    #: How much is being done that is to come to its end.
+    _endings = 0
 
     @cached_property
     def _ahead(self) -> deque[Message]:
@@ -106,9 +115,20 @@ class Inbound(Server):
             self._end_handler()
 
     def _end_handler(self) -> None:
+        if self._endings:
+            return
         if self._handler is not None and not self._handler.done():
             self.cancelled = True
             self._handler.cancel()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Let what is done within come to its end, though the client leaves meanwhile."""
+        self._endings += 1
+        try:
+            yield
+        finally:
+            self._endings -= 1
 
     async def _receive_watched(self) -> Message:
         while not self._ahead:

@@ -47,6 +47,8 @@ class TrioInbound(Inbound):
         return self._handler is not None and trio.lowlevel.current_task() is not self._handler
 
     def _end_handler(self) -> None:
+        if self._endings:
+            return
         self.cancelled = True
         self._nursery.cancel_scope.cancel()
 

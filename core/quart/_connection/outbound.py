@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from typing import Any, cast, TYPE_CHECKING
+from functools import partial
+from types import TracebackType
+from typing import Any, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
 
 from .._formats.headers import encode_headers
+from .._loops.mailbox import shielded, time_limit
+from .._loops.turns import Turns
+from ..wrappers._bodies import aclose, calling
+from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
+from .inbound import Inbound, undisturbed
 
 if TYPE_CHECKING:
     from ..ctx import AppContext
@@ -62,7 +69,9 @@ def _closes_more(cls: type[Response]) -> bool:
 def _may_close(response: Any) -> bool:
     if response._on_close:
         return True
-    return not isinstance(response, WSGIResponse) or hasattr(response.response, "close")
+    if not isinstance(response, WSGIResponse):
+        return True
+    return hasattr(response.response, "close") or hasattr(response.response, "aclose")
 
 
 def headers_of(ctx: AppContext, response: Any) -> Headers:
@@ -91,30 +100,96 @@ def _is_complete(response: WSGIResponse) -> bool:
     )
 
 
+async def send_chunks(ctx: AppContext, send: Any, response: Any, message_type: str) -> None:
+    """Send the body of *response* piece by piece, but for its end.
+
+    Raises:
+        ClientDisconnectedError: if the client has left.
+    """
+    seconds = getattr(response, "timeout", Ellipsis)
+    if seconds is Ellipsis:
+        seconds = ctx.app.config.get("RESPONSE_TIMEOUT")
+    timeout = nullcontext() if seconds is None else time_limit(seconds)
+    inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
+    turns = Turns()
+    async with timeout, chunks_of(ctx, response) as chunks:
+        async for chunk in chunks:
+            if turns.due():
+                await turns.give()
+            if inbound is not None and inbound.gone is not None:
+                # Who was told may have gone on all the same.
+                raise ClientDisconnectedError
+            data = chunk
+            if type(chunk) is not bytes:
+                data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+            # A server may take an empty chunk for the end.
+            if not data:
+                continue
+            try:
+                await send({"type": message_type, "body": data, "more_body": True})
+            except OSError as error:  # As ASGI has it since 2.4: the client is gone.
+                raise ClientDisconnectedError from error
+
+
 def chunks_of(ctx: AppContext, response: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
     """Return what is entered to get the body's pieces, and left when no more are wanted.
 
-    A plain iterable is stepped where the request ran.
+    A plain iterable is stepped where the request ran, and closed there.
     """
     body = response.response
     plain: Any = None
     if isinstance(response, WSGIResponse):
         if hasattr(body, "__aiter__"):
-            return nullcontext(body)
+            return _Chunks(ctx.connection, IterableBody(body))
         plain = response.iter_encoded()
     elif isinstance(body, IterableBody):
         plain = body.plain_iterable
     if plain is not None:
-        return aclosing(ctx.plan.place.iterate(ctx, plain))
-    return cast("AbstractAsyncContextManager[AsyncIterable[Any]]", body)
+        body = aclosing(ctx.home.iterate(ctx, plain))
+    return _Chunks(ctx.connection, body)
+
+
+class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):
+    """The pieces of a body; what has been stepped through is closed, whatever ends it."""
+
+    def __init__(
+        self, connection: Any, source: AbstractAsyncContextManager[AsyncIterable[Any]]
+    ) -> None:
+        self._connection = connection
+        self._source = source
+
+    async def __aenter__(self) -> AsyncIterable[Any]:
+        return await self._source.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with shielded(kind), undisturbed(self._connection):
+            await self._source.__aexit__(kind, value, traceback)
 
 
 async def close_response(ctx: AppContext, response: Any) -> None:
-    """Call what `call_on_close` was given."""
-    if isinstance(response, WSGIResponse):
-        await ctx.plan.place.call(ctx, response.close)
-    else:
-        await response.close()
+    """Close what has not been closed with the pieces, then call what `call_on_close` was given.
+
+    Plain functions are called where the request ran.
+    """
+    call = partial(ctx.home.call, ctx)
+    if not isinstance(response, WSGIResponse):
+        token = calling.set(call)
+        try:
+            await response.close()
+        finally:
+            calling.reset(token)
+        return
+    try:
+        if is_async := hasattr(response.response, "__aiter__"):
+            await aclose(response.response)
+    finally:
+        if not is_async or response._on_close or type(response).close is not WSGIResponse.close:
+            await call(response.close)
 
 
 async def refuse(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
@@ -96,7 +95,7 @@ async def _in_place(ctx: AppContext) -> Any:
         if closing is not None:
             closing(ctx, response)
         if (rest := close_context(app, ctx, raised)) is not None:
-            with nullcontext() if raised is None or isinstance(raised, Exception) else shielded():
+            with shielded(None if raised is None else type(raised)):
                 await rest
 
 

@@ -110,10 +110,9 @@ def from_other_response(app: Quart, other: SansioResponse) -> Response:
     if isinstance(other, WSGIResponse):
         body = other.response if other.is_streamed else b"".join(other.iter_encoded())
     response = app.response_class(body, status=other.status, headers=other.headers)
-    if isinstance(other, WSGIResponse):
-        # Not its `close`: the body is closed with the one that has it now.
-        for func in other._on_close:
-            response.call_on_close(func)
+    # Not its `close`: the body is closed with the one that has it now.
+    for func in getattr(other, "_on_close", None) or ():
+        response.call_on_close(func)
     return response
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast, TYPE_CHECKING
 
 from blinker import Signal
 
+from .._connection.inbound import undisturbed
 from .._flask import UNSET
 from .._kind import REQUEST
 from .._loops.raised import as_raised
@@ -54,7 +55,8 @@ async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None)
         exc = None
     errors: list[BaseException] = []
     if len(ctx._tokens) == 1:
-        await _run_teardown(app, ctx, exc, errors)
+        with undisturbed(ctx.connection):
+            await _run_teardown(app, ctx, exc, errors)
     ctx.exit()
     popped = ctx.plan.steps.context_popped
     if popped.receivers and ctx.owns_app_context:

@@ -15,6 +15,8 @@ from contextlib import (
 from contextvars import Context
 from typing import Any, Protocol
 
+_Shield = AbstractContextManager[object]
+
 #: Seconds that what runs at the end of a connection may take after a cancellation.
 CLEANUP = 5.0
 
@@ -141,17 +143,16 @@ def in_trio() -> bool:
     return trio is not None and bool(trio.lowlevel.in_trio_run())
 
 
-def shielded() -> AbstractContextManager[object]:
+def shielded(after: type[BaseException] | None = asyncio.CancelledError) -> _Shield:
     """Let what runs at the end wait, though its task is cancelled, for up to `CLEANUP` seconds.
 
-    Trio raises a cancellation again at each wait. asyncio does so once, so nothing is to be done.
+    Trio raises a cancellation again at each wait. asyncio does so once, so nothing is to be done,
+    and neither is if what ran has not ended *after* something like a cancellation.
     """
-    if not in_trio():
+    if after is None or issubclass(after, Exception) or not in_trio():
         return nullcontext()
     trio: Any = sys.modules["trio"]
-    shield: AbstractContextManager[object] = trio.CancelScope(
-        shield=True, deadline=trio.current_time() + CLEANUP
-    )
+    shield: _Shield = trio.CancelScope(shield=True, deadline=trio.current_time() + CLEANUP)
     return shield
 
 

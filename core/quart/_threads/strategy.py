@@ -91,9 +91,21 @@ class Place:
                     yield chunk
             return
         # The thread of another is not free to run ahead.
+        async with aclosing(self.step_through(ctx, iterable)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def step_through(
+        self, ctx: AppContext, iterable: Iterable[Any]
+    ) -> AsyncGenerator[Any, None]:
+        """Do so by a call for each step."""
         iterator = await self.call(ctx, iter, iterable)
-        while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
-            yield chunk
+        try:
+            while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
+                yield chunk
+        finally:
+            if (close := stream.closing(iterator, iterable)) is not None:
+                await self.call(ctx, close)
 
 
 class Inline(Place):

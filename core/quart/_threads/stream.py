@@ -6,7 +6,8 @@ chunk is handed on when it is there and does not wait for the next one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from inspect import isgenerator
 from typing import Any, TYPE_CHECKING
 
 from .lease import answer, discard, outcome_of
@@ -28,19 +29,21 @@ class _Steps:
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self._iterable = iterable
-        self._iterator: Iterator[Any] | None = None
+        #: What it made of the iterable, until that has come to its end.
+        self.iterator: Iterator[Any] | None = None
         self.mailbox: Mailbox
         self.stopped = False
 
     def run(self) -> bool:
         """Hand on some chunks; return whether there may be more."""
         mailbox = self.mailbox
-        if self._iterator is None:
-            self._iterator = iter(self._iterable)
+        if self.iterator is None:
+            self.iterator = iter(self._iterable)
         size = 0
         while size < AHEAD and not self.stopped:
-            chunk = next(self._iterator, _END)
+            chunk = next(self.iterator, _END)
             if chunk is _END:
+                self.iterator = None
                 return False
             mailbox.put((self, chunk))
             size += _CHUNK_COST + len(chunk)
@@ -50,8 +53,9 @@ class _Steps:
 async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
     """Yield what *iterable* gives; what its code waits for is awaited here.
 
-    Who closes this early waits until the thread has ended its step. What that step waits for is
-    given up: it sees GeneratorExit, as it does when a generator is closed.
+    Closing this early waits until the thread has ended its step, and closes the iterator there.
+    What that step waits for is given up: it sees GeneratorExit, as it does when a generator is
+    closed.
     """
     steps = _Steps(iterable)
     more, running = True, False
@@ -79,6 +83,21 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
             sender, payload = await mailbox.get()
             running = sender is not None
             _give_up(sender, payload, worker, steps)
+        if (close := closing(steps.iterator, iterable)) is not None:
+            await lease.call(close)
+
+
+def closing(iterator: Any, iterable: Any) -> Callable[[], Any] | None:
+    """Return what closes *iterator*, which was made of *iterable*, if that is to be done.
+
+    An iterable that is its own iterator is closed by whoever closes the iterable; closing a
+    generator a second time does nothing.
+    """
+    if iterator is iterable and not isgenerator(iterator):
+        return None
+    if getattr(iterator, "gi_frame", iterator) is None:  # A generator that has come to its end.
+        return None
+    return getattr(iterator, "close", None)
 
 
 def _give_up(sender: Work | _Steps | None, payload: Any, worker: Any, steps: _Steps) -> None:

@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from inspect import isawaitable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+)
+from contextvars import ContextVar
+from inspect import isawaitable, iscoroutinefunction
 from os import PathLike
 from types import TracebackType
 from typing import Any, IO
@@ -111,6 +119,7 @@ class IterableBody(ResponseBody):
 
     iterable: AsyncIterable[Any] | Iterable[Any]
     _iter: AsyncIterator[Any] | None = None
+    _closed = False
 
     def __init__(self, iterable: AsyncIterable[Any] | Iterable[Any]) -> None:
         if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
@@ -154,11 +163,15 @@ class IterableBody(ResponseBody):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the iterator and, if it can be closed, what it iterates over."""
+        """Close the iterator and, if it can be closed, what it iterates over; once."""
+        if self._closed:
+            return
+        self._closed = True
         if self._iter is not None:
-            await _aclose(self._iter)
+            await aclose(self._iter)
         if hasattr(self.iterable, "aclose"):
-            await self.iterable.aclose()
+            if self.iterable is not self._iter:
+                await self.iterable.aclose()
         elif hasattr(self.iterable, "close") and not _is_finished(self.iterable):
             await call_plain(self.iterable.close)
 
@@ -313,16 +326,21 @@ def _is_finished(iterable: Any) -> bool:
     return getattr(iterable, "gi_frame", iterable) is None
 
 
-async def _aclose(iterator: Any) -> None:
-    aclose = getattr(iterator, "aclose", None)
-    if aclose is not None:
-        await aclose()
+async def aclose(iterator: Any) -> None:
+    """Close what may be an async generator."""
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()
+
+
+#: How plain functions are called where a request runs, while its response is closed.
+calling: ContextVar[Callable[[Callable[[], Any]], Awaitable[Any]]] = ContextVar("quart.calling")
 
 
 async def call_plain(func: Callable[[], Any]) -> Any:
-    """Call *func*, async or plain; a plain one in the request's worker thread, if there is one."""
-    ctx = _cv_app.get(None)
+    """Call *func*, async or plain; a plain one where the request runs, if there is one."""
+    ctx, call = _cv_app.get(None), calling.get(None)
     if ctx is not None:
         return await ctx.app.ensure_async(func)()
-    result = func()
+    result = func() if call is None or iscoroutinefunction(func) else await call(func)
     return await result if isawaitable(result) else result

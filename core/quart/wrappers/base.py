@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
     from werkzeug.wrappers.response import Response as WSGIResponse
 
+    from .._connection.inbound import Inbound
     from ..routing import QuartRule
 
 #: ASGI's `receive`, which is awaited only when someone asks for what it brings.
@@ -84,6 +85,8 @@ class BaseRequestWebsocket(SansIORequest):
     url_rule: QuartRule | None
     #: The view's keyword arguments, None while no URL has matched.
     view_args: dict[str, Any] | None
+    #: Where the client's messages come from, beneath a server.
+    _inbound: Inbound | None = None
     #: Whether a form was parsed, so that there may be files to close.
     may_have_files: bool
 

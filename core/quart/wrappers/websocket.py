@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from blinker import NamedSignal
     from hypercorn.typing import WebsocketScope
 
-    from .._connection.inbound import Inbound
     from .base import Receive
 
 
@@ -115,8 +114,6 @@ class Websocket(BaseRequestWebsocket):
     close_reason: str = ""
 
     _receive: Receive | None = None
-    #: Whose `receive` that is, beneath a server.
-    _inbound: Inbound | None = None
     _buffer: Buffer | None = None
     _accepting: Any = None
 

@@ -1,0 +1,224 @@
+"""An application that answers with streams, in every way there is, and notes how each ends.
+
+What a client asks for is in the URL: the way of answering, by its name, how the stream ends, and a
+key for the notes. It runs on asyncio and on Trio, and in each place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import flask
+
+import quart
+from quart._threads import portal as _portal
+
+CHUNK = b"x" * 64_000
+#: After so many chunks a stream `ends`, `fails`, `waits` for ever, or `goes on`.
+CHUNKS = 3
+
+#: What has happened to each request, in order.
+notes: dict[str, list[str]] = defaultdict(list)
+key_of_request: ContextVar[str] = ContextVar("key_of_request")
+
+
+class OnPurpose(Exception):
+    """What a stream fails with."""
+
+
+def here() -> tuple[int, Any]:
+    """The thread and the task in which this runs."""
+    trio, task = sys.modules.get("trio"), None
+    if asyncio._get_running_loop() is not None:
+        task = asyncio.current_task()
+    elif trio is not None and trio.lowlevel.in_trio_task():
+        task = trio.lowlevel.current_task()
+    return threading.get_ident(), task
+
+
+class Stream:
+    """What one request is answered with: a generator, or something else that is stepped through."""
+
+    def __init__(self, key: str, end: str) -> None:
+        self.key, self.end = key, end
+        self._stepped = here()
+
+    def note(self, what: str) -> None:
+        where = "" if key_of_request.get(None) == self.key else ", in another context"
+        notes[self.key].append(what + where)
+
+    def begin(self) -> None:
+        self._stepped = here()
+
+    def note_closed(self) -> None:
+        self.note("closed" if here() == self._stepped else "closed, elsewhere than it was stepped")
+
+    def plain(self) -> Iterator[bytes]:
+        self.begin()
+        try:
+            yield from [CHUNK] * CHUNKS
+            if self.end == "fails":
+                raise OnPurpose
+            while self.end != "ends":
+                if self.end == "waits":
+                    notes[self.key].append("waits")
+                    _portal.wait(anyio.sleep(60), refuse)
+                yield CHUNK
+        finally:
+            self.note_closed()
+
+    async def asynchronous(self) -> AsyncIterator[bytes]:
+        self.begin()
+        try:
+            for _ in range(CHUNKS):
+                yield CHUNK
+            if self.end == "fails":
+                raise OnPurpose
+            while self.end != "ends":
+                if self.end == "waits":
+                    notes[self.key].append("waits")
+                    await anyio.sleep(60)
+                yield CHUNK
+        finally:
+            self.note_closed()
+
+
+def refuse(awaitable: Any) -> None:
+    awaitable.close()
+    raise AssertionError("a plain generator that may wait is stepped where it cannot")
+
+
+class PlainIterable:
+    """It has no `close`; the generator that it makes is to be closed."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.stream.plain()
+
+
+class AsyncIterable:
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.stream.begin()
+        try:
+            number = 0
+            while number < CHUNKS or self.stream.end != "ends":
+                number += 1
+                yield CHUNK
+                if number > CHUNKS and self.stream.end == "fails":
+                    raise OnPurpose
+                if number > CHUNKS and self.stream.end == "waits":
+                    notes[self.stream.key].append("waits")
+                    await anyio.sleep(60)
+        finally:
+            self.stream.note_closed()
+
+
+class File(io.RawIOBase):
+    """An open file, which is read until it ends, or fails, or for ever."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.left = CHUNKS * len(CHUNK)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        self.stream.begin()
+        self.left -= size
+        if self.left < -size and self.stream.end == "fails":
+            raise OnPurpose
+        return b"" if self.left < 0 and self.stream.end == "ends" else CHUNK[:size]
+
+    def close(self) -> None:
+        if not self.closed:
+            self.stream.note_closed()
+        super().close()
+
+
+#: The ways of answering. What is in brackets is only for an application of Flask's on the layer.
+WAYS: dict[str, Callable[[Stream], Any]] = {
+    "plain": lambda stream: stream.plain(),
+    "async": lambda stream: stream.asynchronous(),
+    "plain in a tuple": lambda stream: (stream.plain(), 201, {"X-Made": "by hand"}),
+    "async in a tuple": lambda stream: (stream.asynchronous(), 201),
+    "plain iterable in Response": lambda stream: quart.Response(PlainIterable(stream)),
+    "async iterable in Response": lambda stream: quart.Response(AsyncIterable(stream)),
+    "plain in Response": lambda stream: quart.Response(stream.plain()),
+    "async in Response": lambda stream: quart.Response(stream.asynchronous()),
+    "plain, kept": lambda stream: quart.stream_with_context(stream.plain()),
+    "async, kept": lambda stream: quart.stream_with_context(stream.asynchronous()),
+    "async, kept, in Response": lambda stream: quart.Response(
+        quart.stream_with_context(stream.asynchronous())
+    ),
+    "plain in flask.Response": lambda stream: flask.Response(stream.plain()),
+    "async in flask.Response": lambda stream: flask.Response(stream.asynchronous()),  # type: ignore[arg-type]
+    "plain iterable in flask.Response": lambda stream: flask.Response(PlainIterable(stream)),
+    "async iterable in flask.Response": lambda stream: flask.Response(AsyncIterable(stream)),  # type: ignore[arg-type]
+    "plain, kept by flask": lambda stream: flask.stream_with_context(stream.plain()),
+    "async, kept, in flask.Response": lambda stream: flask.Response(
+        quart.stream_with_context(stream.asynchronous())  # type: ignore[arg-type]
+    ),
+    "file, by flask.send_file": lambda stream: flask.send_file(File(stream), "text/plain"),  # type: ignore[arg-type]
+}
+
+
+def expected(way: str) -> list[str]:
+    """Return what is noted of a stream, whatever ends it."""
+    if "kept by flask" in way:
+        # Flask's own pushes the context anew.
+        return ["teardown", "closed", "teardown", "on close"]
+    if "kept" in way:
+        return ["closed", "teardown", "on close"]
+    return ["teardown", "closed", "on close"]
+
+
+def add_streams(app: Any, is_async: bool) -> None:
+    """Let *app* answer with streams, by an async or plain view with hooks of its kind."""
+    request: Any = flask.request if isinstance(app, flask.Flask) else quart.request
+
+    @app.before_request
+    async def begin() -> None:
+        key_of_request.set(request.args["key"])
+
+    def answer() -> Any:
+        stream = Stream(request.args["key"], request.args["end"])
+        return WAYS[request.args["way"]](stream)
+
+    def after(response: Any) -> Any:
+        stream = Stream(request.args["key"], request.args["end"])
+        response.call_on_close(partial(stream.note, "on close"))
+        response.timeout = None
+        return response
+
+    def teardown(error: BaseException | None) -> None:
+        Stream(request.args["key"], "").note("teardown")
+
+    async def async_answer() -> Any:
+        return answer()
+
+    async def async_after(response: Any) -> Any:
+        return after(response)
+
+    async def async_teardown(error: BaseException | None) -> None:
+        await anyio.lowlevel.checkpoint()
+        teardown(error)
+
+    app.add_url_rule("/stream", "stream", async_answer if is_async else answer)
+    app.after_request(async_after if is_async else after)
+    app.teardown_request(async_teardown if is_async else teardown)

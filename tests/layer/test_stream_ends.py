@@ -1,0 +1,189 @@
+"""Whatever a view answers with is closed, once, where it ran, and before what follows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio
+import pytest
+from flask import Flask
+
+from _streams import add_streams, CHUNKS, expected, notes, OnPurpose, WAYS
+from quart import Quart
+from quart._connection import inbound as _inbound
+
+from ._asgi import scope_for
+
+LIMIT = 10.0
+Message = dict[str, Any]
+
+
+class Server:
+    """One request to an application, and what becomes of its client."""
+
+    #: How the stream goes on.
+    stream = "goes on"
+    #: How many chunks are taken before `send` waits until the client has left.
+    room = 10**9
+
+    def __init__(self, scope: Message) -> None:
+        self.scope = scope
+        self.sent = 0
+        self.gone, self.stalled = anyio.Event(), anyio.Event()
+        self.asked = False
+        self.key = scope["query_string"].decode()
+
+    async def receive(self) -> Message:
+        if not self.asked:
+            self.asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.sent += bool(message.get("body"))
+        if self.sent > self.room:
+            self.stalled.set()
+            await self.gone.wait()
+
+    async def serve(self, app: Any) -> None:
+        with anyio.CancelScope() as self.scope_of_app:
+            self.task = asyncio.current_task() if in_asyncio() else None
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.end)
+                try:
+                    await app(self.scope, self.receive, self.send)
+                except OnPurpose:
+                    pass
+                except asyncio.CancelledError:
+                    assert self.task is not None
+                    self.task.uncancel()
+                group.cancel_scope.cancel()
+
+    async def end(self) -> None:
+        """Do what ends the stream."""
+
+    def stop(self) -> None:
+        """Cancel the application's task as servers do, which on asyncio is once."""
+        if self.task is None:
+            self.scope_of_app.cancel()
+        else:
+            self.task.cancel()
+
+
+def in_asyncio() -> bool:
+    return asyncio._get_running_loop() is not None
+
+
+class Ends(Server):
+    stream = "ends"
+
+
+class Fails(Server):
+    stream = "fails"
+
+
+class LeftInSend(Server):
+    """Who waits in `send` goes on, as if it had been sent: so do most servers."""
+
+    room = CHUNKS
+
+    async def end(self) -> None:
+        await self.stalled.wait()
+        self.gone.set()
+
+
+class SendFails(LeftInSend):
+    """So have servers since version 2.4 of ASGI."""
+
+    async def send(self, message: Message) -> None:
+        await super().send(message)
+        if self.gone.is_set():
+            raise OSError("the client has left")
+
+
+class StoppedInSend(Server):
+    """The server is told to end."""
+
+    room = CHUNKS
+
+    async def end(self) -> None:
+        await self.stalled.wait()
+        self.stop()
+
+
+class LeftUnnoticed(Server):
+    """No `send` waits."""
+
+    async def end(self) -> None:
+        while self.sent < CHUNKS:  # noqa: ASYNC110  # it is the streams that count
+            await anyio.sleep(0.001)
+        self.gone.set()
+
+
+class LeftInGenerator(Server):
+    stream = "waits"
+
+    async def wait(self) -> None:
+        key = self.scope["key"]
+        while "waits" not in notes[key]:  # noqa: ASYNC110  # it may be another thread that notes it
+            await anyio.sleep(0.001)
+
+    async def end(self) -> None:
+        await self.wait()
+        self.gone.set()
+
+
+class StoppedInGenerator(LeftInGenerator):
+    async def end(self) -> None:
+        await self.wait()
+        self.stop()
+
+
+ENDS = [
+    *(Ends, Fails, LeftInSend, SendFails, StoppedInSend),
+    *(LeftUnnoticed, LeftInGenerator, StoppedInGenerator),
+]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look out for a disconnect as soon as a handler waits."""
+    monkeypatch.setattr(_inbound, "WATCH_AFTER", 0.001)
+
+
+async def notes_of(app: Any, way: str, end: type[Server]) -> list[str]:
+    """Return what is noted of a stream that comes to this *end*."""
+    key = f"{way} {end.__name__}"
+    notes.pop(key, None)
+    query = urlencode({"way": way, "end": end.stream, "key": key})
+    server = end(scope_for("http", f"/stream?{query}") | {"key": key})
+    with anyio.fail_after(LIMIT):
+        await server.serve(app)
+    return [note for note in notes[key] if note != "waits"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_stream_is_closed_however_it_ends(
+    either_app: Flask | Quart, backend: str, kind: str, end: type[Server], each_place: str
+) -> None:
+    either_app.config["SYNC_PLACE"] = each_place
+    add_streams(either_app, kind == "async")
+
+    async def main() -> dict[str, list[str]]:
+        return {way: await notes_of(either_app, way, end) for way in ways_for(end)}
+
+    assert anyio.run(main, backend=backend) == {way: expected(way) for way in ways_for(end)}
+
+
+def ways_for(end: type[Server]) -> list[str]:
+    return [way for way in WAYS if end.stream != "waits" or "file" not in way]
+
+
+@pytest.fixture(params=["thread", "loop"])
+def each_place(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
