@@ -153,7 +153,7 @@ def test_subdomain_is_found_in_the_host(host: str, name: str, endpoint: str) -> 
 
 def test_a_host_of_somebody_else_matches_nothing() -> None:
     url_map = make_map(QuartRule("/", endpoint="root"))
-    with pytest.warns(UserWarning, match=r"'other\.org' doesn't match .*'example\.com'"):
+    with pytest.warns(UserWarning, match="example.com"):
         adapter = bind(url_map, subdomain=None, name="example.com", host="other.org")
     with pytest.raises(NotFound):
         adapter.match()
