@@ -30,7 +30,7 @@ from quart._threads import pool, strategy
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 from quart.routing import BINDING
-from quart.sessions import PreparedCookies
+from quart.sessions import asked_for_late, PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _guards, ctx as _ctx, wrappers
@@ -94,6 +94,7 @@ if TYPE_CHECKING:
 
     # To a type checker it is what it is to you: Flask, with Flask's signatures, and `Served`.
     class _Core(Served):
+        _ensuring: ClassVar[Stock]
         _url_adapters: ClassVar[Stock]
         _wsgi_apps: ClassVar[Stock]
 
@@ -114,9 +115,12 @@ class _FlaskMeta(CalledByServers):
 class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSessionInterface):
     """Flask's default, with all prepared that stays the same."""
 
-    opens_lazily = True
+    opens_lazily: ClassVar[Stock]
     open_session: Any = PreparedCookies._open
     save_session: Any = PreparedCookies._save
+
+
+SecureCookieSessionInterface.opens_lazily = asked_for_late(SecureCookieSessionInterface)
 
 
 class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
@@ -154,6 +158,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     create_url_adapter = GenuineFlask.create_url_adapter
     create_jinja_environment = GenuineFlask.create_jinja_environment
+    ensure_sync = GenuineFlask.ensure_sync
     get_send_file_max_age = GenuineFlask.get_send_file_max_age
     make_response: Any = step_of(_make_response)(
         wraps(GenuineFlask.make_response)(lambda self, rv: _make_response(self, None, rv))
@@ -306,6 +311,10 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     # How functions are called
 
+    @property
+    def _ensured(self) -> Callable[..., Any]:
+        return self.ensure_sync
+
     def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the async *func* as a function that waits for its result."""
 
@@ -316,5 +325,6 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         return waiting
 
 
+Flask._ensuring = Stock(Flask, "ensure_sync", "async_to_sync")
 Flask._url_adapters = Stock(Flask, "create_url_adapter")
 Flask._wsgi_apps = Stock(Flask, "wsgi_app")

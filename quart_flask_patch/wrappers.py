@@ -15,11 +15,14 @@ from flask import wrappers as flask_wrappers
 from flask.wrappers import Response as Response
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_options_header
+from werkzeug.sansio.request import Request as SansIORequest
+from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.utils import cached_property
-from werkzeug.wrappers import Request as WerkzeugRequest
+from werkzeug.wrappers import Request as WerkzeugRequest, request as wsgi_request
 
 from quart._flask import flask_cv_app
 from quart._handling.responses import from_other_response
+from quart._stock import Stock
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers._bodies import aclose
@@ -56,17 +59,17 @@ def _limit(name: str) -> Any:
 _content_type = lru_cache(maxsize=64)(parse_options_header)
 
 
-_STOCK_PARSING = FormDataParser.parse, FormDataParser._parse_urlencoded
-
-
-@lru_cache(maxsize=64)
-def _has_stock_parser(cls: type[WerkzeugRequest]) -> bool:
-    parser = cls.form_data_parser_class
-    return (
-        cls.make_form_data_parser is WerkzeugRequest.make_form_data_parser
-        and (parser.parse, parser._parse_urlencoded) == _STOCK_PARSING
-        and parser.__init__ is FormDataParser.__init__
-    )
+# What is called to make a request, to read its body and to parse a form.
+_MAKING = Stock(WerkzeugRequest, "__init__", "__new__", besides=[(SansIORequest, ["__init__"])])
+_STREAMING = Stock(WerkzeugRequest, "stream", besides=[(wsgi_request, ["get_input_stream"])])
+_PARSING = Stock(
+    WerkzeugRequest,
+    *("make_form_data_parser", "_get_stream_for_parsing"),
+    besides=[
+        (WerkzeugRequest, ["_load_form_data"]),
+        (FormDataParser, ["__init__", "parse", "_parse_urlencoded"]),
+    ],
+)
 
 
 class Request(flask_wrappers.Request):
@@ -105,8 +108,9 @@ class Request(flask_wrappers.Request):
             return (
                 self.mimetype == URLENCODED
                 and self.want_form_data_parsed
-                and _has_stock_parser(type(self))
                 and of_a_quart_application(self) is None
+                and self.form_data_parser_class is FormDataParser
+                and _PARSING.within(self)
                 # While debugging, Flask has more to say of a form like this.
                 and context is not None
                 and not context.app.debug
@@ -119,8 +123,10 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def stream(self) -> Any:
-            stream = entry.body_of(self)
-            return _genuine_stream(self, type(self)) if stream is None else stream
+            stream = entry.body_of(self) if _STREAMING.of(WerkzeugRequest) else None
+            if stream is None:
+                return cast(Any, WerkzeugRequest.stream).__get__(self, type(self))
+            return stream
 
         @property
         def want_form_data_parsed(self) -> bool:
@@ -132,7 +138,11 @@ class Request(flask_wrappers.Request):
         shallow = False
 
 
-_genuine_stream = cast(Any, WerkzeugRequest.stream).__get__
+#: How a form is parsed by a request's own class.
+FORMS = Stock(
+    Request,
+    *("form_data_parser_class", "make_form_data_parser", "_get_file_stream", "_load_form_data"),
+)
 
 
 class SyncStream(Iterator[Any]):
@@ -173,7 +183,7 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
     """Return ``cls(body, mimetype=mimetype)``, in a third of the time if *cls* is Flask's own."""
     if (
         cls is not Response
-        or (cls.__init__, cls.set_data, cls.default_status) != _STOCK
+        or not _RESPONDING.of(cls)
         or not cls.automatically_set_content_length
         or (mimetype := mimetype or cls.default_mimetype) is None
     ):
@@ -188,7 +198,11 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
 
 
 # What somebody may have changed in Flask's class since.
-_STOCK = Response.__init__, Response.set_data, 200
+_RESPONDING = Stock(
+    Response,
+    *("__init__", "set_data", "status", "status_code", "default_status"),
+    besides=[(SansIOResponse, ["__init__"])],
+)
 
 
 def response_of(app: Any, response: Any) -> Any:
@@ -271,7 +285,7 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
     if connection is None:
         raise RuntimeError("There is no request here: the current context is an application's.")
     cls = getattr(core.app, "_flask_request_class", Request)
-    if cls.__init__ is WerkzeugRequest.__init__ and issubclass(cls, Request):
+    if issubclass(cls, Request) and _MAKING.of(cls):
         face = cls.__new__(cls)
         face.__dict__ = connection.__dict__
     else:

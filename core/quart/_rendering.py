@@ -24,6 +24,7 @@ from jinja2.compiler import CodeGenerator
 from jinja2.runtime import LoopContext, Macro
 from markupsafe import Markup
 
+from ._stock import Stock
 from ._threads import strategy
 from ._threads.portal import portal
 
@@ -102,12 +103,12 @@ PLAIN: frozenset[type] = frozenset(
 
 
 _ATTRIBUTES_OF_DICTS = frozenset(dir(dict))
+_LOOKING_UP = Stock(Environment, "getattr")
 
 
 def looks_up_keys(environment: Environment, node: nodes.Getattr) -> bool:
     """Whether `write_look_up` finds what Jinja would: nobody has changed what is looked up."""
-    stock = type(environment).getattr is Environment.getattr
-    return stock and "getattr" not in environment.__dict__ and node.attr not in _ATTRIBUTES_OF_DICTS
+    return _LOOKING_UP.within(environment) and node.attr not in _ATTRIBUTES_OF_DICTS
 
 
 def write_look_up(code: CodeGenerator, node: nodes.Getattr, frame: Any) -> None:

@@ -67,6 +67,10 @@ class Stock:
         self.of = _compile(owner, names, besides)
         Stock.known.append(self)
 
+    def has(self, value: Any) -> bool:
+        """Whether *value* is one of these, as it came."""
+        return any(vars(self.owner).get(name) is value for name in self.names)
+
     def within(self, thing: Any) -> bool:
         """Whether they are in the class of *thing*, and *thing* has no such attribute itself."""
         return self.of(type(thing)) and thing.__dict__.keys().isdisjoint(self.names)
@@ -93,7 +97,7 @@ def _never(cls: Any) -> bool:
 
 
 #: What is built upon. A class of one package may have a method of another's, taken as it is.
-_FOUNDATIONS = frozenset({"flask", "itsdangerous", "jinja2", "werkzeug"})
+_FOUNDATIONS = frozenset({"flask", "itsdangerous", "jinja2", "quart", "werkzeug"})
 
 
 def is_genuine(owner: Owner, name: str) -> bool:

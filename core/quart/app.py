@@ -253,6 +253,10 @@ class Quart(StepMethods, ServingMethods):
 
         return waiting
 
+    @property
+    def _ensured(self) -> Callable[..., Any]:
+        return self.ensure_async
+
     def sync_to_async(self, func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Return a coroutine function that runs *func* in the request's worker thread."""
         if inspect.isgeneratorfunction(func):
@@ -464,6 +468,7 @@ class Quart(StepMethods, ServingMethods):
         return has_served(self)
 
 
+Quart._ensuring = Stock(Quart, "ensure_async", "sync_to_async")
 Quart._asgi_apps = Stock(Quart, "asgi_app")
 Quart._url_adapters = Stock(Quart, "create_url_adapter")
 

@@ -14,6 +14,7 @@ from werkzeug.exceptions import InternalServerError, NotFound
 
 from ._connection import entry
 from ._connection.inbound import Inbound, inbound_class, undisturbed
+from ._connection.making import maker_of
 from ._connection.outbound import close_response, headers_of as headers_of, outgoing, send_chunks
 from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
@@ -201,14 +202,13 @@ class ASGIHTTPConnection(_Connection):
     def _create_request_from_scope(self, send: Any) -> Request:
         app, scope = self.app, self.scope
         steps = app._plans.steps(app, REQUEST)
-        make_request = steps.make_request
         path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
         if root_path or path[:1] != "/":
             path = path_within_root(scope)
         can_push = bool(extensions and "http.response.push" in extensions)
         if can_push:
             self._can_push = True
-        self._request = make_request(
+        self._request = maker_of(steps.request_class)(
             steps.request_class,
             scope["method"],
             http_scheme(scope),
@@ -334,16 +334,12 @@ class ASGIWebsocketConnection(_Connection):
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
         await _sender(send)(data)
 
-    # A coroutine less for each message, as long as nobody has changed what sending is.
-    _stock_send_data = send_data
-
     async def close_connection(self, send: ASGISendCallable, code: int, reason: str | None) -> None:
         self.answered = True
         await self._send(send, {"type": "websocket.close", "code": code, "reason": reason})
 
     def _create_websocket_from_scope(self, send: Any) -> Websocket:
         scope = self.scope
-        is_stock = type(self).send_data is ASGIWebsocketConnection._stock_send_data
         path = path_within_root(scope)
         websocket = self.app.websocket_class(
             NOWHERE if path is None else path,
@@ -353,7 +349,8 @@ class ASGIWebsocketConnection(_Connection):
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),
-            _sender(send) if is_stock else partial(self.send_data, send),
+            # A coroutine less for each message, as long as nobody has changed what sending is.
+            _sender(send) if _SENDING.within(self) else partial(self.send_data, send),
             partial(self.accept_connection, send),
             partial(self.close_connection, send),
             scope,
@@ -361,6 +358,9 @@ class ASGIWebsocketConnection(_Connection):
         if path is None:
             websocket.routing_exception = NotFound()
         return websocket
+
+
+_SENDING = Stock(ASGIWebsocketConnection, "send_data")
 
 
 class ASGILifespan:

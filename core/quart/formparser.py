@@ -20,6 +20,7 @@ from werkzeug.sansio.multipart import (
 )
 
 from ._formats.multipart import Decoder
+from ._stock import Stock
 from .datastructures import FileStorage as FileStorage
 
 if TYPE_CHECKING:
@@ -146,13 +147,17 @@ class FormDataParser:
         "application/x-url-encoded": _parse_urlencoded,
     }
 
-    _stock = parse, get_parse_func, _parse_urlencoded
 
-    @classmethod
-    def parses_as_stock(cls) -> bool:
-        """Whether it is still `urlencoded` that parses an urlencoded form."""
-        parse = cls.parse_functions.get(URLENCODED)
-        return (cls.parse, cls.get_parse_func, parse) == cls._stock
+def parses_as_stock(cls: type) -> bool:
+    """Whether it is still `urlencoded` by which a parser of *cls* parses an urlencoded form."""
+    return (
+        cls is FormDataParser
+        and _PARSING.of(cls)
+        and _PARSING.has(FormDataParser.parse_functions.get(URLENCODED))
+    )
+
+
+_PARSING = Stock(FormDataParser, "__init__", "parse", "get_parse_func", "_parse_urlencoded")
 
 
 def urlencoded(data: bytes) -> list[tuple[str, str]]:

@@ -71,6 +71,9 @@ class QuartRule(Rule):
         }
 
 
+_WERKZEUGS_MATCHING = Stock(MapAdapter, "match")
+
+
 class QuartMapAdapter(MapAdapter):
     """A map bound to one connection."""
 
@@ -91,13 +94,14 @@ class QuartMapAdapter(MapAdapter):
             NotFound: if no rule matches.
             MethodNotAllowed: if one would match another method.
         """
-        rule = self._match_static(
-            self.path_info if path_info is None else path_info,
-            (method or self.default_method).upper(),
-            self.websocket if websocket is None else websocket,
-        )
-        if rule is not None:
-            return rule if return_rule else rule.endpoint, {}
+        if _WERKZEUGS_MATCHING.of(MapAdapter):
+            rule = self._match_static(
+                self.path_info if path_info is None else path_info,
+                (method or self.default_method).upper(),
+                self.websocket if websocket is None else websocket,
+            )
+            if rule is not None:
+                return rule if return_rule else rule.endpoint, {}
         return super().match(path_info, method, return_rule, query_args, websocket)  # type: ignore[call-overload, no-any-return]  # it has no overload for a plain bool
 
     def _match_static(self, path: str, method: str, websocket: bool) -> Rule | None:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, UTC as UTC
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, cast, ClassVar, TYPE_CHECKING
 
 from flask import sessions as flask_sessions
 from flask.sessions import (
@@ -24,7 +24,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from ._formats.cookies import cookie_of, is_ordinary, set_cookie, vary_by_cookie
-from ._formats.signing import Serializer, serializer_for
+from ._formats.signing import Serializer, serializer_for, SIGNING
+from ._stock import Stock
 from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as Response
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> Any:
 
 
 _FlaskCookies = flask_sessions.SecureCookieSessionInterface
+_FLASKS = Stock(_FlaskCookies, "get_signing_serializer", "open_session", "save_session")
 _flasks_sha1: Any = _FlaskCookies.digest_method
 
 
@@ -123,6 +125,8 @@ class PreparedCookies:
         key = app.secret_key
         if not key:
             return None
+        if not (_FLASKS.of(_FlaskCookies) and SIGNING.of(URLSafeTimedSerializer)):
+            return _FlaskCookies.get_signing_serializer(cast(Any, self), app)
         # The last one signs; the others are accepted.
         keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), key
         # `hmac` is several times as fast with the function of OpenSSL as with one around it.
@@ -132,6 +136,8 @@ class PreparedCookies:
 
     def _open(self, app: Any, request: Any) -> SecureCookieSession | None:
         """What `open_session` does; it need not be awaited."""
+        if not _FLASKS.of(_FlaskCookies):
+            return _FlaskCookies.open_session(cast(Any, self), app, request)
         serializer = self.get_signing_serializer(app)
         if serializer is None:
             return None
@@ -172,7 +178,7 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
 
     #: Opening a session reads a cookie and does nothing else, so it may wait until somebody asks.
     #: This holds for the class that says so, and not for those derived from it.
-    opens_lazily = True
+    opens_lazily: ClassVar[Stock]
     digest_method = staticmethod(_sha1)
 
     async def open_session(
@@ -196,3 +202,16 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
                 "The session was changed while a websocket was open. The change is lost: an open"
                 " websocket has no response that could set the cookie."
             )
+
+
+def asked_for_late(cls: type) -> Stock:
+    """Return what has to be as it came for a session of *cls* to be opened when it is asked for."""
+    return Stock(
+        cls,
+        *("get_cookie_name", "get_signing_serializer", "is_null_session", "open_session"),
+        *("save_session", "session_class", "should_set_cookie"),
+        besides=[(_FlaskCookies, ["get_signing_serializer", "open_session", "save_session"])],
+    )
+
+
+SecureCookieSessionInterface.opens_lazily = asked_for_late(SecureCookieSessionInterface)

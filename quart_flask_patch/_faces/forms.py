@@ -10,10 +10,10 @@ from werkzeug import formparser
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.wrappers import Request as WerkzeugRequest
 
+from quart._stock import Stock
 from quart.formparser import (
     boundary_of,
     default_stream_factory,
-    FormDataParser as CoreParser,
     MultiPartParser,
     Parts,
     StreamFactory,
@@ -22,6 +22,8 @@ from quart.globals import _cv_app
 from quart.wrappers import Request as CoreRequest
 
 from .._waiting import bridge
+
+_FORMS = Stock(CoreRequest, "form_data_parser_class", "make_form_data_parser")
 
 Parsed = tuple[Any, MultiDict[str, str], MultiDict[str, FileStorage]]
 
@@ -72,14 +74,9 @@ def open_file(request: Any, *args: Any, **options: Any) -> IO[bytes]:
 
 def parses_by_itself(cls: type[WerkzeugRequest]) -> bool:
     """Whether *cls*, of Flask's requests, is one whose forms somebody parses otherwise."""
-    from ..wrappers import Request
+    from ..wrappers import FORMS
 
-    return (
-        cls.form_data_parser_class is not FormDataParser
-        or cls.make_form_data_parser is not WerkzeugRequest.make_form_data_parser
-        or cls._get_file_stream is not Request._get_file_stream
-        or cls._load_form_data is not Request._load_form_data
-    )
+    return not FORMS.of(cls)
 
 
 def of_a_quart_application(request: Any) -> CoreRequest | None:
@@ -88,11 +85,7 @@ def of_a_quart_application(request: Any) -> CoreRequest | None:
     connection = None if core is None else core.connection
     if not isinstance(connection, CoreRequest) or connection.__dict__ is not request.__dict__:
         return None
-    cls = type(connection)
-    is_stock = cls.form_data_parser_class is CoreParser and (
-        cls.make_form_data_parser is CoreRequest.make_form_data_parser
-    )
-    return None if is_stock else connection
+    return None if _FORMS.within(connection) else connection
 
 
 class Connection(CoreRequest):

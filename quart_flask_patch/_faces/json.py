@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask.json.provider import DefaultJSONProvider as FlaskJSONProvider
+
+from quart._stock import Stock
 from quart.json.provider import DefaultJSONProvider as CoreJSONProvider
 
 from ..wrappers import whole_response
+
+_RESPONDING = Stock(FlaskJSONProvider, "response", "_prepare_response_obj")
 
 
 class DefaultJSONProvider(CoreJSONProvider):
@@ -14,7 +19,7 @@ class DefaultJSONProvider(CoreJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Any:
         """Return a JSON response of one value, of several in a list, or of keywords in a dict."""
-        if kwargs or len(args) != 1:
+        if kwargs or len(args) != 1 or not _RESPONDING.of(FlaskJSONProvider):
             return super().response(*args, **kwargs)
         compact = not self._app.debug if self.compact is None else self.compact
         layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}

@@ -83,6 +83,9 @@ class OnLoop(Loop):
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
+    async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
+        return override(*args)
+
     def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         if current_work() is None:
             return func(*args)

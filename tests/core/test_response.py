@@ -643,3 +643,39 @@ def test_an_iterator_that_need_not_be_sent_is_closed() -> None:
             await anext(iterator)
 
     asyncio.run(main())
+
+
+# Setters that a subclass overrides
+
+
+class Setting(Response):
+    """A response whose properties note what is assigned to them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.assigned: list[Any] = []
+        super().__init__(*args, **kwargs)
+
+    @property
+    def status_code(self) -> int:
+        return SansIOResponse.status_code.fget(self)  # type: ignore[attr-defined, no-any-return]  # a property has it
+
+    @status_code.setter
+    def status_code(self, value: int) -> None:
+        self.assigned.append(value)
+        SansIOResponse.status_code.fset(self, value)  # type: ignore[attr-defined]  # as above
+
+    @property
+    def status(self) -> str:
+        return SansIOResponse.status.fget(self)  # type: ignore[attr-defined, no-any-return]  # as above
+
+    @status.setter
+    def status(self, value: Any) -> None:
+        self.assigned.append(value)
+        SansIOResponse.status.fset(self, value)  # type: ignore[attr-defined]  # as above
+
+
+@pytest.mark.parametrize("body", ["text", b"bytes", None, ["a", "b"]])
+@pytest.mark.parametrize("status", [None, 404, "418 X"])
+def test_its_constructor_assigns_through_setters(status: Any, body: Any) -> None:
+    for _ in range(2):
+        assert Setting(body, status).assigned == [200 if status is None else status]

@@ -500,3 +500,23 @@ def test_an_error_that_makes_its_response_of_the_environ(app: Flask, view: str) 
     app.add_url_rule("/", "view", raising if view == "sync" else as_async(raising))
     exchange = run(fetch(app, "/"))
     assert (exchange.status, exchange.headers["location"]) == (303, "/elsewhere")
+
+
+@pytest.mark.parametrize("name", ["ensure_sync", "async_to_sync"])
+def test_a_subclass_says_how_functions_are_called(name: str, get: Get) -> None:
+    called: list[str] = []
+
+    class Mine(Flask):
+        pass
+
+    def method(self: Any, func: Callable[..., Any]) -> Any:
+        called.append(func.__name__)
+        return getattr(super(Mine, self), name)(func)
+
+    setattr(Mine, name, method)
+    app = get.fill(Mine(__name__))
+    called.clear()
+    assert get(app, "/view") == (200, "hook")
+    hooks, view = called.count("hook"), VIEWS[get.kind, "view"].__name__
+    assert hooks == 4
+    assert called.count(view) == (name == "ensure_sync" or get.kind == "async")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import flask.json.provider
+import flask.sessions
+import itsdangerous
 import pytest
+import werkzeug.formparser
+import werkzeug.routing
+import werkzeug.wrappers
+from flask import request, session
 
 from _patches import patched, WAYS
 from quart_flask_patch.app import Flask
 
+from ._asgi import fetch, run
 from .test_overriding import Get, STEPS
 
 GETS = {
@@ -37,3 +46,97 @@ def test_a_step_of_the_class(name: str, path: str, way: str, served: bool, get: 
     assert calls.count(name) == 1
     assert answer == get(app, path) == (expected or answer)
     assert calls.count(name) == 1
+
+
+# What requests, responses, sessions and URLs are made of
+
+#: What a request to `everything` goes through, by who has it.
+PARTS = [
+    (flask.Request, "make_form_data_parser"),
+    (flask.Response, "set_cookie"),
+    (flask.json.provider.DefaultJSONProvider, "dumps"),
+    (flask.json.provider.DefaultJSONProvider, "response"),
+    (flask.sessions.SecureCookieSessionInterface, "get_cookie_name"),
+    (flask.sessions.SecureCookieSessionInterface, "get_signing_serializer"),
+    (flask.sessions.SecureCookieSessionInterface, "open_session"),
+    (flask.sessions.SecureCookieSessionInterface, "save_session"),
+    (itsdangerous.TimestampSigner, "sign"),
+    (itsdangerous.URLSafeTimedSerializer, "dumps"),
+    (itsdangerous.URLSafeTimedSerializer, "loads"),
+    (werkzeug.formparser.FormDataParser, "parse"),
+    (werkzeug.routing.Map, "bind_to_environ"),
+    (werkzeug.routing.MapAdapter, "match"),
+    (werkzeug.wrappers.Request, "__init__"),
+    (werkzeug.wrappers.Request, "make_form_data_parser"),
+    (werkzeug.wrappers.Response, "__init__"),
+    (werkzeug.wrappers.Response, "get_wsgi_headers"),
+    (werkzeug.wrappers.Response, "iter_encoded"),
+    (werkzeug.wrappers.Response, "set_cookie"),
+    (werkzeug.wrappers.Response, "set_data"),
+]
+IDS = [f"{owner.__name__}.{name}" for owner, name in PARTS]
+
+
+def everything(app: Any, kind: str) -> Any:
+    """Give *app* a view that reads a form and the session, changes the session and gives JSON."""
+    app.secret_key = "secret"
+
+    def view() -> Any:
+        session["count"] = session.get("count", 0) + 1
+        return {"field": request.form["field"], "count": session["count"]}
+
+    async def async_view() -> Any:
+        return view()
+
+    app.add_url_rule("/", "view", view if kind == "plain" else async_view, methods=["POST"])
+    return app
+
+
+def post(app: Any, cookies: dict[str, str]) -> Any:
+    """Send the form with the session of the last time, as a server would; return the JSON."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **cookies}
+    answer = run(fetch(app, "/", "POST", b"field=value", headers.items()))
+    cookies["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
+    return answer.json
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("owner", "name"), PARTS, ids=IDS)
+def test_a_part(owner: Any, name: str, way: str, served: bool, kind: str) -> None:
+    app, cookies = everything(Flask(__name__), kind), {}
+    count = 1
+    if served or name in {"open_session", "loads"}:
+        assert post(app, cookies) == {"field": "value", "count": count}
+        count += 1
+    with patched(owner, name, way) as calls:
+        assert post(app, cookies) == {"field": "value", "count": count}
+    assert name in calls
+    calls.clear()
+    assert post(app, cookies) == {"field": "value", "count": count + 1}
+    assert calls == []
+
+
+@pytest.mark.parametrize(("owner", "name"), PARTS[:10], ids=IDS[:10])
+def test_a_subclass_of_a_part(owner: Any, name: str) -> None:
+    calls: list[str] = []
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(name)
+        return getattr(super(subclass, self), name)(*args, **kwargs)
+
+    subclass = type("Sub", (owner,), {name: method})
+    uses: dict[Any, Callable[[Any], Any]] = {
+        flask.Request: lambda app: setattr(app, "request_class", subclass),
+        flask.Response: lambda app: setattr(app, "response_class", subclass),
+        flask.json.provider.DefaultJSONProvider: lambda app: setattr(app, "json", subclass(app)),
+    }
+    for base in (flask.sessions.SecureCookieSessionInterface,):
+        uses[base] = lambda app: setattr(app, "session_interface", subclass())
+    if owner not in uses:
+        pytest.skip("an application is not given one")
+    app = everything(Flask(__name__), "plain")
+    uses[owner](app)
+    assert post(app, {}) == {"field": "value", "count": 1}
+    assert name in calls

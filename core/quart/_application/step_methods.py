@@ -96,6 +96,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
 
     #: For the short ways that do without these of an application's methods.
     _asgi_apps: ClassVar[_stock.Stock]
+    _ensuring: ClassVar[_stock.Stock]
     _url_adapters: ClassVar[_stock.Stock]
 
     def _response_for_session(self) -> Any:

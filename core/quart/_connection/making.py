@@ -11,19 +11,20 @@ from typing import Any, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 
+from .._stock import Stock
 from ..wrappers.base import BaseRequestWebsocket
 from ..wrappers.request import Request
 
 if TYPE_CHECKING:
     from hypercorn.typing import HTTPScope
 
+_MAKING = Stock(Request, "__init__", "__new__", besides=[(BaseRequestWebsocket, ["__init__"])])
 _new, _init_handshake = object.__new__, BaseRequestWebsocket.__init__
 
 
 def maker_of(cls: type[Request]) -> Callable[..., Request]:
     """Return what makes a *cls*, its first argument, of positional arguments: see `_make`."""
-    is_stock = (cls.__init__, cls.__new__) == (Request.__init__, _new)
-    return _make if is_stock and type(cls) is type else _call
+    return _make if type(cls) is type and _MAKING.of(cls) else _call
 
 
 def _make(

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as WSGIResponse
 from .._formats.headers import encode_headers
 from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
+from .._stock import Stock
 from ..wrappers._bodies import aclose, calling
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
@@ -22,6 +23,12 @@ from .inbound import Inbound, undisturbed
 if TYPE_CHECKING:
     from ..ctx import AppContext
 
+# What is read of a response, and done with it, where no more is done than is foreseen here.
+_READ = Stock(Response, "headers", "response", "status_code")
+_CLOSING = Stock(Response, "close")
+_CLOSING_PLAIN = Stock(WSGIResponse, "close")
+_ENCODING = Stock(WSGIResponse, "iter_encoded")
+_WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
 _NO_BODY = frozenset({204, 304})
 _CORRECTED = frozenset({"location", "content-location"})
 
@@ -36,10 +43,12 @@ def outgoing(
     status: int
     body: bytes | None
     if isinstance(response, Response):
-        status, source = response._status_code, response._response
+        is_stock = _READ.of(type(response))
+        status = response._status_code if is_stock else response.status_code
+        source = response._response if is_stock else response.response
         body = source.data if isinstance(source, DataBody) else None
-        headers = encoded_headers(response)
-        closes = body is None or bool(response._on_close) or _closes_more(type(response))
+        headers = encoded_headers(response) if is_stock else encode_headers(response.headers)
+        closes = body is None or bool(response._on_close) or not _CLOSING.within(response)
     else:
         status, body, closes = response.status_code, _whole_body(response), _may_close(response)
         headers = encode_headers(headers_of(ctx, response))
@@ -53,25 +62,18 @@ def _whole_body(response: Any) -> bytes | None:
     if not isinstance(response, WSGIResponse) or not response.is_sequence:
         return None
     pieces: Any = response.response
-    if len(pieces) == 1 and type(pieces[0]) is bytes and _encodes_as_usual(response):
+    if len(pieces) == 1 and type(pieces[0]) is bytes and _ENCODING.within(response):
         return pieces[0]
     return b"".join(response.iter_encoded())
 
 
-def _encodes_as_usual(response: WSGIResponse) -> bool:
-    return type(response).iter_encoded is WSGIResponse.iter_encoded
-
-
-def _closes_more(cls: type[Response]) -> bool:
-    return cls is not Response and cls.close is not Response.close
-
-
 def _may_close(response: Any) -> bool:
-    if response._on_close:
+    if response._on_close or not isinstance(response, WSGIResponse):
         return True
-    if not isinstance(response, WSGIResponse):
+    body = response.response
+    if hasattr(body, "close") or hasattr(body, "aclose"):
         return True
-    return hasattr(response.response, "close") or hasattr(response.response, "aclose")
+    return not _CLOSING_PLAIN.within(response)
 
 
 def headers_of(ctx: AppContext, response: Any) -> Headers:
@@ -96,7 +98,7 @@ def _is_complete(response: WSGIResponse) -> bool:
         and _CORRECTED.isdisjoint(names)
         and response.status_code >= 200
         and response.status_code not in _NO_BODY
-        and type(response).get_wsgi_headers is WSGIResponse.get_wsgi_headers
+        and _WRITING_HEADERS.within(response)
     )
 
 

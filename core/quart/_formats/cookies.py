@@ -8,27 +8,22 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.http import dump_cookie
+from werkzeug.sansio import request as sansio_request, response as sansio_response
 from werkzeug.sansio.request import Request
 from werkzeug.sansio.response import Response
 
+from .._stock import Stock
 from .headers import first_value
 
-_STOCK_COOKIES = Request.cookies
-_STOCK_VARY = Response.vary
-
-
-@lru_cache(maxsize=64)
-def _reads_as_werkzeug(cls: type) -> bool:
-    return (
-        getattr(cls, "cookies", None) is _STOCK_COOKIES
-        and getattr(cls, "dict_storage_class", None) is Request.dict_storage_class
-    )
+_READING = Stock(
+    Request, "cookies", "dict_storage_class", besides=[(sansio_request, ["parse_cookie"])]
+)
+_WRITING = Stock(Response, "set_cookie", "vary", besides=[(sansio_response, ["dump_cookie"])])
 
 
 def cookie_of(connection: Any, name: str) -> str | None:
     """Return the value of the first cookie of that *name*, None if there is none."""
-    cls: Any = type(connection)
-    if _reads_as_werkzeug(cls):
+    if isinstance(connection, Request) and _READING.within(connection):
         header = first_value(connection.headers, b"cookie")
         if header is None:
             return None
@@ -55,18 +50,13 @@ def _find(header: str, name: str) -> str | None:
     return None if " " in value or "\t" in value else value
 
 
-@lru_cache(maxsize=64)
-def _writes_as_werkzeug(cls: type) -> bool:
-    return (
-        getattr(cls, "set_cookie", None) is Response.set_cookie
-        and getattr(cls, "vary", None) is _STOCK_VARY
-    )
-
-
 def is_ordinary(response: Any) -> bool:
     """Whether nobody has changed what it is to set a cookie on *response*."""
-    cls: Any = type(response)
-    return _writes_as_werkzeug(cls) and type(response.headers) is Headers
+    return (
+        isinstance(response, Response)
+        and _WRITING.within(response)
+        and type(response.headers) is Headers
+    )
 
 
 def vary_by_cookie(response: Any) -> None:

@@ -20,6 +20,7 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.encoding import int_to_bytes, want_bytes
 
 from .._flask import json_provider
+from .._stock import Stock
 from ..json.provider import encode_with
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
@@ -84,7 +85,14 @@ class _Signer(TimestampSigner):
         return payload if separator and 0 <= age <= max_age else None
 
 
-_STOCK_TAGS = [
+# All that a signed cookie takes, and that is done here in another way.
+SIGNING = Stock(
+    URLSafeTimedSerializer,
+    *("dumps", "loads", "make_signer", "dump_payload", "load_payload"),
+    besides=[(TimestampSigner, ["derive_key", "get_signature", "sign", "unsign", "get_timestamp"])],
+)
+_TAGGING = Stock(tags.TaggedJSONSerializer, "dumps", "loads", "tag")
+_DEFAULT_TAGS = [
     tags.TagDict,
     tags.PassDict,
     tags.TagTuple,
@@ -119,12 +127,16 @@ class Serializer(URLSafeTimedSerializer):
         if type(self.serializer) is not tags.TaggedJSONSerializer:
             return None
         order = self.serializer.order
-        return list(order) if [type(tag) for tag in order] == _STOCK_TAGS else None
+        return list(order) if [type(tag) for tag in order] == _DEFAULT_TAGS else None
 
     def _has_stock_tags(self) -> bool:
         # Somebody may register one at any time. Lists of the same objects are compared quickly.
         stock = self._stock_order
-        return stock is not None and stock == self.serializer.order
+        return (
+            stock is not None
+            and stock == self.serializer.order
+            and _TAGGING.of(type(self.serializer))
+        )
 
     def loads(  # type: ignore[override]  # as in TimedSerializer
         self,

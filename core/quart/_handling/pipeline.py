@@ -268,7 +268,7 @@ async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPExceptio
     handler = find_error_handler(app, error, ctx.plan.blueprints)
     if handler is None:
         return error
-    return await resolve(ctx, ctx.plan.place.adapt(handler)(error))
+    return await resolve(ctx, ctx.plan.adapt(handler)(error))
 
 
 async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
@@ -281,7 +281,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
     handler = find_error_handler(app, error, ctx.plan.blueprints)
     if handler is None:
         raise error
-    return await resolve(ctx, ctx.plan.place.adapt(handler)(error))
+    return await resolve(ctx, ctx.plan.adapt(handler)(error))
 
 
 async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
@@ -306,5 +306,5 @@ async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Any:
     result: Any = failure
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
-        result = await resolve(ctx, ctx.plan.place.adapt(handler)(failure))
+        result = await resolve(ctx, ctx.plan.adapt(handler)(failure))
     return await settle(ctx.plan.steps.finalize(app, ctx, result, True))

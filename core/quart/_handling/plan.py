@@ -9,12 +9,11 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from types import FunctionType, MethodType
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from .. import _stock, signals
-from .._connection.making import maker_of
 from .._flask import split_blueprint_path
 from .._kind import Kind, REQUEST, WEBSOCKET
 from .._threads import strategy
@@ -55,6 +54,11 @@ STEP_NAMES = frozenset(
         "make_response",
         "session_interface",
         "request_class",
+        # How functions are called.
+        "async_to_sync",
+        "ensure_async",
+        "ensure_sync",
+        "sync_to_async",
         # Another class has other methods.
         "__class__",
     }
@@ -65,12 +69,12 @@ class Plan:
     """An endpoint's place, view and hooks in the order in which they run."""
 
     __slots__ = (
+        "_adapted",
         "accepts",
+        "adapt",
         "after",
         "before",
         "blueprints",
-        "close_session",
-        "open_session",
         "place",
         "preprocesses",
         "preprocessors",
@@ -99,7 +103,8 @@ class Plan:
         self.blueprints: list[str] = split_blueprint_path(parent) if parent else []
         inward = [None, *reversed(self.blueprints)]
         outward = [*self.blueprints, None]
-        adapt = self.place.adapt
+        #: What makes a function of the application's one that the pipeline calls here.
+        self.adapt = adapt = self._adapting(app)
         self.view = None if view is None else adapt(view)
         self.accepts = kind.accepts
         self.preprocessors = tuple(in_order(app.url_value_preprocessors, inward))
@@ -110,12 +115,27 @@ class Plan:
         )
         teardown = hooks_of(app, kind.teardown, newest_first, outward)
         self.teardown = tuple(adapt(func) for _, func in teardown)
-        self.open_session = adapt(app.session_interface.open_session)
-        plain_save = session.plain_save_of(app)
-        self.close_session = plain_save or adapt(app.session_interface.save_session)
+        self._adapted: dict[int, tuple[MethodType, Function]] = {}
         self._find_idle_steps()
 
+    def _adapting(self, app: Quart) -> Callable[[Function], Function]:
+        if app._ensuring.within(app):
+            return self.place.adapt
+        return lambda func: self.place.adapt(_ensured(app, func))
+
+    def adapted(self, method: Function) -> Function:
+        """Return the method of an object as the pipeline calls it here, as it is now."""
+        if type(method) is not MethodType:
+            return self.place.adapt(method)
+        function: Any = method.__func__
+        known = self._adapted.get(id(function))
+        if known is None or known[0].__self__ is not method.__self__:
+            known = self._adapted[id(function)] = method, self.place.adapt(method)
+        return known[1]
+
     def _adapt_after(self, app: Quart, kind: Kind, table: str, func: Function) -> Function:
+        if not app._ensuring.within(app):
+            func = _ensured(app, func)
         adapted = self.place.adapt_after(app, func)
         # A function for requests counts on a response, which a websocket seldom has.
         return adapted if kind.must_answer or table not in REQUEST.after else on_response(adapted)
@@ -132,6 +152,16 @@ class Plan:
             or not _is_ours(steps.do_teardown)
             or not _is_ours(steps.do_teardown_appcontext)
         )
+
+
+def _ensured(app: Quart, func: Function) -> Function:
+    """Return *func* as an application with a method of its own for that has it called."""
+
+    @wraps(func)
+    def ensured(*args: Any, **kwargs: Any) -> Any:
+        return app._ensured(func)(*args, **kwargs)
+
+    return ensured
 
 
 class Plans:
@@ -201,7 +231,7 @@ class Steps:
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
-        *("make_request", "make_response", "preprocess", "process", "request_class", "started"),
+        *("make_response", "preprocess", "process", "request_class", "started"),
         "tearing_down",
     )
 
@@ -223,7 +253,6 @@ class Steps:
         self._find_signals(app, kind)
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
-        self.make_request = maker_of(self.request_class)
 
     def _find_endings(self, app: Quart, kind: Kind) -> None:
         self.handle_http_exception = _step(

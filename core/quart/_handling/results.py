@@ -31,4 +31,4 @@ async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: Any
         if ctx is None:
             await app.ensure_async(receiver)(app, **values)
         else:
-            await resolve(ctx, ctx.plan.place.adapt(receiver)(app, **values))
+            await resolve(ctx, ctx.plan.adapt(receiver)(app, **values))

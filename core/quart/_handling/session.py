@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, TYPE_CHECKING
 
 from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 
 from .._formats.cookies import cookie_of
 from .._formats.headers import first_value
-from ..sessions import SecureCookieSessionInterface
+from ..sessions import asked_for_late
 
 if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
 
-_STOCK_SAVE = SecureCookieSessionInterface.save_session
+_FLASKS = asked_for_late(FlaskCookieSessions)
 
 
 def is_lazy(app: Quart) -> bool:
     """Whether the session is opened by the first who asks for it.
 
-    Its own class has to say so: a subclass might do anything.
+    Its own class has to say so, as a subclass might do anything, and nobody may have changed it.
     """
-    kind: type = type(app.session_interface)
-    return kind is FlaskCookieSessions or "opens_lazily" in vars(kind)
+    interface = app.session_interface
+    kind: type = type(interface)
+    stock = _FLASKS if kind is FlaskCookieSessions else vars(kind).get("opens_lazily")
+    return stock is not None and stock.within(interface)
 
 
 async def open_eagerly(app: Quart, ctx: AppContext) -> None:
     """Open the session, unless that may wait."""
     if ctx.connection is not None and ctx._session is None and not is_lazy(app):
-        opened = ctx.plan.open_session(app, app._face_of(ctx))
+        opened = ctx.plan.adapted(app.session_interface.open_session)(app, app._face_of(ctx))
         ctx.keep_session(await _settle(ctx, opened))
 
 
@@ -55,24 +57,17 @@ def save(app: Quart, ctx: AppContext, response: Any) -> Awaitable[Any] | None:
     interface, session = app.session_interface, ctx.opened_session()
     if interface.is_null_session(session):
         return None
-    if response is None and is_lazy(app):
-        if session.modified and not ctx.session_touched:
-            app.logger.warning(
-                "The session was modified in a websocket handler. That is lost: a cookie can only"
-                " be set with a response, before the websocket is accepted."
-            )
-        return None
-    if response is None:
-        response = app._response_for_session()
-    saving: Any = ctx.plan.close_session(app, session, response)
-    return ctx.plan.place.resolve(saving) if hasattr(saving, "__await__") else None
-
-
-def plain_save_of(app: Quart) -> Callable[..., None] | None:
-    """Return the plain function that does what the interface's `save_session` would be awaited for.
-
-    None if there is none: the interface is another, or that method was replaced.
-    """
-    interface: Any = app.session_interface
-    is_stock = getattr(interface.save_session, "__func__", None) is _STOCK_SAVE
-    return interface._save if is_stock and is_lazy(app) else None
+    if not is_lazy(app):
+        given = app._response_for_session() if response is None else response
+        saving: Any = ctx.plan.adapted(interface.save_session)(app, session, given)
+        return ctx.plan.place.resolve(saving) if hasattr(saving, "__await__") else None
+    if response is not None:
+        # What `save_session` would be awaited for.
+        plain_save: Any = getattr(interface, "_save", interface.save_session)
+        plain_save(app, session, response)
+    elif session.modified and not ctx.session_touched:
+        app.logger.warning(
+            "The session was modified in a websocket handler. That is lost: a cookie can only be"
+            " set with a response, before the websocket is accepted."
+        )
+    return None

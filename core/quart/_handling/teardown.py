@@ -108,7 +108,7 @@ async def do_teardown_appcontext(
     app: Quart, ctx: AppContext, exc: BaseException | None = _UNSET
 ) -> None:
     plan = ctx.plan
-    funcs = map(plan.place.adapt, reversed(app.teardown_appcontext_funcs))
+    funcs = map(plan.adapt, reversed(app.teardown_appcontext_funcs))
     await _tear_down(app, ctx, funcs, plan.steps.context_tearing_down, exc)
 
 

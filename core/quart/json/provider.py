@@ -13,11 +13,21 @@ from flask.json.provider import (
     JSONProvider as JSONProvider,
 )
 
+from .._stock import Stock
+
+_ENCODING = Stock(
+    FlaskJSONProvider,
+    "dumps",
+    besides=[(json, ["dumps"]), (JSONEncoder, ["__init__", "encode", "iterencode"])],
+)
+
 
 class DefaultJSONProvider(FlaskJSONProvider):
     """Flask's default provider, with an encoder that is made once and not for each value."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
+        if not _ENCODING.of(FlaskJSONProvider):
+            return super().dumps(obj, **kwargs)
         try:
             encode = encode_with(self.default, self.ensure_ascii, self.sort_keys, **kwargs)
         # One of the three is given, or an option cannot be hashed or is one of `json.dumps` alone.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, cast, Literal, overload, TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from werkzeug.exceptions import (
 
 from .._stock import Stock
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
-from ..formparser import FormDataParser as FormDataParser, URLENCODED, urlencoded
+from ..formparser import FormDataParser as FormDataParser, parses_as_stock, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
 from ._body import Body as Body, step, within
 from ._limits import announced_length, Limits
@@ -199,8 +198,7 @@ class Request(Limits, BaseRequestWebsocket):
 
     def _reads_as_stock(self) -> bool:
         """Whether a subclass has changed nothing about how the body and forms are read."""
-        cls: Any = type(self)
-        return self.body_class is Body and _has_stock_reading(cls)
+        return self.body_class is Body and _READING.within(self)
 
     def _forget_body(self) -> None:
         self.__dict__.pop("_cached_data", None)
@@ -303,8 +301,7 @@ class Request(Limits, BaseRequestWebsocket):
         """Whether this is the usual form, with the usual parser: then none need be made."""
         return (
             self.mimetype == URLENCODED
-            and self.form_data_parser_class is FormDataParser
-            and FormDataParser.parses_as_stock()
+            and parses_as_stock(self.form_data_parser_class)
             and self._reads_as_stock()
         )
 
@@ -387,12 +384,9 @@ def _is_whole(message: Any, limit: int) -> bool:
     )
 
 
-_READING = ("body", "make_form_data_parser", "_body_to_parse", "_in_time", "_parse_form")
-
-
-@lru_cache(maxsize=64)
-def _has_stock_reading(cls: Any) -> bool:
-    return all(getattr(cls, name) is getattr(Request, name) for name in _READING)
+_READING = Stock(
+    Request, "body", "make_form_data_parser", "_body_to_parse", "_in_time", "_parse_form"
+)
 
 
 def _is_multipart(request: Request) -> bool:

@@ -28,6 +28,7 @@ from werkzeug.utils import get_content_type
 from .. import json
 from .._formats.headers import encode_headers
 from .._loops.turns import Turns
+from .._stock import Stock
 from ..globals import _cv_app, current_app as current_app
 from ..utils import (
     file_path_to_path as file_path_to_path,
@@ -121,6 +122,9 @@ class Response(ConditionalResponse, SansIOResponse):
         # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
         # for every request. Values that a caller gave still go through the setters that check them.
         self._on_close: list[Callable[[], Any]] | None = None
+        if not _MAKING.of(type(self)):
+            self._make_as_werkzeug(response, status, headers, mimetype, content_type)
+            return
         self._status, self._status_code = "200 OK", 200
         if status is not None or self.default_status != 200:
             self._set_status(self.default_status if status is None else status)
@@ -132,7 +136,6 @@ class Response(ConditionalResponse, SansIOResponse):
             and content_type is None
             and self.automatically_set_content_length
             and (mimetype := mimetype or self.default_mimetype) is not None
-            and (type(self) is Response or type(self).set_data is Response.set_data)
         ):
             data = response.encode() if isinstance(response, str) else response
             self._response = self.data_body_class(data)
@@ -140,6 +143,15 @@ class Response(ConditionalResponse, SansIOResponse):
         else:
             self._set_headers(headers, mimetype, content_type)
             self.set_data(response)
+
+    def _make_as_werkzeug(self, response: _Body, *others: Any) -> None:
+        """Do it by way of the methods and properties of which somebody has changed some."""
+        self._bare_type = None
+        super().__init__(*others)
+        if isinstance(response, (str, bytes)):
+            self.set_data(response)
+        else:
+            self.response = response
 
     def _set_headers(
         self, headers: _Headers, mimetype: str | None, content_type: str | None
@@ -336,6 +348,14 @@ class Response(ConditionalResponse, SansIOResponse):
         """Set an etag made from the body, unless there is one already and *overwrite* is off."""
         if overwrite or "etag" not in self.headers:
             self.set_etag(generate_etag(await self.get_data()), weak)
+
+
+#: What makes a response, all of it foreseen by its constructor.
+_MAKING = Stock(
+    Response,
+    *("headers", "response", "set_data", "status", "status_code"),
+    besides=[(SansIOResponse, ["__init__"])],
+)
 
 
 @lru_cache(maxsize=256)
