@@ -190,7 +190,7 @@ async def close_response(ctx: AppContext, response: Any) -> None:
         if is_async := hasattr(response.response, "__aiter__"):
             await aclose(response.response)
     finally:
-        if not is_async or response._on_close or type(response).close is not WSGIResponse.close:
+        if not is_async or response._on_close or not _CLOSING_PLAIN.within(response):
             await call(response.close)
 
 
