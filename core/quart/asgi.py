@@ -203,7 +203,7 @@ class ASGIHTTPConnection(_Connection):
         app, scope = self.app, self.scope
         steps = app._plans.steps(app, REQUEST)
         path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
-        if root_path or path[:1] != "/":
+        if root_path or path[:1] != "/" or not path.isascii():
             path = path_within_root(scope)
         can_push = bool(extensions and "http.response.push" in extensions)
         if can_push:

@@ -19,6 +19,7 @@ from werkzeug.sansio.multipart import (
     NeedData as NeedData,
 )
 
+from ._formats.headers import whole_number
 from ._formats.multipart import Decoder
 from ._stock import Stock
 from .datastructures import FileStorage as FileStorage
@@ -179,11 +180,6 @@ def _fields(text: str) -> list[tuple[str, str]]:
 def _unquote(text: str) -> str:
     # The handler is Werkzeug's: bytes that are not UTF-8 stay percent-encoded.
     return unquote(text, errors="werkzeug.url_quote")
-
-
-def whole_number(text: str) -> int | None:
-    """Return the number that a client has written; None if it is none, or is absurdly long."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 class MultiPartParser:

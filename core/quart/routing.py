@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast, TYPE_CHECKING
 
+from werkzeug.datastructures import ImmutableDict
 from werkzeug.exceptions import BadHost
-from werkzeug.routing import Map, MapAdapter, Rule, RuleFactory
+from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactory, ValidationError
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
@@ -111,8 +113,20 @@ class QuartMapAdapter(MapAdapter):
         return self.map.look_up(domain, path, method, websocket)
 
 
+class _IntegerConverter(IntegerConverter):
+    """Werkzeug's, for clients that send more digits than Python reads."""
+
+    def to_python(self, value: str) -> int:
+        most = sys.get_int_max_str_digits()
+        if 0 < most < len(value):
+            raise ValidationError(f"Expected at most {most} digits, but got {len(value)}.")
+        return cast(int, super().to_python(value))
+
+
 class QuartMap(Map):
     """All URL rules of an application."""
+
+    default_converters = ImmutableDict({**Map.default_converters, "int": _IntegerConverter})
 
     _static: StaticRules | None = None
 

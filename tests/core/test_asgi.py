@@ -86,6 +86,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://me@h:80/a", "", "/a"),
         ("http://\u2100/", "", "/"),
         ("*", "", "*"),
+        ("/\xe4", "", "/\xe4"),
+        ("/\udcff", "", "/\ufffd\ufffd\ufffd"),
         # Neither is as ASGI has it, and both are what people configure.
         ("/app/a", "/app/", "/a"),
         ("/a", "/", "/a"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import BadRequestKeyError
 
+_MOST_DIGITS = len(str(sys.maxsize)) - 1
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
@@ -111,6 +113,17 @@ def first_value(headers: Headers, name: bytes) -> str | None:
         if found == name:
             return value.decode("latin-1")
     return None
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a client has written, None if it is none.
+
+    One that is larger than anything that could be counted is as large as can be: Python refuses to
+    read thousands of digits.
+    """
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return sys.maxsize if len(text) > _MOST_DIGITS else int(text)
 
 
 def values_of(headers: Headers, name: bytes) -> list[str] | None:

@@ -16,6 +16,9 @@ def path_within_root(scope: Any) -> str | None:
     ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
     """
     target: str = scope["path"]
+    if not target.isascii():
+        # A server may say by a lone surrogate that a byte was no UTF-8; that cannot be sent back.
+        target = target.encode(errors="surrogatepass").decode(errors="replace")
     path = target if target[:1] == "/" else _path_of_target(target)
     root: str = scope.get("root_path") or ""
     if path is not None and root and (root := root.rstrip("/")):

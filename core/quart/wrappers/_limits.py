@@ -7,7 +7,7 @@ from typing import cast
 
 from werkzeug.datastructures import Headers
 
-from .._formats.headers import first_value
+from .._formats.headers import first_value, whole_number
 from ..globals import _cv_app
 
 # Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the
@@ -69,4 +69,4 @@ def _limit(own: int | None, key: str) -> int | None:
 def announced_length(headers: Headers) -> int | None:
     """Return the length that the client says its body has, None if it says none."""
     value = first_value(headers, b"content-length")
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    return None if value is None else whole_number(value)
