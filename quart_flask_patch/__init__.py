@@ -15,6 +15,8 @@ from . import _installation as _installation
 import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from quart._watching.report import requests as requests, RequestUnderWay as RequestUnderWay
+
 from . import _inject
 from ._places import runs_in as runs_in
 from ._waiting.bridge import bridged as bridged, wait as wait

@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "typing": "",
         "_kind": "signals",
         "_threads": "_loops globals",
+        "_watching": "_frames _loops _threads",
         "json": "_stock globals",
         "logging": "_frames",
         "views": "globals typing",
@@ -50,8 +51,8 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
         " sessions signals wrappers",
-        "_serving": "_connection _loops _threads globals helpers signals utils",
-        "asgi": "_connection _formats _kind _loops _stock wrappers",
+        "_serving": "_connection _loops _threads _watching globals helpers signals utils",
+        "asgi": "_connection _formats _kind _loops _stock _watching wrappers",
         "cli": "_installation _serving _threads globals helpers",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
         "__main__": "cli",

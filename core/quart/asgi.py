@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import shielded
 from ._loops.raised import as_raised, ENDINGS
 from ._stock import Stock
+from ._watching import served
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -370,6 +371,12 @@ class ASGILifespan:
         self.app = app
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        with ExitStack() as stack:
+            await self._follow(receive, send, stack)
+
+    async def _follow(
+        self, receive: ASGIReceiveCallable, send: ASGISendCallable, stack: ExitStack
+    ) -> None:
         while True:
             message = await receive()
             phase = message["type"].removeprefix("lifespan.")
@@ -381,6 +388,8 @@ class ASGILifespan:
                 text = str(as_raised(error)) or type(error).__name__
                 await send({"type": f"lifespan.{phase}.failed", "message": text})  # type: ignore[arg-type,misc]
                 return
+            if phase == "startup":
+                stack.callback(served.begin(self.app))
             await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
             if phase == "shutdown":
                 return

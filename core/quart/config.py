@@ -35,7 +35,10 @@ class Config(FlaskConfig):
 DEFAULTS: dict[str, Any] = {
     "APPLICATION_ROOT": "/",
     "BACKGROUND_TASK_SHUTDOWN_TIMEOUT": 5,
+    # Seconds after which a loop that does not turn is reported; None: never.
+    "BLOCKED_LOOP_WARNING": 10,
     "BODY_TIMEOUT": 60,
+    "CONNECTION_SHUTDOWN_TIMEOUT": 5,
     "DEBUG": None,
     "ENV": None,
     "EXPLAIN_TEMPLATE_LOADING": False,
@@ -49,6 +52,8 @@ DEFAULTS: dict[str, Any] = {
     "PRESERVE_CONTEXT_ON_EXCEPTION": None,
     "PROPAGATE_EXCEPTIONS": None,
     "PROVIDE_AUTOMATIC_OPTIONS": True,
+    # The signal that has the requests under way listed, if nobody else handles it.
+    "REQUESTS_SIGNAL": "SIGUSR1",
     "RESPONSE_TIMEOUT": 60,
     "SECRET_KEY": None,
     "SECRET_KEY_FALLBACKS": None,

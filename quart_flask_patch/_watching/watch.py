@@ -16,8 +16,8 @@ from functools import cache
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart._loops.forks import in_child
-
-from .stack import formatted, yours
+from quart._watching.chain import running
+from quart._watching.stack import formatted, yours
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext
@@ -75,7 +75,7 @@ in_child(_watcher.cache_clear)
 
 
 def _report(step: _Step) -> None:
-    frames = yours(sys._current_frames().get(step.thread))
+    frames = yours(running(sys._current_frames().get(step.thread)))
     if not frames:
         return
     connection = step.ctx.connection

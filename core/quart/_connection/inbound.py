@@ -60,6 +60,8 @@ class Inbound(Server):
     _alarm: Any = None
     #: The task of the handler, once it has waited for something.
     _handler: Any = None
+    #: When the handler first waited.
+    since: float | None = None
     #: Whether it is to be watched as soon as nobody receives.
     late = False
     #: What the server raised when it was received from ahead; from then on only.
@@ -234,6 +236,7 @@ class Inbound(Server):
     async def _watched(self, work: Any, future: Any, through: Through | None) -> None:
         try:
             self._handler = asyncio.current_task()
+            self.since = time.monotonic()
             self._watch_later()
             await resume(work, future, through)
         except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 
 from .forks import detach, in_child
+from .known import know_loop
 
 
 class Alarm:
@@ -24,6 +25,7 @@ class Alarm:
         self._is_set = False
         # The timer outlives whoever happens to set it.
         self._context = Context()
+        know_loop()
 
     def add(self, func: Callable[[], None], seconds: float) -> None:
         """Call *func* in *seconds*, which is about the same for everyone."""

@@ -12,8 +12,12 @@ from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from .._connection import origins
+from .._loops.known import know_loop
+from .._loops.mailbox import in_trio
 from .._loops.raised import as_raised, ENDINGS
 from .._threads import worker
+from .._watching.report import listed
+from .._watching.under_way import connections
 from ..globals import _cv_app
 from ..helpers import get_debug_flag
 from ..signals import got_background_exception, got_serving_exception
@@ -74,12 +78,13 @@ async def startup(app: Quart) -> None:
 
 
 async def shutdown(app: Quart) -> None:
-    """Wait for background tasks, end the generators in reverse, and run what is to happen after.
+    """Wait for handlers and background tasks, end the generators, and run what is to happen after.
 
     Each of these is tried, whatever happens to the others; what they raise is logged, and raised
     in the end: a single error as it is, several as an exception group.
     """
     app.shutdown_event.set()
+    await end_connections(app)
     await end_background_tasks(app)
     managers = _entered.pop(app, [])
     if not (managers or app.after_serving_funcs):
@@ -215,6 +220,42 @@ async def end_background_tasks(app: Quart) -> None:
         _, stuck = await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT)
         for task in stuck:
             app.logger.warning("background task did not end when cancelled: %r", task)
+
+
+async def end_connections(app: Quart) -> None:
+    """Wait for handlers that are still ending, and cancel those that do not.
+
+    A server may cancel them and go on at once, where a thread has not even been told.
+    """
+    # Trio's servers end a nursery, and wait for all that is in it.
+    if in_trio() or not (tasks := _handlers(app)):
+        return
+    timeout: float | None = app.config["CONNECTION_SHUTDOWN_TIMEOUT"]
+    try:
+        async with asyncio.timeout(timeout):
+            while tasks:
+                await asyncio.wait(tasks)
+                tasks = _handlers(app)
+    except TimeoutError:
+        tasks = _handlers(app)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT)
+        if under_way := [each for each in connections(app) if each.task in tasks]:
+            app.logger.warning(
+                "These did not end when they were cancelled, so what follows may take away what"
+                " they use:\n%s",
+                listed(under_way),
+            )
+
+
+def _handlers(app: Quart) -> set[asyncio.Task[Any]]:
+    """Return the tasks of this loop that handle connections of *app*."""
+    know_loop()
+    tasks = {each.task for each in connections(app) if each.task is not None}
+    here, loop = asyncio.current_task(), asyncio.get_running_loop()
+    return {task for task in tasks if task is not here and task.get_loop() is loop}
 
 
 def run(

@@ -169,13 +169,15 @@ def finish(result: Any) -> Any:
     except RuntimeError as error:
         raise_again(error)
         raise
-    return current().wait(_Started(steps, future))
+    return current().wait(_Started(result, steps, future))
 
 
 class _Started:
     """An awaitable whose first step was taken already."""
 
-    def __init__(self, steps: Any, future: Any) -> None:
+    def __init__(self, awaited: Any, steps: Any, future: Any) -> None:
+        #: What its steps are those of.
+        self.awaited = awaited
         self._steps, self._future = steps, future
 
     def __await__(self) -> Generator[Any, Any, Any]:

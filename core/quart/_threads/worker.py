@@ -69,7 +69,8 @@ class Worker:
         self.spare: list[Work] = []
         self._ends = False
         name = f"quart-sync-{pool.started + 1}"
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
         pool.started += 1
 
     def give(self, job: Job) -> None:

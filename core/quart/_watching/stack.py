@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from types import CodeType, FrameType
 
-from quart._frames import is_ours
+from .._frames import is_ours
 
 # Beneath us these do our work; above your code they do yours.
 _LIBRARIES = (
@@ -18,17 +18,13 @@ _LIBRARIES = (
 )
 
 
-def yours(frame: FrameType | None) -> list[FrameType]:
-    """Return the frames from the first of your code on, without ours; none if there is none.
+def yours(frames: list[FrameType]) -> list[FrameType]:
+    """Return those from the first of your code on, without ours; none if there is none.
 
     There is none while the framework works for itself, as when it imports a module of its own or
     makes the page that shows an error.
     """
-    frames: list[FrameType] = []
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return list(_beneath_us(frames[::-1]))
+    return list(_beneath_us(frames))
 
 
 def _beneath_us(frames: list[FrameType]) -> Iterator[FrameType]:

@@ -1,0 +1,58 @@
+"""What is watched while a server serves an application: its loop, and a signal that asks."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from .._loops.known import know_loop
+from . import watchdog
+from .report import listed
+from .under_way import connections
+
+if TYPE_CHECKING:
+    from ..app import Quart
+
+KEY = "REQUESTS_SIGNAL"
+
+
+def begin(app: Quart) -> Callable[[], None]:
+    """Begin to watch, in the server's task; return what ends it."""
+    know_loop()
+    watched, handled = watchdog.watch(app), _handle_signal(app)
+
+    def end() -> None:
+        watchdog.leave(watched)
+        if handled is not None:
+            number, handler = handled
+            if signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)
+
+    return end
+
+
+def _handle_signal(
+    app: Quart,
+) -> tuple[signal.Signals, Callable[[int, FrameType | None], None]] | None:
+    """Let the signal list what is under way, unless somebody else handles it."""
+    number = getattr(signal, app.config.get(KEY) or "", None)
+    if number is None or signal.getsignal(number) is not signal.SIG_DFL:
+        return None
+
+    def handler(_: int, frame: FrameType | None) -> None:
+        # A handler runs between any two lines, also where a log is written.
+        threading.Thread(target=_log, args=[app], name="quart-requests", daemon=True).start()
+
+    with suppress(ValueError):  # Only the main thread may.
+        signal.signal(number, handler)
+        return number, handler
+    return None
+
+
+def _log(app: Quart) -> None:
+    under_way = connections()
+    app.logger.warning("Connections under way: %d\n%s", len(under_way), listed(under_way))
