@@ -1,0 +1,43 @@
+"""The servers of these programs, each with the application in one of its places."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from _serving import environment, served, Server
+from servers._servers import Serving, SERVINGS, UVICORN
+
+HERE = Path(__file__).parent
+#: Where plain views run, or a bare `Quart` application, whose views are async.
+PLACES = ("thread", "loop", "quart")
+
+_ALL = [
+    *SERVINGS,
+    Serving(
+        "uvicorn with httptools",
+        (*UVICORN, "--loop", "asyncio", "--http", "httptools"),
+        "--root-path",
+        ("uvicorn", "httptools"),
+    ),
+]
+SERVERS = {
+    str(one): one for one in _ALL if not one.tls and not one.variables and "trio" not in one.needs
+}
+
+
+def is_installed(server: str) -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in SERVERS[server].needs)
+
+
+@contextmanager
+def serving_of(server: str, place: str, log: Path) -> Iterator[tuple[Server, Serving]]:
+    """Start *server* with the application."""
+    serving = SERVERS[server]
+    kind = "quart" if place == "quart" else "flask"
+    variables = {"APPLICATION_KIND": kind, "PYTHONWARNINGS": "default"}
+    env = environment("" if place == "quart" else place) | variables
+    with served(serving.command, HERE, env, log) as one:
+        yield one, serving
