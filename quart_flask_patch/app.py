@@ -34,6 +34,7 @@ from quart.sessions import asked_for_late, PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 
 from . import _guards, ctx as _ctx, wrappers
+from ._announcement import announce
 from ._commands import AppGroup
 from ._entry import CalledByServers, Entry
 from ._faces.forms import Connection
@@ -206,6 +207,8 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
+        if scope["type"] == "lifespan":
+            announce(self)
         wrapped = self._has_wsgi_middleware(scope["type"])
         if scope["type"] == "websocket" and TAKEOVER not in scope:
             await self._serve_websocket(scope, receive, send)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
 import click
-from flask.cli import cli as flask_cli, ScriptInfo
+from flask.cli import cli as flask_cli, NoAppException, ScriptInfo
 from flask.helpers import get_debug_flag
 
 from quart._serving.server import run_app
@@ -17,6 +17,7 @@ from quart.app import Quart
 from quart.cli import get_version, serve_app
 
 from . import genuine
+from ._earlier import early_applications
 
 
 @click.command("run", short_help="Run a development server.", params=genuine.run_command.params)
@@ -40,7 +41,7 @@ def run_command(
     The reloader is on by default with '--debug'.
     """
     serve_app(
-        info.load_app,
+        partial(_load, info),
         ServeOptions(
             host=host,
             port=port,
@@ -51,6 +52,28 @@ def run_command(
         name=info.app_import_path,
         framework="Flask",
         use_reloader=get_debug_flag() if reload is None else reload,
+    )
+
+
+def _load(info: ScriptInfo) -> Any:
+    """Load the application, and say so if there is one of Flask's own class."""
+    try:
+        app: Any = info.load_app()
+    except NoAppException as error:
+        if found := early_applications():
+            raise _refusal(found[0]) from error
+        raise
+    if isinstance(app, genuine.Flask) and not isinstance(app, Quart):
+        raise _refusal(app)
+    return app
+
+
+def _refusal(app: Any) -> click.ClickException:
+    return click.ClickException(
+        f"Expected an application on the layer, got {app!r} of the class"
+        f" {type(app).__module__}.{type(app).__qualname__}, which is Flask's own and can be served"
+        " as WSGI only: the class was there before quart.flask_patch was imported. Import"
+        " quart.flask_patch before that, or run it by `flask run`."
     )
 
 

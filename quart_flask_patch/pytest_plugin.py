@@ -7,13 +7,13 @@ Flask. The report ends with how many tests sent a request to an application.
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 
 import pytest
 
 from quart.testing._arrivals import on_each_arrival
 
 from . import __distribution__
+from ._announcement import versions
 from ._places import PLACES, VARIABLE
 
 PROPERTY = "asgi_requests"  # of a test's report, and so of JUnit's XML
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     place = os.environ.get(VARIABLE, "")
-    return f"{__distribution__}: {version(__distribution__)}{place and f', plain views: {place}'}"
+    return f"{versions()}{place and f', plain views: {place}'}"
 
 
 def pytest_runtest_logstart() -> None:

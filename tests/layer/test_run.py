@@ -5,6 +5,9 @@ By our command line, by Flask's own, when the application imports the layer, and
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -77,3 +80,33 @@ def test_the_application_is_served(
             assert websocket.recv() == f"websocket of {name}"
     assert server.output().count("Serving Flask app 'shop") == 1
     assert server.output().count("Running on") in {1, 2}  # The reloaded process says so, too.
+
+
+@pytest.mark.parametrize("server", ["hypercorn", "uvicorn"])
+def test_a_servers_log_says_that_the_layer_is_in_place(tmp_path: Path, server: str) -> None:
+    (tmp_path / "shop.py").write_text(
+        APP.replace("LAYER", "import quart.flask_patch") + "\napp = create_app()\n"
+    )
+    port = {"hypercorn": ("--bind", "127.0.0.1:{port}"), "uvicorn": ("--port", "{port}")}[server]
+    command = (server, "shop:app", *port)
+    with served(command, tmp_path, environment(), tmp_path / "log") as running:
+        pass
+    (line,) = [line for line in running.output().splitlines() if "in place of" in line]
+    for name in ("quart-flask-patch", "Flask"):
+        assert f"{name} {version(name)}" in line
+
+
+def test_flasks_own_application_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import flask\nkept = [flask.Flask]\n")
+    (tmp_path / "shop.py").write_text("import sitecustomize\napp = sitecustomize.kept[0]('shop')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "quart_flask_patch", "--app", "shop", "run", "--port", "0"],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    assert "which is Flask's own and can be served as WSGI only" in done.stderr
