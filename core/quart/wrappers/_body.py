@@ -10,7 +10,6 @@ The invariant: what counts against the limit is what has arrived, read or not.
 from __future__ import annotations
 
 import time
-import types
 from collections import deque
 from collections.abc import Awaitable, Generator
 from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
@@ -18,6 +17,7 @@ from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from .._loops.mailbox import time_limit
+from .._loops.resume import resume
 from .._loops.turns import Turns
 from ._changes import Changing
 from .base import ClientDisconnectedError
@@ -250,7 +250,7 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
     except StopIteration as stop:
         return cast(T, stop.value)
     async with time_limit(seconds):
-        return cast(T, await _resume(steps, first))
+        return cast(T, await resume(steps, first))
 
 
 def step(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
@@ -260,22 +260,4 @@ def step(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
         first = next(steps)
     except StopIteration as stop:
         return stop.value, None
-    return None, _resume(steps, first)
-
-
-@types.coroutine
-def _resume(steps: Any, waiting_for: Any) -> Generator[Any, Any, Any]:
-    """Go on with *steps*, which has been taken to where it yielded *waiting_for*."""
-    try:
-        while True:
-            try:
-                answer = yield waiting_for
-            except GeneratorExit:
-                steps.close()
-                raise
-            except BaseException as error:
-                waiting_for = steps.throw(error)
-            else:
-                waiting_for = steps.send(answer)
-    except StopIteration as stop:
-        return stop.value
+    return None, resume(steps, first)
