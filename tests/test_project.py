@@ -5,6 +5,7 @@ import builtins
 import re
 import statistics
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -213,7 +214,7 @@ def test_the_top_level_is_what_it_should_be() -> None:
 
 def readme_commands() -> list[str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```\w*\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```console\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
@@ -226,9 +227,20 @@ def test_the_readme_holds_two_commands() -> None:
 
 def test_the_readme_names_files_that_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    names = re.findall(r"`(docs/[\w/]+\.md)`", readme)
+    names = re.findall(r"\]\((docs/[\w/]+\.\w+)\)", readme)
     assert names
     assert [name for name in names if not (ROOT / name).is_file()] == []
+
+
+def test_the_program_in_the_readme_runs(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    (tmp_path / "app.py").write_text(program, encoding="utf-8")
+    check = "import app; print(app.app.test_client().get('/plain').json)"
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "{'two': 2}\n", done.stderr
 
 
 def test_ci_takes_the_test_command_from_the_readme() -> None:

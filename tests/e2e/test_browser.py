@@ -64,3 +64,30 @@ def test_a_form_shows_its_errors_beside_the_field(page: Page, stranger: Person) 
     described = f"document.getElementById({field}.getAttribute('aria-describedby'))"
     assert page.run(f"{described}.textContent.trim()") == "A name has 2 to 40 characters."
     assert page.complaints == []
+
+
+def test_the_start_page_shows_what_it_says(page: Page, live_stranger: Person) -> None:
+    page.open(f"{live_stranger.url}/")
+    page.wait_for(f"{text_of('#open')} === '1'")
+    for kind in ("plain", "async"):
+        page.run(f"document.querySelector('[data-ask$={kind}]').click()")
+        page.wait_for(f"{text_of('#answers')}.startsWith('20 answers')")
+    page.run("document.querySelector('#visitors button').click()")
+    assert page.wait_for(text_of("#waves li")) == "A stranger waves."
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [1200, 375])
+def test_a_long_word_does_not_widen_the_page(page: Page, live_user: Person, width: int) -> None:
+    live_user.write("Long " + "x" * 110, "y" * 2000, shared="y")
+    log_in(page, live_user)
+    page.command(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=800,
+        deviceScaleFactor=1,
+        mobile=False,
+    )
+    for path in ("/", "/summary", "/tour/"):
+        page.open(live_user.url + path)
+        assert page.run("document.documentElement.scrollWidth <= innerWidth"), path

@@ -165,3 +165,18 @@ def test_many_write_at_the_same_time(live_server: Server, live_user: Person) -> 
         assert set(pool.map(write, range(24))) == {302}
     pages = [live_user.http.get("/", params={"page": page, "q": "Note"}) for page in (1, 2, 3)]
     assert len({title for page in pages for title in notes_in(page)}) == 24
+
+
+# --- The start page ------------------------------------------------------------------------------
+
+
+def test_windows_see_each_other(live_stranger: Person) -> None:
+    with live_stranger.http.stream("GET", "/tour/visitors") as first:
+        events = (json.loads(line[6:]) for line in first.iter_lines() if line)
+        assert next(events) == {"open": 1}
+        with Person(live_stranger.url) as other:
+            with other.http.stream("GET", "/tour/visitors"):
+                assert next(events) == {"open": 2}
+                assert other.call("POST", "/tour/wave").status_code == 204
+                assert next(events) == {"waves": "A stranger", "open": 2}
+            assert next(events) == {"open": 1}

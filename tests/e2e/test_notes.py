@@ -68,7 +68,7 @@ def test_a_name_is_given_once(stranger: Person) -> None:
 def test_a_wrong_password_is_refused(stranger: Person) -> None:
     stranger.register()
     assert flashes_in(stranger.log_in(password="wrong horse")) == ["Name or password is wrong."]
-    assert location(stranger.http.get("/")) == "/auth/login?next=%2F"
+    assert location(stranger.http.get("/")) == "/tour/"
 
 
 def test_login_leads_to_the_page_asked_for(stranger: Person) -> None:
@@ -89,7 +89,7 @@ def test_login_leads_nowhere_else(stranger: Person, target: str) -> None:
 def test_log_out(user: Person) -> None:
     page = user.submit("/auth/logout")
     assert flashes_in(page) == ["You are logged out."]
-    assert location(user.http.get("/")) == "/auth/login?next=%2F"
+    assert location(user.http.get("/")) == "/tour/"
 
 
 # --- Notes ---------------------------------------------------------------------------------------
@@ -272,3 +272,29 @@ def test_init_db_empties_the_database(command: list[str] | None, tmp_path: Path)
         connection.commit()
         assert "empty and ready" in run_module(run, EXAMPLES, env)
         assert connection.execute("SELECT count(*) FROM user").fetchone() == (0,)
+
+
+# --- The start page ------------------------------------------------------------------------------
+
+
+def test_a_stranger_is_shown_around(stranger: Person) -> None:
+    page = stranger.http.get("/", follow_redirects=True)
+    assert page.url.path == "/tour/"
+    assert "an ordinary Flask application" in page.text
+
+
+def test_an_account_with_notes_is_there(stranger: Person) -> None:
+    page = stranger.submit("/tour/log-in")
+    assert flashes_in(page) == ["You are Ada now, who has written some notes."]
+    assert {"Welcome", "Where this runs", "Nothing was changed"} <= set(notes_in(page))
+
+
+def test_nobody_logs_into_it_by_a_password(stranger: Person) -> None:
+    for password in ("", "Ada", " "):
+        stranger.submit("/auth/login", name="Ada", password=password)
+        assert location(stranger.http.get("/")) == "/tour/"
+
+
+def test_views_say_where_they_run(stranger: Person) -> None:
+    assert stranger.http.get("/tour/async").json()["on_loop"] is True
+    assert stranger.http.get("/tour/plain").json()["thread"]

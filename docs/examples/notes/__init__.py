@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Response
 
-from . import api, auth, errors, live, views
+from . import api, auth, errors, live, tour, views
 from .extensions import csrf, db, login_manager
 from .models import create_missing_tables, init_db_command
 
@@ -20,7 +20,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     login_manager.init_app(app)
     csrf.init_app(app)
     errors.init_app(app)
-    for module in (auth, views, api, live):
+    for module in (auth, views, api, live, tour):
         app.register_blueprint(module.bp)
     app.cli.add_command(init_db_command)
     app.after_request(add_security_headers)
@@ -37,6 +37,8 @@ def configure(app: Flask, test_config: Mapping[str, Any] | None) -> None:
         DATABASE=os.path.join(app.instance_path, "notes.sqlite"),
         NOTES_PER_PAGE=10,
         SUMMARY_SECONDS=0.5,
+        # A new database gets an account with some notes, which anybody may use.
+        SAMPLES=True,
         # An ASGI server may limit how long an answer takes; an event stream has no end.
         RESPONSE_TIMEOUT=None,
     )

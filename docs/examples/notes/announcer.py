@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 QUEUE_SIZE = 100
@@ -27,6 +27,10 @@ class Announcer:
         self._listeners: set[Listener] = set()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """How many are listening."""
+        return len(self._listeners)
+
     def publish(self, event: dict[str, Any], *, only_for: int | None = None) -> None:
         """Hand the event to all listeners, or to those of one user; from any thread."""
         with self._lock:
@@ -34,7 +38,9 @@ class Announcer:
                 if only_for in (None, listener.user_id):
                     listener.loop.call_soon_threadsafe(listener.put, event)
 
-    async def listen(self, user_id: int, idle: float) -> AsyncIterator[dict[str, Any] | None]:
+    async def listen(
+        self, user_id: int, idle: float
+    ) -> AsyncGenerator[dict[str, Any] | None, None]:
         """Yield None at first and after `idle` seconds of silence, and each event as it comes."""
         listener = Listener(user_id)
         with self._lock:

@@ -7,7 +7,8 @@ import click
 from flask import Flask, url_for
 from flask.cli import with_appcontext
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, or_, select, String, Text
+from sqlalchemy import ForeignKey, inspect, or_, select, String, Text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -26,7 +27,7 @@ class User(UserMixin, db.Model):
         self.password_hash = generate_password_hash(password)
 
     def has_password(self, password: str) -> bool:
-        return check_password_hash(self.password_hash, password)
+        return bool(self.password_hash) and check_password_hash(self.password_hash, password)
 
     @classmethod
     def named(cls, name: str) -> "User | None":
@@ -65,9 +66,33 @@ def load_user(user_id: str) -> User | None:
     return db.session.get(User, int(user_id))
 
 
+SAMPLE_USER = "Ada"
+SAMPLE_NOTES = {
+    "Welcome": "Write notes, share them, search them. Open “Live” in a second window, and save a"
+    " shared note in the first.",
+    "Where this runs": "Plain views run in worker threads, so they may block. “Summary” is an async"
+    " view that asks two slow services at the same time.",
+    "Nothing was changed": "The same code runs on Flask: flask --app notes:create_app run",
+}
+
+
 def create_missing_tables(app: Flask) -> None:
     with app.app_context():
+        is_new = not inspect(db.engine).has_table(User.__tablename__)
         db.create_all()
+        if is_new and app.config["SAMPLES"]:
+            add_samples()
+
+
+def add_samples() -> None:
+    """Add an account that anybody may use by a button, and nobody by a password."""
+    user = User(name=SAMPLE_USER, password_hash="")
+    user.notes = [Note(title=title, body=body) for title, body in SAMPLE_NOTES.items()]
+    db.session.add(user)
+    try:
+        db.session.commit()
+    except IntegrityError:  # another process of the same server was quicker
+        db.session.rollback()
 
 
 @click.command("init-db")

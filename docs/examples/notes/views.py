@@ -15,8 +15,9 @@ bp = Blueprint("notes", __name__)
 
 
 @bp.get("/")
-@login_required
 def index() -> ResponseReturnValue:
+    if not current_user.is_authenticated:
+        return redirect(url_for("tour.page"))
     query = request.args.get("q", "").strip()
     notes = Note.visible_to(current_user)
     if query:

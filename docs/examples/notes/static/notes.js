@@ -33,7 +33,43 @@ function talk(section) {
   });
 }
 
+function askOften(section) {
+  const answers = section.querySelector("#answers");
+  for (const button of section.querySelectorAll("[data-ask]")) {
+    button.addEventListener("click", async () => {
+      answers.textContent = "Asking …";
+      const start = performance.now();
+      // A browser sends only a few requests at once over HTTP/1.1 and keeps the others back.
+      const one = async () => (await fetch(button.dataset.ask, { cache: "no-store" })).json();
+      const places = await Promise.all(Array.from({ length: 20 }, one));
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      const threads = new Set(places.map((place) => place.thread)).size;
+      const where = places[0].on_loop ? "on the event loop" : `in ${threads} threads`;
+      answers.textContent = `20 answers in ${seconds} seconds, ${where}. One after the other: ${
+        20 * answers.dataset.seconds} seconds.`;
+    });
+  }
+}
+
+function meet(section) {
+  const source = new EventSource(section.dataset.url);
+  source.addEventListener("message", (event) => {
+    const { open, waves } = JSON.parse(event.data);
+    section.querySelector("#open").textContent = open;
+    if (waves) addLine(section.querySelector("#waves"), `${waves} waves.`);
+  });
+  addEventListener("pagehide", () => source.close());
+  const token = document.querySelector("meta[name=csrf-token]").content;
+  section.querySelector("button").addEventListener("click", () => {
+    fetch(section.dataset.wave, { method: "POST", headers: { "X-CSRFToken": token } });
+  });
+}
+
 const { eventsUrl } = document.body.dataset;
 if (eventsUrl) followNews(eventsUrl);
 const section = document.querySelector("[data-socket-url]");
 if (section) talk(section);
+const places = document.querySelector("#places");
+if (places) askOften(places);
+const visitors = document.querySelector("#visitors");
+if (visitors) meet(visitors);
