@@ -8,7 +8,7 @@ other face's. The bridge is in one place: the stream from which Werkzeug's reque
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
 from flask import wrappers as flask_wrappers
@@ -21,6 +21,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest, request as wsgi_request
 
 from quart._flask import flask_cv_app
+from quart._formats.caching import kept
 from quart._handling.responses import from_other_response
 from quart._stock import Stock
 from quart.formparser import URLENCODED, urlencoded
@@ -56,7 +57,7 @@ def _limit(name: str) -> Any:
 
 
 # There are few, and parsing one takes longer than reading a small body.
-_content_type = lru_cache(maxsize=64)(parse_options_header)
+_content_type = kept(64)(parse_options_header)
 
 
 # What is called to make a request, to read its body and to parse a form.

@@ -6,7 +6,6 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.datastructures import ImmutableDict
@@ -15,6 +14,7 @@ from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactor
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
+from ._formats.caching import kept
 from ._formats.headers import first_value
 from ._stock import Stock
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
@@ -240,7 +240,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     if host is None:
         return False
     # As `bind_to_request` has it, which may come later, but must not fail then.
-    _check_host(connection.scheme, host, app.config["SERVER_NAME"])
+    _check_host(host, connection.scheme, app.config["SERVER_NAME"])
     return True
 
 
@@ -256,8 +256,8 @@ def match_without_adapter(
 
 
 # A server hears few names, and checking one takes longer than matching a path.
-@lru_cache(maxsize=256)
-def _check_host(scheme: str, host: str, server_name: str | None) -> None:
+@kept(256)
+def _check_host(host: str, scheme: str, server_name: str | None) -> None:
     _to_ascii(server_name or get_host(scheme, host))
 
 
@@ -344,7 +344,7 @@ def _subdomain(host: str, name: str) -> str:
 
 
 # A server hears few names, and encoding one takes longer than matching a path.
-@lru_cache(maxsize=256)
+@kept(256)
 def _to_ascii(name: str) -> str:
     host, separator, port = name.lower().partition(":")
     try:

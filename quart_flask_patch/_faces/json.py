@@ -1,4 +1,4 @@
-"""Flask's JSON provider, with encoders that are kept, and responses that are made at once."""
+"""Flask's JSON provider, with responses that are made at once."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 from flask.json.provider import DefaultJSONProvider as FlaskJSONProvider
 
 from quart._stock import Stock
-from quart.json.provider import DefaultJSONProvider as CoreJSONProvider
 
 from ..wrappers import whole_response
 
 _RESPONDING = Stock(FlaskJSONProvider, "response", "_prepare_response_obj")
 
 
-class DefaultJSONProvider(CoreJSONProvider):
+class DefaultJSONProvider(FlaskJSONProvider):
     """Flask's default provider; what it gives is the same."""
 
     def response(self, *args: Any, **kwargs: Any) -> Any:

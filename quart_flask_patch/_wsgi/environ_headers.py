@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from werkzeug.datastructures import Headers
+
+from quart._formats.caching import kept
 
 
 def add_headers(environ: dict[str, Any], headers: Headers) -> None:
@@ -23,7 +24,7 @@ def joined(name: str, values: list[str]) -> str:
 
 
 # A server hears few names, and to make its key takes longer than to look one up.
-@lru_cache(maxsize=512)
+@kept(512)
 def key_of(name: str) -> str | None:
     """Return the environ's key of a header; None if it may not be there."""
     # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146);

@@ -211,6 +211,8 @@ def test_some_responses_have_no_body(
     client = exchange(app, "request", method=method)
 
     assert (client.status, client.body) == (status, expected)
+    has_length = status == 200 and not streamed
+    assert ("Content-Length" in client.headers) == has_length
     assert client.messages[-1]["more_body"] is False
     assert closed == [True]
 

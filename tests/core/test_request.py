@@ -21,6 +21,7 @@ from werkzeug.routing import Map
 from werkzeug.test import EnvironBuilder
 
 from quart import Quart
+from quart._formats.caching import kept
 from quart.datastructures import FileStorage
 from quart.formparser import FormDataParser
 from quart.routing import QuartRule
@@ -261,6 +262,19 @@ def test_a_view_may_set_the_time(read: Callable[[Request], Any]) -> None:
             await read(request)
 
     asyncio.run(main())
+
+
+def test_long_texts_of_clients_are_not_kept() -> None:
+    asked: list[str | None] = []
+
+    @kept(2)
+    def noted(text: str | None) -> str | None:
+        asked.append(text)
+        return text
+
+    for text in ("short", None, "long" * 100) * 2:
+        assert noted(text) == text
+    assert asked == ["short", None, "long" * 100, "long" * 100]
 
 
 def test_only_waiting_for_a_body_counts() -> None:
@@ -621,7 +635,7 @@ def test_what_flask_read_we_see() -> None:
         body, content_type = multipart(a="1", f=(BytesIO(b"content"), "name"))
         request = make_request(None, content_type)
         twin = make_flask_twin(request, body)
-        assert twin.form_data_parser_class is WSGIFormDataParser
+        assert issubclass(twin.form_data_parser_class, WSGIFormDataParser)
         plain = twin.files["f"]
         assert await request.form is twin.form
         file = (await request.files)["f"]

@@ -5,22 +5,31 @@ A few hundred inputs each; `--hypothesis-profile=long` tries a million.
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
+from flask.json.provider import DefaultJSONProvider
+from flask.sessions import SecureCookieSessionInterface as FlasksInterface
 from hypothesis import given, strategies as st
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, RequestRedirect, Rule
 from werkzeug.sansio import multipart
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request as WSGIRequest, Response as WSGIResponse
 
 from _headers import ASKED, LOOKS, RAW, result_of
-from quart import Quart
+from quart import Quart, Response
 from quart._formats.cookies import cookie_of
 from quart._formats.headers import headers_of_request
 from quart._formats.multipart import Decoder
+from quart.formparser import urlencoded
+from quart.sessions import SecureCookieSessionInterface
 from quart.wrappers.base import BaseRequestWebsocket
 
-from .driver import scope_for
+from .driver import run, scope_for
 
 
 def connection_with(headers: list[tuple[bytes, bytes]]) -> BaseRequestWebsocket:
@@ -63,6 +72,92 @@ def test_headers_look_like_werkzeugs(
         found, expected = (result_of(LOOKS[look], it, name) for it in (ours, theirs))
         assert found == expected, (look, name)
     assert ours == theirs
+
+
+QUERIES = st.lists(
+    st.sampled_from(["a", "=", "&", "+", "%", "%C3", "%a4", "%FF", "%2", ";", "%26", "\xe4", "%00"])
+    | st.text(st.characters(exclude_categories=("Cs",)), max_size=2),
+    max_size=10,
+).map("".join)
+
+
+@given(QUERIES)
+def test_an_urlencoded_form_is_what_the_standard_library_finds(text: str) -> None:
+    theirs = parse_qsl(text, keep_blank_values=True, errors="werkzeug.url_quote")
+    assert urlencoded(text.encode()) == theirs
+
+
+INTERFACES: list[Any] = [SecureCookieSessionInterface, FlasksInterface]
+KEYS: Any = SimpleNamespace(secret_key="new", config={"SECRET_KEY_FALLBACKS": ["old"]})
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+TAGS = st.sampled_from([" t", " d", " b", " di", " u", "t", "\u0020t"])
+SESSIONS = st.dictionaries(st.text(max_size=3) | TAGS, VALUES | st.tuples(VALUES), max_size=4)
+
+
+@given(SESSIONS)
+def test_a_session_is_signed_as_flask_signs_it(session: dict[str, Any]) -> None:
+    ours, theirs = (cls().get_signing_serializer(KEYS) for cls in INTERFACES)
+    for one, other in ((ours, theirs), (theirs, ours)):
+        text = one.dumps(session)
+        # Not by `==`, to which NaN is not equal.
+        assert repr(other.loads(text, max_age=60)) == repr(one.loads(text, max_age=60))
+
+
+@given(SESSIONS, st.lists(st.tuples(st.integers(0, 200), st.sampled_from(".-_Aa1= \xe4\0"))))
+def test_a_forged_session_is_believed_by_both_or_by_none(
+    session: dict[str, Any], changes: list[tuple[int, str]]
+) -> None:
+    ours, theirs = (cls().get_signing_serializer(KEYS) for cls in INTERFACES)
+    text = theirs.dumps(session)
+    for place, character in changes:
+        at = place % len(text)
+        text = text[:at] + character + text[at + 1 :]
+
+    def read(serializer: Any) -> str:
+        return repr(serializer.loads(text, max_age=60))
+
+    assert result_of(read, ours) == result_of(read, theirs)
+
+
+@given(VALUES)
+def test_json_is_flasks(value: Any) -> None:
+    app = Quart(__name__)
+    assert app.json.dumps(value) == DefaultJSONProvider(app).dumps(value)
+    assert json.dumps(value, sort_keys=True) == app.json.dumps(value)
+
+
+RANGES = st.lists(
+    st.sampled_from(["bytes", "=", "0", "-", "5", ",", " ", "9" * 20, "-3", "x", "bytes=0-"]),
+    max_size=6,
+).map("".join)
+
+
+@given(RANGES, st.integers(0, 12), st.sampled_from([200, 404]))
+def test_a_range_is_what_werkzeug_answers_with(text: str, length: int, status: int) -> None:
+    body = bytes(range(length))
+    ours, theirs = Response(body, status), WSGIResponse(body, status)
+    environ = EnvironBuilder(headers={"Range": text}).get_environ()
+    request = WSGIRequest(environ)
+
+    async def answered() -> tuple[Any, ...]:
+        try:
+            await ours.make_conditional(request, accept_ranges=True, complete_length=length)
+        except HTTPException as error:
+            return type(error), error.code
+        return ours.status_code, ours.headers.get("Content-Range"), await ours.get_data()
+
+    def expected() -> tuple[Any, ...]:
+        try:
+            theirs.make_conditional(environ, accept_ranges=True, complete_length=length)
+        except HTTPException as error:
+            return type(error), error.code
+        return theirs.status_code, theirs.headers.get("Content-Range"), theirs.get_data()
+
+    assert run(answered()) == expected()
 
 
 BOUNDARIES = st.sampled_from(

@@ -52,8 +52,11 @@ def outgoing(
     else:
         status, body, closes = response.status_code, _whole_body(response), _may_close(response)
         headers = encode_headers(headers_of(ctx, response))
-    # RFC 9110 sections 6.4.1 and 9.3.2.
-    if status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
+    # RFC 9110 sections 6.4.1, 8.6 and 9.3.2.
+    if status < 200 or status in _NO_BODY:
+        body = b""
+        headers = [header for header in headers if header[0] != b"content-length"]
+    elif ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         body = b""
     return status, headers, body, closes
 

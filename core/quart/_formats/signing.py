@@ -21,7 +21,6 @@ from itsdangerous.encoding import int_to_bytes, want_bytes
 
 from .._flask import json_provider
 from .._stock import Stock
-from ..json.provider import encode_with
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
@@ -103,7 +102,7 @@ _DEFAULT_TAGS = [
     tags.TagDateTime,
 ]
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-_encode_json = encode_with(None, True, False, separators=(",", ":"))
+_encode_json = json.JSONEncoder(separators=(",", ":")).encode
 # Nothing of this length gets shorter by more than a byte: of twelve equal bytes zlib makes eleven.
 _TINY = 12
 # How long a text may be that `_compress` compresses with less memory. Cookies are shorter.

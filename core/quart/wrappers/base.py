@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any, ClassVar, TYPE_CHECKING
 
 from hypercorn.typing import WWWScope as WWWScope
@@ -16,6 +15,7 @@ from werkzeug.utils import cached_property
 
 from .. import json
 from .._flask import split_blueprint_path
+from .._formats.caching import kept
 from .._formats.headers import first_value
 
 if TYPE_CHECKING:
@@ -63,11 +63,13 @@ def only_says_gone(error: Exception) -> bool:
 
 
 # A server hears few names, and checking one takes longer than matching a path.
-_known_host = lru_cache(maxsize=256)(get_host)
+@kept(256)
+def _known_host(header: str | None, scheme: str, server: tuple[str, int | None] | None) -> str:
+    return get_host(scheme, header, server)
 
 
 # There are few, and parsing one takes longer than reading a small body.
-@lru_cache(maxsize=64)
+@kept(64)
 def _mimetype(content_type: str) -> str:
     return parse_options_header(content_type)[0].lower()
 
@@ -127,7 +129,7 @@ class BaseRequestWebsocket(SansIORequest):
         server, hosts = self.server, self.trusted_hosts
         if hosts is not None or not isinstance(server, tuple):
             return get_host(self.scheme, self.headers.get("host"), server, hosts)
-        return _known_host(self.scheme, self.headers.get("host"), server)
+        return _known_host(self.headers.get("host"), self.scheme, server)
 
     @property
     def mimetype(self) -> str:

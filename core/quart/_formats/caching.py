@@ -1,0 +1,28 @@
+"""Keeping what was worked out for texts that clients send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: Longer texts are not kept: a client may send any number of them, and what is kept stays.
+LONGEST = 256
+
+
+def kept(maxsize: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Keep what a function returns for the last *maxsize* arguments, if these are short texts."""
+
+    def decorate(func: Callable[..., T]) -> Callable[..., T]:
+        keeping = lru_cache(maxsize=maxsize)(func)
+
+        def call(text: str | None, *args: Any) -> T:
+            if text is not None and len(text) > LONGEST:
+                return func(text, *args)
+            return keeping(text, *args)
+
+        return call
+
+    return decorate
