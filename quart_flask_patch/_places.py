@@ -70,7 +70,7 @@ class Loop(SyncPlace):
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
     ) -> Coroutine[Any, Any, T]:
         entered: Any = bridge.portal(bridge.enter, work, ctx)
-        return watch.watched(ctx, entered) if _is_watched(ctx) else entered
+        return watch.watched(ctx, entered) if is_watched(ctx) else entered
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await bridge.portal(func, *args)
@@ -79,7 +79,7 @@ class Loop(SyncPlace):
         return self.step_through(ctx, iterable)
 
 
-def _is_watched(ctx: AppContext) -> bool:
+def is_watched(ctx: AppContext) -> bool:
     """Whether to report who holds the loop: in tests, and in debug mode if others wait for it."""
     connection = ctx.connection
     return ctx.app.testing or (
@@ -198,11 +198,6 @@ class Layer(Strategy):
         if quart_face.is_plain(sys._getframe(2)):
             return quart_face.answer(method, app, args, kwargs)
         return method(app, *args, **kwargs)
-
-
-def place_of_middleware(middleware: Callable[..., Any]) -> Place:
-    """Return where WSGI middleware runs: it may block, whatever the views do, so in a thread."""
-    return PLACES[chosen(middleware) or "thread"]
 
 
 def chosen(view: Callable[..., Any]) -> str | None:

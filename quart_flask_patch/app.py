@@ -247,7 +247,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
         environ = entry.environ_given(connection.scope)
-        if environ is not None:
+        if environ is not None and type(connection.headers) is not EnvironHeaders:
             connection.headers = EnvironHeaders(environ)
         if isinstance(connection, Websocket):
             core = CoreContext(self._core_app, websocket=connection)
@@ -257,6 +257,8 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         if environ is None:
             return core
         pending, exchanged = environ.get(entry.PENDING), entry.EXCHANGED in connection.scope
+        if pending is not None and pending.goes_on:
+            return core
         if pending is not None:
             core.borrow(pending.lease)
             core.place = None if exchanged else entry.BEHIND_MIDDLEWARE

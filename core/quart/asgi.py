@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         LifespanScope,
     )
 
+    from ._connection.outbound import Outgoing
     from .app import Quart
     from .ctx import AppContext
     from .wrappers import Request, Websocket
@@ -111,12 +112,15 @@ class _Connection:
         app.logger.error("Exception outside of the view and its hooks", exc_info=error)
         return app.response_class(InternalServerError().get_body(), status=500)
 
-    async def _answer(self, ctx: AppContext, send: Any, response: Any) -> None:
+    async def _answer(
+        self, ctx: AppContext, send: Any, response: Any, content: Outgoing | None = None
+    ) -> None:
+        """Send *response*, or of it what *content* says."""
         self.answered = True
         start_type, body_type = self.message_types
         closes, raised = True, None
         try:
-            status, headers, body, closes = outgoing(ctx, response)
+            status, headers, body, closes = content or outgoing(ctx, response)
             start = {"type": start_type, "status": status, "headers": headers}
             end = {"type": body_type, "body": body or b"", "more_body": False}
             if self._can_push and getattr(response, "_push_promises", None):

@@ -12,12 +12,16 @@ import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
+from types import MethodType
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as WSGIResponse
 
 from quart._handling import pipeline
 from quart._kind import REQUEST
+from quart._stock import Stock
 from quart._threads import lease, pool, portal, strategy, stream
 from quart._threads.worker import current_work, Work
 from quart.app import Quart
@@ -25,6 +29,7 @@ from quart.asgi import ASGIHTTPConnection, headers_of
 from quart.wrappers import Response as CoreResponse
 
 from .. import _places, wrappers
+from .._entry import wsgi_entry
 from .._places import Loop, place_named, SyncPlace, Thread, VARIABLE
 from .._waiting import apart, bridge, runner
 from ..app import Flask
@@ -74,7 +79,7 @@ class OnLoop(Loop):
         self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
     ) -> T:
         above = portal.above()
-        if type(above) is Work:
+        if type(above) is Work or (above is not None and _places.is_watched(ctx)):
             return bridge.wait(_awaited(super().enter(ctx, work)))
         if above is None and (run := runner.kept_here()) is not None:
             return run(_awaited(super().enter(ctx, work)))
@@ -155,13 +160,43 @@ _places.OF_CALLS.update(
 )
 
 
+#: Middleware that calls what it is around and does nothing else that could take its time.
+_PROXY_FIX = Stock(ProxyFix, "__call__")
+_DISPATCHER = Stock(DispatcherMiddleware, "__call__")
+
+
+def place_of_middleware(middleware: Any) -> Place:
+    """Return where WSGI middleware runs: it may block, whatever the views do, so in a thread.
+
+    It may say otherwise, by `runs_in`.
+    """
+    return _places.PLACES[_places.chosen(middleware) or "thread"]
+
+
+def passes_on(middleware: Any) -> bool:
+    """Whether it is known to do no more than to change the environ and to return what it is given.
+
+    What is around is an application on the layer then, or several.
+    """
+    kind = type(middleware)
+    if kind is MethodType:
+        return middleware.__func__ is Flask.wsgi_app
+    if issubclass(kind, Flask):
+        return passes_on(wsgi_entry(middleware))
+    if kind is ProxyFix and _PROXY_FIX.of(kind):
+        return passes_on(middleware.app)
+    if kind is DispatcherMiddleware and _DISPATCHER.of(kind):
+        return all(map(passes_on, [middleware.app, *middleware.mounts.values()]))
+    return False
+
+
 # The call
 
 
 def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     """Answer a WSGI call: as Flask does, or through what the application has of its own."""
     pending = environ.get(entry.PENDING)
-    if pending is not None and pending.is_websocket:
+    if pending is not None and pending.goes_on:
         return pending.passed_through(app, environ, start_response)
     if not runner.loop_runs() or bridge.can_wait():
         return _answer(app, environ, start_response)
@@ -274,6 +309,11 @@ class Answer:
         self._place: Any = core.plan.place
         if core._lease is not None and not core.borrows:
             weakref.finalize(self, core._lease.abandon).atexit = False
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether none of it has been taken, so that the response can be sent as it is."""
+        return self._pieces is None and not self._closed
 
     def __iter__(self) -> Iterator[bytes]:
         return self

@@ -19,7 +19,7 @@ from quart.wrappers import Request as CoreRequest
 
 from .._waiting import apart
 from .body_stream import BodyStream, BY_WSGI, stream_of
-from .environ_headers import add_headers
+from .environ_headers import add_headers, ScopeHeaders
 from .takeover import TAKEOVER
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     """Return an ASGI scope for a WSGI *environ*, which its Flask face will have as its environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
     path = root_path + _decoded(environ.get("PATH_INFO", ""))
+    raw_path = environ.get("RAW_URI") or quote(path)
     # As it has come through middleware, if it was made from another scope.
     original = environ.get("asgi.scope") or {}
     return {
@@ -131,13 +132,10 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
         "method": environ["REQUEST_METHOD"],
         "scheme": environ.get("wsgi.url_scheme", "http"),
         "path": path,
-        "raw_path": environ.get("RAW_URI", quote(path)).partition("?")[0].encode("latin-1"),
+        "raw_path": raw_path.partition("?")[0].encode("latin-1"),
         "root_path": root_path,
         "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
-        "headers": [
-            (name.lower().encode("latin-1"), _header_bytes(str(value)))
-            for name, value in EnvironHeaders(environ)
-        ],
+        "headers": ScopeHeaders(environ),
         "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
         "client": (environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0))
         if environ.get("REMOTE_ADDR")
@@ -155,20 +153,13 @@ def websocket_scope_of(environ: dict[str, Any], scope: Any) -> dict[str, Any]:
     """Return the websocket's *scope* with what WSGI middleware has made of its *environ*."""
     made = scope_of(environ)
     names = ("path", "raw_path", "root_path", "query_string", "headers", "server", "client")
+    made["headers"] = list(made["headers"])
     scheme = "wss" if made["scheme"] == "https" else "ws"
     return {**scope, **{name: made[name] for name in names}, "scheme": scheme, _ENVIRON: environ}
 
 
-def _header_bytes(value: str) -> bytes:
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        # Not from a server, which gives latin-1 only, but from a test.
-        return value.encode()
-
-
 def _decoded(path: str) -> str:
-    return path.encode("latin-1").decode("utf-8", "replace")
+    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
 
 
 def environ_given(scope: Any) -> dict[str, Any] | None:
@@ -230,6 +221,9 @@ class _Input:
         body = await apart.by_caller(self._read)
         self._done = not body
         return {"type": "http.request", "body": body, "more_body": not self._done}
+
+    # There is nobody else to give way to.
+    receive.blocks = True  # type: ignore[attr-defined]  # functions take attributes
 
     def _read(self) -> bytes:
         return self._stream.read(_READ_SIZE)

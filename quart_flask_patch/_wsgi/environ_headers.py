@@ -1,10 +1,12 @@
-"""What headers are called in a WSGI environ."""
+"""What headers are called in a WSGI environ, and what those of one are in a scope."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, overload
 
-from werkzeug.datastructures import Headers
+from werkzeug.datastructures import EnvironHeaders, Headers
 
 from quart._formats.caching import kept
 
@@ -33,3 +35,43 @@ def key_of(name: str) -> str | None:
         return None
     key = name.upper().replace("-", "_")
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+class ScopeHeaders(Sequence[tuple[bytes, bytes]]):
+    """The headers of an environ as a scope has them; hardly anybody asks for these."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    @cached_property
+    def _made(self) -> list[tuple[bytes, bytes]]:
+        headers = EnvironHeaders(self._environ)
+        return [(name.lower().encode("latin-1"), _bytes(str(value))) for name, value in headers]
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[bytes, bytes]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[bytes, bytes]]: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._made[index]
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __eq__(self, other: object) -> bool:
+        return self._made == (other._made if isinstance(other, ScopeHeaders) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list's
+
+    def __repr__(self) -> str:
+        return repr(self._made)
+
+
+def _bytes(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        # Not from a server, which gives latin-1 only, but from a test.
+        return value.encode()

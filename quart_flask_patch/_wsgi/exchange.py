@@ -41,6 +41,8 @@ class Exchange:
         self._start_response = start_response
         self._started = False
         self._scope = entry.scope_of(environ)
+        # A list, which ASGI middleware may change.
+        self._scope["headers"] = list(self._scope["headers"])
         self._scope["quart.closing"] = self._closing
         self._scope[entry.EXCHANGED] = True
         self._home = runner.home()

@@ -1,35 +1,40 @@
 """WSGI middleware around an application, also for requests that come as ASGI.
 
 ``app.wsgi_app = Middleware(app.wsgi_app)`` is how Flask applications are wrapped. Where an
-application has such middleware, a request goes through it as WSGI, in the place of plain views. At
-its innermost it comes back to the application's own `wsgi_app`, which goes on with the request over
-ASGI, in the same thread, and with what the middleware made of the environ.
+application has such middleware, a request goes through it as WSGI: in a worker thread, as it may
+block, or on the loop if it is known not to. At its innermost it comes to the application's own
+`wsgi_app`, which is a WSGI call like any other (`called.py`) and hands on its response. If the
+middleware leaves that as it is, it is sent as if there were no middleware.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
-from werkzeug.datastructures import Headers
-
 from quart._connection.inbound import Inbound
-from quart._connection.outbound import refuse
+from quart._connection.outbound import foreign_body, is_without_body, refuse
+from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
 from quart._threads import lease as _lease
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
-from quart.utils import encode_headers
 
 from .._entry import wsgi_entry
-from .._places import lease_of, place_of_middleware, PLACES
+from .._places import lease_of, PLACES
+from .._waiting import bridge
 from . import entry
+from .called import Answer, passes_on, place_of_middleware
 from .takeover import TAKEOVER, Takeover
 
 if TYPE_CHECKING:
     from ..app import Flask
+
+
+RawHeaders = list[tuple[bytes, bytes]]
+Call = Callable[..., Iterable[bytes]]
 
 
 @dataclass(slots=True)
@@ -37,40 +42,113 @@ class Pending:
     """A request on its way through middleware; to a `Place` it is what a context is."""
 
     app: Any
-    lease: _lease.Lease
     receive: Callable[[], Any]
     stream: Any
-    is_websocket: bool = False
-    #: What the middleware made of a websocket's environ, once that has come through it.
+    #: The thread in which the middleware runs, if it keeps it.
+    lease: _lease.Lease | None = None
+    #: Whether it goes on once the middleware has returned, which keeps nothing waiting then.
+    goes_on: bool = False
+    #: What the middleware made of the environ of such a one, once that has come through it.
     passed: dict[str, Any] | None = None
     #: The application that it has come to, another one if that is mounted in this one's place.
     reached: Any = None
-    #: Its thread is also that of the request that the middleware waits for.
-    borrows = True
+    #: Its thread is its own.
+    borrows = False
 
     def passed_through(
         self, app: Flask, environ: dict[str, Any], start_response: Any
     ) -> list[bytes]:
-        """Note that a websocket came through; it goes on once the middleware has returned."""
+        """Note that it came through; it goes on once the middleware has returned."""
         self.passed, self.reached = environ, app
         start_response("101 SWITCHING PROTOCOLS", [])
         return []
 
 
 class _Start:
-    """The ``start_response`` of such a request."""
+    """The ``start_response`` of such a request, as PEP 3333 has it."""
 
     def __init__(self) -> None:
         self.status = 500
-        self.headers: list[tuple[bytes, bytes]] | None = None
+        self.headers: RawHeaders | None = None
+        #: What was given to ``write``.
         self.written: list[bytes] = []
+        #: Whether a piece of the body has been made, before which the head is sent.
+        self.sent = False
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
+        if exc_info is None and self.headers is not None:
+            raise AssertionError(
+                "WSGI middleware called start_response a second time. To replace the head, it has"
+                " to give exc_info."
+            )
+        if exc_info is not None and self.sent:
+            try:
+                raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
         self.status = int(status.partition(" ")[0])
-        self.headers = encode_headers(Headers(headers))
-        return self.written.append
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
+        ]
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+class _Sending(_Start):
+    """One whose head and body are sent over ASGI."""
+
+    def __init__(self, send: Callable[[Any], Awaitable[None]]) -> None:
+        super().__init__()
+        self._send = send
+        self._begun = False
+        #: What the middleware returned, if that is what the application answered with.
+        self.answer: Answer | None = None
+
+    def write(self, data: bytes) -> None:
+        self.sent = True
+        bridge.wait(self.send(data))
+
+    def pieces(self, call: Call, environ: dict[str, Any]) -> Iterator[bytes]:
+        """Call the middleware, and give the pieces of its body, unless that is an `answer`."""
+        body = call(environ, self)
+        if type(body) is Answer and body.is_untouched:
+            self.answer = body
+            return
+        try:
+            for piece in body:
+                if piece:
+                    self.sent = True
+                    yield piece
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    async def begin(self) -> None:
+        if self._begun:
+            return
+        if self.headers is None:
+            raise RuntimeError("WSGI middleware gave a body but did not call start_response.")
+        self._begun = True
+        head = {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        await self._send(head)
+
+    async def send(self, data: bytes, more: bool = True) -> None:
+        await self.begin()
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def send_answer(self, answer: Answer) -> None:
+        """Send *answer*, with the head that the middleware has made of its own."""
+        core, response = answer.core, answer.response
+        connection = ASGIHTTPConnection(core.app, core.request.scope)
+        body, closes = foreign_body(response)
+        if is_without_body(core, self.status):
+            body = b""
+        content = self.status, cast(RawHeaders, self.headers), body, closes
+        await connection._answer(core, self._send, response, content)
 
 
 async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
@@ -88,7 +166,7 @@ async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> No
     websocket = ASGIWebsocketConnection(cast(Any, app), scope)._create_websocket_from_scope(send)
     environ = entry.environ_of(websocket)
     with lease_of(app) as lease:
-        pending = Pending(app, lease, receive, environ["wsgi.input"], is_websocket=True)
+        pending = Pending(app, receive, environ["wsgi.input"], lease, goes_on=True)
         environ[entry.PENDING] = pending
         start = await _call_for_websocket(app, pending, environ, scope[TAKEOVER])
     if scope[TAKEOVER].active:
@@ -129,56 +207,67 @@ def _whole_answer(app: Flask, environ: dict[str, Any], start: _Start) -> bytes:
 async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
     request = ASGIHTTPConnection(cast(Any, app), scope)._create_request_from_scope(send)
     request.receive_from(inbound.receive)
-    environ = entry.environ_of(request)
-    lease = lease_of(app)
-    pending = Pending(app, lease, inbound.receive, environ["wsgi.input"])
+    environ, call = entry.environ_of(request), wsgi_entry(app)
+    pending = Pending(app, inbound.receive, environ["wsgi.input"])
     environ[entry.PENDING] = pending
-    try:
-        await _answer(app, pending, environ, send)
-    finally:
-        lease.release()
+    if passes_on(call):
+        pending.goes_on = True
+        call(environ, _Start())
+        await _go_on(pending, send)
+        return
+    with lease_of(app) as lease:
+        pending.lease = lease
+        await _answer(call, pending, environ, send)
 
 
-async def _answer(app: Flask, pending: Pending, environ: dict[str, Any], send: Any) -> None:
-    place, as_context = place_of_middleware(app.wsgi_app), cast(Any, pending)
-    start, entry = _Start(), wsgi_entry(app)
+async def _answer(call: Call, pending: Pending, environ: dict[str, Any], send: Any) -> None:
+    app, start = pending.app, _Sending(send)
     try:
-        body: Iterable[bytes] = await place.call(as_context, entry, environ, start)
+        await _send_pieces(call, pending, environ, start)
     except Exception as error:
-        if app.testing:
+        if start.sent or app.testing:
             raise
         app.logger.error("Exception in WSGI middleware", exc_info=error)
+        start.headers = None
         start("500 INTERNAL SERVER ERROR", [("Content-Type", "text/plain")])
-        body = [b"Internal Server Error"]
-    try:
-        await _send_all(place, as_context, start, body, send)
-    finally:
-        close = getattr(body, "close", None)
-        if close is not None:
-            await place.call(as_context, close)
+        await start.send(b"Internal Server Error", more=False)
+        return
+    if (answer := start.answer) is None:
+        await start.send(b"", more=False)
+    else:
+        await start.send_answer(answer)
 
 
-async def _send_all(
-    place: Any, as_context: Any, start: _Start, body: Iterable[bytes], send: Any
+async def _go_on(pending: Pending, send: Any) -> None:
+    """Serve the request as one that had no middleware in its way."""
+    reached, environ = pending.reached, pending.passed
+    assert environ is not None
+    request = entry.connection_of(reached, environ)
+    del request.scope["quart.undisturbed"]  # type: ignore[typeddict-item]  # ours
+    await reached.asgi_http_class(reached, request.scope).handle_request(request, send)
+
+
+async def _send_pieces(
+    call: Call, pending: Pending, environ: dict[str, Any], start: _Sending
 ) -> None:
-    begun, turns = False, Turns()
-    async with aclosing(place.iterate(as_context, body)) as chunks:
-        async for chunk in chunks:
-            if turns.due():
-                await turns.give()
-            if not begun:
-                begun = await _begin(start, send)
-            if chunk:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    if not begun:
-        await _begin(start, send)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _begin(start: _Start, send: Any) -> bool:
-    if start.headers is None:
-        raise RuntimeError("WSGI middleware gave a body but did not call start_response.")
-    await send({"type": "http.response.start", "status": start.status, "headers": start.headers})
-    for data in start.written:
-        await send({"type": "http.response.body", "body": data, "more_body": True})
-    return True
+    """Send what the middleware makes, as it makes it."""
+    place, as_context = place_of_middleware(call), cast(Any, pending)
+    pieces = start.pieces(call, environ)
+    try:
+        if place is PLACES["loop"]:
+            # There is one step, if the answer is left as it is.
+            piece = await place.call(as_context, next, pieces, None)
+            if piece is None:
+                return
+            await start.send(piece)
+        turns = Turns()
+        async with aclosing(place.iterate(as_context, pieces)) as chunks:
+            async for chunk in chunks:
+                if turns.due():
+                    await turns.give()
+                await start.send(chunk)
+    finally:
+        # It has not ended if the client has left.
+        if cast(Any, pieces).gi_frame is not None:
+            with shielded():
+                await place.call(as_context, cast(Any, pieces).close)

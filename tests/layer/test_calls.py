@@ -565,3 +565,18 @@ def test_its_body_may_be_dropped_too(threaded: Flask, ask: Ask) -> None:
         gc.collect()
 
     ask(call)
+
+
+def test_a_large_body_needs_no_loop_either(
+    app: Flask, ask: Ask, no_loop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server, reading it lets others have their turns."""
+    monkeypatch.setattr("quart._loops.turns.SLICE", 0.0)
+    app.config["BODY_TIMEOUT"] = 10
+    app.add_url_rule("/", "view", lambda: str(len(request.get_data())), methods=["POST"])
+
+    def call() -> str:
+        no_loop()
+        return app.test_client().post("/", data=b"x" * 1_000_000).text
+
+    assert ask(call) == "1000000"

@@ -29,17 +29,15 @@ _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 _ENCODING = Stock(WSGIResponse, "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
+#: The status, headers and body of a response, and whether closing it may do anything. The body is
+#: None if it is not here as a whole.
+Outgoing = tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]
 _NO_BODY = frozenset({204, 304})
 _CORRECTED = frozenset({"location", "content-location"})
 
 
-def outgoing(
-    ctx: AppContext, response: Any
-) -> tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]:
-    """Return the status, headers and body of *response*, and whether closing it may do anything.
-
-    The body is None if it is not here as a whole.
-    """
+def outgoing(ctx: AppContext, response: Any) -> Outgoing:
+    """Return what of *response* is sent."""
     status: int
     body: bytes | None
     if isinstance(response, Response):
@@ -50,7 +48,7 @@ def outgoing(
         headers = encoded_headers(response) if is_stock else encode_headers(response.headers)
         closes = body is None or bool(response._on_close) or not _CLOSING.within(response)
     else:
-        status, body, closes = response.status_code, _whole_body(response), _may_close(response)
+        status, (body, closes) = response.status_code, foreign_body(response)
         headers = encode_headers(headers_of(ctx, response))
     # RFC 9110 sections 6.4.1, 8.6 and 9.3.2.
     if status < 200 or status in _NO_BODY:
@@ -59,6 +57,16 @@ def outgoing(
     elif ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         body = b""
     return status, headers, body, closes
+
+
+def foreign_body(response: Any) -> tuple[bytes | None, bool]:
+    """Return the body of Werkzeug's *response*, and whether closing it may do anything."""
+    return _whole_body(response), _may_close(response)
+
+
+def is_without_body(ctx: AppContext, status: int) -> bool:
+    # RFC 9110 sections 6.4.1 and 9.3.2.
+    return status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD"  # type: ignore[union-attr]  # a connection is answered
 
 
 def _whole_body(response: Any) -> bytes | None:

@@ -11,11 +11,12 @@ from inspect import isgenerator
 from typing import Any, TYPE_CHECKING
 
 from .lease import answer, discard, outcome_of
+from .worker import Work
 
 if TYPE_CHECKING:
     from .._loops.mailbox import Mailbox
     from .lease import Lease
-    from .worker import Work
+    from .worker import Worker
 
 #: How many bytes a run makes before it waits until they are taken.
 AHEAD = 128 * 1024
@@ -33,6 +34,8 @@ class _Steps:
         self.iterator: Iterator[Any] | None = None
         self.mailbox: Mailbox
         self.stopped = False
+        #: Whether the step was told that what it waits for will not come.
+        self.has_given_up = False
 
     def run(self) -> bool:
         """Hand on some chunks; return whether there may be more."""
@@ -49,13 +52,20 @@ class _Steps:
             size += _CHUNK_COST + len(chunk)
         return True
 
+    def give_up(self, sender: Work | _Steps | None, payload: Any, worker: Worker) -> None:
+        """Let the work end that waits for *payload*, if that is what the message says."""
+        if isinstance(sender, Work):
+            self.has_given_up = True
+            discard(payload)
+            worker.give(sender.reply(None, GeneratorExit()))
+
 
 async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
     """Yield what *iterable* gives; what its code waits for is awaited here.
 
     Closing this early waits until the thread has ended its step, and closes the iterator there.
     What that step waits for is given up: it sees GeneratorExit, as it does when a generator is
-    closed.
+    closed. It may wait again then, to clean up.
     """
     steps = _Steps(iterable)
     more, running = True, False
@@ -71,8 +81,9 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
                     running = False
                     more = outcome_of(payload, mailbox.cancelled)
                 elif mailbox.cancelled is not None:
-                    _give_up(sender, payload, worker, steps)
-                    raise mailbox.cancelled
+                    steps.give_up(sender, payload, worker)
+                    cancelled, mailbox.cancelled = mailbox.cancelled, None
+                    raise cancelled
                 elif sender is steps:
                     yield payload
                 else:
@@ -82,7 +93,10 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
         while running:
             sender, payload = await mailbox.get()
             running = sender is not None
-            _give_up(sender, payload, worker, steps)
+            if steps.has_given_up and isinstance(sender, Work):
+                worker.give(await answer(sender, payload, mailbox, lease.bridged))
+            else:
+                steps.give_up(sender, payload, worker)
         if (close := closing(steps.iterator, iterable)) is not None:
             await lease.call(close)
 
@@ -98,10 +112,3 @@ def closing(iterator: Any, iterable: Any) -> Callable[[], Any] | None:
     if getattr(iterator, "gi_frame", iterator) is None:  # A generator that has come to its end.
         return None
     return getattr(iterator, "close", None)
-
-
-def _give_up(sender: Work | _Steps | None, payload: Any, worker: Any, steps: _Steps) -> None:
-    """Let the work end that waits for *payload*, if that is what the message says."""
-    if sender is not None and not isinstance(sender, _Steps):
-        discard(payload)
-        worker.give(sender.reply(None, GeneratorExit()))

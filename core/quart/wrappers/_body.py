@@ -171,7 +171,7 @@ class Body(Changing):
         try:
             if self._turns is None:
                 self._turns = Turns()
-            elif self._turns.due():
+            elif self._turns.due() and not getattr(receive, "blocks", False):
                 await self._turns.give()
             begun, self._begun = self._begun, None
             self.take_in(await (receive() if begun is None else begun))

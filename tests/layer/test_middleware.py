@@ -1,0 +1,319 @@
+"""WSGI middleware around an application that is served as ASGI keeps to PEP 3333."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+from wsgiref.validate import validator
+
+import pytest
+from flask import Flask, request, Response
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.lint import LintMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from quart_flask_patch import runs_in, threads, wait
+
+from ._asgi import Exchange, fetch, run
+
+Middleware = Callable[[Any], Any]
+
+
+async def double(text: str) -> str:
+    await asyncio.sleep(0)
+    return text * 2
+
+
+@pytest.fixture
+def served(app: Flask, place: str) -> Flask:
+    app.testing = False
+
+    @app.route("/plain", methods=["GET", "POST"])
+    def plain() -> str:
+        return wait(double(request.get_data(as_text=True) or "plain"))
+
+    @app.route("/async", methods=["GET", "POST"])
+    async def async_view() -> str:
+        return await double(request.get_data(as_text=True) or "async")
+
+    @app.get("/stream")
+    def stream() -> Any:
+        return Response(wait(double(str(number))) for number in range(3))
+
+    @app.get("/async-stream")
+    async def async_stream() -> Any:
+        async def pieces() -> Any:
+            for number in range(3):
+                yield await double(str(number))
+
+        return pieces()
+
+    return app
+
+
+ANSWERS = {
+    "/plain": "plainplain",
+    "/async": "asyncasync",
+    "/stream": "001122",
+    "/async-stream": "001122",
+}
+
+
+def wrap(app: Flask, middleware: Middleware) -> None:
+    app.wsgi_app = middleware(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs do
+
+
+def on_the_loop(inner: Any) -> Any:
+    return runs_in("loop")(passed_to(inner))
+
+
+def passed_to(inner: Any) -> Any:
+    def middleware(environ: Any, start: Any) -> Any:
+        return inner(environ, start)
+
+    return middleware
+
+
+def within_a_generator(inner: Any) -> Any:
+    def middleware(environ: Any, start: Any) -> Iterator[bytes]:
+        yield from inner(environ, start)
+
+    return middleware
+
+
+def dispatcher(inner: Any) -> Any:
+    return DispatcherMiddleware(inner, {"/elsewhere": Flask("elsewhere")})
+
+
+WAYS: list[Middleware] = [
+    ProxyFix,
+    dispatcher,
+    lambda inner: ProxyFix(dispatcher(ProxyFix(inner))),
+    passed_to,
+    on_the_loop,
+    within_a_generator,
+]
+NAMES = ["proxy_fix", "dispatcher", "several", "function", "on_the_loop", "generator"]
+
+
+@pytest.mark.parametrize("middleware", WAYS, ids=NAMES)
+def test_what_is_behind_middleware_is_served_as_without(
+    served: Flask, middleware: Middleware
+) -> None:
+    wrap(served, middleware)
+    for path, text in ANSWERS.items():
+        assert run(fetch(served, path)).text == text
+        head = run(fetch(served, path, "HEAD"))
+        assert (head.status, head.text) == (200, "")
+        assert served.test_client().get(path).text == text
+    for path in ("/plain", "/async"):
+        assert run(fetch(served, path, "POST", b"ab")).text == "abab"
+    assert run(fetch(served, "/missing")).status == 404
+
+
+@pytest.mark.parametrize("check", [validator, LintMiddleware], ids=["wsgiref", "werkzeug"])
+@pytest.mark.parametrize("path", ANSWERS)
+def test_both_sides_of_middleware_keep_to_the_rules(
+    served: Flask, check: Middleware, path: str
+) -> None:
+    """What is around the check, and what is within it."""
+    wrap(served, lambda inner: check(ProxyFix(check(inner))))
+    with warnings.catch_warnings():
+        # Werkzeug's looks at what `environ` promises of its stream, which is more than WSGI asks.
+        warnings.filterwarnings("ignore", "WSGI does not guarantee an EOF marker")
+        assert run(fetch(served, path)).text == ANSWERS[path]
+        body = served.test_client().get(path)
+        assert body.text == ANSWERS[path]
+        body.close()
+
+
+@pytest.mark.parametrize("middleware", [*WAYS[:3], on_the_loop], ids=[*NAMES[:3], NAMES[4]])
+def test_async_views_behind_what_does_not_block_keep_no_thread(
+    app: Flask, middleware: Middleware
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @app.get("/")
+    async def view() -> str:
+        begun.set()
+        await go_on.wait()
+        return "done"
+
+    wrap(app, middleware)
+
+    async def main() -> None:
+        async with Exchange(app, "/") as exchange:
+            await exchange.until(begun.is_set)
+            assert threads(app).busy == 0
+            go_on.set()
+            assert (await exchange.end()).text == "done"
+
+    run(main())
+
+
+# start_response
+
+
+def answer_with(function: Callable[[Any], Iterator[bytes]]) -> Middleware:
+    return lambda inner: lambda environ, start: function(start)
+
+
+HEADERS = [("Content-Type", "text/plain")]
+
+
+def test_write_comes_before_what_is_returned(served: Flask) -> None:
+    def answering(start: Any) -> Any:
+        write = start("202 ACCEPTED", HEADERS)
+        write(b"one ")
+        write(b"two ")
+        return [b"three"]
+
+    wrap(served, answer_with(answering))
+    answer = run(fetch(served, "/"))
+    assert (answer.status, answer.text) == (202, "one two three")
+
+
+def test_an_error_replaces_a_head_that_was_not_sent(served: Flask) -> None:
+    def answering(start: Any) -> Iterator[bytes]:
+        start("200 OK", [*HEADERS, ("X-Old", "yes")])
+        yield b""
+        try:
+            raise ValueError
+        except ValueError:
+            start("503 BUSY", HEADERS, sys.exc_info())
+        yield b"busy"
+
+    wrap(served, answer_with(answering))
+    answer = run(fetch(served, "/"))
+    assert (answer.status, answer.text) == (503, "busy")
+    assert "x-old" not in answer.headers
+
+
+def fails_later(start: Any) -> Iterator[bytes]:
+    start("200 OK", HEADERS)
+    yield b"first"
+    yield from fail(start)
+
+
+def fails_after_write(start: Any) -> Iterator[bytes]:
+    start("200 OK", HEADERS)(b"first")
+    yield from fail(start)
+
+
+def fail(start: Any) -> Iterator[bytes]:
+    try:
+        raise ValueError("later")
+    except ValueError:
+        start("500 FAILED", HEADERS, sys.exc_info())
+    yield b"never"
+
+
+@pytest.mark.parametrize("answering", [fails_later, fails_after_write])
+def test_an_error_after_the_head_is_raised(served: Flask, answering: Any) -> None:
+    wrap(served, answer_with(answering))
+
+    async def main() -> None:
+        async with Exchange(served, "/") as exchange:
+            with pytest.raises(ValueError, match="later"):
+                await exchange.end()
+            assert exchange.chunks == [b"first"]
+
+    run(main())
+
+
+def test_a_second_call_without_an_error_is_one(
+    served: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answering(start: Any) -> list[bytes]:
+        start("200 OK", HEADERS)
+        start("201 CREATED", HEADERS)
+        return [b"never"]
+
+    wrap(served, answer_with(answering))
+    assert run(fetch(served, "/")).status == 500
+    assert "called start_response a second time" in caplog.text
+
+
+def test_a_body_without_a_head_is_an_error(served: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    wrap(served, answer_with(lambda start: iter([b"body"])))
+
+    async def main() -> None:
+        async with Exchange(served, "/") as exchange:
+            with pytest.raises(RuntimeError, match="did not call start_response"):
+                await exchange.end()
+
+    run(main())
+
+
+# The end
+
+
+@pytest.mark.parametrize("path", ["/plain", "/endless", "/async-endless"])
+def test_a_body_is_closed_once(served: Flask, path: str) -> None:
+    """Also when the client leaves before its end, and where it was made."""
+    closed: list[str] = []
+
+    def pieces() -> Iterator[str]:
+        try:
+            while True:
+                yield wait(double("x"))
+        finally:
+            wait(double("x"))
+            closed.append("pieces")
+
+    @served.get("/endless")
+    def endless() -> Response:
+        response = Response(pieces())
+        response.call_on_close(lambda: closed.append("response"))
+        return response
+
+    @served.get("/async-endless")
+    async def async_endless() -> Response:
+        return endless()
+
+    class Body:
+        def __init__(self, body: Any) -> None:
+            self._body = body
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._body
+
+        def close(self) -> None:
+            closed.append("outer")
+            self._body.close()
+
+    wrap(served, lambda inner: lambda environ, start: Body(inner(environ, start)))
+
+    async def main() -> None:
+        async with Exchange(served, path) as exchange:
+            if path == "/plain":
+                exchange.body_arrives()
+                await exchange.end()
+                return
+            await exchange.until(lambda: bool(exchange.chunks))
+            exchange.leave()
+            await exchange.end()
+
+    run(main())
+    expected = ["outer"] if path == "/plain" else ["outer", "pieces", "response"]
+    assert sorted(closed) == expected
+
+
+def test_plain_views_run_in_the_middlewares_thread(app: Flask) -> None:
+    seen: list[int] = []
+
+    def middleware(inner: Any) -> Any:
+        def noting(environ: Any, start: Any) -> Any:
+            seen.append(threading.get_ident())
+            return inner(environ, start)
+
+        return noting
+
+    app.add_url_rule("/", "view", lambda: str(seen.append(threading.get_ident())))
+    wrap(app, middleware)
+    run(fetch(app, "/"))
+    assert seen[0] == seen[1] != threading.get_ident()
