@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 import hypothesis
 import pytest
-from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
 
+from quart._flask import flask_cv_app, flask_cv_request
 from quart._threads import lease, pool as _pool
 from quart.ctx import AppContext
 from quart.globals import _cv_app

@@ -6,11 +6,12 @@ Flask 3.2 changes the shapes behind some of them; only this file may have to fol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, TYPE_CHECKING
 
-from flask import ctx
+from flask import ctx, globals as flask_globals
 from flask.ctx import _AppCtxGlobals as _AppCtxGlobals
-from flask.globals import _cv_app as flask_cv_app, _cv_request as flask_cv_request
+from flask.globals import _cv_app as flask_cv_app
 from flask.helpers import _split_blueprint_path
 from flask.sansio.app import App
 from flask.sansio.blueprints import Blueprint as SansioBlueprint
@@ -32,6 +33,7 @@ __all__ = [
     "flask_cv_app",
     "flask_cv_request",
     "has_served",
+    "ignores_error",
     "json_provider",
     "mark_served",
     "replace_default_context_processor",
@@ -41,6 +43,10 @@ __all__ = [
 
 #: Whether a request's context is its application's too, as since Flask 3.2, or one of two.
 HAS_ONE_CONTEXT = "RequestContext" not in vars(ctx)
+#: Where Flask looks for the request: in a variable of its own, or in that of the one context.
+flask_cv_request: ContextVar[Any] = (
+    flask_cv_app if HAS_ONE_CONTEXT else vars(flask_globals)["_cv_request"]
+)
 
 split_blueprint_path: Callable[[str], list[str]] = _split_blueprint_path
 
@@ -49,6 +55,12 @@ def find_error_handler(
     app: App, error: Exception, blueprints: Sequence[str]
 ) -> Callable[[Any], Any] | None:
     return app._find_error_handler(error, list(blueprints))
+
+
+def ignores_error(app: App, error: BaseException) -> bool:
+    """Whether teardown functions are not to hear of *error*; Flask 3.2 does not ask any more."""
+    ask = getattr(app, "should_ignore_error", None)
+    return ask is not None and bool(ask(error))
 
 
 def mark_served(app: App, served: bool = True) -> None:

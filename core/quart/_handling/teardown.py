@@ -9,7 +9,7 @@ from typing import Any, cast, TYPE_CHECKING
 from blinker import Signal
 
 from .._connection.inbound import undisturbed
-from .._flask import UNSET
+from .._flask import ignores_error, UNSET
 from .._kind import REQUEST
 from .._loops.raised import as_raised
 from ..wrappers.request import CLOSES_FILES
@@ -51,7 +51,7 @@ async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None)
     Raises:
         BaseException: what a teardown function raised; as a group if several did.
     """
-    if exc is not None and app.should_ignore_error(exc):
+    if exc is not None and ignores_error(app, exc):
         exc = None
     errors: list[BaseException] = []
     if len(ctx._tokens) == 1:
