@@ -159,10 +159,13 @@ class Body(Changing):
         start = time.monotonic()
         try:
             await within(max(timeout - self._waited, 0), change)
-        except TimeoutError as error:
-            raise RequestTimeout from error
-        finally:
             self._waited += time.monotonic() - start
+        except BaseException as error:
+            # Whoever is told may read again, and then it has as long as before.
+            self._waited = 0.0
+            if isinstance(error, TimeoutError):
+                raise RequestTimeout from error
+            raise
 
     async def _pull(self, receive: Receive) -> None:
         # Two readers must not both wait on `receive`: the one message that ends the body reaches
