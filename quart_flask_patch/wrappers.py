@@ -186,7 +186,7 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
         cls is not Response
         or not _RESPONDING.of(cls)
         or not cls.automatically_set_content_length
-        or (mimetype := mimetype or cls.default_mimetype) is None
+        or (mimetype := cls.default_mimetype if mimetype is None else mimetype) is None
     ):
         return cls(body, mimetype=mimetype)
     made: Any = object.__new__(cls)

@@ -130,6 +130,23 @@ def test_json_is_flasks(value: Any) -> None:
     assert json.dumps(value, sort_keys=True) == app.json.dumps(value)
 
 
+MIMETYPES = st.sampled_from([None, "", "text/html", "text/x-a", "application/json", "a"])
+CONTENTS = st.text(max_size=4) | st.binary(max_size=4)
+
+
+@given(CONTENTS, MIMETYPES, st.sampled_from([None, 201, "299 own", "404", "odd"]))
+def test_a_response_is_what_werkzeug_makes(
+    body: str | bytes, mimetype: str | None, status: Any
+) -> None:
+    class Theirs(WSGIResponse):
+        default_mimetype = "text/html"
+
+    ours, theirs = (cls(body, status, mimetype=mimetype) for cls in (Response, Theirs))
+    assert list(ours.headers) == list(theirs.headers)
+    assert (ours.status, ours.status_code) == (theirs.status, theirs.status_code)
+    assert ours.mimetype == theirs.mimetype
+
+
 RANGES = st.lists(
     st.sampled_from(["bytes", "=", "0", "-", "5", ",", " ", "9" * 20, "-3", "x", "bytes=0-"]),
     max_size=6,

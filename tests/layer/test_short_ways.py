@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import request, Response
 from hypothesis import given, strategies as st
 from werkzeug.datastructures import EnvironHeaders
 
 from _headers import ASKED, LOOKS, NAMES, result_of
 from quart_flask_patch.app import Flask
+from quart_flask_patch.wrappers import whole_response
 
 from ._asgi import run, scope_for
+
+TYPES = st.sampled_from([None, "text/html", "text/x-a", "application/json", "image/png", "a", ""])
+TYPES |= st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=9)
+
+
+@given(st.text(max_size=4) | st.binary(max_size=4), TYPES)
+def test_a_whole_response_is_flasks(body: str | bytes, mimetype: str | None) -> None:
+    ours, theirs = whole_response(Response, body, mimetype), Response(body, mimetype=mimetype)
+    for response in (ours, theirs):
+        response.set_cookie("a", "b")
+    assert list(ours.headers) == list(theirs.headers)
+    assert (ours.status, ours.data) == (theirs.status, theirs.data)
+    assert (ours.mimetype, ours.is_sequence) == (theirs.mimetype, theirs.is_sequence)
+    environ = {"REQUEST_METHOD": "GET"}
+    assert list(ours.get_wsgi_headers(environ)) == list(theirs.get_wsgi_headers(environ))
+
 
 VALUES = st.binary(max_size=3)
 OTHERS = st.sampled_from([b"cookie", b"content-type", b"content-length", b"content_type"])

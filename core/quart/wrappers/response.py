@@ -135,7 +135,7 @@ class Response(ConditionalResponse, SansIOResponse):
             headers is None
             and content_type is None
             and self.automatically_set_content_length
-            and (mimetype := mimetype or self.default_mimetype) is not None
+            and (mimetype := self.default_mimetype if mimetype is None else mimetype) is not None
         ):
             data = response.encode() if isinstance(response, str) else response
             self._response = self.data_body_class(data)
@@ -164,7 +164,7 @@ class Response(ConditionalResponse, SansIOResponse):
             self._set_mimetype(mimetype)
 
     def _set_mimetype(self, mimetype: str | None) -> None:
-        if (mimetype := mimetype or self.default_mimetype) is not None:
+        if (mimetype := self.default_mimetype if mimetype is None else mimetype) is not None:
             self.mimetype = mimetype
 
     def _set_status(self, status: int | str | HTTPStatus) -> None:
