@@ -22,7 +22,17 @@ import flask.cli
 
 from quart._threads import strategy
 
-from . import _commands, _earlier, app, blueprints, cli, ctx, genuine, wrappers
+from . import (
+    _commands,
+    _earlier,
+    _own_loop as _own_loop,
+    app,
+    blueprints,
+    cli,
+    ctx,
+    genuine,
+    wrappers,
+)
 from ._faces import proxies, quart_face
 from ._places import LAYER
 from ._waiting import asgiref

@@ -35,6 +35,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ATTRIBUTE = "_quart_sync_place"
 VARIABLE = "QUART_SYNC_PLACE"
+ASYNC_VARIABLE = "QUART_ASYNC_PLACE"
 
 
 class SyncPlace(Place):
@@ -131,6 +132,8 @@ def finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}
+#: These and those for async views alone; see `_own_loop.py`.
+CHOICES: dict[str, Place] = dict(PLACES)
 #: By what a context says of itself: what chooses the place of a WSGI call; see `called.py`.
 OF_CALLS: dict[str, Callable[[Quart, Callable[..., Any] | None], Place]] = {}
 
@@ -145,12 +148,16 @@ def place_named(name: str, source: str) -> Place:
 
 
 def runs_in(name: str) -> Callable[[F], F]:
-    """Decorate a view to choose its place: ``@runs_in("loop")`` or ``@runs_in("thread")``.
+    """Decorate a view to choose its place: ``"loop"``, ``"thread"`` or ``"own-loop"``.
 
-    A plain view that never blocks is cheaper on the loop; an async view whose plain hooks block is
-    better off in a thread.
+    A plain view that never blocks is cheaper on the loop. An async view whose plain hooks block is
+    better off in a thread. One that blocks itself, or that keeps something while it awaits that
+    others wait for, holds nobody up on a loop of its own, which is how Flask runs it.
     """
-    place_named(name, "runs_in(...)")
+    if name not in CHOICES:
+        raise ValueError(
+            f"runs_in(...) takes {', '.join(map(repr, CHOICES))}, not {name!r}: where a view runs."
+        )
 
     def decorate(func: F) -> F:
         setattr(func, _ATTRIBUTE, name)
@@ -171,12 +178,23 @@ class Layer(Strategy):
             return OF_CALLS[default](app, view)
         name = None if view is None else chosen(view)
         if name is not None:
-            return PLACES[name]
+            return CHOICES[name]
         if view is not None and runs_async(view):
-            return PLACES["loop"]
+            return self.async_place(app)
         if default == LASTING:
             return PLACES["thread"]
         return self.sync_place(app, default)
+
+    def async_place(self, app: Quart) -> Place:
+        """Return the place of async views: as the environment says, or the config."""
+        name, source = os.environ.get(ASYNC_VARIABLE), ASYNC_VARIABLE
+        if not name:
+            name, source = app.config.get("ASYNC_PLACE") or "loop", "app.config['ASYNC_PLACE']"
+        if name not in {"loop", "own-loop"}:
+            raise ValueError(
+                f"{source} must be 'loop' or 'own-loop', not {name!r}: where async views run."
+            )
+        return CHOICES[name]
 
     def sync_place(self, app: Quart, default: str | None = None) -> Place:
         """Return the place of plain views: as the environment says, or *default*, or the config."""

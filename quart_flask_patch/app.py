@@ -136,6 +136,8 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
             **GenuineFlask.default_config,
             # Flask has no such limit.
             "RESPONSE_TIMEOUT": None,
+            # Where async views run: "loop" or "own-loop".
+            "ASYNC_PLACE": "loop",
             # Where plain views run: "thread" or "loop".
             "SYNC_PLACE": "thread",
             # Whether hooks of requests guard `@app.websocket` too.

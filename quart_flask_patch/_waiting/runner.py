@@ -63,7 +63,7 @@ class _Kept:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._changed = threading.Condition()
         self._driven = False
-        weakref.finalize(self, _close, self._runner, os.getpid())
+        weakref.finalize(self, close, self._runner, os.getpid())
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """Run *awaitable* to its end; the caller sees the variables that it sets."""
@@ -109,7 +109,8 @@ class _Kept:
         return self._runner.get_loop()
 
 
-def _close(runner: asyncio.Runner, process: int) -> None:
+def close(runner: asyncio.Runner, process: int) -> None:
+    """Close *runner*, which *process* has made; for a finalizer."""
     if os.getpid() != process:
         abandon(runner.get_loop())
     # The garbage collector may call this in a thread where another loop runs.

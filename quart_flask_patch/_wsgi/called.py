@@ -152,6 +152,8 @@ def _place_of_call(app: Quart, view: Callable[..., Any] | None) -> Place:
 
 def _place_behind_middleware(app: Quart, view: Callable[..., Any] | None) -> Place:
     place = _places.LAYER.place_for(app, view, None)
+    if place.name == "own-loop":
+        return place
     return IN_THREAD if place.name == "thread" else ON_LOOP
 
 

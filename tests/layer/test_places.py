@@ -262,7 +262,7 @@ def test_an_unknown_place_is_refused(
 
 
 def test_a_decorator_refuses_an_unknown_place() -> None:
-    with pytest.raises(ValueError, match="must be 'thread' or 'loop', not 'cellar'"):
+    with pytest.raises(ValueError, match="takes 'loop', 'thread', 'own-loop', not 'cellar'"):
         runs_in("cellar")
 
 

@@ -7,9 +7,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import flask
 import pytest
 from flask import Flask, request, Response
 
+import quart
 from quart import Quart, websocket
 from quart.utils import run_sync
 from quart_flask_patch import requests, RequestUnderWay, wait
@@ -280,3 +282,37 @@ def test_a_request_is_told_of_where_you_walk_greenlets_of_your_own(app: Flask) -
             await exchange.end()
 
     run(main())
+
+
+# Background tasks, which are none
+
+
+@pytest.mark.parametrize("view_colour", ["plain", "async"])
+@pytest.mark.parametrize("colour", ["plain", "async"])
+def test_a_background_task_has_no_request(
+    either_app: Flask | Quart, colour: str, view_colour: str
+) -> None:
+    seen: list[Any] = []
+
+    def plain() -> None:
+        seen.append((flask.has_request_context(), quart.has_request_context()))
+        seen.append((flask.current_app.name, quart.current_app.name))
+
+    async def asynchronous() -> None:
+        plain()
+
+    def add() -> str:
+        quart.current_app.add_background_task(plain if colour == "plain" else asynchronous)
+        return ""
+
+    async def add_async() -> str:
+        return add()
+
+    either_app.add_url_rule("/", "view", add if view_colour == "plain" else add_async)
+
+    async def main() -> None:
+        await fetch(either_app, "/")
+        await until(lambda: len(seen) == 2)
+
+    run(main())
+    assert seen == [(False, False), (either_app.name, either_app.name)]

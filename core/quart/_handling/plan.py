@@ -99,6 +99,8 @@ class Plan:
             self.place = place
         else:
             self.place = strategy.current().place_for(app, view, place)
+            if not kind.must_answer:
+                self.place = self.place.lasting
         parent = "" if endpoint is None else endpoint.rpartition(".")[0]
         self.blueprints: list[str] = split_blueprint_path(parent) if parent else []
         inward = [None, *reversed(self.blueprints)]

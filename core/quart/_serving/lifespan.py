@@ -7,18 +7,17 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import Context, copy_context
 from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from .._connection import origins
+from .._connection.entry import clean_context
 from .._loops.known import know_loop
 from .._loops.mailbox import in_trio
 from .._loops.raised import as_raised, ENDINGS
 from .._threads import worker
 from .._watching.report import listed
 from .._watching.under_way import connections
-from ..globals import _cv_app
 from ..helpers import get_debug_flag
 from ..signals import got_background_exception, got_serving_exception
 from ..utils import run_sync_iterable
@@ -147,18 +146,19 @@ async def _report(app: Quart, error: BaseException) -> None:
 
 def add_background_task(app: Quart, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Run a function beside the requests; a plain view, which runs in a thread, may ask too."""
+    work = worker.current_work()
+    if work is not None:
+        # Not on a loop of the thread's own, if it has one: that one ends with the request.
+        work.hand_over(_start_background_task(app, func, args, kwargs))
+        return
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        work = worker.current_work()
-        if work is None:
-            raise RuntimeError(
-                "expected a running event loop for a background task, got none; add it from a"
-                " request, a websocket or a before_serving function"
-            ) from None
-        work.wait(_start_background_task(app, func, args, kwargs))
-    else:
-        _create_background_task(app, func, args, kwargs)
+        raise RuntimeError(
+            "expected a running event loop for a background task, got none; add it from a"
+            " request, a websocket or a before_serving function"
+        ) from None
+    _create_background_task(app, func, args, kwargs)
 
 
 async def _start_background_task(
@@ -169,18 +169,13 @@ async def _start_background_task(
 
 def _create_background_task(app: Quart, func: Callable[..., Any], args: Any, kwargs: Any) -> None:
     task = asyncio.create_task(
-        _run_background(app, func, args, kwargs), context=_context_without_connection()
+        # The task outlives the request that adds it, and must not use what is that request's. Other
+        # variables, a request id for the log for instance, are still wanted.
+        _run_background(app, func, args, kwargs),
+        context=clean_context(),
     )
     app.background_tasks.add(task)
     task.add_done_callback(app.background_tasks.discard)
-
-
-def _context_without_connection() -> Context:
-    # The task outlives the request that adds it, and must not use that request's g. Other
-    # variables, a request id for the log for instance, are still wanted.
-    context = copy_context()
-    context.run(cast(Any, _cv_app).set, None)
-    return context
 
 
 async def _run_background(app: Quart, func: Callable[..., Any], args: Any, kwargs: Any) -> None:

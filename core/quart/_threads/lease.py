@@ -64,7 +64,12 @@ class Lease:
         wait for what other requests keep. A cancellation reaches *func* at its next wait; a
         thread cannot be interrupted.
         """
-        other = self._pool.take() if self._active else None
+        other = None
+        if self._active:
+            if self._worker is not None and self._worker.is_this_thread():
+                # From a loop of that thread's own, which would wait for itself.
+                return func(*args, **kwargs)
+            other = self._pool.take()
         # How much of this request's own thread the call takes, but for while it waits.
         own = 1 if other is None else 0
         self._active += own

@@ -80,13 +80,13 @@ def above() -> Bridge | Work | None:
     """Return what awaits for the plain code that runs now; code may have greenlets of its own.
 
     A worker thread's work comes before a bridge within it: what is awaited for the thread is
-    awaited on the loop, and a bridge cannot follow it there.
+    awaited on the loop, and a bridge cannot follow it there. Unless the thread has its own loop.
     """
     work = current_work()
-    if work is not None:
+    if work is not None and work.own is None:
         return work
     current: greenlet | None = getcurrent()
-    while current is not None and not isinstance(current, Bridge):
+    while current is not None and current is not work and not isinstance(current, Bridge):
         current = current.parent
     return current
 

@@ -46,6 +46,11 @@ class Place:
 
     name = "loop"
 
+    @property
+    def lasting(self) -> Place:
+        """The place of a websocket whose view would run here if it answered a request."""
+        return self
+
     def adapt(self, func: Function) -> Function:
         """Return *func* as the pipeline calls it here; what it returns may be awaitable."""
         if is_async(func):

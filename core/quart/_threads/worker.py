@@ -86,6 +86,9 @@ class Worker:
         if crowd % CROWD == 0 and len(begun) >= BUSY and sys.platform == "linux":
             sleep(_MOMENT)
 
+    def is_this_thread(self) -> bool:
+        return self.thread.ident == threading.get_ident()
+
     def dismiss(self) -> None:
         """Let the thread end when it has done what it is doing."""
         self._jobs[:] = [None]
@@ -151,6 +154,8 @@ class Work(greenlet):
 
     #: Where its task waits for it, while it has a call.
     mailbox: Mailbox | None = None
+    #: What awaits here for plain code, in place of the task.
+    own: Callable[[Awaitable[Any]], Any] | None = None
     #: This one, or one beneath it.
     _waiter: greenlet
     _reply: tuple[Any, BaseException | None]
@@ -160,6 +165,12 @@ class Work(greenlet):
         self.worker = worker
 
     def wait(self, awaitable: Awaitable[T]) -> T:
+        """Return what *awaitable* gives, to plain code of this work."""
+        if self.own is not None:
+            return cast(T, self.own(awaitable))
+        return self.hand_over(awaitable)
+
+    def hand_over(self, awaitable: Awaitable[T]) -> T:
         """Block this work, not its thread, until its task has awaited *awaitable*."""
         assert self.mailbox is not None
         self._waiter = getcurrent()

@@ -6,6 +6,7 @@ coroutines, and plain code that waits is parked in a greenlet, of the loop's thr
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ _CALLS = frozenset({lease.Lease.call.__code__, stream.iterate.__code__})
 _DRIVE = portal.drive.__code__
 _MAKE_CALL = greenlets._make_call.__code__
 _PORTAL = portal.portal.__code__
+_RUN_LOOP = asyncio.BaseEventLoop.run_until_complete.__code__
 #: Objects of C's that stand for a coroutine or a generator, and tell nobody but the garbage
 #: collector for which.
 _OPAQUE = frozenset(
@@ -78,7 +80,14 @@ def _of_call(frame: FrameType, awaited: Any) -> Iterator[FrameType]:
         if isinstance(work, Work):
             yield from _of_greenlets(getattr(work, "_waiter", None), Work)
     elif isinstance(worker, Worker):
-        yield from running(sys._current_frames().get(worker.thread.ident or 0))
+        frames = running(sys._current_frames().get(worker.thread.ident or 0))
+        yield from frames
+        # It may run a loop, on which a task waits.
+        for each in frames:
+            if each.f_code is _RUN_LOOP:
+                coroutine = each.f_locals["future"].get_coro()
+                if getattr(coroutine, "cr_suspended", False):
+                    yield from frames_of(coroutine)
 
 
 def _of_greenlets(inner: greenlet | None, kind: type[greenlet]) -> Iterator[FrameType]:

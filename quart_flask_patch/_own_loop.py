@@ -1,0 +1,255 @@
+"""The place of an async view that may block: a loop of its own in the request's worker thread.
+
+That is how Flask runs one. What belongs to the server's loop, the body that arrives there above
+all, is asked for at the one point where it is received; all else is awaited on the own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import types
+import weakref
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Any, cast, TYPE_CHECKING, TypeVar
+
+from quart._loops.forks import in_child
+from quart._threads import worker
+from quart.wrappers.response import IterableBody
+
+from ._places import CHOICES, finish, lease_of, PLACES, Thread
+from ._waiting import apart, runner
+
+if TYPE_CHECKING:
+    from quart._threads.strategy import Place
+    from quart.ctx import AppContext
+
+T = TypeVar("T")
+_END: Any = object()
+
+
+class _Kept:
+    """The loop of a worker thread, from one request to the next."""
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        weakref.finalize(self, runner.close, self.runner, os.getpid())
+
+
+class _Local(threading.local):
+    kept: _Kept | None = None
+
+
+_local = _Local()
+
+
+@in_child
+def _forget() -> None:
+    _local.kept = None
+
+
+def _runner() -> asyncio.Runner:
+    kept = _local.kept
+    if kept is None:
+        kept = _local.kept = _Kept()
+    return kept.runner
+
+
+class Own:
+    """What one request awaits on its own loop."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+        #: Whether something of the server's is asked for, by which it is told of a cancellation.
+        self._asks = False
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """Run *awaitable* to its end; the caller sees the variables that it sets.
+
+        Raises:
+            RuntimeError: in a task of that loop that nothing bridges, if *awaitable* has to wait.
+        """
+        if runner.loop_runs():
+            return runner.run(awaitable)
+        # The context itself is the server's task's, which may be stepped in it meanwhile.
+        context = copy_context()
+        try:
+            return _runner().run(self._noted(awaitable), context=context)
+        except asyncio.CancelledError as error:
+            if self._cancelled:
+                raise
+            raise RuntimeError(
+                "An async view awaited what somebody else had cancelled. Catch"
+                " asyncio.CancelledError where that may happen."
+            ) from error
+        finally:
+            apart.bring_back(context)
+
+    async def _noted(self, awaitable: Awaitable[T]) -> T:
+        self._task = asyncio.current_task()
+        try:
+            return await apart.bridged(awaitable)
+        finally:
+            self._task = None
+
+    def cancel(self) -> None:
+        """Cancel what runs, for the server's loop; what is asked of that is told by it."""
+        self._cancelled = True
+        task = self._task
+        if task is not None and not self._asks:
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
+    def end(self) -> None:
+        """Cancel the tasks that are left, as a loop that ends with its request does."""
+        if _local.kept is not None and (left := asyncio.all_tasks(_runner().get_loop())):
+            for task in left:
+                task.cancel()
+            _runner().run(_ended(left))
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """Let what plain code waits for in this thread be awaited on the own loop."""
+        work = worker.current_work()
+        assert work is not None
+        work.own = self.run
+        try:
+            yield
+        finally:
+            work.own = None
+
+    def receiving(self, receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+        """Return *receive*, which is the server's loop's, as the own loop may await it."""
+
+        async def received() -> Any:
+            work = worker.current_work()
+            if work is None:
+                return await receive()
+            self._asks = True
+            try:
+                return work.hand_over(receive())
+            finally:
+                self._asks = False
+
+        return received
+
+
+async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_owns: weakref.WeakKeyDictionary[AppContext, Own] = weakref.WeakKeyDictionary()
+
+
+class OwnLoop(Thread):
+    """In the request's worker thread, async functions on a loop of that thread's own."""
+
+    name = "own-loop"
+
+    @property
+    def lasting(self) -> Place:
+        # A websocket's messages arrive on the server's loop, all the time.
+        return PLACES["loop"]
+
+    async def enter(
+        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
+    ) -> T:
+        own = _owns[ctx] = Own()
+        connection: Any = ctx.connection
+        connection.receive_from(own.receiving(connection._receive))
+        if worker.current_work() is not None:
+            # Behind WSGI middleware, whose thread it is.
+            return cast(T, _in_own(own, work, ctx))
+        if ctx._lease is None:
+            ctx.lease = lease_of(ctx.app)
+        assert ctx.lease is not None
+        return await _telling(ctx.lease.call(_in_own, own, work, ctx), own.cancel)
+
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        return await super().call(ctx, _call_in, _owns[ctx], func, *args)
+
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+        """Call *func*, a step of the answer's body, in the thread of WSGI middleware."""
+        return _call_in(_owns[ctx], func, *args)
+
+    def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+        return super().iterate(ctx, _stepped(_owns[ctx], iterable))
+
+
+def _in_own(own: Own, work: Callable[[AppContext], Any], ctx: AppContext) -> Any:
+    with own.here():
+        response = finish(work, ctx)
+        if not _step_plainly(own, response):
+            own.end()
+        return response
+
+
+def _call_in(own: Own, func: Callable[..., T], *args: Any) -> T:
+    with own.here():
+        return func(*args)
+
+
+def _stepped(own: Own, iterable: Iterable[Any]) -> Iterator[Any]:
+    """Step through *iterable*, whose code waits on the own loop."""
+    try:
+        iterator = _call_in(own, iter, iterable)
+        while (chunk := _call_in(own, next, iterator, _END)) is not _END:
+            yield chunk
+    finally:
+        close = getattr(iterable, "close", None)
+        if close is not None:
+            _call_in(own, close)
+        _call_in(own, own.end)
+
+
+def _step_plainly(own: Own, response: Any) -> bool:
+    """Let an async body be stepped on the loop that it began on; return whether any is stepped."""
+    body = getattr(response, "response", None)
+    chunks = body.iterable if isinstance(body, IterableBody) else body
+    if not hasattr(chunks, "__aiter__"):
+        return hasattr(chunks, "__next__")
+    plain = _plain_steps(own, chunks)
+    response.response = type(body)(plain) if isinstance(body, IterableBody) else plain
+    return True
+
+
+def _plain_steps(own: Own, chunks: Any) -> Iterator[Any]:
+    iterator = aiter(chunks)
+    try:
+        while (chunk := own.run(anext(iterator, _END))) is not _END:
+            yield chunk
+    finally:
+        for one in (iterator, chunks):
+            if hasattr(one, "aclose"):
+                own.run(one.aclose())
+
+
+@types.coroutine
+def _telling(work: Coroutine[Any, Any, T], cancel: Callable[[], None]) -> Generator[Any, Any, T]:
+    """Run *work*; call *cancel* first if the task is cancelled: a thread cannot be interrupted."""
+    try:
+        future = work.send(None)
+        while True:
+            try:
+                reply = yield future
+            except BaseException as error:
+                cancel()
+                future = work.throw(error)
+            else:
+                future = work.send(reply)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
+
+
+CHOICES[OwnLoop.name] = OwnLoop()
