@@ -297,25 +297,24 @@ def test_a_connection_bound_to_its_thread_can_be_used(either_app: Flask | Quart)
     assert closed == [None] * 30
 
 
-class Inbox(SimpleQueue[Any]):
-    """A worker's inbox that counts the hops to its thread."""
+class Bell(SimpleQueue[Any]):
+    """A worker's bell that counts the hops to its thread."""
 
     count = 0
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        if item is not None:
-            Inbox.count += 1
+        Bell.count += 1
         super().put(item, block, timeout)
 
 
 @pytest.fixture
-def inbox(monkeypatch: pytest.MonkeyPatch) -> type[Inbox]:
-    monkeypatch.setattr(worker, "SimpleQueue", Inbox)
-    monkeypatch.setattr(Inbox, "count", 0)
-    return Inbox
+def bell(monkeypatch: pytest.MonkeyPatch) -> type[Bell]:
+    monkeypatch.setattr(worker, "SimpleQueue", Bell)
+    monkeypatch.setattr(Bell, "count", 0)
+    return Bell
 
 
-def test_a_sync_request_costs_one_hop(app: Flask, inbox: type[Inbox]) -> None:
+def test_a_sync_request_costs_one_hop(app: Flask, bell: type[Bell]) -> None:
     threads = set()
 
     def note(*args: Any) -> Any:
@@ -342,22 +341,22 @@ def test_a_sync_request_costs_one_hop(app: Flask, inbox: type[Inbox]) -> None:
                 assert (await exchange.end()).text == "1 me"
             assert len(threads) == 1
             # One for the request, and one for the wait for its body.
-            assert inbox.count == 2 * count
+            assert bell.count == 2 * count
 
     run(main())
 
 
-def test_a_sync_request_without_waits_costs_one_hop(app: Flask, inbox: type[Inbox]) -> None:
+def test_a_sync_request_without_waits_costs_one_hop(app: Flask, bell: type[Bell]) -> None:
     for _ in range(3):
         app.before_request(lambda: None)
         app.after_request(lambda response: response)
         app.teardown_request(lambda error: None)
     app.add_url_rule("/", "view", lambda: render_template_string("{{ 1 }}"))
     run(fetch(app, "/"))
-    assert inbox.count == 1
+    assert bell.count == 1
 
 
-def test_an_async_request_takes_no_thread(app: Flask, inbox: type[Inbox]) -> None:
+def test_an_async_request_takes_no_thread(app: Flask, bell: type[Bell]) -> None:
     app.before_request(lambda: None)
     app.teardown_request(lambda error: None)
 
@@ -366,7 +365,7 @@ def test_an_async_request_takes_no_thread(app: Flask, inbox: type[Inbox]) -> Non
         return render_template_string("{{ 1 }}")
 
     run(fetch(app, "/"))
-    assert inbox.count == 0
+    assert bell.count == 0
     assert pool_of(app).threads == 0
 
 
