@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
         " sessions signals wrappers",
-        "_serving": "_connection _loops _threads _watching globals helpers signals utils",
+        "_serving": "_connection _loops _threads _watching helpers signals utils",
         "asgi": "_connection _formats _kind _loops _stock _watching wrappers",
         "cli": "_installation _serving _threads globals helpers",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
