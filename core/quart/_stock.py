@@ -64,12 +64,13 @@ class Stock:
     def __init__(self, owner: Owner, *names: str, besides: Besides = ()) -> None:
         """Take *names* of *owner*, and *besides* them what some other owners have."""
         self.owner, self.names, self.besides = owner, frozenset(names), besides
+        self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
         self.of = _compile(owner, names, besides)
         Stock.known.append(self)
 
     def has(self, value: Any) -> bool:
         """Whether *value* is one of these, as it came."""
-        return any(vars(self.owner).get(name) is value for name in self.names)
+        return any(value is part for part in self._came)
 
     def within(self, thing: Any) -> bool:
         """Whether they are in the class of *thing*, and *thing* has no such attribute itself."""

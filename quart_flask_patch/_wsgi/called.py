@@ -182,7 +182,7 @@ def passes_on(middleware: Any) -> bool:
     """
     kind = type(middleware)
     if kind is MethodType:
-        return middleware.__func__ is Flask.wsgi_app
+        return Flask._wsgi_apps.has(middleware.__func__)
     if issubclass(kind, Flask):
         return passes_on(wsgi_entry(middleware))
     if kind is ProxyFix and _PROXY_FIX.of(kind):
