@@ -19,6 +19,8 @@ from quart._loops.forks import in_child
 from quart._watching.chain import running
 from quart._watching.stack import formatted, yours
 
+from . import holding
+
 if TYPE_CHECKING:
     from quart.ctx import AppContext
 
@@ -95,6 +97,7 @@ def watched(ctx: AppContext, work: Coroutine[Any, Any, T]) -> Generator[Any, Any
     """Run *work*, and report each of its steps that takes longer than SLOW_CALLBACK_DURATION."""
     seconds = ctx.app.config.get(KEY) or DEFAULT
     watcher = _watcher()
+    holding.listen()
     advance: Any = work.send
     value: Any = None
     try:
@@ -105,6 +108,7 @@ def watched(ctx: AppContext, work: Coroutine[Any, Any, T]) -> Generator[Any, Any
                 future = advance(value)
             finally:
                 watcher.end(step)
+            holding.look(ctx)
             try:
                 advance, value = work.send, (yield future)
             except BaseException as error:

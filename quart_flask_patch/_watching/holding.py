@@ -1,0 +1,72 @@
+"""Says in debug mode, and in tests, that a view awaits while it has a database connection.
+
+Where the view runs on the loop that others share, another one that waits for the connection, or for
+a row that it has locked, holds up the loop on which the first one would give it back.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any, TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from quart._threads.worker import current_work
+from quart._watching.chain import running
+from quart._watching.stack import formatted, yours
+from quart.globals import _cv_app
+
+if TYPE_CHECKING:
+    from quart.app import Quart
+    from quart.ctx import AppContext
+
+#: What each request has checked out, and where it did.
+_held: WeakKeyDictionary[AppContext, dict[int, str]] = WeakKeyDictionary()
+#: The endpoints that have been told of.
+_told: WeakKeyDictionary[Quart, set[str | None]] = WeakKeyDictionary()
+
+
+def listen() -> None:
+    """Note from now on what is checked out of SQLAlchemy's pools, if the application has any."""
+    if "sqlalchemy.pool" in sys.modules:
+        _listen()
+
+
+@cache
+def _listen() -> None:
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    event.listen(Pool, "checkout", _taken)
+    event.listen(Pool, "checkin", _given_back)
+
+
+def _taken(connection: Any, record: object, proxy: object) -> None:
+    ctx = _cv_app.get(None)
+    # Those of asyncio are made to be awaited.
+    if ctx is not None and current_work() is None and not hasattr(connection, "run_async"):
+        where = formatted(yours(running(sys._getframe(1))))
+        _held.setdefault(ctx, {})[id(record)] = where
+
+
+def _given_back(connection: Any, record: object) -> None:
+    for records in list(_held.values()):
+        records.pop(id(record), None)
+
+
+def look(ctx: AppContext) -> None:
+    """Warn if the request of *ctx*, which awaits something now, has a connection meanwhile."""
+    records = _held.get(ctx)
+    endpoint = None if ctx.connection is None else ctx.connection.endpoint
+    if not records or endpoint in (told := _told.setdefault(ctx.app, set())):
+        return
+    told.add(endpoint)
+    ctx.app.logger.warning(
+        "The request of %r awaits on the event loop while it has a database connection checked out."
+        " A request that waits for that connection, or for what its transaction has locked, holds"
+        " up the loop, and neither can go on. Commit or roll back before you await, or let the view"
+        " run in a place of its own: @runs_in('own-loop'), or a plain `def`. It was checked out"
+        " here:\n%s",
+        endpoint,
+        next(iter(records.values())),
+    )

@@ -1,0 +1,1 @@
+"""What goes with certain libraries, each of which you install yourself."""

@@ -1,0 +1,130 @@
+"""SQLAlchemy beneath async views: a pool that does not hold the event loop while it is empty.
+
+In an application with Flask-SQLAlchemy this is one line::
+
+    SQLALCHEMY_ENGINE_OPTIONS = {"poolclass": quart_flask_patch.contrib.sqlalchemy.WaitingPool}
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from queue import Empty as NothingGiven, SimpleQueue
+from typing import Any, Protocol
+
+from sqlalchemy.pool import QueuePool
+from sqlalchemy.util.queue import Empty, Full, QueueCommon
+
+from quart._loops.mailbox import Mailbox, make_mailbox, time_limit
+
+from .._waiting import bridge, runner
+
+
+class _Waiting(Protocol):
+    """Somebody who waits for a connection."""
+
+    def put(self, item: Any) -> None: ...
+
+    def take(self) -> Any: ...
+
+
+class _Thread:
+    """A thread that blocks until it is given something."""
+
+    def __init__(self) -> None:
+        self._given: SimpleQueue[Any] = SimpleQueue()
+
+    def put(self, item: Any) -> None:
+        self._given.put(item)
+
+    def take(self) -> Any:
+        return self._given.get_nowait()
+
+    def get(self, timeout: float | None) -> Any:
+        return self._given.get(timeout=timeout)
+
+
+class _Queue(QueueCommon[Any]):
+    """The connections that nobody has, and who waits for one, first come first served."""
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
+        self.maxsize, self.use_lifo = maxsize, use_lifo
+        self._items: deque[Any] = deque()
+        self._waiting: dict[_Waiting, None] = {}
+        # The garbage collector may give one back in the middle of this.
+        self._lock = threading.RLock()
+
+    def empty(self) -> bool:
+        return not self._items
+
+    def full(self) -> bool:
+        return 0 < self.maxsize <= len(self._items)
+
+    def qsize(self) -> int:
+        return len(self._items)
+
+    def put_nowait(self, item: Any) -> None:
+        self.put(item, block=False)
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Give *item* to who waits for it longest, or keep it; who has one need never wait."""
+        with self._lock:
+            if self._waiting:
+                waiting = next(iter(self._waiting))
+                del self._waiting[waiting]
+                waiting.put(item)
+            elif self.full():
+                raise Full
+            else:
+                self._items.append(item)
+
+    def get_nowait(self) -> Any:
+        return self.get(block=False)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Return a connection.
+
+        Raises:
+            Empty: if there is none, in time.
+        """
+        with self._lock:
+            if self._items:
+                return self._items.pop() if self.use_lifo else self._items.popleft()
+            if not block:
+                raise Empty
+            mailbox, thread = make_mailbox() if runner.loop_runs() else None, _Thread()
+            waiting: _Waiting = thread if mailbox is None else mailbox
+            self._waiting[waiting] = None
+        try:
+            if mailbox is None:
+                return thread.get(timeout)
+            return bridge.wait(_given(mailbox, timeout))
+        except BaseException as error:
+            self._give_up(waiting)
+            if isinstance(error, (NothingGiven, TimeoutError)):
+                raise Empty from None
+            raise
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        with self._lock:
+            if waiting in self._waiting:
+                del self._waiting[waiting]
+                return
+        # It was given one in the same moment.
+        self.put(waiting.take())
+
+
+async def _given(mailbox: Mailbox, timeout: float | None) -> Any:
+    if timeout is None:
+        return await mailbox.get(interruptible=True)
+    async with time_limit(timeout):
+        return await mailbox.get(interruptible=True)
+
+
+class WaitingPool(QueuePool):
+    """SQLAlchemy's usual pool; plain code on an event loop waits for a connection as it waits for
+    anything, so those that have one can go on and give it back. In a thread it blocks.
+    """
+
+    # As SQLAlchemy's own pools for asyncio and for threads differ.
+    _queue_class = _Queue
