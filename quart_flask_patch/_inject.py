@@ -20,6 +20,7 @@ from typing import Any
 import flask
 import flask.cli
 
+from quart._flask import HAS_ONE_CONTEXT
 from quart._threads import strategy
 
 from . import (
@@ -48,10 +49,11 @@ REPLACED: dict[tuple[str, str], Any] = {
     ("flask.cli", "run_command"): cli.run_command,
     ("flask.cli", "with_appcontext"): _commands.with_appcontext,
     ("flask.ctx", "AppContext"): ctx.AppContext,
-    ("flask.ctx", "RequestContext"): ctx.RequestContext,
     ("flask.wrappers", "Request"): wrappers.Request,
     ("werkzeug.serving", "run_simple"): cli.run_simple,
 }
+if not HAS_ONE_CONTEXT:
+    REPLACED["flask.ctx", "RequestContext"] = ctx.RequestContext
 _OURS = ("quart", "quart_flask_patch")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
-from inspect import iscoroutine, signature
+from inspect import iscoroutine, Signature, signature
 from typing import Any, cast, ClassVar, TYPE_CHECKING
 
 from flask import sessions
@@ -40,6 +40,7 @@ from ._entry import CalledByServers, Entry
 from ._faces.forms import Connection
 from ._faces.json import DefaultJSONProvider
 from ._faces.templating import Environment
+from ._old_signatures import OldSignatures
 from ._waiting import bridge
 from ._wsgi import entry
 from ._wsgi.takeover import LASTING, TAKEOVER, Takeover
@@ -50,13 +51,24 @@ def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
     """Return a step of the core's pipeline as a synchronous method with Flask's signature."""
     internal: Any = internal_of(method)
     flasks = getattr(GenuineFlask, method.__name__)
+    # Since Flask 3.2 there is a context before the others, and here it may be left out.
+    parameters = [p for p in signature(flasks).parameters.values() if p.name != "ctx"]
+    shape = Signature(parameters)
 
     @wraps(flasks)
     def waiting(self: Any, *args: Any, **kwargs: Any) -> Any:
-        core = current_context()
+        core = _ctx.core_of(args[0]) if args else None
+        if core is not None:
+            args = args[1:]
+        elif "ctx" in kwargs:
+            core = _ctx.core_of(kwargs.pop("ctx"))
+        if core is None:
+            core = current_context()
+        elif not core.is_pushed:
+            core.find_plan()
         if kwargs:
             # Flask's names of the arguments, which are not the core's.
-            args = signature(flasks).bind(self, *args, **kwargs).args[1:]
+            args = shape.bind(self, *args, **kwargs).args[1:]
         return strategy.finish(internal(self, core, *args))
 
     return step_of(internal)(waiting)
@@ -124,7 +136,7 @@ class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSession
 SecureCookieSessionInterface.opens_lazily = asked_for_late(SecureCookieSessionInterface)
 
 
-class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
+class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     """A Flask application that is an ASGI application, and a WSGI application still."""
 
     #: Whether this very class is what the name `flask.Flask` stands for.
@@ -145,6 +157,8 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         }
     )
     refuses_late_setup = True
+    _reuses_app_context = not HAS_ONE_CONTEXT
+    _groups_single_errors = HAS_ONE_CONTEXT
     _cli_class = AppGroup
     # It reads Flask's context variables, and so what Flask's helpers see.
     _context_processor = staticmethod(flask_context_processor)
@@ -245,7 +259,7 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
         return _ctx.AppContext(self)
 
     def request_context(self, environ: dict[str, Any]) -> Any:
-        return _ctx.RequestContext(self, environ)
+        return _ctx.request_context(self, environ)
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
         environ = entry.environ_given(connection.scope)
@@ -303,6 +317,9 @@ class Flask(_Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _host_by_default(self) -> None:
         """Return None: WSGI has the server's own address in place of a host."""
+
+    def _context_face_of(self, core: CoreContext) -> Any:
+        return _ctx.face_of(core)
 
     def _face_of(self, core: CoreContext) -> Any:
         return wrappers.face_of(core)

@@ -15,9 +15,7 @@ from operator import attrgetter
 from types import TracebackType
 from typing import Any, cast, TYPE_CHECKING
 
-from flask import ctx as flask_ctx
-
-from quart._flask import flask_cv_app, flask_cv_request, UNSET
+from quart._flask import flask_cv_app, flask_cv_request, HAS_ONE_CONTEXT, UNSET
 from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
@@ -88,13 +86,35 @@ class _Face:
     match_request = _forward("match_request", settable=False)
     _after_request_functions: Any = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
+    # What Flask 3.2 has in the place of these.
+    _flashes = flashes
+
+    @property
+    def has_request(self) -> bool:
+        """Whether it is a request's context."""
+        return self._core.connection is not None
+
+    @property
+    def _request(self) -> Any:
+        return self.request if self.has_request else None
+
+    @property
+    def _cv_token(self) -> Token[Any] | None:
+        return self._core._tokens[0][0] if self._core._tokens else None
+
+    @property
+    def _push_count(self) -> int:
+        return len(self._core._tokens)
+
+    def _get_session(self) -> Any:
+        return self._core.opened_session()
 
     @property
     def session(self) -> Any:
         # What `AppContext.session` gives, as plain code asks for it again and again.
         session: Any = self._core._session
         if session is None:
-            return self._core.session
+            session = self._core.opened_session()
         session.accessed = True
         return session
 
@@ -145,34 +165,64 @@ class _Face:
         return cast("Self", face_of(core))
 
 
-class AppContext(_Face, flask_ctx.AppContext):
-    """An application's context."""
+class AppContext(_Face, genuine.AppContext):
+    """An application's context, and since Flask 3.2 perhaps a request's."""
 
-    def __new__(cls, app: Any) -> Any:
-        return object.__new__(cls) if _is_ours(app) else genuine.AppContext(app)
+    def __new__(cls, app: Any, **kwargs: Any) -> Any:
+        return object.__new__(cls) if _is_ours(app) else genuine.AppContext(app, **kwargs)
 
-    def __init__(self, app: Flask) -> None:
-        _attach(self, CoreContext(_core_app(app)))
-
-
-class RequestContext(_Face, flask_ctx.RequestContext):
-    """A request's context, and its application's."""
-
-    def __new__(cls, app: Any, *args: Any, **kwargs: Any) -> Any:
-        return (
-            object.__new__(cls) if _is_ours(app) else genuine.RequestContext(app, *args, **kwargs)
-        )
-
-    def __init__(
-        self, app: Flask, environ: dict[str, Any], request: Any = None, session: Any = None
-    ) -> None:
-        connection = entry.connection_of(app, environ)
+    def __init__(self, app: Flask, *, request: Any = None, session: Any = None) -> None:
+        core = CoreContext(_core_app(app), session=session)
         if request is not None:
-            wrappers.share(request, connection)
-        core = CoreContext(_core_app(app), request=connection, session=session)
-        if request is not None:
-            core.__dict__[wrappers.FACE] = request
+            core = _core_of_request(app, request.environ, request, session)
         _attach(self, core)
+
+    @classmethod
+    def from_environ(cls, app: Any, environ: dict[str, Any], /) -> Any:
+        """Make the context of a request that is there as a WSGI *environ*."""
+        if not _is_ours(app):
+            made: Any = genuine.AppContext
+            return made.from_environ(app, environ)
+        face = object.__new__(cls)
+        _attach(face, _core_of_request(app, environ, None, None))
+        return face
+
+
+if HAS_ONE_CONTEXT:
+    RequestContext: Any = AppContext
+else:
+
+    class RequestContext(_Face, genuine.RequestContext):  # type: ignore[no-redef,misc]  # the other of the two
+        """A request's context, and its application's."""
+
+        def __new__(cls, app: Any, *args: Any, **kwargs: Any) -> Any:
+            if _is_ours(app):
+                return object.__new__(cls)
+            return genuine.RequestContext(app, *args, **kwargs)
+
+        def __init__(
+            self, app: Flask, environ: dict[str, Any], request: Any = None, session: Any = None
+        ) -> None:
+            _attach(self, _core_of_request(app, environ, request, session))
+
+
+def request_context(app: Any, environ: dict[str, Any]) -> Any:
+    """Return the context of a request that is there as a WSGI *environ*."""
+    if HAS_ONE_CONTEXT:
+        return AppContext.from_environ(app, environ)
+    return RequestContext(app, environ)
+
+
+def _core_of_request(
+    app: Flask, environ: dict[str, Any], request: Any, session: Any
+) -> CoreContext:
+    connection = entry.connection_of(app, environ)
+    if request is not None:
+        wrappers.share(request, connection)
+    core = CoreContext(_core_app(app), request=connection, session=session)
+    if request is not None:
+        core.__dict__[wrappers.FACE] = request
+    return core
 
 
 def _is_ours(app: Any) -> bool:
@@ -196,7 +246,14 @@ def _attach(face: Any, core: CoreContext) -> None:
     setattr(core, _FACE, weakref.ref(face))
 
 
-def face_of(core: CoreContext) -> AppContext | RequestContext:
+def core_of(context: Any) -> CoreContext | None:
+    """Return the core's context that *context* is, or is a face of, if it is one."""
+    if isinstance(context, _Face):
+        return context._core
+    return context if isinstance(context, CoreContext) else None
+
+
+def face_of(core: CoreContext) -> Any:
     """Return Flask's context that stands for *core*."""
     known = getattr(core, _FACE, None)
     face = None if known is None else known()
@@ -204,12 +261,14 @@ def face_of(core: CoreContext) -> AppContext | RequestContext:
         cls = AppContext if core.connection is None else RequestContext
         face = object.__new__(cls)
         _attach(face, core)
-    return cast(AppContext, face)
+    return face
 
 
 def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     """Put *core*'s face into Flask's context variables."""
-    face = cast(Any, face_of(core))
+    face = face_of(core)
+    if HAS_ONE_CONTEXT:
+        return flask_cv_app.set(face), None
     # As with Flask, a request within a context of its application has that very object as its
     # application context: Flask-SQLAlchemy, for one, has a session for each such object.
     # Unless one of the genuine Flask's has been entered in between.

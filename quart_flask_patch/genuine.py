@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from asgiref.sync import AsyncToSync as AsyncToSync, SyncToAsync as SyncToAsync
 from blinker._utilities import make_id as make_id
 from flask import app as _app
 from flask.blueprints import Blueprint as Blueprint
 from flask.cli import run_command as run_command, with_appcontext as with_appcontext
-from flask.ctx import AppContext as AppContext, RequestContext as RequestContext
+from flask.ctx import AppContext as AppContext
 from flask.wrappers import Request as Request, Response as Response
 from werkzeug.serving import run_simple as run_simple
+
+from quart._flask import FlaskRequestContext
+
+RequestContext: Any = FlaskRequestContext
 
 if TYPE_CHECKING:
     from flask.app import Flask as Flask

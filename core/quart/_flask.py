@@ -1,6 +1,6 @@
-"""Every use that the core makes of Flask's private names.
+"""Every use of Flask's private names, and whatever Flask 3.1 and 3.2 have in different shapes.
 
-Flask 3.2 changes the shapes behind some of them; only this file may have to follow.
+The core and the layer ask here, so that they work with either.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HAS_ONE_CONTEXT",
+    "STEPS_WITH_CONTEXT",
     "UNSET",
     "BlueprintBase",
+    "FlaskRequestContext",
     "SetUpAtAnyTime",
     "_AppCtxGlobals",
     "find_error_handler",
@@ -42,11 +44,32 @@ __all__ = [
 ]
 
 #: Whether a request's context is its application's too, as since Flask 3.2, or one of two.
+#: With one, an application context around a request is not reused for it, the steps of the pipeline
+#: have a context as first argument, and what teardown functions raise is always a group.
 HAS_ONE_CONTEXT = "RequestContext" not in vars(ctx)
 #: Where Flask looks for the request: in a variable of its own, or in that of the one context.
 flask_cv_request: ContextVar[Any] = (
     flask_cv_app if HAS_ONE_CONTEXT else vars(flask_globals)["_cv_request"]
 )
+
+#: The methods of an application that have a context as first argument, if there is one context.
+STEPS_WITH_CONTEXT = (
+    "dispatch_request",
+    "do_teardown_appcontext",
+    "do_teardown_request",
+    "finalize_request",
+    "full_dispatch_request",
+    "handle_exception",
+    "handle_http_exception",
+    "handle_user_exception",
+    "log_exception",
+    "make_default_options_response",
+    "preprocess_request",
+    "process_response",
+)
+
+#: Flask's class of a request's context: with one context, that of all.
+FlaskRequestContext: Any = ctx.AppContext if HAS_ONE_CONTEXT else ctx.RequestContext
 
 split_blueprint_path: Callable[[str], list[str]] = _split_blueprint_path
 

@@ -291,6 +291,10 @@ class Quart(StepMethods, ServingMethods):
         """Return what `teardown_appcontext` functions run in: here they see the connection too."""
         return nullcontext()
 
+    def _context_face_of(self, ctx: AppContext) -> Any:
+        """Return the context as a method that overrides one of the pipeline's steps expects it."""
+        return ctx
+
     def _face_of(self, ctx: AppContext) -> Any:
         """Return the request or websocket as session interfaces and such expect it."""
         return ctx.connection

@@ -292,7 +292,12 @@ class AppContext:
                 outer = None  # One that has been left is not around anything any more.
             if outer is not self._around:
                 self._around = outer
-            if self.kind is not None and outer is not None and outer.app is self.app:
+            if (
+                self.kind is not None
+                and outer is not None
+                and outer.app is self.app
+                and outer.app._reuses_app_context
+            ):
                 self._outer, self._g = outer, outer.g
             elif self._outer is not None:
                 self._outer = None

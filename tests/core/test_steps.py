@@ -189,11 +189,18 @@ def test_options_may_be_overridden(app: Quart, log: list[str]) -> None:
     assert log == ["overridden"]
 
 
-def test_log_exception_may_be_overridden(app: Quart, kind: str, log: list[str]) -> None:
+@pytest.mark.parametrize("with_context", [False, True])
+def test_log_exception_may_be_overridden(
+    app: Quart, kind: str, with_context: bool, log: list[str]
+) -> None:
     async def log_exception(exc_info: Any) -> None:
         log.append(exc_info[0].__name__)
 
-    app.log_exception = log_exception  # type: ignore[assignment]
+    async def log_with_context(ctx: AppContext, exc_info: Any) -> None:
+        assert ctx is app_ctx._get_current_object()  # type: ignore[attr-defined]
+        await log_exception(exc_info)
+
+    app.log_exception = log_with_context if with_context else log_exception  # type: ignore[assignment]
 
     prepared(app, kind, "handle_exception")
 

@@ -24,6 +24,7 @@ from flask import g, request, session
 from werkzeug.exceptions import HTTPException
 
 from quart import Quart
+from quart._flask import STEPS_WITH_CONTEXT
 from quart_flask_patch import genuine
 from quart_flask_patch.app import Flask
 
@@ -213,6 +214,27 @@ def test_a_replacement_may_be_taken_back(get: Get) -> None:
     with mock.patch.object(Flask, "dispatch_request", return_value="patched"):
         assert get(get.fill(Flask(__name__)), "/view") == (200, "patched")
     assert get(app, "/view") == (200, "hook")
+
+
+@pytest.mark.parametrize("name", STEPS_WITH_CONTEXT)
+def test_a_replacement_may_have_the_context_first(name: str, get: Get) -> None:
+    seen = []
+
+    def step(self: Any, ctx: Any, *args: Any) -> Any:
+        seen.append(ctx)
+        assert ctx.app is self
+        assert ctx.request.path == path
+        return getattr(Flask, name)(self, ctx, *args)
+
+    app = get.fill(type("App", (Flask,), {name: step})("app"))
+    path = STEPS.get(name, "/view")
+
+    if name in STEPS:
+        get(app, path)
+    else:
+        assert run(fetch(app, path, method="OPTIONS")).status == 200
+    assert seen
+    assert all(isinstance(ctx, genuine.RequestContext) for ctx in seen)
 
 
 def test_what_a_replacement_returns_is_what_counts(get: Get) -> None:

@@ -99,6 +99,11 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     _ensuring: ClassVar[_stock.Stock]
     _url_adapters: ClassVar[_stock.Stock]
 
+    #: Whether a request within an application context of its own application has that one's `g`.
+    _reuses_app_context: ClassVar[bool] = True
+    #: Whether a single error of teardown functions is raised as a group too.
+    _groups_single_errors: ClassVar[bool] = False
+
     def _response_for_session(self) -> Any:
         """Return what `save_session` is given where a websocket has no response."""
         return None

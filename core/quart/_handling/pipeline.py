@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
@@ -27,12 +27,11 @@ from .._loops.raised import as_raised
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
+from .overrides import log_exception
 from .results import emit, resolve, settle
 from .teardown import close_context
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ..app import Quart
     from ..ctx import AppContext
 
@@ -285,14 +284,12 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
 
 
 async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
-    exc_info = sys.exc_info()
+    raised = sys.exc_info()
     await emit(app, ctx, ctx.plan.steps.failed, exception=error)
     if app._propagates(ctx):
         raise error
-    if exc_info[1] is not error:
-        exc_info = type(error), error, cast("TracebackType", error.__traceback__)
-    log_exception: Callable[..., Any] = app.log_exception
-    await resolve(ctx, log_exception((*exc_info[:2], from_yours(exc_info[2]))))
+    traceback = raised[2] if raised[1] is error else error.__traceback__
+    await resolve(ctx, log_exception(app, ctx, error, from_yours(traceback)))
     shown = app.debug and ctx.connection.scope.get(SHOWN)  # type: ignore[union-attr]  # it has one
     if shown:
         from ..debug import traceback_response

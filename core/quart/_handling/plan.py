@@ -6,7 +6,6 @@ public dicts of hooks and some of its attributes say when they change, and so do
 
 from __future__ import annotations
 
-import inspect
 import operator
 from collections.abc import Callable
 from functools import partial, wraps
@@ -20,6 +19,7 @@ from .._threads import strategy
 from . import pipeline, responses, session, teardown as _teardown
 from .either import Asked
 from .hooks import hooks_of, in_order, newest_first, on_response
+from .overrides import wants_context
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -322,11 +322,11 @@ def _step(method: Function, internal: F) -> F:
     own = internal_of(method)
     if own is not None:
         return cast(F, own)
-    takes_ctx, is_async = _takes_ctx(method), strategy.is_async(method)
+    ctx_first, is_async = wants_context(method), strategy.is_async(method)
 
     async def overridden(app: Quart, ctx: AppContext, *args: Any) -> Any:
         place = ctx.plan.place
-        given = (ctx, *args) if takes_ctx else args
+        given = (app._context_face_of(ctx), *args) if ctx_first else args
         result = method(*given) if is_async else await place.run(ctx, method, *given)
         if hasattr(result, "__await__"):
             result = await place.resolve(result)
@@ -350,11 +350,3 @@ def _first_step(method: Function, internal: F) -> F:
         return await result if hasattr(result, "__await__") else result
 
     return cast(F, overridden)
-
-
-def _takes_ctx(method: Function) -> bool:
-    """Whether an override is written for the signatures of Quart 0.23, with the context first."""
-    try:
-        return next(iter(inspect.signature(method).parameters), None) == "ctx"
-    except (TypeError, ValueError):  # It has no signature.
-        return False

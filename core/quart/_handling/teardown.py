@@ -62,7 +62,7 @@ async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None)
     if popped.receivers and ctx.owns_app_context:
         await _collect(errors, emit(app, ctx, popped))
     if errors:
-        _raise(errors)
+        _raise(app, errors)
 
 
 async def _run_teardown(
@@ -90,8 +90,8 @@ async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
         errors.append(as_raised(error))
 
 
-def _raise(errors: list[BaseException]) -> None:
-    if len(errors) == 1:
+def _raise(app: Quart, errors: list[BaseException]) -> None:
+    if len(errors) == 1 and not app._groups_single_errors:
         raise errors[0]
     raise BaseExceptionGroup("Several teardown functions failed.", errors)
 
@@ -132,4 +132,4 @@ async def _tear_down(
     if signal.receivers:
         await _collect(errors, emit(app, ctx, signal, exc=exc))
     if errors:
-        _raise(errors)
+        _raise(app, errors)

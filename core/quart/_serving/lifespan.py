@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from .._connection import origins
 from .._connection.entry import clean_context
+from .._handling.overrides import log_exception
 from .._loops.known import know_loop
 from .._loops.mailbox import in_trio
 from .._loops.raised import as_raised, ENDINGS
@@ -141,7 +142,7 @@ async def _report(app: Quart, error: BaseException) -> None:
     if isinstance(error, Exception):
         await app._emit(got_serving_exception, exception=error)
     if isinstance(error, ENDINGS):
-        app.log_exception((type(error), error, error.__traceback__))
+        log_exception(app, _cv_app.get(None), error, error.__traceback__)
 
 
 def add_background_task(app: Quart, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -190,7 +191,7 @@ async def _run_background(app: Quart, func: Callable[..., Any], args: Any, kwarg
 async def handle_background_exception(app: Quart, error: Exception) -> None:
     """Signal and log what a background task raised."""
     await app._emit(got_background_exception, exception=error)
-    app.log_exception((type(error), error, error.__traceback__))
+    log_exception(app, _cv_app.get(None), error, error.__traceback__)
 
 
 def _tasks_here(app: Quart) -> set[asyncio.Task[None]]:

@@ -1,0 +1,39 @@
+"""Methods in the place of the application's own, with the signatures of any release.
+
+Flask 3.1's have no context among their arguments; those of Flask 3.2 and Quart 0.23 have it first.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..app import Quart
+    from ..ctx import AppContext
+
+
+def wants_context(method: Callable[..., Any]) -> bool:
+    """Whether *method*, as it is called, expects a context before its other arguments.
+
+    As Flask tells it: the first argument is named ``ctx``, or its annotation is `AppContext`.
+    """
+    try:
+        first = next(iter(inspect.signature(method).parameters.values()), None)
+    except (TypeError, ValueError):  # It has no signature.
+        return False
+    if first is None:
+        return False
+    kind = first.annotation
+    name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+    return first.name == "ctx" or name.rpartition(".")[2] == "AppContext"
+
+
+def log_exception(app: Quart, ctx: AppContext | None, error: BaseException, traceback: Any) -> Any:
+    """Have *app* log what was raised in *ctx*, or outside of any."""
+    log: Callable[..., Any] = app.log_exception
+    exc_info = type(error), error, traceback
+    if not wants_context(log):
+        return log(exc_info)
+    return log(app.app_context() if ctx is None else app._context_face_of(ctx), exc_info)

@@ -1,0 +1,61 @@
+"""Subclasses of `Flask` whose methods have the signatures of Flask 3.1.
+
+Flask 3.2 rewrites its own class for such a subclass, and so changes every other application of the
+process. Here a step takes a context as its first argument or goes without, so the subclass's own
+methods are all that has to be looked after.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from quart._flask import HAS_ONE_CONTEXT, STEPS_WITH_CONTEXT
+from quart._handling.overrides import wants_context
+
+from .genuine import AppContext, Flask as GenuineFlask
+
+
+class OldSignatures:
+    """Stands before Flask's class, and does for subclasses what that would do."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if not HAS_ONE_CONTEXT:
+            super().__init_subclass__(**kwargs)
+            return
+        # Not Flask's own, which the next ones in line come after.
+        super(GenuineFlask, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # one of its bases
+        if OldSignatures not in cls.__bases__:
+            for name in STEPS_WITH_CONTEXT:
+                _look_after(cls, name)
+
+
+def _look_after(cls: type, name: str) -> None:
+    method = getattr(cls, name)
+    inherited = any(
+        getattr(base, name) is method for base in cls.__bases__ if issubclass(base, OldSignatures)
+    )
+    bound = method.__get__(object()) if hasattr(method, "__get__") else method
+    if inherited or wants_context(bound):
+        return
+    warnings.warn(
+        f"{cls.__qualname__}.{name} has the signature of Flask 3.1. Since Flask 3.2 it has"
+        " 'ctx: AppContext' as its first argument, and Flask 4.0 will require that; add it.",
+        DeprecationWarning,
+        stacklevel=5,
+    )
+    setattr(cls, name, _without_context(method))
+
+
+def _without_context(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *method*, to be called with a context before its arguments too."""
+
+    @wraps(method)
+    def without(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], AppContext):
+            args = args[1:]
+        return method(self, *args, **kwargs)
+
+    return without
