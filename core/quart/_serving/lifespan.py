@@ -19,6 +19,7 @@ from .._loops.raised import as_raised, ENDINGS
 from .._threads import worker
 from .._watching.report import listed
 from .._watching.under_way import connections
+from ..globals import _cv_app
 from ..helpers import get_debug_flag
 from ..signals import got_background_exception, got_serving_exception
 from ..utils import run_sync_iterable
