@@ -51,12 +51,12 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
         " sessions signals wrappers",
-        "_serving": "_connection _loops _threads _watching helpers signals utils",
         "asgi": "_connection _formats _kind _loops _stock _watching wrappers",
-        "cli": "_installation _serving _threads globals helpers",
+        "_serving": "_connection _handling _loops _threads _watching globals helpers signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
-        "__main__": "cli",
+        "cli": "_installation _serving _threads globals helpers",
         "templating": "_rendering _threads ctx globals helpers signals utils",
+        "__main__": "cli",
         "_application": "_flask _handling _kind _serving _stock cli ctx globals helpers templating",
         "app": "_application _connection _flask _handling _stock _threads asgi config ctx globals"
         " helpers json logging routing sessions templating utils wrappers",
