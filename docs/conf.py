@@ -2,6 +2,7 @@
 
 import re
 from importlib.metadata import version as version_of
+from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
@@ -13,12 +14,19 @@ author = "the quart-flask-patch contributors"
 copyright = author
 release = version = version_of(project)
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "examples"]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
+html_favicon = "examples/notes/static/icon.svg"
+# A prompt is not part of what is copied.
+copybutton_prompt_text = r"\$ |>>> "
+copybutton_prompt_is_regexp = True
 html_title = project
 html_theme_options = {"navigation_with_keys": True}
 

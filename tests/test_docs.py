@@ -2,8 +2,9 @@
 
 The ``python`` blocks of a page run in order in one module, a process to a page, since some pages
 put the layer in place as ``flask``. A block may use ``await`` at its top level, as in an asyncio
-REPL. Lines after ``% check`` that begin with ``%``, a comment in MyST, run too: checks for us that
-a reader does not see.
+REPL. HTML comments that begin with ``<!-- check`` run too: checks for us that a reader does not
+see, neither on the pages nor in a repository browser. So do lines after ``% check`` that begin
+with ``%``.
 """
 
 import ast
@@ -23,15 +24,18 @@ DOCS = Path(__file__).parent.parent / "docs"
 LANGUAGES = {"console", "python", "text", "toml", "ini", "html", "json", "nginx"}
 
 BLOCK = re.compile(
-    r"^```python\n(?P<code>(?:.*\n)*?)```$|^% check\n(?P<check>(?:%.*\n)+)", re.MULTILINE
+    r"^```python\n(?P<code>(?:.*\n)*?)```$"
+    r"|^<!-- check\n(?P<check>(?:.*\n)*?)-->$"
+    r"|^% check\n(?P<lines>(?:%.*\n)+)",
+    re.MULTILINE,
 )
 
 
 def blocks(text: str) -> Iterator[str]:
     """The examples in *text*, each moved down to the line it has there, for tracebacks."""
     for found in BLOCK.finditer(text):
-        group = "code" if found["code"] is not None else "check"
-        code = re.sub(r"(?m)^% ?", "", found[group]) if group == "check" else found[group]
+        group = found.lastgroup or "code"
+        code = re.sub(r"(?m)^% ?", "", found[group]) if group == "lines" else found[group]
         yield "\n" * text.count("\n", 0, found.start(group)) + code
 
 
@@ -80,7 +84,7 @@ def test_every_block_names_its_language(page: Path) -> None:
 
 
 def test_a_page_is_split_into_its_examples() -> None:
-    page = "Text\n```python\nx = 1\n```\n\n% check\n% assert x == 1\n\n```text\nno\n```\n"
+    page = "Text\n```python\nx = 1\n```\n\n<!-- check\nassert x == 1\n-->\n\n```text\nno\n```\n"
     first, second = blocks(page)
     assert first.splitlines() == ["", "", "x = 1"]
     assert second.splitlines() == [*[""] * 6, "assert x == 1"]
