@@ -128,7 +128,7 @@ def lease_of(app: Any) -> lease.Lease:
 
 
 def finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
-    return strategy.finish(work(ctx))
+    return wrappers.with_small_file(strategy.finish(work(ctx)))
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}

@@ -18,6 +18,7 @@ from quart.cli import get_version, serve_app
 
 from . import genuine
 from ._earlier import early_applications
+from ._waiting import green
 
 
 @click.command("run", short_help="Run a development server.", params=genuine.run_command.params)
@@ -65,6 +66,8 @@ def _load(info: ScriptInfo) -> Any:
         raise
     if isinstance(app, genuine.Flask) and not isinstance(app, Quart):
         raise _refusal(app)
+    if (refusal := green.late_patching()) is not None:
+        raise click.ClickException(refusal)
     return app
 
 
@@ -96,6 +99,8 @@ def run_simple(*args: Any, **kwargs: Any) -> None:
     if not isinstance(application, Quart) or given["static_files"]:
         genuine.run_simple(*args, **kwargs)
         return
+    if (refusal := green.late_patching()) is not None:
+        raise RuntimeError(refusal)
     run_app(
         lambda: application,
         ServeOptions(

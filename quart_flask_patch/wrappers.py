@@ -19,6 +19,7 @@ from werkzeug.sansio.request import Request as SansIORequest
 from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest, request as wsgi_request
+from werkzeug.wsgi import FileWrapper
 
 from quart._flask import flask_cv_app
 from quart._formats.caching import kept
@@ -204,6 +205,28 @@ _RESPONDING = Stock(
     *("__init__", "set_data", "status", "status_code", "default_status"),
     besides=[(SansIOResponse, ["__init__"])],
 )
+
+
+#: The bytes of a file that are read at once, in the thread that is the request's anyway.
+_SMALL = 64 * 1024
+
+
+def with_small_file(response: Any) -> Any:
+    """Return *response* with its body, if that is a small file, read: to go there again costs more.
+
+    It is what `send_file` gives; a body of any other kind is made when it is sent.
+    """
+    if not isinstance(response, Response) or not response.direct_passthrough:
+        return response
+    body: Any = response.response
+    length: Any = response.content_length
+    if type(body) is FileWrapper and length is not None and length <= _SMALL:
+        try:
+            response.response = [body.file.read(length)]
+        finally:
+            body.close()
+        response.direct_passthrough = False
+    return response
 
 
 def response_of(app: Any, response: Any) -> Any:

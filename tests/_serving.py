@@ -1,6 +1,7 @@
 """Servers of the tests: a process of its own on a free port, stopped at the end."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 PATIENCE = 30.0
 # A connection that the garbage collector closes is for the log, not for a server to die of.
@@ -31,6 +34,7 @@ class Server:
     port: int
     log: Path
     database: Path | None = None
+    kind: str = ""
     was_stopped: bool = False
 
     @property
@@ -80,14 +84,18 @@ def is_listening(port: int) -> bool:
 
 @contextmanager
 def served(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    python: str = sys.executable,
 ) -> Iterator[Server]:
     """Run `python -m command` with a free port in the place of `{port}`."""
     port = free_port()
     arguments = [part.format(port=port) for part in command]
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=cwd, env=env, stdout=file, stderr=file
+            [python, "-m", *arguments], cwd=cwd, env=env, stdout=file, stderr=file
         )
     server = Server(process, port, log)
     try:
@@ -98,3 +106,30 @@ def served(
         process.wait()
         raise
     server.stop()
+
+
+def environment_with(folder: Path, *packages: str) -> str:
+    """Return a Python that has *packages* besides ours, made in *folder*; skip if it cannot be.
+
+    The mere presence of some, gevent for one, changes what others do.
+    """
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is needed for an environment of its own")
+    python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    for command in (
+        [uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")],
+        [uv, "pip", "install", "--quiet", "--python", str(python), *packages],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no environment with {', '.join(packages)}: {done.stderr[-200:]}")
+    asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    theirs = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    ours = [path for path in sys.path if path.endswith(("-packages", "core")) or is_ours(path)]
+    (Path(theirs) / "ours.pth").write_text("\n".join(ours), encoding="utf-8")
+    return str(python)
+
+
+def is_ours(path: str) -> bool:
+    return (Path(path) / "quart_flask_patch").is_dir()

@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError, NotFound
 
 from ._connection import entry
+from ._connection.date import one_date
 from ._connection.inbound import Inbound, inbound_class, undisturbed
 from ._connection.making import maker_of
 from ._connection.outbound import close_response, headers_of as headers_of, outgoing, send_chunks
@@ -121,7 +122,7 @@ class _Connection:
         closes, raised = True, None
         try:
             status, headers, body, closes = content or outgoing(ctx, response)
-            start = {"type": start_type, "status": status, "headers": headers}
+            start = {"type": start_type, "status": status, "headers": one_date(headers, send)}
             end = {"type": body_type, "body": body or b"", "more_body": False}
             if self._can_push and getattr(response, "_push_promises", None):
                 for path in response.push_promises:

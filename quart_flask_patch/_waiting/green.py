@@ -106,6 +106,33 @@ def _original_threading() -> Any:
     return import_module("eventlet.patcher").original("threading")
 
 
+def _patchers() -> frozenset[str]:
+    """Return which of the two has put its own in the place of Python's threads."""
+    gevents: Any = sys.modules.get("gevent.monkey")
+    eventlets: Any = sys.modules.get("eventlet.patcher")
+    found = {
+        "gevent": gevents is not None and gevents.is_module_patched("threading"),
+        "eventlet": eventlets is not None and eventlets.is_monkey_patched("thread"),
+    }
+    return frozenset(name for name, patched in found.items() if patched)
+
+
+#: Those that had done it before the layer was imported, which then uses theirs throughout.
+_BEFORE = _patchers()
+_LATE = """\
+{name} has patched Python's modules after quart_flask_patch was imported, so this server would wait
+for ever. Let the patching come first, before the import of quart_flask_patch, and start with
+`flask run`, which imports neither by itself; or serve the application by a server for {name}; or do
+without patching, as plain views have threads of their own here.
+"""
+
+
+def late_patching() -> str | None:
+    """Return what to say if Python was patched when the layer had begun to use it; else None."""
+    late = sorted(_patchers() - _BEFORE)
+    return _LATE.format(name=late[0]) if late else None
+
+
 def _is_gevents() -> bool:
     if "gevent" not in sys.modules:
         return False

@@ -7,7 +7,9 @@ import sys
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -1219,3 +1221,26 @@ def test_a_phase_that_is_cancelled_has_not_failed(app: Quart, phase: str) -> Non
         return client.messages
 
     assert not [m for m in run(main()) if m["type"].endswith("failed")]
+
+
+@pytest.mark.parametrize("adds", [True, False])
+@pytest.mark.parametrize("server", ["hypercorn.fake", "uvicorn.fake", "another"])
+def test_a_date_is_not_sent_twice(app: Quart, server: str, adds: bool) -> None:
+    """Servers that are known to add one are known by what their `send` is a method of."""
+
+    @app.get("/")
+    async def view() -> tuple[str, dict[str, str]]:
+        return "", {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}
+
+    class Stream:
+        config = SimpleNamespace(include_date_header=adds)
+        default_headers = [(b"date", b"now")] if adds else []  # as uvicorn's
+        messages: list[Any] = []  # noqa: RUF012  # one is made
+
+        async def send(self, message: Any) -> None:
+            self.messages.append(message)
+
+    Stream.__module__ = server
+    run(app(scope_for("http", "/"), partial(asyncio.sleep, 60), Stream().send))
+    names = [name for name, _ in Stream.messages[0]["headers"]]
+    assert (b"date" in names) == (not adds or server == "another")

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import io
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 import quart
 from quart_flask_patch import runs_in, wait
+from quart_flask_patch._waiting import green
 
 Ask = Callable[[Callable[[], Any]], Any]
 
@@ -580,3 +582,52 @@ def test_a_large_body_needs_no_loop_either(
         return app.test_client().post("/", data=b"x" * 1_000_000).text
 
     assert ask(call) == "1000000"
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+def test_a_websockets_url_is_refused(app: Flask, kind: str) -> None:
+    """Not that of a view which speaks over the server's socket by itself, as extensions do."""
+
+    async def async_view() -> None:
+        raise AssertionError
+
+    def plain_view() -> None:
+        raise AssertionError
+
+    app.websocket("/ws")(async_view if kind == "async" else plain_view)
+    app.add_url_rule("/socket", "socket", lambda: "spoken", websocket=True)
+    client = app.test_client()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    assert client.get("/ws").status_code == 400
+    refused = client.get("/ws", headers=upgrade)
+    assert (refused.status_code, "cannot open one" in refused.text) == (400, True)
+    assert client.get("/socket", headers=upgrade).text == "spoken"
+
+
+@pytest.mark.parametrize("name", ["gevent.monkey", "eventlet.patcher"])
+def test_patching_that_comes_too_late_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    class Patcher:
+        patched = False
+
+        def is_patched(self, name: str) -> bool:
+            return self.patched
+
+        is_module_patched = is_monkey_patched = is_patched
+
+    patcher = Patcher()
+    monkeypatch.setitem(sys.modules, name, patcher)  # type: ignore[arg-type]  # a fake
+    assert green.late_patching() is None
+    patcher.patched = True
+    told = green.late_patching()
+    assert told is not None
+    assert told.startswith(name.partition(".")[0])
+    app = Flask("app")
+    with pytest.raises(RuntimeError, match="has patched Python's modules after"):
+        app.run(port=0)
+    monkeypatch.setattr(green, "_BEFORE", green._patchers())
+    assert green.late_patching() is None
+
+
+def test_running_a_server_where_a_loop_runs_says_what_to_do(app: Flask) -> None:
+    with pytest.raises(RuntimeError, match=r"as in a notebook.*app\.test_client\(\)"):
+        _within_a_loop(lambda: app.run(port=0))

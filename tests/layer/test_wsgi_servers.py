@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from _serving import environment, PATIENCE, served, Server
+from _serving import environment, environment_with, PATIENCE, served, Server
 
 SOURCE = """
 import asyncio
@@ -97,6 +97,13 @@ async def body():
     return str(len(request.get_data()))
 
 
+@app.websocket("/ws")
+async def echo():
+    from quart import websocket
+
+    await websocket.accept()
+
+
 @app.get("/count")
 def count():
     session["count"] = session.get("count", 0) + 1
@@ -114,11 +121,50 @@ async def async_error():
     1 / 0
 """
 
+GEVENT = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys
+
+from gevent.pywsgi import WSGIServer
+
+from served import app
+
+WSGIServer(("127.0.0.1", int(sys.argv[1])), app, log=None).serve_forever()
+"""
+EVENTLET = """
+import eventlet
+
+eventlet.monkey_patch()
+
+import sys
+
+from eventlet import wsgi
+
+from served import app
+
+wsgi.server(eventlet.listen(("127.0.0.1", int(sys.argv[1]))), app, log_output=False)
+"""
+#: What needs an environment of its own, and the packages of that.
+APART = {
+    "gunicorn, gevent": ["gevent"],
+    "gevent.pywsgi": ["gevent"],
+    "eventlet": ["eventlet"],
+    "gunicorn, tornado": ["tornado"],
+}
+
 # Of gunicorn: its threads, and no socket in the home directory, which earlier releases have not.
 SETTINGS = "control_socket_disable = True\nworker_class = 'gthread'\n"
 COMMANDS = {
     "gunicorn": ["gunicorn", "served:app", "-b", "127.0.0.1:{port}", "--threads=8"],
     "waitress": ["waitress", "--listen", "127.0.0.1:{port}", "--threads", "8", "served:app"],
+    "cheroot": ["cheroot", "--bind", "127.0.0.1:{port}", "served:app"],
+    "gunicorn, gevent": ["gunicorn", "served:app", "-b", "127.0.0.1:{port}", "-k", "gevent"],
+    "gevent.pywsgi": ["serve_by_gevent", "{port}"],
+    "eventlet": ["serve_by_eventlet", "{port}"],
+    "gunicorn, tornado": ["gunicorn", "served:app", "-b", "127.0.0.1:{port}", "-k", "tornado"],
 }
 
 
@@ -126,13 +172,23 @@ COMMANDS = {
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    if request.param == "gunicorn" and sys.platform == "win32":
+    if "gunicorn" in request.param and sys.platform == "win32":
         pytest.skip("gunicorn needs fork")
-    pytest.importorskip(request.param)
     folder = tmp_path_factory.mktemp("served")
-    (folder / "served.py").write_text(SOURCE, encoding="utf-8")
-    (folder / "gunicorn.conf.py").write_text(SETTINGS, encoding="utf-8")
-    with served(COMMANDS[request.param], folder, environment(), folder / "log") as server:
+    python, variables = sys.executable, {}
+    if request.param in APART:
+        python = environment_with(folder, *APART[request.param])
+        # What they warn of is theirs.
+        variables = {"PYTHONWARNINGS": ""}
+    else:
+        pytest.importorskip(request.param)
+    files = {"served.py": SOURCE, "gunicorn.conf.py": SETTINGS}
+    files |= {"serve_by_gevent.py": GEVENT, "serve_by_eventlet.py": EVENTLET}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    command, env = COMMANDS[request.param], {**environment(), **variables}
+    with served(command, folder, env, folder / "log", python) as server:
+        server.kind = request.param
         yield server
     # The errors of the views that fail, and no others.
     output = server.output()
@@ -153,10 +209,35 @@ def test_views(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/meet", "/meet-async"])
-def test_requests_are_served_at_once(client: httpx.Client, path: str) -> None:
+def test_requests_are_served_at_once(server: Server, client: httpx.Client, path: str) -> None:
+    if server.kind in APART:
+        pytest.skip("It has one thread, in which what blocks keeps all others waiting.")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(client.get, [path, path]))
     assert sorted(answer.json()["number"] for answer in answers) == [0, 1]
+
+
+@pytest.mark.parametrize("path", ["/sync", "/async", "/stream", "/async-stream"])
+def test_many_requests_at_once_and_one_after_the_other(server: Server, path: str) -> None:
+    def ask(_: int) -> tuple[int, str]:
+        answer = httpx.get(f"{server.url}{path}", timeout=PATIENCE)
+        return answer.status_code, answer.text
+
+    expected = ask(0)
+    assert expected[0] == 200
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(ask, range(20))) == {expected}
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+        answers = {(answer.status_code, answer.text) for answer in map(client.get, [path] * 100)}
+    assert answers == {expected}
+
+
+def test_a_websockets_url(client: httpx.Client) -> None:
+    """A WSGI server cannot open one, and the client is told so."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert client.get("/ws").status_code == 400
+    assert client.get("/ws", headers={**upgrade, **key}).status_code == 400
 
 
 def test_streams(client: httpx.Client) -> None:
@@ -174,7 +255,10 @@ def test_uploads(client: httpx.Client, path: str) -> None:
     }
 
 
-def test_a_chunked_body(client: httpx.Client) -> None:
+def test_a_chunked_body(server: Server, client: httpx.Client) -> None:
+    if server.kind in {"eventlet", "gunicorn, tornado"}:
+        pytest.skip("It does not say where a body without a length ends.")
+
     def pieces() -> Iterator[bytes]:
         for _ in range(10):
             yield b"x" * 10_000

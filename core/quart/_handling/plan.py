@@ -10,7 +10,9 @@ import operator
 from collections.abc import Callable
 from functools import partial, wraps
 from types import FunctionType, MethodType
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import Any, cast, NoReturn, TYPE_CHECKING, TypeVar
+
+from werkzeug.exceptions import BadRequest
 
 from .. import _stock, signals
 from .._flask import split_blueprint_path
@@ -65,6 +67,15 @@ STEP_NAMES = frozenset(
 )
 
 
+def _refuse_upgrade(**arguments: Any) -> NoReturn:
+    """Stand for the view of a websocket where a request asks for one.
+
+    A WSGI server hands it on as a request, since it has no websockets. Any other request of such a
+    URL matches none.
+    """
+    raise BadRequest("This is the URL of a websocket, and this server cannot open one.")
+
+
 class Plan:
     """An endpoint's place, view and hooks in the order in which they run."""
 
@@ -95,6 +106,8 @@ class Plan:
         kind = app._manner_of(kind, endpoint)
         self.steps = app._plans.steps(app, kind)
         view = None if endpoint is None else app.view_functions.get(endpoint)
+        if kind is REQUEST and endpoint in app._websocket_endpoints:
+            view = _refuse_upgrade
         if isinstance(place, strategy.Place):
             self.place = place
         else:

@@ -217,7 +217,17 @@ def run_app(
     :param name: What the banner calls the app, if not by its own name.
     :param framework: What it calls the app's kind; None if the caller has said that.
     :param loop: Used, and not closed, instead of a new event loop.
+
+    Raises:
+        RuntimeError: if an event loop is running in this thread.
     """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "Expected no event loop in the thread that is to run the server's, but one is running,"
+            " as in a notebook. Start the server from a terminal, or serve the application on the"
+            " loop that runs: `await hypercorn.asyncio.serve(app, hypercorn.Config())`. To try a"
+            " view, use `app.test_client()`."
+        )
     if use_reloader and reloader.is_child():
         _run_child(load, options, loop)
         return

@@ -1,0 +1,35 @@
+"""Which servers put a `Date` into each answer, so that ours would be a second one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+def one_date(headers: RawHeaders, send: Any) -> RawHeaders:
+    """Return *headers* without a date, if the server whose *send* this is adds one.
+
+    RFC 9110, section 5.3: such a header may be there once. What stands between the server and the
+    application may have a `send` of its own; then nobody knows, and the date stays.
+    """
+    if any(name == b"date" for name, _ in headers) and _adds_date(send):
+        return [header for header in headers if header[0] != b"date"]
+    return headers
+
+
+def _adds_date(send: Any) -> bool:
+    stream, server = _behind(send)
+    while server == __name__.partition(".")[0]:
+        stream, server = _behind(getattr(stream, "_send", None))
+    if server == "hypercorn":
+        return bool(getattr(getattr(stream, "config", None), "include_date_header", False))
+    if server == "uvicorn":
+        return any(name == b"date" for name, _ in getattr(stream, "default_headers", ()))
+    return False
+
+
+def _behind(send: Any) -> tuple[Any, str]:
+    """Return what *send* is a method of, and the package that this is of."""
+    stream = getattr(send, "__self__", None)
+    return stream, type(stream).__module__.partition(".")[0]
