@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
@@ -212,10 +211,7 @@ class Layer(Strategy):
         return bridge.wait(awaitable)
 
     def answer(self, method: Callable[..., Any], app: Quart, *args: Any, **kwargs: Any) -> Any:
-        # Beyond this frame and that of what was called.
-        if quart_face.is_plain(sys._getframe(2)):
-            return quart_face.answer(method, app, args, kwargs)
-        return method(app, *args, **kwargs)
+        return quart_face.for_whoever_calls(method, app, args, kwargs)
 
 
 def chosen(view: Callable[..., Any]) -> str | None:

@@ -2,41 +2,49 @@
 
 What plain code sees as ``current_app`` is another face of it, with Flask's synchronous methods. Who
 has the `Quart` object itself, as an extension that was given it has, calls methods that are async.
-These answer whoever calls: an async function gets an awaitable, plain code the answer.
+These answer whoever calls: where there is only plain code, with the answer; where nothing bridges a
+task, with an awaitable; and beneath an async view with something that is both (`both.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable
-from functools import wraps
-from types import FrameType
+from functools import partial, wraps
+from types import FunctionType
 from typing import Any, cast
 
 from quart._handling import either
 from quart._handling.plan import internal_of
 from quart._rendering import plain_face
-from quart._threads import strategy
+from quart._threads import portal, strategy
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 
 from .. import genuine, wrappers
-from .._waiting import bridge
+from .._waiting import bridge, runner
 from ..app import Flask
+from .both import Given, response_for_either
 
 _FACE = "_flask_app"
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 #: The core's own methods, and what stands for those that need no pipeline, in plain code.
 _CORES = frozenset(getattr(Quart, name) for name in either.NAMES)
+_MAKE_RESPONSE: Any = Quart.make_response
 _FLASKS: dict[Any, Any] = {
     getattr(Quart, name): getattr(Flask, name)
     for name in ("make_response", "open_instance_resource", "open_resource", "send_static_file")
 }
 #: What Flask calls some arguments, and the core.
 _CORES_NAMES = {"e": "error", "rv": "result"}
-#: Functions that are written as expressions of another, and called by or for that one.
-_EXPRESSIONS = frozenset({"<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+#: Methods whose effect counts, or that do little: these are done at once.
+_AT_ONCE = frozenset(
+    {
+        getattr(Quart, name)
+        for name in (
+            *("do_teardown_appcontext", "do_teardown_request"),
+            *("preprocess_request", "update_template_context"),
+        )
+    }
+)
 
 
 class QuartFace(Flask):
@@ -107,16 +115,6 @@ def make_id(obj: Any) -> Any:
     return genuine.make_id(obj._quart if type(obj) is QuartFace else obj)
 
 
-def is_plain(frame: FrameType | None) -> bool:
-    """Whether *frame* is of plain code that could not await what it called."""
-    while frame is not None and frame.f_code.co_name in _EXPRESSIONS:
-        frame = frame.f_back
-    if frame is not None and frame.f_code.co_flags & _ASYNC:
-        return False
-    # In a task that nothing bridges it can do nothing but hand an awaitable on.
-    return bridge.can_wait() or asyncio._get_running_loop() is None
-
-
 def answer(
     method: Callable[..., Any],
     app: Any,
@@ -125,7 +123,7 @@ def answer(
     bound: Callable[..., Any] | None = None,
 ) -> Any:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code."""
-    if method in _FLASKS:
+    if type(method) is FunctionType and method in _FLASKS:
         return _FLASKS[method](face_of_app(app), *args, **kwargs)
     if method in _CORES:
         kwargs = {_CORES_NAMES.get(name, name): value for name, value in kwargs.items()}
@@ -137,3 +135,27 @@ def answer(
     elif hasattr(result, "__await__"):
         result = bridge.wait(result)
     return wrappers.response_of(face_of_app(app), result)
+
+
+def for_whoever_calls(
+    method: Callable[..., Any], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Return what *method* of *app*, or of a blueprint, gives, to plain code or to async code."""
+    upper = portal.above()
+    if upper is None and runner.loop_runs():
+        # Nothing can be waited for in such a task.
+        return method(app, *args, **kwargs)
+    plain = partial(answer, method, app, args, kwargs)
+    if not isinstance(upper, portal.Bridge):
+        # On a loop there would be a bridge, so this is no async code.
+        return plain()
+    if method is _MAKE_RESPONSE:
+        return response_for_either(app, plain())
+    if method in _AT_ONCE:
+        value = plain()
+        return Given(lambda: value, partial(_ready, wrappers.core_response_of(app, value)))
+    return Given(plain, partial(method, app, *args, **kwargs))
+
+
+async def _ready(value: Any) -> Any:
+    return value
