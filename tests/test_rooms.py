@@ -52,7 +52,8 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
         " sessions signals wrappers",
         "asgi": "_connection _formats _kind _loops _stock _watching wrappers",
-        "_serving": "_connection _handling _loops _threads _watching globals helpers signals utils",
+        "_serving": "_connection _formats _handling _loops _threads _watching globals helpers"
+        " signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
         "cli": "_installation _serving _threads globals helpers",
         "templating": "_rendering _threads ctx globals helpers signals utils",
@@ -70,6 +71,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
 LATER: dict[str, dict[tuple[str, str], str]] = {
     "quart": {
         ("_handling", "debug"): "The page for errors, and its template, are for development.",
+        ("_serving", "debug"): "The page for errors, and its template, are for development.",
         ("app", "testing"): "Tests alone use it, and it imports the application.",
         ("utils", "_serving"): "The reloader is for development.",
     },

@@ -737,3 +737,43 @@ def test_a_failing_child_can_be_given_up(tmp_path: Path) -> None:
         time.sleep(0.2)
         program.process.send_signal(signal.SIGTERM)
         assert program.wait() == 1
+
+
+FAILING_START = """
+from quart import Quart
+app = Quart(__name__)
+
+@app.before_serving
+async def start():
+    raise LookupError("no database")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "told", "debug"),
+    [
+        ("def broken(:", "SyntaxError", True),
+        ("def broken(:", "SyntaxError", False),
+        (FAILING_START, "LookupError: no database", True),
+    ],
+    ids=["syntax", "without-debug", "start"],
+)
+def test_a_program_that_does_not_start_answers_with_the_error_at_once(
+    tmp_path: Path, source: str, told: str, debug: bool
+) -> None:
+    port = free_port()
+    file = tmp_path / "app.py"
+    program_text = PROGRAM.replace("VERSION", "one").replace("PORT", str(port))
+    file.write_text(program_text)
+    command = ["-m", "quart", *(["--debug"] if debug else []), "run", "--reload", "--port"]
+    with running([*command, str(port)], tmp_path) as program:
+        url = f"http://127.0.0.1:{port}/"
+        wait_for(url, "one")
+        file.write_text(source)
+        program.wait_for_output(told)
+        page = wait_for(url, "<!doctype html>" if debug else "The program does not start")
+        assert (told in page) is debug
+        file.write_text(program_text)
+        wait_for(url, "one")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.wait() == 0

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._connection.disclosure import is_on_this_machine, SHOWN, SOURCE, VARIABLES
+from .._formats.headers import encode_headers
 
 
 class Development:
@@ -26,3 +27,38 @@ class Development:
         if scope["type"] != "lifespan":
             scope = {**scope, SHOWN: VARIABLES if is_on_this_machine(scope) else SOURCE}
         await self._app(scope, receive, send)
+
+
+class Broken:
+    """What is served in place of a program that does not start, until it has been mended."""
+
+    def __init__(self, error: BaseException, debug: bool) -> None:
+        self._error = error
+        #: Whether the answer shows the error; the terminal does in any case.
+        self.debug = debug
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        if scope["type"] == "lifespan":
+            while True:
+                phase = (await receive())["type"]
+                await send({"type": f"{phase}.complete"})
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1011, "reason": ""})
+        else:
+            headers, body = await self._page(is_on_this_machine(scope))
+            await send({"type": "http.response.start", "status": 500, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _page(self, show_variables: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        if not self.debug:
+            body = b"The program does not start; the terminal shows why."
+            return [(b"content-type", b"text/plain")], body
+        from ..debug import traceback_response
+
+        response = await traceback_response(self._error, show_variables=show_variables)
+        return encode_headers(response.headers), await response.get_data(as_text=False)

@@ -133,13 +133,16 @@ class Watcher:
         while not await asyncio.to_thread(self.changed):  # noqa: ASYNC110 - files send no events
             await asyncio.sleep(INTERVAL)
 
-    def wait_to_mend(self, error: BaseException) -> NoReturn:
-        """Show *error*, and end the child for a reload once its cause may have been changed."""
+    def show(self, error: BaseException) -> None:
+        """Show *error* in the terminal, and watch the files in which its cause may be."""
         self.add(_files_of(error))
         # A module that is missing, or that moves while it is saved, appears in its directory.
         self.add([Path(sys.path[0] or ".")])
         self.changed()
         traceback.print_exception(error)
+
+    def wait_to_mend(self) -> NoReturn:
+        """End the child for a reload once the cause of an error may have been changed."""
         while not self.changed():
             time.sleep(INTERVAL)
         sys.exit(RELOAD_EXIT_CODE)

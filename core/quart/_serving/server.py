@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from flask.helpers import get_debug_flag as get_flasks_debug_flag
 from hypercorn.asyncio import serve as hypercorn_serve
 
+from ..helpers import get_debug_flag
 from . import reloader
-from .development import Development
+from .development import Broken, Development
 from .server_config import ASGIApp, ServeOptions, ServerConfig
 
 #: Seconds that open requests get to end when the server stops. It stays below the time after
@@ -249,20 +251,39 @@ def _run_child(
     load: Callable[[], ASGIApp], options: ServeOptions, loop: asyncio.AbstractEventLoop | None
 ) -> None:
     watcher = reloader.Watcher(options.extra_files, options.exclude_patterns)
+    debug = get_debug_flag() or get_flasks_debug_flag()
     try:
         app = Development(load())
+        debug = bool(getattr(app, "debug", debug))
         watcher.changed()  # from here on, every change is seen
-        config = ServerConfig.from_options(options)
-        if SERVER_FD in os.environ:
-            config.inherit(os.environ[SERVER_FD])
         must_reload = _run_loop(
-            loop, bool(getattr(app, "debug", False)), _serve_and_watch(app, config, watcher)
+            loop, debug, _serve_and_watch(app, _config_of_child(options), watcher)
         )
     except Exception as error:
         # A typing mistake must not end the session at the keyboard: wait until it is corrected.
-        watcher.wait_to_mend(error)
+        watcher.show(error)
+        must_reload = _serve_error(Broken(error, debug), options, watcher)
     if must_reload:
         sys.exit(reloader.RELOAD_EXIT_CODE)
+
+
+def _config_of_child(options: ServeOptions) -> ServerConfig:
+    config = ServerConfig.from_options(options)
+    if SERVER_FD in os.environ:
+        # A copy: what serves closes its own.
+        config.inherit(str(os.dup(int(os.environ[SERVER_FD]))))
+    return config
+
+
+def _serve_error(app: ASGIApp, options: ServeOptions, watcher: reloader.Watcher) -> bool:
+    """Answer with an error until its cause may have been changed; return whether it may."""
+    try:
+        return bool(
+            _run_loop(None, False, _serve_and_watch(app, _config_of_child(options), watcher))
+        )
+    except Exception:
+        # It may be the server's own: an address, or a certificate.
+        watcher.wait_to_mend()
 
 
 async def _serve_and_watch(app: ASGIApp, config: ServerConfig, watcher: reloader.Watcher) -> bool:
