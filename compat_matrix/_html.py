@@ -12,11 +12,13 @@ from compat_matrix._rows import HERE
 from compat_matrix._table import cell, days, headline, versions_text
 
 
-def page(records: Sequence[Record]) -> str:
+def page(records: Sequence[Record], *, among_pages: bool = False) -> str:
+    """Return the page; *among_pages* says that it lies beside the built documentation."""
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     template = made.from_string((HERE / "page.html").read_text("utf-8"))
     return template.render(
         records=records,
+        among_pages=among_pages,
         names=list(dict.fromkeys(name for record in records for name in record.sides)),
         headline=headline(records),
         days=days(records),

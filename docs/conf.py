@@ -83,7 +83,7 @@ def write_raises(section: re.Match[str]) -> str:
 def write_matrix(app: Any, error: Exception | None) -> None:
     """Put the committed results beside the pages, with all that the table has no room for."""
     if error is None and app.builder.format == "html":
-        page = _html.page(list(_committed.load_committed().values()))
+        page = _html.page(list(_committed.load_committed().values()), among_pages=True)
         (app.outdir / "matrix-details.html").write_text(page, "utf-8")
 
 

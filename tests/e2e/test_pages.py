@@ -99,3 +99,19 @@ def test_code_can_be_copied_and_pages_lead_on(site: str, page: Page) -> None:
     assert page.run("document.querySelectorAll('button.copybtn').length") > 5
     assert page.run("document.querySelector('.next-page').getAttribute('href')") == "tutorial.html"
     assert page.run("document.querySelector('.theme-toggle') !== null")
+
+
+def test_the_matrix_answers_a_requirements_file(site: str, page: Page) -> None:
+    page.open(f"{site}/matrix-details.html?q=flask-login")
+    assert page.run("document.querySelector('#query').value") == "flask-login"
+    page.open(f"{site}/matrix-details.html")
+    lines = "# ours\\nFlask_Login>=0.6  # why\\nrequests\\n-r other.txt\\nFlask-SQLAlchemy[x]==3\\n"
+    page.run(
+        f"document.querySelector('#requirements').value = '{lines}';"
+        "document.querySelector('#requirements').dispatchEvent(new Event('input', {bubbles: true}))"
+    )
+    rows = page.run("[...document.querySelectorAll('.row:not([hidden])')].map((row) => row.id)")
+    assert set(rows) == {"flask-login", "flask-sqlalchemy"}
+    unknown = page.run("document.querySelector('#unknown').textContent")
+    assert unknown.startswith("Without a row: requests. ")
+    assert page.run("document.querySelector('a[href=\"matrix.html\"]') !== null")

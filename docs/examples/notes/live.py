@@ -1,4 +1,4 @@
-"""News while they happen: server-sent events and a websocket.
+"""News as it happens: server-sent events and a websocket.
 
 Both need a server that keeps connections open, which plain WSGI has not; there the page alone
 remains and says so.
