@@ -67,6 +67,8 @@ DEFAULTS: dict[str, Any] = {
     "SESSION_COOKIE_SAMESITE": None,
     "SESSION_COOKIE_SECURE": False,
     "SESSION_REFRESH_EACH_REQUEST": True,
+    # "batch": worker threads do not interrupt the event loop; on Linux.
+    "SYNC_SCHEDULING": None,
     # The number of threads for plain functions; None means the default of 40.
     "SYNC_THREADS": None,
     "TEMPLATES_AUTO_RELOAD": None,

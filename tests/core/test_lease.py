@@ -201,30 +201,49 @@ def test_threads_do_not_keep_the_process_alive_and_have_a_name(pool: Pool) -> No
     assert thread.name.startswith("quart-sync-")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="It is Linux that has batch jobs.")
-def test_threads_do_not_preempt_the_event_loop(pool: Pool) -> None:
-    async def main() -> int:
-        with Lease(pool) as lease:
-            return await lease.call(os.sched_getscheduler, 0)
+linux = pytest.mark.skipif(sys.platform != "linux", reason="It is Linux that has batch jobs.")
+
+
+@linux
+@pytest.mark.parametrize("scheduling", [None, "batch"])
+def test_threads_are_batch_jobs_while_they_wait_if_that_is_configured(
+    scheduling: str | None,
+) -> None:
+    """Not while they work: what a plain function starts would be one too."""
+
+    async def main() -> list[int]:
+        with Lease(Pool(1, scheduling)) as lease:
+            native = await lease.call(threading.get_native_id)
+            await waits_for_work(await lease.call(ident))
+            resting = os.sched_getscheduler(native)
+            return [resting, await lease.call(os.sched_getscheduler, 0)]
 
     before = os.sched_getscheduler(0)
-    assert run(main()) == os.SCHED_BATCH
+    assert run(main()) == [before if scheduling is None else os.SCHED_BATCH, before]
     assert os.sched_getscheduler(0) == before
 
 
+@linux
 def test_where_the_kernel_will_not_have_it_threads_are_scheduled_as_usual(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*args: Any) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
 
     async def main() -> int:
-        with Lease(pool) as lease:
+        with Lease(Pool(1, "batch")) as lease:
             return await lease.call(ident)
 
     assert run(main()) != ident()
+
+
+def test_another_scheduling_is_refused() -> None:
+    app = Quart(__name__)
+    app.config["SYNC_SCHEDULING"] = "idle"
+    with pytest.raises(ValueError, match=r"SYNC_SCHEDULING.*'batch', not 'idle'"):
+        pool_of(app)
 
 
 def test_a_pool_serves_several_event_loops(pool: Pool) -> None:

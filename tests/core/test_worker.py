@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from greenlet import getcurrent, greenlet, GreenletExit
 
-from quart._threads import worker as _worker
+from quart._threads import scheduling
 from quart._threads.lease import Lease
 from quart._threads.pool import Pool
-from quart._threads.worker import BUSY, Call, CROWD, current_work, KEPT, run_call, Work, Worker
+from quart._threads.scheduling import BUSY, CROWD
+from quart._threads.worker import Call, current_work, KEPT, run_call, Work, Worker
 
 from .driver import run
 
@@ -214,9 +215,9 @@ def test_a_loop_gives_way_to_a_crowd_where_calls_block(
     monkeypatch: pytest.MonkeyPatch, begun: int, times: int
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(_worker, "sleep", slept.append)
-    monkeypatch.setattr(_worker.sys, "platform", "linux")
+    monkeypatch.setattr(scheduling, "sleep", slept.append)
     pool = Pool(1)
+    pool.scheduling = scheduling.Batch()
     worker = pool.take()
     assert worker is not None
     gate = threading.Event()

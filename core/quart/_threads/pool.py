@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from .._loops.forks import in_child
 from .._loops.mailbox import Mailbox, make_mailbox
+from .scheduling import scheduling_named
 from .worker import Load, Worker
 
 DEFAULT_SIZE = 40
@@ -19,10 +20,11 @@ _POOL_KEY = "quart.sync_pool"
 class Pool:
     """A bounded set of worker threads; who finds none free queues, first come first served."""
 
-    def __init__(self, size: int = DEFAULT_SIZE) -> None:
+    def __init__(self, size: int = DEFAULT_SIZE, scheduling: str | None = None) -> None:
         if size < 1:
             raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
         self.size = size
+        self.scheduling = scheduling_named(scheduling)
         #: How many threads are lent; they are part of the size.
         self._lent = 0
         self._idle: list[Worker] = []
@@ -163,7 +165,9 @@ def pool_of(app: Any) -> Pool:
     with _pool_lock:
         pool = app.extensions.get(_POOL_KEY)
         if pool is None:
-            pool = app.extensions[_POOL_KEY] = Pool(app.config.get("SYNC_THREADS") or DEFAULT_SIZE)
+            size = app.config.get("SYNC_THREADS") or DEFAULT_SIZE
+            pool = Pool(size, app.config.get("SYNC_SCHEDULING"))
+            app.extensions[_POOL_KEY] = pool
     return cast(Pool, pool)
 
 

@@ -7,8 +7,6 @@ call that does not wait costs no switch, and needs no stack but the hub's.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -16,9 +14,6 @@ from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from queue import Empty, SimpleQueue
-
-# Not by the module's name, where programs and their tests put something else.
-from time import sleep
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from greenlet import getcurrent, greenlet, GreenletExit
@@ -36,12 +31,6 @@ Job = Callable[[], None]
 IDLE_SECONDS = 10.0
 # What a burst of calls that wait leaves behind for each thread; a greenlet takes some 20 KiB.
 KEPT = 64
-# An event loop gives way when so many threads have not begun with what it gave them, and so many
-# others are in the middle of a call.
-CROWD = 8
-BUSY = 16
-# Linux lets a thread sleep for 50 microseconds at least, which is enough for them to begin.
-_MOMENT = 1e-6
 
 
 class Load:
@@ -65,6 +54,7 @@ class Worker:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._pool = weakref.ref(pool)
         self.load = pool.load
+        self._scheduling = pool.scheduling
         #: Greenlets that have been the hub, and can be again.
         self.spare: list[Work] = []
         self._ends = False
@@ -75,16 +65,11 @@ class Worker:
 
     def give(self, job: Job) -> None:
         """Have the thread do *job*, in turn; for an event loop."""
-        given, begun = self.load.given, self.load.begun
-        given.append(None)
-        crowd = len(given)
+        self.load.given.append(None)
         self._jobs.append(job)
         self._bell.put(None)
-        # While the loop goes on, they can't begin: it has the GIL, and they do not interrupt it.
-        # Where calls block, those that begin at the same time end at the same time, again and
-        # again. Others are over sooner than it takes to give way.
-        if crowd % CROWD == 0 and len(begun) >= BUSY and sys.platform == "linux":
-            sleep(_MOMENT)
+        if self._scheduling is not None:
+            self._scheduling.give_way(self.load)
 
     def is_this_thread(self) -> bool:
         return self.thread.ident == threading.get_ident()
@@ -95,7 +80,6 @@ class Worker:
         self._bell.put(None)
 
     def _run(self) -> None:
-        _yield_to_loops()
         # Each begins from here, or one that another one starts would begin deeper in the stack.
         while not self._ends:
             with suppress(BaseException):
@@ -109,10 +93,14 @@ class Worker:
         ends a call, but never the thread. It can come when `get` has returned and before we have
         what it returned, so `get` returns nothing that is needed.
         """
-        jobs, job = self._jobs, None
+        jobs, job, scheduling = self._jobs, None, self._scheduling
         while True:
             try:
+                if scheduling is not None:
+                    scheduling.rest()
                 self._bell.get(timeout=IDLE_SECONDS)
+                if scheduling is not None:
+                    scheduling.work()
                 job = jobs[0]
                 del jobs[0]
                 if job is None:
@@ -288,16 +276,3 @@ class Call(partial[None]):
     def fail(self, error: BaseException) -> None:
         """Answer with *error*; what a call gives after its first outcome is not looked at."""
         _tell(self.args[-1], (None, error))
-
-
-def _yield_to_loops() -> None:
-    """Let this thread start when its turn comes, instead of at once where another one runs.
-
-    To Linux such a thread is a batch job. Otherwise one that gets work, or has waited, stops the
-    event loop's thread only to find that this holds the GIL, and lets it go on. Its share of the
-    processor is the same. What it starts inherits this.
-    """
-    if sys.platform == "linux":
-        # Some sandboxes do not have it.
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
