@@ -9,12 +9,14 @@ from dataclasses import asdict, replace
 
 from compat_matrix._badge import badge
 from compat_matrix._record import Record
-from compat_matrix._rows import HERE, PROJECT, Row
+from compat_matrix._rows import HERE, load_rows, PROJECT, Row
 from compat_matrix._table import tables
 
 RESULTS = HERE / "results"
 PAGE = PROJECT / "docs" / "matrix.md"
 BADGE = PROJECT / "docs" / "matrix.svg"
+# What the layer's `migrate check` knows of the results.
+CARRIED = PROJECT / "quart_flask_patch" / "migrate" / "matrix.json"
 START, END = "<!-- matrix:start -->", "<!-- matrix:end -->"
 
 # Fewer tests that pass on both sides than this share of those in the committed results, or in the
@@ -77,6 +79,28 @@ def write_pages(records: Sequence[Record]) -> None:
     page = PAGE.read_text("utf-8")
     PAGE.write_text(with_tables(page, records), "utf-8")
     BADGE.write_text(badge(records), "utf-8")
+    CARRIED.write_text(carried(records, load_rows()), "utf-8")
+
+
+def carried(records: Iterable[Record], rows: Mapping[str, Row]) -> str:
+    """The results as the layer carries them: of each row, its verdict and the tests that differ."""
+    data = [
+        {
+            "name": record.name,
+            "project": rows[record.name].project or record.name,
+            "version": record.version,
+            "scenario": bool(rows[record.name].scenario),
+            "green": record.green,
+            "alike": min((side.alike for side in record.sides.values()), default=0),
+            "left_out": len(record.left_out),
+            "worse": sorted({one.id for side in record.sides.values() for one in side.worse}),
+            "remark": record.remark,
+            "date": record.date,
+        }
+        for record in records
+        if rows[record.name].directory == "."  # not what an sdist holds beside its package
+    ]
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def with_tables(page: str, records: Sequence[Record]) -> str:

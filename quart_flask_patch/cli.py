@@ -121,4 +121,8 @@ def main() -> None:
     for option in flask_cli.params:
         if option.name == "version":
             option.callback = get_version
+    # Here, as only this program needs it.
+    from .migrate.command import migrate
+
+    flask_cli.add_command(migrate)
     flask_cli.main(prog_name="python -m quart_flask_patch")

@@ -1,0 +1,129 @@
+"""Calls that wait without leaving the event loop to others, and what takes their place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .findings import Level
+
+OWN_LOOP = 'give it @runs_in("own-loop")'
+RUN_SYNC = "await quart.utils.run_sync(function)(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """A family of calls, found by their full names; `()` in a name is what the call gave."""
+
+    kind: str
+    level: Level
+    pattern: re.Pattern[str]
+    way_out: str
+    #: Whether an async way of the same kind is at hand; otherwise the view may as well stay plain.
+    replaceable: bool = True
+
+
+def _family(
+    kind: str, level: Level, names: str, way_out: str, replaceable: bool = True
+) -> Blocking:
+    pattern = "|".join(f"(?:{name})" for name in names.split())
+    return Blocking(kind, level, re.compile(pattern), way_out, replaceable)
+
+
+_VERBS = "(?:get|post|put|patch|delete|head|options|request|send|stream)"
+_SQL = (
+    r"(?:execute|executemany|executescript|scalars?|commit|rollback|flush|refresh|merge|get|get_one"
+    r"|fetch\w+|all|first|one|one_or_none|count|ping|connect|begin"
+    r"|query\(\).*\.(?:all|first|one|one_or_none|scalar|count|get|delete|update))"
+)
+_SESSION = r"sqlalchemy\.orm\.(?:Session|sessionmaker\(\)|scoped_session)\(\)(?:\(\))?"
+
+#: The first that matches counts.
+FAMILIES = (
+    _family("sleeping", "error", r"time\.sleep", "await asyncio.sleep(...)"),
+    _family(
+        "HTTP",
+        "error",
+        rf"requests\.(?:api\.)?{_VERBS} requests\.(?:sessions\.)?[sS]ession\(\)\.{_VERBS}"
+        rf" httpx\.{_VERBS} httpx\.Client\(\)\.{_VERBS} urllib\.request\.url\w+"
+        r" urllib3\.(?:request|\w+\(\)\.(?:request|urlopen))"
+        r" http\.client\.\w+\(\)\.(?:request|getresponse|connect)",
+        f"httpx.AsyncClient, or {RUN_SYNC}",
+    ),
+    _family(
+        "another process",
+        "error",
+        r"subprocess\.(?:run|call|check_\w+|get\w+) subprocess\.Popen\(\)\.(?:wait|communicate)"
+        r" os\.(?:system|popen|wait\w*|spawn\w+)",
+        f"await asyncio.create_subprocess_exec(...), or {RUN_SYNC}",
+    ),
+    _family(
+        "the network",
+        "error",
+        r"socket\.(?:create_connection|getaddrinfo|gethostby\w+)"
+        r" socket\.socket\(\)\.(?:connect|recv\w*|send\w*|accept) select\.select"
+        r" (?:smtplib|ftplib|imaplib|poplib)\.\w+(?:\(\)\.\w+)?"
+        r" paramiko\.\w+\(\)\.\w+ boto3\.(?:client|resource)\(\)\.\w+.*"
+        r" flask_mail\.Mail\(\)\.(?:send|send_message|connect)",
+        RUN_SYNC,
+        replaceable=False,
+    ),
+    _family(
+        "a thread",
+        "error",
+        r"threading\.(?:Lock|RLock|Condition|Semaphore|Event)\(\)\.(?:acquire|wait)"
+        r" threading\.Thread\(\)\.join queue\.\w*Queue\(\)\.(?:get|put|join)"
+        r" concurrent\.futures\.\w+\(\)\.submit\(\)\.result concurrent\.futures\.wait",
+        "what asyncio has of that name, or run_sync",
+    ),
+    _family("a person", "error", r"input getpass\.getpass", "no view should ask at the console"),
+    _family(
+        "the database",
+        "warning",
+        rf"flask_sqlalchemy\.SQLAlchemy\(\)\.session(?:\(\))?\.{_SQL}"
+        r" flask_sqlalchemy\.SQLAlchemy\(\)\.(?:paginate|get_or_404|first_or_404|one_or_404"
+        r"|create_all|drop_all)"
+        r" <model>\.query\.(?:.*\.)?(?:all|first\w*|one\w*|get\w*|scalar|count|paginate|delete)"
+        rf" {_SESSION}\.{_SQL} sqlalchemy\.create_engine\(\)(?:\.(?:connect|begin)\(\))?\.{_SQL}",
+        f"leave the view plain, {OWN_LOOP}, SQLAlchemy's AsyncSession, or {RUN_SYNC}",
+        replaceable=False,
+    ),
+    _family(
+        "the database",
+        "warning",
+        rf"(?:sqlite3|psycopg2?|pymysql|MySQLdb|pyodbc|oracledb|mysql\.connector)\.connect"
+        rf"(?:\(\)(?:\.cursor\(\)|\.execute\(\))?\.{_SQL})?",
+        f"an async driver (aiosqlite, asyncpg, psycopg's AsyncConnection), or {RUN_SYNC}",
+    ),
+    _family(
+        "the database",
+        "warning",
+        r"(?:redis|valkey)\.(?:(?:Strict)?Redis|from_url|Redis\.from_url)\(\)\.\w+"
+        r" pymongo\.MongoClient\(\)\..+\(?\)?\.\w+ elasticsearch\.Elasticsearch\(\)\.\w+"
+        r" (?:pymemcache|memcache)\.(?:client\.)?\w+\(\)\.\w+"
+        r" peewee\.\w+\(\)\.(?:execute\w*|connect)",
+        f"the library's async client (redis.asyncio, pymongo.AsyncMongoClient), or {RUN_SYNC}",
+    ),
+    _family(
+        "a file",
+        "warning",
+        r"open io\.open pathlib\.Path\(\).*\.(?:open|read_\w+|write_\w+|touch|unlink|stat|iterdir)"
+        r" shutil\.(?:copy\w*|move|rmtree|make_archive|unpack_archive)"
+        r" (?:zipfile\.ZipFile|tarfile\.open) .*\.(?:read_text|read_bytes|write_text|write_bytes)",
+        f"aiofiles, or {RUN_SYNC}",
+    ),
+)
+
+#: What holds a connection or a lock from its `with` to its end.
+HELD = re.compile(
+    rf"{_SESSION}(?:\.begin\(\))?|flask_sqlalchemy\.SQLAlchemy\(\)\.session(?:\.begin\(\)|\(\))?"
+    r"|sqlalchemy\.create_engine\(\)\.(?:connect|begin)\(\)"
+    r"|(?:sqlite3|psycopg2?|pymysql|MySQLdb|pyodbc|oracledb)\.connect\(\)"
+    r"|threading\.(?:Lock|RLock|Condition|Semaphore|BoundedSemaphore)\(\)"
+)
+#: The session of Flask-SQLAlchemy, which belongs to the request and is begun by its first use.
+SCOPED = re.compile(rf"flask_sqlalchemy\.SQLAlchemy\(\)\.session\.{_SQL}")
+
+
+def blocking(name: str) -> Blocking | None:
+    return next((family for family in FAMILIES if family.pattern.fullmatch(name)), None)

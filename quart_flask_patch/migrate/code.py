@@ -1,0 +1,292 @@
+"""A code base read: its modules, functions and classes, and what each name in them stands for.
+
+Names are written in full, such as `requests.Session().get`; `()` is what the call before it gave.
+What cannot be told by reading has no name.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
+_SKIPPED = {"build", "dist", "node_modules", "site-packages", "tests", "test", "__pycache__"}
+#: How often a name is looked up through others; more is a circle.
+_DEPTH = 12
+
+
+@dataclass(eq=False)
+class Scope:
+    """A module, a class or a function: the names that are bound in it."""
+
+    module: Module
+    name: str
+    node: ast.AST
+    parent: Scope | None = None
+    names: dict[str, str | ast.expr] = field(default_factory=dict)
+
+    def bound(self, name: str) -> tuple[Scope, str | ast.expr] | None:
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names and (scope is self or not isinstance(scope.node, ast.ClassDef)):
+                return scope, scope.names[name]
+            scope = scope.parent
+        return None
+
+
+@dataclass(eq=False)
+class Function(Scope):
+    """A function, or a method of *owner*."""
+
+    node: FunctionDef = field(kw_only=True)
+    owner: Scope | None = None
+
+    @property
+    def is_async(self) -> bool:
+        return isinstance(self.node, ast.AsyncFunctionDef)
+
+    @property
+    def place(self) -> str:
+        return f"{self.module.shown}:{self.node.lineno}"
+
+    @cached_property
+    def own_nodes(self) -> list[ast.AST]:
+        """What runs when the function does: not the functions that it defines."""
+        return [node for statement in self.node.body for node in own_nodes(statement)]
+
+
+@dataclass(eq=False)
+class Module(Scope):
+    path: Path = field(kw_only=True)
+    shown: str = field(kw_only=True)
+    tree: ast.Module = field(kw_only=True)
+
+    @property
+    def package(self) -> str:
+        return self.name if self.path.stem == "__init__" else self.name.rpartition(".")[0]
+
+
+def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Give *node* and what is in it, but nothing that runs at another time."""
+    yield node
+    if isinstance(node, (FunctionDef, ast.Lambda, ast.ClassDef)):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from own_nodes(child)
+
+
+class CodeBase:
+    """The Python files beneath a folder, or one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.modules: dict[str, Module] = {}
+        self.functions: dict[str, Function] = {}
+        self.classes: dict[str, Scope] = {}
+        #: What is assigned to attributes, by their full names.
+        self.attributes: dict[str, tuple[Scope, ast.expr]] = {}
+        self.unread: list[tuple[str, str]] = []
+        for file in python_files(path):
+            self._read(file)
+        for function in [*self.functions.values()]:
+            self._note_attributes(function)
+
+    def _read(self, file: Path) -> None:
+        shown = os.path.relpath(file)
+        shown = str(file) if shown.startswith("..") else shown
+        try:
+            tree = ast.parse(file.read_bytes(), str(file))
+        except (SyntaxError, ValueError) as error:
+            self.unread.append((f"{shown}:{getattr(error, 'lineno', 1) or 1}", str(error)))
+            return
+        name = module_name(file)
+        module = Module(None, name, tree, path=file, shown=shown, tree=tree)  # type: ignore[arg-type]  # itself
+        module.module = self.modules[name] = module
+        self._fill(module, tree.body)
+
+    def _fill(self, scope: Scope, body: list[ast.stmt]) -> None:
+        for statement in body:
+            for node in own_nodes(statement):
+                if isinstance(node, FunctionDef):
+                    self._add_function(scope, node)
+                elif isinstance(node, ast.ClassDef):
+                    self._add_class(scope, node)
+                else:
+                    _bind(scope, node)
+
+    def _add_function(self, scope: Scope, node: FunctionDef) -> None:
+        name = f"{scope.name}.{node.name}"
+        owner = scope if isinstance(scope.node, ast.ClassDef) else None
+        function = Function(scope.module, name, node=node, parent=scope, owner=owner)
+        scope.names[node.name] = name
+        self.functions[name] = function
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        for number, argument in enumerate(arguments):
+            if owner is not None and number == 0:
+                function.names[argument.arg] = f"{owner.name}()"
+            elif argument.annotation is not None:
+                function.names[argument.arg] = ast.Call(argument.annotation, [], [])
+            else:
+                function.names[argument.arg] = ""
+        self._fill(function, node.body)
+
+    def _add_class(self, scope: Scope, node: ast.ClassDef) -> None:
+        name = f"{scope.name}.{node.name}"
+        scope.names[node.name] = name
+        self.classes[name] = found = Scope(scope.module, name, node, scope)
+        self._fill(found, node.body)
+
+    def _note_attributes(self, function: Function) -> None:
+        for node in function.own_nodes:
+            if not isinstance(node, ast.Assign):
+                continue
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and (name := self.name_of(target, function)):
+                    self.attributes.setdefault(name, (function, node.value))
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def name_of(self, node: ast.expr, scope: Scope, depth: int = 0) -> str:
+        """Return the full name of what *node* is in *scope*; empty if that cannot be told."""
+        if depth > _DEPTH:
+            return ""
+        if isinstance(node, ast.Name):
+            return self._name_of_name(node.id, scope, depth)
+        if isinstance(node, ast.Attribute):
+            base = self.name_of(node.value, scope, depth + 1)
+            return self._expanded(f"{base}.{node.attr}", depth) if base else f"?.{node.attr}"
+        if isinstance(node, ast.Call):
+            called = self.name_of(node.func, scope, depth + 1)
+            return self._result(called, depth) if called else ""
+        return ""
+
+    def _name_of_name(self, name: str, scope: Scope, depth: int) -> str:
+        found = scope.bound(name)
+        if found is None:
+            return name
+        where, value = found
+        if isinstance(value, str):
+            return self._expanded(value, depth) if value else ""
+        # `x = x.y` in a function asks for the name around it.
+        outer = where.parent if _mentions(value, name) else where
+        return self.name_of(value, outer, depth + 1) if outer is not None else ""
+
+    def _expanded(self, name: str, depth: int) -> str:
+        """Follow *name* to where it comes from, through modules of the code base."""
+        if depth > _DEPTH:
+            return ""
+        if name in self.attributes:
+            scope, value = self.attributes[name]
+            return self.name_of(value, scope, depth + 1) or name
+        if name in self.functions or name in self.classes:
+            return name
+        head, _, last = name.rpartition(".")
+        if head in self.modules and last in self.modules[head].names:
+            value_or_name = self.modules[head].names[last]
+            if value_or_name != name:
+                return self._name_of_name(last, self.modules[head], depth + 1)
+        if head in self.classes and (method := self.method(head, last)):
+            return method.name
+        if head.endswith("()") and (method := self.method(head[:-2], last)):
+            return method.name
+        return f"<model>.{last}" if last == "query" and self._is_model(head) else name
+
+    def _is_model(self, name: str) -> bool:
+        """Whether *name* is a class that derives from the `Model` of Flask-SQLAlchemy."""
+        return any(base.endswith("SQLAlchemy().Model") for base in self.bases(name))
+
+    def _result(self, called: str, depth: int) -> str:
+        """Return what calling *called* gives, if a `return` of it says so."""
+        function = self.functions.get(called)
+        if function is not None and not function.is_async:
+            for node in function.own_nodes:
+                value = node.value if isinstance(node, ast.Return) else None
+                if value is not None and (found := self.name_of(value, function, depth + 1)):
+                    return found
+        return f"{called}()"
+
+    def bases(self, name: str) -> Iterator[str]:
+        """Give the full names of the classes that *name* derives from."""
+        found = self.classes.get(name)
+        if found is None or not isinstance(found.node, ast.ClassDef):
+            return
+        for base in found.node.bases:
+            base_name = self.name_of(base, found.parent or found)
+            if base_name and base_name != name:
+                yield base_name
+                yield from self.bases(base_name)
+
+    def method(self, owner: str, name: str) -> Function | None:
+        for candidate in [owner, *self.bases(owner)] if owner in self.classes else ():
+            if found := self.functions.get(f"{candidate}.{name}"):
+                return found
+        return None
+
+    def called(self, name: str) -> Function | None:
+        """Return the function of the code base that runs when *name* is called."""
+        if name in self.classes:
+            return self.method(name, "__init__")
+        return self.functions.get(name)
+
+
+def _mentions(value: ast.expr, name: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
+
+
+def _bind(scope: Scope, node: ast.AST) -> None:
+    """Note what *node* binds in *scope*; the first binding of a name counts."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            bound = alias.asname or alias.name.partition(".")[0]
+            scope.names[bound] = alias.name if alias.asname else bound
+    elif isinstance(node, ast.ImportFrom):
+        base = _imported_from(scope.module, node)
+        for alias in node.names:
+            scope.names[alias.asname or alias.name] = f"{base}.{alias.name}"
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                scope.names.setdefault(target.id, node.value)
+    elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
+        if isinstance(node.target, ast.Name) and node.value is not None:
+            scope.names.setdefault(node.target.id, node.value)
+    elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+        scope.names.setdefault(node.optional_vars.id, node.context_expr)
+
+
+def _imported_from(module: Module, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def python_files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path.resolve()
+        return
+    for folder, folders, files in os.walk(path.resolve()):
+        here = Path(folder)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in _SKIPPED
+            and not name.startswith(".")
+            and not (here / name / "pyvenv.cfg").exists()
+        )
+        for name in sorted(files):
+            if name.endswith(".py") and not name.startswith("test_") and name != "conftest.py":
+                yield here / name
+
+
+def module_name(file: Path) -> str:
+    parts = [] if file.stem == "__init__" else [file.stem]
+    folder = file.parent
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts) or file.parent.name

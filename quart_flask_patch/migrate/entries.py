@@ -1,0 +1,119 @@
+"""Where a code base is entered by the framework: its views, its websockets and its hooks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from .code import CodeBase, Function, Module, own_nodes, Scope
+
+ROUTES = {"route", "get", "post", "put", "patch", "delete", "websocket"}
+HOOKS = {
+    *("before_request", "after_request", "teardown_request", "url_value_preprocessor"),
+    *("before_app_request", "after_app_request", "teardown_app_request", "context_processor"),
+    *("app_context_processor", "app_url_value_preprocessor", "errorhandler", "app_errorhandler"),
+    # Flask-Login's.
+    *("user_loader", "request_loader"),
+    *("before_websocket", "after_websocket", "teardown_websocket", "teardown_appcontext"),
+}
+_METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "dispatch_request"}
+_VIEW_CLASSES = ("flask.views.", "quart.views.", "flask_restful.Resource", "flask_restx.Resource")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function that the framework calls, registered on *owner*, an application or blueprint."""
+
+    kind: Literal["view", "hook"]
+    function: Function
+    owner: str
+    #: What `runs_in` asks for, if it does.
+    place: str = ""
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether it is an async view, or what is async of one, on the server's loop."""
+        return self.kind == "view" and self.function.is_async and self.place != "own-loop"
+
+
+def entries(code: CodeBase) -> list[Entry]:
+    found = [entry for function in code.functions.values() for entry in _decorated(code, function)]
+    found += [entry for scope in scopes(code) for entry in _registered(code, scope)]
+    found += [
+        Entry("view", method, name)
+        for name in code.classes
+        if any(base.startswith(_VIEW_CLASSES) for base in code.bases(name))
+        for method in code.functions.values()
+        if method.owner is code.classes[name] and method.node.name in _METHODS
+    ]
+    return list({(entry.kind, entry.function): entry for entry in found}.values())
+
+
+def _decorated(code: CodeBase, function: Function) -> Iterator[Entry]:
+    around = function.parent or function
+    places = (_chosen(code, node, around) for node in function.node.decorator_list)
+    place = next(filter(None, places), "")
+    for node in function.node.decorator_list:
+        named = node.func if isinstance(node, ast.Call) else node
+        if not isinstance(named, ast.Attribute):
+            continue
+        owner = code.name_of(named.value, around)
+        if named.attr in HOOKS:
+            yield Entry("hook", function, owner, place)
+        elif isinstance(node, ast.Call) and named.attr in ROUTES and _has_path(node):
+            yield Entry("view", function, owner, place)
+
+
+def _has_path(node: ast.Call) -> bool:
+    path = node.args[0] if node.args else None
+    return isinstance(path, ast.JoinedStr) or (
+        isinstance(path, ast.Constant)
+        and isinstance(path.value, str)
+        and (path.value.startswith("/") or not path.value)
+    )
+
+
+def _chosen(code: CodeBase, node: ast.expr, scope: Scope) -> str:
+    """Return what *node*, a decorator, says by `runs_in`."""
+    match node:
+        case ast.Call(func=func, args=[ast.Constant(value=value), *_]):
+            return str(value) if code.name_of(func, scope).endswith(".runs_in") else ""
+    return ""
+
+
+def scopes(code: CodeBase) -> Iterator[Module | Function]:
+    yield from code.modules.values()
+    yield from code.functions.values()
+
+
+def nodes_of(scope: Module | Function) -> list[ast.AST]:
+    """What runs in *scope* itself: a module's statements, or a function's."""
+    if isinstance(scope, Function):
+        return scope.own_nodes
+    return [node for statement in scope.tree.body for node in own_nodes(statement)]
+
+
+def _registered(code: CodeBase, scope: Module | Function) -> Iterator[Entry]:
+    """What a call registers: `app.add_url_rule(..., view_func=f)`, `app.before_request(f)`."""
+    for node in nodes_of(scope):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr == "add_url_rule":
+            given = [word.value for word in node.keywords if word.arg == "view_func"]
+            yield from _entry(code, "view", node.func, (given or node.args[2:3]), scope)
+        elif node.func.attr in HOOKS:
+            yield from _entry(code, "hook", node.func, node.args[:1], scope)
+
+
+def _entry(
+    code: CodeBase,
+    kind: Literal["view", "hook"],
+    method: ast.Attribute,
+    given: list[ast.expr],
+    scope: Scope,
+) -> Iterator[Entry]:
+    function = code.functions.get(code.name_of(given[0], scope)) if given else None
+    if function is not None:
+        yield Entry(kind, function, code.name_of(method.value, scope))

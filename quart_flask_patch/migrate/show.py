@@ -1,0 +1,85 @@
+"""Shows a report: with colours on a terminal, as plain lines elsewhere, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from .findings import Finding, Report, View
+
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+#: What the report says of each readiness.
+READINESS = {
+    "async": "async, and was not seen to hold the server's event loop",
+    "blocks": "async, and holds the event loop: mend this first",
+    "ready": "plain, nothing of it was seen to block: async def is possible as it is",
+    "replace": "plain, waits for what has an async way: worth making async",
+    "leave": "plain, waits for what has no async way at hand: leave it plain",
+}
+_ORDER = tuple(READINESS)
+
+
+def show(report: Report, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.as_data(), indent=1))
+    elif sys.stdout.isatty():
+        _show_richly(report)
+    else:
+        for line in lines(report):
+            click.echo(line)
+
+
+def summary(report: Report) -> str:
+    counts = [_counted(count, level) for level, count in report.counts().items()]
+    return f"{', '.join(counts)}; {_counted(len(report.views), 'view')}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def ordered(views: list[View]) -> list[View]:
+    order = ["blocks", *(name for name in _ORDER if name != "blocks")]
+    return sorted(views, key=lambda view: order.index(view.readiness))
+
+
+def lines(report: Report) -> list[str]:
+    shown = [_line(finding) for finding in report.findings]
+    shown += [f"view: {_view_line(view)}" for view in ordered(report.views)]
+    return [*shown, summary(report)]
+
+
+def _line(finding: Finding) -> str:
+    way = f" Way out: {finding.way_out}." if finding.way_out else ""
+    return f"{finding.level}: {finding.place}: {finding.what} [{finding.code}].{way}"
+
+
+def _view_line(view: View) -> str:
+    waits = f"; waits for {', '.join(view.waits_for)}" if view.waits_for else ""
+    return f"{view.place}: {view.name}: {READINESS[view.readiness]}{waits}"
+
+
+def _show_richly(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for finding in report.findings:
+        style = _STYLES[finding.level]
+        head = Text.assemble(
+            (finding.level, style), " ", (finding.place, "bold"), f" {finding.code}"
+        )
+        console.print(head)
+        console.print(Text(f"    {finding.what}"))
+        if finding.way_out:
+            console.print(Text(f"    -> {finding.way_out}", style="green"))
+    table = Table("view", "place", "how ready", "waits for")
+    for view in ordered(report.views):
+        waits = Text("\n".join(view.waits_for))
+        table.add_row(Text(view.name), Text(view.place), READINESS[view.readiness], waits)
+    if report.views:
+        console.print(table)
+    console.print(Text(summary(report), style="bold"))

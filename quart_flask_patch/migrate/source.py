@@ -1,0 +1,266 @@
+"""What the source of a code base tells: what waits on the loop, and how ready each view is."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from .awaits import await_findings, is_async_call
+from .blocking import Blocking, blocking
+from .code import CodeBase, Function
+from .entries import entries, Entry, nodes_of, scopes
+from .findings import Finding, Readiness, View
+
+_APP_WIDE = ("Flask()", "Quart()")
+
+
+@dataclass(slots=True)
+class Site:
+    """A call that blocks, and who reaches it: each of *ways* is a chain of calls from an entry."""
+
+    place: str
+    call: str
+    family: Blocking
+    ways: list[str] = field(default_factory=list)
+
+
+def check_source(path: Path, own_loop: bool = False) -> tuple[list[Finding], list[View]]:
+    """Check the source beneath *path*; with *own_loop*, async views have loops of their own."""
+    code = CodeBase(path)
+    found = entries(code)
+    if own_loop:
+        found = [replace(entry, place=entry.place or "own-loop") for entry in found]
+    on_loop = [entry for entry in found if _runs_on_loop(entry, found)]
+    sites = _sites(code, on_loop)
+    findings = [_site_finding(site) for site in sites.values()]
+    elsewhere = _lines_elsewhere(found)
+    for function in code.functions.values():
+        # What is held on a loop of its own holds nobody up.
+        alone = own_loop or function.place in elsewhere
+        awaits = await_findings(code, function)
+        findings += [each for each in awaits if not (alone and each.code == "held-across-await")]
+    findings += _waiting_hooks(code, [e for e in found if e.kind == "hook" and e not in on_loop])
+    findings += _thread_locals(code, on_loop)
+    findings += [_unread(place, why) for place, why in code.unread]
+    known = {finding.place for finding in findings}
+    findings += ruff_findings(code, known | elsewhere)
+    return findings, [_view(code, entry) for entry in found if entry.kind == "view"]
+
+
+def _lines_elsewhere(found: Sequence[Entry]) -> set[str]:
+    """Return the places in views that do not run on the server's loop."""
+    return {
+        f"{entry.function.module.shown}:{line}"
+        for entry in found
+        if entry.kind == "view" and not entry.is_on_loop
+        for line in range(entry.function.node.lineno, (entry.function.node.end_lineno or 0) + 1)
+    }
+
+
+def _unread(place: str, why: str) -> Finding:
+    return Finding("warning", "source", "unread", place, f"cannot be read: {why}", "mend it first")
+
+
+def _runs_on_loop(entry: Entry, found: Sequence[Entry]) -> bool:
+    """Whether *entry* is an async view, or a hook that runs before or after one."""
+    if entry.kind == "view":
+        return entry.is_on_loop
+    # An async view that asks for a thread has its plain hooks there.
+    views = [each for each in found if each.is_on_loop and each.place != "thread"]
+    if not entry.owner.endswith("Blueprint()") or "_app_" in _hook_names(entry.function):
+        return bool(views)
+    return any(_same_module(view, entry) for view in views)
+
+
+def _hook_names(function: Function) -> str:
+    return " ".join(map(ast.unparse, function.node.decorator_list))
+
+
+def _same_module(one: Entry, other: Entry) -> bool:
+    return one.function.module is other.function.module
+
+
+# --- what blocks ---------------------------------------------------------------------------------
+
+
+def _sites(code: CodeBase, on_loop: Sequence[Entry]) -> dict[str, Site]:
+    sites: dict[str, Site] = {}
+    for entry in on_loop:
+        for site in reached(code, entry.function):
+            sites.setdefault(f"{site.place} {site.call}", site).ways += site.ways
+    return sites
+
+
+def reached(code: CodeBase, start: Function) -> Iterator[Site]:
+    """Give what blocks in *start* and in what it calls within the code base, once for each line."""
+    seen = {start}
+    told: set[tuple[str, str]] = set()
+    to_do: list[tuple[Function, str]] = [(start, start.node.name)]
+    while to_do:
+        function, way = to_do.pop(0)
+        for node in function.own_nodes:
+            if not isinstance(node, ast.Call):
+                continue
+            name = code.name_of(node.func, function)
+            called = code.called(name)
+            if called is not None and called not in seen and _runs_here(code, called):
+                seen.add(called)
+                to_do.append((called, f"{way} -> {called.node.name}"))
+            elif called is None and (family := blocking(name)) and not _is_awaited(node, function):
+                place = f"{function.module.shown}:{node.lineno}"
+                if (place, family.kind) not in told:
+                    told.add((place, family.kind))
+                    yield Site(place, _shown(node.func), family, [way])
+
+
+def _shown(node: ast.expr) -> str:
+    """Return *node* as it is written, without arguments of calls."""
+    if isinstance(node, ast.Attribute):
+        return f"{_shown(node.value)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        return f"{_shown(node.func)}(...)"
+    return ast.unparse(node)
+
+
+def _runs_here(code: CodeBase, function: Function) -> bool:
+    """Whether calling *function* runs it there, and not in a thread."""
+    around = function.parent or function
+    names = [
+        code.name_of(node.func if isinstance(node, ast.Call) else node, around)
+        for node in function.node.decorator_list
+    ]
+    return not any(name.endswith(("run_sync", "sync_to_async")) for name in names)
+
+
+def _is_awaited(call: ast.Call, function: Function) -> bool:
+    return any(isinstance(n, ast.Await) and n.value is call for n in function.own_nodes)
+
+
+def _site_finding(site: Site) -> Finding:
+    ways = list(dict.fromkeys(site.ways))
+    more = f" and {len(ways) - 3} more" if len(ways) > 3 else ""
+    what = (
+        f"{site.call}(...) waits for {site.family.kind} on the event loop, in"
+        f" {', '.join(ways[:3])}{more}"
+    )
+    return Finding(
+        site.family.level, "source", "blocking-call", site.place, what, site.family.way_out
+    )
+
+
+def _waiting_hooks(code: CodeBase, hooks: Sequence[Entry]) -> Iterator[Finding]:
+    """What would wait on the event loop as soon as a view is async."""
+    for entry in hooks:
+        sites = list(reached(code, entry.function))
+        if sites:
+            what = (
+                f"the hook {entry.function.node.name} waits for {sites[0].family.kind}"
+                f" ({sites[0].place}), on the event loop as soon as it is a hook of an async view"
+            )
+            way = sites[0].family.way_out
+            yield Finding("note", "source", "hook-would-block", entry.function.place, what, way)
+
+
+def _view(code: CodeBase, entry: Entry) -> View:
+    function = entry.function
+    sites = list(reached(code, function))
+    waits = [f"{site.family.kind} ({site.place} {site.call})" for site in sites]
+    forgotten = any(is_async_call(code, node, function) for node in _bare(function))
+    ready: Readiness
+    if entry.is_on_loop:
+        ready = "blocks" if sites or forgotten else "async"
+    elif function.is_async:
+        ready = "async"
+    elif any(not site.family.replaceable for site in sites):
+        ready = "leave"
+    else:
+        ready = "replace" if sites else "ready"
+    return View(function.place, function.name, function.is_async, ready, tuple(waits))
+
+
+def _bare(function: Function) -> list[ast.expr]:
+    return [node.value for node in function.own_nodes if isinstance(node, ast.Expr)]
+
+
+# --- thread-locals -------------------------------------------------------------------------------
+
+
+def _thread_locals(code: CodeBase, on_loop: Sequence[Entry]) -> Iterator[Finding]:
+    used = {
+        name
+        for entry in on_loop
+        for function in _all_called(code, entry.function)
+        for name in _locals_in(code, function)
+    }
+    for scope in scopes(code):
+        for node in nodes_of(scope):
+            if not (isinstance(node, ast.Call) and code.name_of(node.func, scope) == _LOCAL):
+                continue
+            place = f"{scope.module.shown}:{node.lineno}"
+            shared = scope.module.name in used
+            yield Finding(
+                "error" if shared else "note",
+                "source",
+                "thread-local",
+                place,
+                "threading.local() is shared by all requests of the event loop"
+                + ("" if shared else ", once an async view uses it"),
+                "contextvars.ContextVar, or flask.g",
+            )
+
+
+_LOCAL = "threading.local"
+
+
+def _all_called(code: CodeBase, start: Function) -> set[Function]:
+    seen, to_do = {start}, [start]
+    while to_do:
+        function = to_do.pop()
+        for node in function.own_nodes:
+            if isinstance(node, ast.Call):
+                called = code.called(code.name_of(node.func, function))
+                if called is not None and called not in seen:
+                    seen.add(called)
+                    to_do.append(called)
+    return seen
+
+
+def _locals_in(code: CodeBase, function: Function) -> Iterator[str]:
+    """Give the names of the modules whose thread-locals *function* uses."""
+    for node in function.own_nodes:
+        if not isinstance(node, ast.Name) or code.name_of(node, function) != f"{_LOCAL}()":
+            continue
+        if found := function.bound(node.id):
+            scope, value = found
+            yield value.rpartition(".")[0] if isinstance(value, str) else scope.module.name
+
+
+# --- what ruff knows besides ---------------------------------------------------------------------
+
+
+def ruff_findings(code: CodeBase, known: set[str]) -> list[Finding]:
+    """What ruff's rules about async code find in lines that nothing was found in."""
+    files = {
+        str(function.module.path): function.module.shown
+        for function in code.functions.values()
+        if function.is_async
+    }
+    if not files:
+        return []
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--exit-zero"]
+    rules = ["--select=ASYNC", "--ignore=ASYNC109,ASYNC240", "--output-format=json"]
+    done = subprocess.run([*command, *rules, *files], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [_unread("ruff", done.stderr.strip() or f"it ended with {done.returncode}")]
+    found = []
+    for item in json.loads(done.stdout or "[]"):
+        place = f"{files[item['filename']]}:{item['location']['row']}"
+        if place not in known:
+            what = f"{item['message']} ({item['code']})"
+            found.append(Finding("warning", "source", "ruff", place, what, item["url"] or ""))
+    return found

@@ -1,0 +1,11 @@
+import click
+
+
+@click.command("clean")
+async def clean():
+    pass
+
+
+@click.command("migrate")
+def migrate():
+    pass
