@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
@@ -12,11 +12,20 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import InternalServerError, NotFound
 
-from ._connection import entry
+from ._connection import entry, rest
 from ._connection.date import one_date
 from ._connection.inbound import Inbound, inbound_class, undisturbed
 from ._connection.making import maker_of
-from ._connection.outbound import close_response, headers_of as headers_of, outgoing, send_chunks
+from ._connection.outbound import (
+    _convert_os_error as _convert_os_error,
+    cannot_push,
+    close_response,
+    headers_of as headers_of,
+    outgoing,
+    send_chunks,
+    send_push_promise,
+    sender,
+)
 from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
@@ -24,6 +33,7 @@ from ._loops.mailbox import shielded
 from ._loops.raised import as_raised, ENDINGS
 from ._stock import Stock
 from ._watching import served
+from .wrappers._limits import limit_of
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
@@ -40,18 +50,6 @@ if TYPE_CHECKING:
     from .wrappers import Request, Websocket
 
 
-def _convert_os_error(send: ASGISendCallable) -> ASGISendCallable:
-    """Let *send* raise ClientDisconnectedError where it raises OSError, for a subclass of ours."""
-
-    async def convert(message: Any) -> None:
-        try:
-            await send(message)
-        except OSError as error:
-            raise ClientDisconnectedError from error
-
-    return convert
-
-
 class _Connection:
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
@@ -66,7 +64,7 @@ class _Connection:
         self.app = app
         self.scope = scope
         #: A whole answer, if it is left to be sent in the server's context.
-        self._left: tuple[Any, Any] | None = None
+        self._left: tuple[Any, Any, Inbound | None] | None = None
         self._leaves = False
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -78,14 +76,15 @@ class _Connection:
         try:
             if "quart.undisturbed" in self.scope:
                 await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.
-            elif (rest := inbound.watched(self._serve, sending, context)) is not None:
-                await rest
+            elif (work := inbound.watched(self._serve, sending, context)) is not None:
+                await work
         except ClientDisconnectedError:
             return  # There is nobody left to tell.
         if self._left is not None:
+            start, end, more = self._left
             with suppress(OSError):
-                await send(self._left[0])
-                await send(self._left[1])
+                await send(start)
+                await (send(end) if more is None else rest.send_end(more, send, end))
 
     def _is_stock(self) -> bool:
         """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
@@ -113,6 +112,9 @@ class _Connection:
         app.logger.error("Exception outside of the view and its hooks", exc_info=error)
         return app.response_class(InternalServerError().get_body(), status=500)
 
+    def _still_to_come(self, ctx: AppContext) -> Inbound | None:
+        """Return where the rest of the body is to be received from, if there is any."""
+
     async def _answer(
         self, ctx: AppContext, send: Any, response: Any, content: Outgoing | None = None
     ) -> None:
@@ -122,23 +124,25 @@ class _Connection:
         closes, raised = True, None
         try:
             status, headers, body, closes = content or outgoing(ctx, response)
+            if (more := self._still_to_come(ctx)) is not None:
+                headers = rest.announce(self.scope, headers)
             start = {"type": start_type, "status": status, "headers": one_date(headers, send)}
             end = {"type": body_type, "body": body or b"", "more_body": False}
             if self._can_push and getattr(response, "_push_promises", None):
                 for path in response.push_promises:
                     await ctx.request.send_push_promise(path)
             if self._leaves and body is not None and not closes:
-                self._left = start, end
+                self._left = start, end, more
                 return
             try:
                 await send(start)
                 if body is not None:
-                    await send(end)
+                    await rest.send_end(more, send, end)
                     return
             except OSError as error:  # As in `_send`, which is one more call for each answer.
                 raise ClientDisconnectedError from error
             await send_chunks(ctx, send, response, body_type)
-            await self._send(send, end)
+            await rest.send_end(more, partial(self._send, send), end)
         except BaseException as error:
             raised = type(error)
             raise
@@ -154,8 +158,16 @@ class ASGIHTTPConnection(_Connection):
     def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
         request = self._create_request_from_scope(send)
         request.receive_from(inbound.receive)
-        request._inbound = inbound
+        if "quart.undisturbed" not in self.scope:
+            request._inbound, inbound.body_limit = inbound, self._body_limit
         return self.handle_request(request, send)
+
+    def _still_to_come(self, ctx: AppContext) -> Inbound | None:
+        inbound = ctx.request._inbound
+        return inbound if inbound and rest.is_to_come(inbound, self.scope) else None
+
+    def _body_limit(self) -> int | None:
+        return limit_of(self._request, self.app)
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
@@ -169,6 +181,9 @@ class ASGIHTTPConnection(_Connection):
             await self._answer(ctx, send, response)
         finally:
             ctx.release()
+            if (inbound := request._inbound) is not None:
+                # Or they would refer to each other.
+                request._inbound = inbound.body_limit = None
 
     def _is_stock(self) -> bool:
         return _HANDLING.of(type(self))
@@ -226,7 +241,7 @@ class ASGIHTTPConnection(_Connection):
             scope,
             app.config["BODY_TIMEOUT"],
             # Not a method, by which the request would refer to what refers to it.
-            partial(_send_push_promise, send) if can_push else _cannot_push,
+            partial(send_push_promise, send) if can_push else cannot_push,
         )
         if path is None:
             self._request.routing_exception = NotFound()
@@ -240,26 +255,6 @@ class ASGIHTTPConnection(_Connection):
 _HANDLING = Stock(ASGIHTTPConnection, "handle_request")
 
 
-async def _send_push_promise(send: Any, path: str, headers: Headers) -> None:
-    message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
-    await send(message)
-
-
-async def _cannot_push(path: str, headers: Headers) -> None:
-    """A server, or a client, that cannot take promises does without."""
-
-
-def _sender(send: Callable[..., Awaitable[None]]) -> Callable[[str | bytes], Awaitable[None]]:
-    """Return what sends a message by *send*; the websocket knows what an OSError means."""
-
-    def sending(data: str | bytes) -> Awaitable[None]:
-        if isinstance(data, str):
-            return send({"type": "websocket.send", "text": data, "bytes": None})
-        return send({"type": "websocket.send", "text": None, "bytes": data})
-
-    return sending
-
-
 class ASGIWebsocketConnection(_Connection):
     """One websocket, from its handshake to its end."""
 
@@ -269,7 +264,7 @@ class ASGIWebsocketConnection(_Connection):
         await inbound.receive()  # websocket.connect; accepting answers it.
         websocket = self._create_websocket_from_scope(send)
         websocket.receive_from(inbound.receive)
-        websocket._inbound = inbound
+        websocket._inbound, inbound.receiving = inbound, None
         await self.handle_websocket(websocket, send)
 
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
@@ -288,8 +283,12 @@ class ASGIWebsocketConnection(_Connection):
                 await self._refuse(ctx, send, response)
         finally:
             ctx.release()
-            if websocket.state is State.OPEN or not self.answered:
+            inbound = websocket._inbound
+            is_closed = inbound is not None and inbound.closed
+            if (websocket.state is State.OPEN or not self.answered) and not is_closed:
                 await self.close_connection(send, code, "")
+            if inbound is not None and inbound.gone is None:
+                await inbound.let_go()
 
     async def handle_messages(
         self,
@@ -338,7 +337,7 @@ class ASGIWebsocketConnection(_Connection):
         return []
 
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
-        await _sender(send)(data)
+        await sender(send)(data)
 
     async def close_connection(self, send: ASGISendCallable, code: int, reason: str | None) -> None:
         self.answered = True
@@ -356,7 +355,7 @@ class ASGIWebsocketConnection(_Connection):
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),
             # A coroutine less for each message, as long as nobody has changed what sending is.
-            _sender(send) if _SENDING.within(self) else partial(self.send_data, send),
+            sender(send) if _SENDING.within(self) else partial(self.send_data, send),
             partial(self.accept_connection, send),
             partial(self.close_connection, send),
             scope,

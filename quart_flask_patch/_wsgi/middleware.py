@@ -10,17 +10,19 @@ middleware leaves that as it is, it is sent as if there were no middleware.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
-from quart._connection.inbound import Inbound
-from quart._connection.outbound import foreign_body, is_without_body, refuse
+from quart._connection import rest
+from quart._connection.inbound import Inbound, inbound_class
+from quart._connection.outbound import _convert_os_error, foreign_body, is_without_body, refuse
 from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
 from quart._threads import lease as _lease
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
+from quart.wrappers.base import ClientDisconnectedError
 
 from .._entry import wsgi_entry
 from .._places import lease_of, PLACES
@@ -153,9 +155,19 @@ class _Sending(_Start):
 
 async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
-    inbound = Inbound(receive, send)
-    if (rest := inbound.watched(partial(_serve, app, scope), send)) is not None:
-        await rest
+    inbound = inbound_class()(receive, send)
+    inbound.body_limit = partial(app.config.__getitem__, "MAX_CONTENT_LENGTH")
+    to_server = partial(_send, inbound, scope, _convert_os_error(send))
+    with suppress(ClientDisconnectedError):
+        if (work := inbound.watched(partial(_serve, app, scope), to_server)) is not None:
+            await work
+
+
+async def _send(inbound: Inbound, scope: Any, send: Any, message: Any) -> None:
+    """Send *message*; before the last one the rest of the request's body is received."""
+    is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+    more = inbound if is_last and rest.is_to_come(inbound, scope) else None
+    await rest.send_end(more, send, message)
 
 
 async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> None:

@@ -40,6 +40,8 @@ class Client:
         self._sent = asyncio.Event()
         #: How many messages the application has taken.
         self.taken = 0
+        #: And how many of them before it answered.
+        self.taken_before_answer = 0
         #: What the application sent.
         self.messages: list[Message] = []
         self.say(*says)
@@ -54,6 +56,8 @@ class Client:
         return message
 
     async def send(self, message: Message) -> None:
+        if not self.messages:
+            self.taken_before_answer = self.taken
         self.messages.append(message)
         self._sent.set()
 

@@ -131,6 +131,8 @@ class Connection(Answer):
         self.scope = scope
         #: How often the application has asked for a message.
         self.asked = 0
+        #: And how often before it answered.
+        self.asked_before_answer = 0
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._sent = asyncio.Condition()
         self.task: asyncio.Task[None]
@@ -152,6 +154,8 @@ class Connection(Answer):
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._sent:
+            if not self.messages:
+                self.asked_before_answer = self.asked
             self.messages.append(message)
             self._sent.notify_all()
 

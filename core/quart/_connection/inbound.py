@@ -1,9 +1,12 @@
 """What a client sends, received when it is asked for.
 
 Nothing is received ahead, and no task is made, until a handler has waited for something else for
-`WATCH_AFTER` seconds. From then on the client's leaving must be noticed, so a task receives ahead,
-up to `AHEAD` bytes, and cancels the handler when the client is gone. `inbound_trio.py` does the
-same under Trio.
+`WATCH_AFTER` seconds. From then on the client's leaving must be noticed, so a task receives ahead
+and cancels the handler when the client is gone. `inbound_trio.py` does the same under Trio.
+
+A server tells of that only after all that the client has sent before. So as long as the handler
+takes what comes, `AHEAD` bytes at most are received ahead, and the client has to wait for it; but
+for one that has taken nothing for `PATIENCE` seconds they go to a file, up to a limit.
 """
 
 from __future__ import annotations
@@ -11,17 +14,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import Context
 from functools import cached_property
 from typing import Any, TypeVar
 
-from .._loops.mailbox import in_trio
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from .._loops.mailbox import in_trio, time_limit
 from .._loops.resume import begin, resume, Through
 from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
+from .backlog import Backlog, IN_MEMORY
 from .entry import Server
 
 T = TypeVar("T")
@@ -30,7 +35,16 @@ Message = Any
 Serve = Callable[["Inbound", Any], Coroutine[Any, Any, None]]
 
 WATCH_AFTER = 0.1
-AHEAD = 64 * 1024
+AHEAD = IN_MEMORY
+PATIENCE = 1.0
+#: How much is received ahead of a body without a limit; then the client has to wait after all.
+UNLIMITED = 128 * 1024 * 1024
+#: How much a websocket's client may send that nobody receives, before it is closed.
+UNHEARD = 16 * 1024 * 1024
+#: How much of a body that nobody wants is received after the answer, and for how many seconds.
+LINGER, LINGER_SECONDS = 4 * 1024 * 1024, 3.0
+# In which a server gives what it has, for who wants no more than that.
+AT_ONCE = 0.005
 # Seconds after which a loop that does nothing for another thread is taken to be held up.
 HELD_UP = 5.0
 _HELD_UP = """\
@@ -39,6 +53,9 @@ arrives has not run for {seconds:g} seconds. Plain code holds it up; if that cod
 thread, neither can go on. Read the body before the thread is started, or let the view run in a
 worker thread (SYNC_PLACE).
 """
+_TOO_MUCH = "Messages that nobody receives."
+#: RFC 6455, 7.4.1.
+_POLICY = 1008
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
@@ -52,8 +69,13 @@ class Inbound(Server):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
     # Most connections never change these: an `Inbound` is made for every request.
-    _size = 0
     _changed: Any = None
+    #: When the handler has asked for a message, as far as that is known.
+    _asked = 0.0
+    #: Whether the last message of the body has been received.
+    complete = False
+    #: Says how large the body may be; websockets have none.
+    body_limit: Callable[[], int | None] | None = None
     #: What receives ahead, once something does; until then the server's `receive` may be asked.
     watcher: Any = None
     #: What is to call `_watch`, from when the handler first waits until then.
@@ -66,17 +88,22 @@ class Inbound(Server):
     late = False
     #: What the server raised when it was received from ahead; from then on only.
     _failure: Exception
-    receiving = False
+    #: Whether somebody receives; None before anybody has.
+    receiving: bool | None = None
     #: The disconnect message, once it came.
     gone: Message | None = None
     #: Whether the handler was cancelled because the client is gone.
     cancelled = False
+    #: Whether a websocket has been closed from here.
+    closed = False
+    #: Whether what is received ahead is not to be kept.
+    _forgets = False
     #: How much is being done that is to come to its end.
     _endings = 0
 
     @cached_property
-    def _ahead(self) -> deque[Message]:
-        return deque()
+    def _ahead(self) -> Backlog:
+        return Backlog()
 
     async def receive(self) -> Message:
         """Return the next message; the disconnect again and again once it came."""
@@ -93,6 +120,8 @@ class Inbound(Server):
                 self.watch_after_all()
         if message["type"] in _DISCONNECTS:
             self.left(message)
+        elif not message.get("more_body", True):
+            self.complete = True
         return message
 
     # What `receive` is made of, for who receives message after message and saves its coroutine.
@@ -145,8 +174,8 @@ class Inbound(Server):
                 await self._changed.wait()
             finally:
                 self.receiving = False
-        message = self._ahead.popleft()
-        self._size -= _size(message)
+        self._asked = time.monotonic()
+        message = self._ahead.take()
         self._changed.set()
         return message
 
@@ -188,17 +217,20 @@ class Inbound(Server):
             # Who receives learns of the disconnect; look again when that has ended.
             self.late = True
         else:
-            self._changed = asyncio.Event()
+            self._begin_to_watch(asyncio.Event())
             self.watcher = asyncio.get_running_loop().create_task(self._run_ahead())
+
+    def _begin_to_watch(self, changed: Any) -> None:
+        self._changed = changed
+        if self.receiving is not None:
+            self._asked = time.monotonic()
 
     async def _run_ahead(self) -> None:
         turns = Turns()
         while True:
             if turns.due():
                 await turns.give()
-            while self._size >= AHEAD:
-                self._changed.clear()
-                await self._changed.wait()
+            keeps = not self._forgets and (self._ahead.size < AHEAD or await self._room())
             try:
                 message = await self.from_server()
             except Exception as error:
@@ -208,12 +240,73 @@ class Inbound(Server):
                 return
             if message["type"] in _DISCONNECTS:
                 break
-            self._ahead.append(message)
-            self._size += _size(message)
-            self._changed.set()
+            if not message.get("more_body", True):
+                self.complete = True
+            if keeps:
+                self._ahead.put(message)
+                self._changed.set()
         # A handler that is asking for the next message is told by that.
-        self._leave(message, beside=not self.receiving)
+        if self.gone is None:
+            self._leave(message, beside=not self.receiving)
         self._changed.set()
+
+    async def _room(self) -> bool:
+        """Wait until something may be received; say whether it is to be kept."""
+        while self._ahead.size >= AHEAD:
+            idle = time.monotonic() - self._asked
+            if idle >= PATIENCE:
+                if self.body_limit is None:
+                    return self._ahead.size < UNHEARD or await self._close_websocket()
+                limit = self.body_limit()
+                if limit is not None and self._ahead.length > limit:
+                    # It cannot be read any more, so there is no use in keeping it.
+                    self._failure = RequestEntityTooLarge()
+                    return self._forget()
+                if limit is not None or self._ahead.size < UNLIMITED:
+                    return True
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with nullcontext() if idle >= PATIENCE else time_limit(PATIENCE - idle):
+                    await self._changed.wait()
+        return True
+
+    def _forget(self) -> bool:
+        self._forgets = True
+        self._ahead.close()
+        self._changed.set()
+        return False
+
+    async def _close_websocket(self) -> bool:
+        """Close a websocket whose client sends too much that nobody receives."""
+        await self.to_server({"type": "websocket.close", "code": _POLICY, "reason": _TOO_MUCH})
+        self.closed = True
+        message = {"type": "websocket.disconnect", "code": _POLICY, "reason": _TOO_MUCH}
+        self._leave(message, beside=not self.receiving)
+        return self._forget()
+
+    # The end
+
+    async def linger(self) -> None:
+        """Receive what is still to come of the body, and forget it: within limits.
+
+        A server may have no other way to the next request of the connection, or to its end.
+        """
+        size, turns = 0, Turns()
+        with suppress(TimeoutError, RequestEntityTooLarge), self.undisturbed():
+            async with time_limit(LINGER_SECONDS):
+                while not self.complete and self.gone is None and size < LINGER:
+                    if turns.due():
+                        await turns.give()
+                    size += len((await self.receive()).get("body") or b"")
+
+    async def let_go(self) -> None:
+        """Forget what is here, so that the server does not wait for anybody to receive it."""
+        with suppress(TimeoutError, OSError), self.undisturbed():
+            async with time_limit(AT_ONCE):
+                while self.gone is None:
+                    message = await self.from_server()
+                    if message["type"] in _DISCONNECTS:
+                        self.gone = message
 
     def watched(
         self, serve: Serve, send: Any, context: Context | None = None
@@ -253,6 +346,12 @@ class Inbound(Server):
             if self.watcher is not None:
                 self.watcher.cancel()
                 await asyncio.wait([self.watcher])
+            self._end_watching()
+
+    def _end_watching(self) -> None:
+        if self.watcher is not None:
+            self.watcher = None
+            self._ahead.close()
 
 
 def inbound_class() -> type[Inbound]:
@@ -262,8 +361,3 @@ def inbound_class() -> type[Inbound]:
     from .inbound_trio import TrioInbound
 
     return TrioInbound
-
-
-def _size(message: Message) -> int:
-    # A small message has a cost too, or a flood of empty ones would not be bounded.
-    return 256 + len(message.get("body") or message.get("bytes") or message.get("text") or b"")

@@ -69,7 +69,8 @@ class TrioInbound(Inbound):
         if self.receiving:
             self.late = True
         else:
-            self._changed, self.watcher = _Event(), trio.lowlevel.current_task()
+            self._begin_to_watch(_Event())
+            self.watcher = trio.lowlevel.current_task()
             await self._run_ahead()
 
     async def watched(self, serve: Serve, send: Any, context: Context | None = None) -> None:
@@ -96,5 +97,6 @@ class TrioInbound(Inbound):
                 # Not for the nursery, which would raise a group of it.
                 failure = error
             self._nursery.cancel_scope.cancel()
+        self._end_watching()
         if failure is not None:
             raise failure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
 from types import TracebackType
@@ -18,6 +18,7 @@ from .._stock import Stock
 from ..wrappers._bodies import aclose, calling
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
+from .entry import Send
 from .inbound import Inbound, undisturbed
 
 if TYPE_CHECKING:
@@ -113,6 +114,18 @@ def _is_complete(response: WSGIResponse) -> bool:
     )
 
 
+def _convert_os_error(send: Send) -> Send:
+    """Let *send* raise ClientDisconnectedError where it raises OSError."""
+
+    async def convert(message: Any) -> None:
+        try:
+            await send(message)
+        except OSError as error:  # As ASGI has it since 2.4: the client is gone.
+            raise ClientDisconnectedError from error
+
+    return convert
+
+
 async def send_chunks(ctx: AppContext, send: Any, response: Any, message_type: str) -> None:
     """Send the body of *response* piece by piece, but for its end.
 
@@ -203,6 +216,26 @@ async def close_response(ctx: AppContext, response: Any) -> None:
     finally:
         if not is_async or response._on_close or not _CLOSING_PLAIN.within(response):
             await call(response.close)
+
+
+async def send_push_promise(send: Any, path: str, headers: Headers) -> None:
+    message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
+    await send(message)
+
+
+async def cannot_push(path: str, headers: Headers) -> None:
+    """A server, or a client, that cannot take promises does without."""
+
+
+def sender(send: Callable[..., Awaitable[None]]) -> Callable[[str | bytes], Awaitable[None]]:
+    """Return what sends a message by *send*; the websocket knows what an OSError means."""
+
+    def sending(data: str | bytes) -> Awaitable[None]:
+        if isinstance(data, str):
+            return send({"type": "websocket.send", "text": data, "bytes": None})
+        return send({"type": "websocket.send", "text": None, "bytes": data})
+
+    return sending
 
 
 async def refuse(

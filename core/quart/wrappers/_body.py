@@ -153,6 +153,10 @@ class Body(Changing):
         else:
             await self._wait_in_time(change, self.timeout)
         self._check_limit()
+        if self._turns is None:
+            self._turns = Turns()
+        elif self._turns.due() and not getattr(self._receive, "blocks", False):
+            await self._turns.give()
 
     async def _wait_in_time(self, change: Awaitable[None], timeout: float) -> None:
         # What the handler does between two chunks is not the client's fault.
@@ -172,10 +176,6 @@ class Body(Changing):
         # only one of them. The second waits for the first.
         self._receiving = True
         try:
-            if self._turns is None:
-                self._turns = Turns()
-            elif self._turns.due() and not getattr(receive, "blocks", False):
-                await self._turns.give()
             begun, self._begun = self._begun, None
             self.take_in(await (receive() if begun is None else begun))
         finally:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import cast
+from typing import cast, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 
 from .._formats.headers import first_value, whole_number
 from ..globals import _cv_app
+
+if TYPE_CHECKING:
+    from ..app import Quart
 
 # Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the
 # configuration says". So a limit that a view took away is kept as one that nothing reaches.
@@ -57,6 +60,14 @@ class Limits:
     @max_form_parts.setter
     def max_form_parts(self, value: int | None) -> None:
         self._max_form_parts = _NO_LIMIT if value is None else value
+
+
+def limit_of(limits: Limits, app: Quart) -> int | None:
+    """Return `max_content_length`, where no context is the current one."""
+    own = limits._max_content_length
+    if own is not None:
+        return None if own == _NO_LIMIT else own
+    return cast("int | None", app.config["MAX_CONTENT_LENGTH"])
 
 
 def _limit(own: int | None, key: str) -> int | None:

@@ -1,0 +1,103 @@
+"""What a client has sent and nobody has asked for yet: some in memory, the rest in a file."""
+
+from __future__ import annotations
+
+from collections import deque
+from struct import Struct
+from tempfile import TemporaryFile
+from typing import Any, IO
+
+Message = Any
+
+#: How many bytes are kept in memory.
+IN_MEMORY = 64 * 1024
+# A small message has a cost too, or a flood of empty ones would not be bounded.
+_COST = 256
+_HEAD = Struct("!BQ")
+#: What a record in the file begins with, and the key of such a message.
+_PART, _LAST_PART, _TEXT, _BYTES = range(4)
+
+
+class Backlog:
+    """Messages in the order in which they came.
+
+    Writing to the file and reading from it does not wait for a disk: it is what has just been
+    written, and of a size that the system keeps at hand.
+    """
+
+    def __init__(self) -> None:
+        #: How many bytes are here; and that with what a message costs, be it an empty one.
+        self.length = self.size = 0
+        self._messages: deque[Message] = deque()
+        self._in_memory = 0
+        self._file: IO[bytes] | None = None
+        self._read = self._written = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._messages) or self._read < self._written
+
+    def put(self, message: Message) -> None:
+        """Add *message*, a part of a body or a message of a websocket."""
+        length = _length(message)
+        size = _COST + length
+        self.length += length
+        self.size += size
+        if self._read == self._written and self._in_memory < IN_MEMORY:
+            self._messages.append(message)
+            self._in_memory += size
+            return
+        if self._file is None:
+            self._file = TemporaryFile()  # noqa: SIM115  # it is closed with the rest
+        kind, data = _packed(message)
+        self._file.seek(self._written)
+        self._file.write(_HEAD.pack(kind, len(data)) + data)
+        self._written += _HEAD.size + len(data)
+
+    def take(self) -> Message:
+        """Remove and return the oldest message."""
+        if self._messages:
+            message = self._messages.popleft()
+            self._in_memory -= _COST + _length(message)
+        else:
+            assert self._file is not None
+            self._file.seek(self._read)
+            kind, length = _HEAD.unpack(self._file.read(_HEAD.size))
+            message = _unpacked(kind, self._file.read(length))
+            self._read += _HEAD.size + length
+            if self._read == self._written:
+                self._read = self._written = 0
+                self._file.truncate(0)
+        self.length -= _length(message)
+        self.size -= _COST + _length(message)
+        return message
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._messages.clear()
+        self.length = self.size = self._in_memory = self._read = self._written = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _length(message: Message) -> int:
+    return len(message.get("body") or message.get("bytes") or message.get("text") or b"")
+
+
+def _packed(message: Message) -> tuple[int, bytes]:
+    if message["type"] == "http.request":
+        more = message.get("more_body", False)
+        return _PART if more else _LAST_PART, message.get("body", b"")
+    data = message.get("bytes")
+    if data is not None:
+        return _BYTES, data
+    return _TEXT, (message.get("text") or "").encode("utf-8", "surrogatepass")
+
+
+def _unpacked(kind: int, data: bytes) -> Message:
+    if kind in (_PART, _LAST_PART):
+        return {"type": "http.request", "body": data, "more_body": kind == _PART}
+    if kind == _BYTES:
+        return {"type": "websocket.receive", "bytes": data, "text": None}
+    text = data.decode("utf-8", "surrogatepass")
+    return {"type": "websocket.receive", "bytes": None, "text": text}

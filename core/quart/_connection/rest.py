@@ -1,0 +1,64 @@
+"""What a client has still to send of its body when the answer goes out.
+
+Somebody has to receive it. Hypercorn, for one, closes the connection if it has not arrived when the
+answer ends, and waits for ever where nobody takes what has. So the rest is received, and forgotten,
+before the end of the answer is said, which the client need not wait for: it has had the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TYPE_CHECKING
+
+from .inbound import LINGER
+
+if TYPE_CHECKING:
+    from .inbound import Inbound
+
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_to_come(inbound: Inbound, scope: Any) -> bool:
+    """Whether some of the body has not been received, as far as the client has said."""
+    if inbound.complete or inbound.gone is not None or inbound.receiving:
+        return False
+    fields = dict(scope["headers"])
+    length = fields.get(b"content-length")
+    if length is not None:
+        return bool(length != b"0")
+    # Since HTTP/2 a body needs neither.
+    is_framed = scope["http_version"][:1] != "1" and scope["method"] not in _BODILESS
+    return b"transfer-encoding" in fields or is_framed
+
+
+def is_too_much(scope: Any) -> bool:
+    """Whether it is so much that the connection is given up instead, if it has no other streams.
+
+    A client that waits for 100 Continue does not send it at all, having the answer.
+    """
+    fields = dict(scope["headers"])
+    length = fields.get(b"content-length", b"")
+    return b"expect" in fields or (length.isdigit() and int(length) > LINGER)
+
+
+def announce(scope: Any, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the answer's *headers*, which say so if the connection is given up."""
+    if scope["http_version"][:1] != "1" or not is_too_much(scope):
+        return headers
+    return [*((name, value) for name, value in headers if name != b"connection"), _CLOSE]
+
+
+_CLOSE = (b"connection", b"close")
+
+
+async def send_end(inbound: Inbound | None, send: Any, end: dict[str, Any]) -> None:
+    """Send *end*, the last message of an answer, once the rest of the body has been received."""
+    if inbound is None:
+        await send(end)
+        return
+    if end["body"]:
+        await send({**end, "more_body": True})
+        end = {**end, "body": b""}
+    await inbound.linger()
+    if not inbound.complete:
+        await inbound.let_go()
+    await send(end)
