@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask.logging import default_handler, has_level_handler
@@ -11,7 +11,14 @@ from flask.logging import default_handler, has_level_handler
 
 def versions() -> str:
     """Return which layer stands in for which Flask."""
-    return f"quart-flask-patch {version('quart-flask-patch')} in place of Flask {version('flask')}"
+    return f"{_named('quart-flask-patch')} in place of {_named('Flask')}"
+
+
+def _named(distribution: str) -> str:
+    try:
+        return f"{distribution} {version(distribution)}"
+    except PackageNotFoundError:  # It is on the path, but was not installed.
+        return distribution
 
 
 def announce(app: Any) -> None:
