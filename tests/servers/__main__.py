@@ -28,7 +28,10 @@ class Answers:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         about = dict(report.user_properties)
         if report.when == "call" and "server" in about:
-            self.outcomes[str(about["server"]), str(about["question"])] = report.outcome
+            key = str(about["server"]), str(about["question"])
+            # With each class of application, of which the worst counts.
+            if self.outcomes.get(key, "passed") == "passed":
+                self.outcomes[key] = report.outcome
 
 
 class Table:

@@ -1,6 +1,6 @@
 """The servers: how each is started, and what its clients speak."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 HYPERCORN = ("hypercorn", "_application:app", "--bind", "127.0.0.1:{port}")
 UVICORN = ("uvicorn", "_application:app", "--port", "{port}")
@@ -22,10 +22,16 @@ class Serving:
     tls: bool = False
     #: The options before the certificate and its key, if it uses TLS.
     tls_options: tuple[str, str] = ("--certfile", "--keyfile")
-    variables: dict[str, str] = field(default_factory=dict)
+    #: Of which class the application is, by module and name.
+    application: str = "quart:Quart"
 
     def __str__(self) -> str:
-        return self.name.replace(" ", "-").replace(",", "")
+        _, _, application = self.application.partition(":")
+        return f"{self.name} {application}".replace(" ", "-").replace(",", "")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"APPLICATION_CLASS": self.application}
 
 
 SERVINGS = [
@@ -50,7 +56,7 @@ SERVINGS = [
         (*HYPERCORN, "-k", "trio"),
         "--root-path",
         ("hypercorn", "trio", "quart_trio"),
-        variables={"APPLICATION_CLASS": "quart_trio:QuartTrio"},
+        application="quart_trio:QuartTrio",
     ),
     Serving(
         "uvicorn",
@@ -66,4 +72,15 @@ SERVINGS = [
     ),
     Serving("granian", GRANIAN, "--url-path-prefix", ("granian",)),
     Serving("daphne", DAPHNE, "--root-path", ("daphne",)),
+]
+
+#: Each server with each class of application, one of which is Flask's on the layer.
+WITH_EACH_APPLICATION = [
+    *SERVINGS,
+    *(
+        replace(serving, application="quart_flask_patch.app:Flask")
+        for serving in SERVINGS
+        # On Trio the layer's plain code is not asked yet.
+        if serving.application == "quart:Quart" and "trio" not in serving.needs
+    ),
 ]

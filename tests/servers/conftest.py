@@ -13,14 +13,14 @@ from _serving import environment, served
 from _tls import Certificate, make_certificate
 
 from ._client import Client
-from ._servers import Serving, SERVINGS
+from ._servers import Serving, WITH_EACH_APPLICATION
 
 HERE = Path(__file__).parent
 # What a server's own dependencies are about to change is not for these tests to say.
 WARNINGS = "default"
 
 
-@pytest.fixture(scope="session", params=SERVINGS, ids=str)
+@pytest.fixture(scope="session", params=WITH_EACH_APPLICATION, ids=str)
 def serving(request: pytest.FixtureRequest) -> Serving:
     chosen: Serving = request.param
     for name in chosen.needs:
