@@ -14,7 +14,7 @@ from weakref import WeakSet
 import hypothesis
 import pytest
 
-from quart._flask import flask_cv_app, flask_cv_request
+from quart._flask import flask_cv_app, flask_cv_request, HAS_ONE_CONTEXT
 from quart._threads import lease, pool as _pool
 from quart.ctx import AppContext
 from quart.globals import _cv_app
@@ -49,7 +49,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("short")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    if HAS_ONE_CONTEXT:
+        # The tests have the signatures of Flask 3.1, which work on 3.2 too.
+        config.addinivalue_line(
+            "filterwarnings", "ignore:.* has the signature of Flask 3.1:DeprecationWarning"
+        )
     # A class attribute, since a context may be entered in any task and any thread.
     AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
     _pool.Pool.__init__ = _noted(_pool.Pool.__init__, _pools)  # type: ignore[method-assign]

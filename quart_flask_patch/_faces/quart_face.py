@@ -23,6 +23,7 @@ from quart.ctx import AppContext as CoreContext
 from .. import genuine, wrappers
 from .._waiting import bridge, runner
 from ..app import Flask
+from ..ctx import core_of
 from .both import Given, response_for_either
 
 _FACE = "_flask_app"
@@ -126,6 +127,8 @@ def answer(
     if type(method) is FunctionType and method in _FLASKS:
         return _FLASKS[method](face_of_app(app), *args, **kwargs)
     if method in _CORES:
+        # Flask's own code passes the context that is its.
+        args = tuple(core_of(value) or value for value in args)
         kwargs = {_CORES_NAMES.get(name, name): value for name, value in kwargs.items()}
     if not issubclass(type(app), Flask):
         args = tuple(wrappers.core_response_of(app, value) for value in args)

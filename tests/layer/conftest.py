@@ -14,11 +14,32 @@ from collections.abc import Iterator
 import pytest
 
 from quart import Quart
+from quart._flask import HAS_ONE_CONTEXT
 from quart._threads import strategy
 from quart_flask_patch._places import LAYER, VARIABLE
 from quart_flask_patch.app import Flask
 
 strategy.install(strategy.Strategy())
+
+#: What holds for Flask 3.1 alone, and why not for 3.2; that is in `test_one_context.py`.
+OF_TWO_CONTEXTS = {
+    "test_both_requests.py::test_a_copy_in_the_same_place_has_the_same_g": "A copy has its own.",
+    "test_both_requests.py::test_nested_contexts": "The outer application context is not reused.",
+    "test_errors.py::test_a_stop_iteration_of_a_teardown_arrives_as_raised": "It is in a group.",
+    "test_errors.py::test_an_error_in_a_teardown_is_raised_in_tests[flask": "It is in a group.",
+    "test_faces.py::test_a_request_within_an_app_context_has_that_very_object": "It has its own.",
+    "test_names.py::test_a_name_that_flask_has_not_is_told": "It names the release.",
+    "test_names.py::test_every_": "The names are those of Flask 3.1.",
+}
+#: Of this, all holds for Flask 3.1 alone.
+collect_ignore = ["test_two_stacks.py"] if HAS_ONE_CONTEXT else []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items if HAS_ONE_CONTEXT else ():
+        for start, reason in OF_TWO_CONTEXTS.items():
+            if item.nodeid.startswith(f"tests/layer/{start}"):
+                item.add_marker(pytest.mark.skip(reason=f"Of Flask 3.1. {reason}"))
 
 
 @pytest.fixture(autouse=True)

@@ -118,7 +118,7 @@ ANSWERS: dict[str, tuple[Callable[[], Any], int]] = {
     "an async response": (lambda: quart.Response("no", 403, {"X-Why": "because"}), 403),
     "text": (lambda: "no", 200),
     "data": (lambda: {"no": True}, 200),
-    "a redirect": (lambda: redirect("/log-in"), 302),
+    "a redirect": (lambda: redirect("/log-in", 303), 303),
     "an abort": (lambda: abort(429), 429),
     "an aborted response": (lambda: abort(Response("no", 402)), 402),
     "a handled error": (lambda: int("no"), 418),
