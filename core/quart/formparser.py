@@ -145,7 +145,6 @@ class FormDataParser:
     parse_functions: ClassVar[dict[str, ParserFunc]] = {
         "multipart/form-data": _parse_multipart,
         URLENCODED: _parse_urlencoded,
-        "application/x-url-encoded": _parse_urlencoded,
     }
 
 

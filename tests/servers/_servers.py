@@ -66,9 +66,9 @@ SERVINGS = [
     ),
     Serving(
         "uvicorn on uvloop",
-        (*UVICORN, "--loop", "uvloop"),
+        (*UVICORN, "--loop", "uvloop", "--http", "httptools"),
         "--root-path",
-        ("uvicorn", "websockets", "uvloop"),
+        ("uvicorn", "websockets", "uvloop", "httptools"),
     ),
     Serving("granian", GRANIAN, "--url-path-prefix", ("granian",)),
     Serving("daphne", DAPHNE, "--root-path", ("daphne",)),

@@ -20,7 +20,13 @@ _ALL = [
         "uvicorn with httptools",
         (*UVICORN, "--loop", "asyncio", "--http", "httptools"),
         "--root-path",
-        ("uvicorn", "httptools"),
+        ("uvicorn", "websockets", "httptools"),
+    ),
+    Serving(
+        "uvicorn on uvloop with h11",
+        (*UVICORN, "--loop", "uvloop", "--http", "h11"),
+        "--root-path",
+        ("uvicorn", "websockets", "uvloop"),
     ),
 ]
 SERVERS = {

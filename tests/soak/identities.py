@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import as_completed, ThreadPoolExecutor
 from typing import Any
 
 from ._wire import Connection, ConnectionEnded, OverHTTP1, OverHTTP2, Request
 
 USERS = ["alice", "bob", "carol", None]
-CONNECTIONS = 6
+#: How many threads make requests, and on how many connections each.
+THREADS, CONNECTIONS = 4, 6
 #: More than a server takes ahead of the application, so that it stops reading.
 LARGE = 300_000
 SMALL = 100
@@ -26,7 +29,13 @@ class MixUp(AssertionError):
 class Client:
     """Makes requests, and checks what each of them found."""
 
-    def __init__(self, port: int, http_version: str, chance: random.Random) -> None:
+    def __init__(
+        self,
+        port: int,
+        http_version: str,
+        chance: random.Random,
+        done: Counter[str] | None = None,
+    ) -> None:
         self._connect: Callable[[], Connection] = lambda: (
             OverHTTP2(port) if http_version == "2" else OverHTTP1(port)
         )
@@ -34,7 +43,7 @@ class Client:
         self._cookies: dict[str | None, str | None] = {}
         self.connection = self._connect()
         #: How often each was done, and how often a server closed a connection in the middle.
-        self.done: Counter[str] = Counter()
+        self.done: Counter[str] = Counter() if done is None else done
 
     def renew(self) -> None:
         self.connection.close()
@@ -128,16 +137,36 @@ WEIGHTS = [20, 2, 1, 10, 8, 8, 8, 3]
 
 
 def run(port: int, http_version: str, requests: int, seed: int) -> Counter[str]:
-    """Make *requests* in an order by chance, on several connections at once.
+    """Make *requests* in an order by chance, in several threads with several connections each.
 
     Raises:
         MixUp: if one of them found anything of another.
     """
     chance = random.Random(seed)
-    clients = [Client(port, http_version, chance) for _ in range(CONNECTIONS)]
-    steps: dict[Client, Step] = {}
+    stop = threading.Event()
     done: Counter[str] = Counter()
-    while sum(sum(client.done.values()) for client in clients) < requests:
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [
+            pool.submit(_run, port, http_version, -(-requests // THREADS), chance.random(), stop)
+            for _ in range(THREADS)
+        ]
+        try:
+            for future in as_completed(futures):
+                done += future.result()
+        finally:
+            stop.set()
+    ended(port, http_version)
+    return done
+
+
+def _run(
+    port: int, http_version: str, requests: int, seed: float, stop: threading.Event
+) -> Counter[str]:
+    chance = random.Random(seed)
+    done: Counter[str] = Counter()
+    clients = [Client(port, http_version, chance, done) for _ in range(CONNECTIONS)]
+    steps: dict[Client, Step] = {}
+    while done.total() < requests and not stop.is_set():
         client = chance.choice(clients)
         if client not in steps:
             act = chance.choices(ACTIONS, WEIGHTS)[0]
@@ -148,12 +177,10 @@ def run(port: int, http_version: str, requests: int, seed: int) -> Counter[str]:
             del steps[client]
         except ConnectionEnded:
             del steps[client]
-            client.done["closed by the server"] += 1
+            done["closed by the server"] += 1
             client.renew()
     for client in clients:
-        done += client.done
         client.connection.close()
-    ended(port, http_version)
     return done
 
 
