@@ -63,8 +63,13 @@ def client(
     log = tmp_path_factory.mktemp("served") / "log"
     with client_of(serving, certificate_for(serving, request), log) as one:
         yield one
+    check_log(log.read_text(errors="replace"))
+
+
+def check_log(text: str) -> None:
+    """Check that no error but those on purpose has come out of our code."""
     # Servers have errors of their own, above all when a client leaves.
-    for trace in log.read_text(errors="replace").split("Traceback (most recent call last):")[1:]:
+    for trace in text.split("Traceback (most recent call last):")[1:]:
         *_, raised_in = re.findall(r'File "(.+)", line', trace) or [""]
         is_ours = Path(quart.__file__).parent in Path(raised_in).parents
         assert "on purpose" in trace or not is_ours, trace
