@@ -186,7 +186,10 @@ async def _run_background(app: Quart, func: Callable[..., Any], args: Any, kwarg
             await app.ensure_async(func)(*args, **kwargs)
         except Exception as error:
             raised = cast(Exception, as_raised(error))
-            await cast(Awaitable[None], app.handle_background_exception(raised))
+            handled: Any = app.handle_background_exception(raised)
+            # A subclass may have made it a plain method.
+            if hasattr(handled, "__await__"):
+                await handled
 
 
 async def handle_background_exception(app: Quart, error: Exception) -> None:
