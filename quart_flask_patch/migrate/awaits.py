@@ -34,6 +34,9 @@ _PLAIN = {
     *(f"flask.request.{name}()" for name in ("get_json", "get_data")),
 }
 
+#: What a coroutine has itself.
+_OF_COROUTINES = {"__await__", "close", "send", "throw"}
+
 
 def await_findings(code: CodeBase, function: Function) -> Iterator[Finding]:
     yield from _missing(code, function)
@@ -79,7 +82,9 @@ def _missing(code: CodeBase, function: Function) -> Iterator[Finding]:
 
 def _used_as_a_value(node: ast.AST) -> list[ast.expr]:
     """Return what of *node* cannot be meant to be a coroutine."""
-    if isinstance(node, ast.Expr | ast.Attribute | ast.Subscript | ast.FormattedValue):
+    if isinstance(node, ast.Attribute):
+        return [] if node.attr in _OF_COROUTINES else [node.value]
+    if isinstance(node, ast.Expr | ast.Subscript | ast.FormattedValue):
         return [node.value]
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]

@@ -83,7 +83,7 @@ FAMILIES = (
         rf"flask_sqlalchemy\.SQLAlchemy\(\)\.session(?:\(\))?\.{_SQL}"
         r" flask_sqlalchemy\.SQLAlchemy\(\)\.(?:paginate|get_or_404|first_or_404|one_or_404"
         r"|create_all|drop_all)"
-        r" <model>\.query\.(?:.*\.)?(?:all|first\w*|one\w*|get\w*|scalar|count|paginate|delete)"
+        r" <[\w.]+>\.query\.(?:.*\.)?(?:all|first\w*|one\w*|get\w*|scalar|count|paginate|delete)"
         rf" {_SESSION}\.{_SQL} sqlalchemy\.create_engine\(\)(?:\.(?:connect|begin)\(\))?\.{_SQL}",
         f"leave the view plain, {OWN_LOOP}, SQLAlchemy's AsyncSession, or {RUN_SYNC}",
         replaceable=False,

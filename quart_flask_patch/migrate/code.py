@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,8 @@ FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 _SKIPPED = {"build", "dist", "node_modules", "site-packages", "tests", "test", "__pycache__"}
 #: How often a name is looked up through others; more is a circle.
 _DEPTH = 12
+#: What gives an object of the model that is asked for.
+_OF_A_QUERY = re.compile(r"<(.+)>\.query\.(?:.*\.)?(?:first|get|one)(?:_or_404|_or_none)?")
 
 
 @dataclass(eq=False)
@@ -87,7 +90,7 @@ class CodeBase:
         self.functions: dict[str, Function] = {}
         self.classes: dict[str, Scope] = {}
         #: What is assigned to attributes, by their full names.
-        self.attributes: dict[str, tuple[Scope, ast.expr]] = {}
+        self.attributes: dict[str, list[tuple[Scope, ast.expr]]] = {}
         self.unread: list[tuple[str, str]] = []
         for file in python_files(path):
             self._read(file)
@@ -145,7 +148,7 @@ class CodeBase:
                 continue
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and (name := self.name_of(target, function)):
-                    self.attributes.setdefault(name, (function, node.value))
+                    self.attributes.setdefault(name, []).append((function, node.value))
 
     # --- names -----------------------------------------------------------------------------------
 
@@ -179,8 +182,9 @@ class CodeBase:
         if depth > _DEPTH:
             return ""
         if name in self.attributes:
-            scope, value = self.attributes[name]
-            return self.name_of(value, scope, depth + 1) or name
+            given = self.attributes[name]
+            found = (self.name_of(value, scope, depth + 1) for scope, value in given)
+            return next(filter(None, found), name)
         if name in self.functions or name in self.classes:
             return name
         head, _, last = name.rpartition(".")
@@ -192,7 +196,7 @@ class CodeBase:
             return method.name
         if head.endswith("()") and (method := self.method(head[:-2], last)):
             return method.name
-        return f"<model>.{last}" if last == "query" and self._is_model(head) else name
+        return f"<{head}>.{last}" if last == "query" and self._is_model(head) else name
 
     def _is_model(self, name: str) -> bool:
         """Whether *name* is a class that derives from the `Model` of Flask-SQLAlchemy."""
@@ -206,6 +210,8 @@ class CodeBase:
                 value = node.value if isinstance(node, ast.Return) else None
                 if value is not None and (found := self.name_of(value, function, depth + 1)):
                     return found
+        if found_by_query := _OF_A_QUERY.fullmatch(called):
+            return f"{found_by_query[1]}()"
         return f"{called}()"
 
     def bases(self, name: str) -> Iterator[str]:

@@ -57,6 +57,8 @@ def _decorated(code: CodeBase, function: Function) -> Iterator[Entry]:
     place = next(filter(None, places), "")
     for node in function.node.decorator_list:
         named = node.func if isinstance(node, ast.Call) else node
+        if isinstance(node, ast.Call) and _has_path(node) and _is_exposed(code, named, around):
+            yield Entry("view", function, "", place)
         if not isinstance(named, ast.Attribute):
             continue
         owner = code.name_of(named.value, around)
@@ -64,6 +66,11 @@ def _decorated(code: CodeBase, function: Function) -> Iterator[Entry]:
             yield Entry("hook", function, owner, place)
         elif isinstance(node, ast.Call) and named.attr in ROUTES and _has_path(node):
             yield Entry("view", function, owner, place)
+
+
+def _is_exposed(code: CodeBase, decorator: ast.expr, scope: Scope) -> bool:
+    """Whether *decorator* is that of the views of Flask-Admin and Flask-AppBuilder."""
+    return code.name_of(decorator, scope).endswith(".expose")
 
 
 def _has_path(node: ast.Call) -> bool:

@@ -14,7 +14,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 READINESS = {
     "async": "async, and was not seen to hold the server's event loop",
     "blocks": "async, and holds the event loop: mend this first",
-    "ready": "plain, nothing of it was seen to block: async def is possible as it is",
+    "ready": "plain, and was not seen to wait: little to gain, little to lose",
     "replace": "plain, waits for what has an async way: worth making async",
     "leave": "plain, waits for what has no async way at hand: leave it plain",
 }

@@ -39,8 +39,8 @@ async def deep():
 @bp.get("/database")
 async def database():
     connection().execute("select 1")  # blocks: execute
-    Item.query.filter_by(id=1).first()  # blocks: query
-    Item().reload()
+    first = Item.query.filter_by(id=1).first()  # blocks: query
+    first.reload()
     return str(db.session.scalar("select 1"))  # blocks: scalar
 
 
