@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import inspect
 import re
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -66,6 +67,9 @@ def write_as_rst(app: Any, what: str, name: str, obj: Any, options: Any, lines: 
 
 def skip_flasks(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what an application and a blueprint inherit from Flask, whose pages have it."""
+    # Its value would be shown with the path that it has on this machine.
+    if inspect.ismodule(obj):
+        return True
     # Sphinx 8 has it by the first of these names, Sphinx 9 by the second.
     inherits = options.get("inherited-members") or options.get("inherited_members")
     return True if inherits and name not in OURS else None
