@@ -73,6 +73,14 @@ def test_from_a_file(app: Quart) -> None:
     assert in_context(app, lambda: render_template("page.html", text="<")) == "<p>&lt;</p>"
 
 
+@pytest.mark.parametrize("ending", ["html", "htm", "xml", "xhtml", "svg", "HTML", "txt"])
+def test_the_name_says_whether_text_is_escaped(app: Quart, ending: str) -> None:
+    (Path(app.root_path) / "templates" / f"page.{ending}").write_text("{{ text }}")
+    # As Flask has it, upper case does not count.
+    expected = "<" if ending in ("HTML", "txt") else "&lt;"
+    assert in_context(app, lambda: render_template(f"page.{ending}", text="<")) == expected
+
+
 @pytest.mark.parametrize(
     "render", [render_template, lambda *a, **k: joined(stream_template(*a, **k))]
 )
