@@ -49,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
 def add_options_of_the_run(made: argparse.ArgumentParser) -> None:
     made.add_argument("--tier", choices=["fast", "full"], help="only the rows of this tier")
     made.add_argument("--place", choices=PLACES, help="where sync code runs (default: both)")
+    made.add_argument(
+        "--through",
+        choices=["client", "server"],
+        default="client",
+        help="how the suites' requests reach a Flask application on the layer: by plain calls, as"
+        " its client makes them, or as ASGI, on a loop that runs in another thread",
+    )
     made.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     made.add_argument("--on", choices=["flask", "core", "layer"], help="run this side only")
     made.add_argument("--jobs", type=int, default=1, metavar="N", help="rows run at once")
@@ -102,6 +109,8 @@ def check(options: argparse.Namespace) -> None:
             "--loop uvloop sets an event loop policy, which Python 3.14 deprecates;"
             " run compat_matrix with Python 3.11 to 3.13 for it"
         )
+    if options.through == "server" and options.update:
+        raise RowError("the committed results are of requests through the client; do not --update")
     if options.jobs < 1:
         raise RowError(f"--jobs is {options.jobs}; it needs at least 1")
     if options.fresh and (options.resume or options.last):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from compat_matrix._results import Case, Result
-from compat_matrix._rows import Counts, Place, Row
+from compat_matrix._results import Case, Result, Side
+from compat_matrix._rows import Counts, Row
 
 PASSES = ("passed", "xpassed")
 FAILS = ("failed", "error", "unfinished")
@@ -53,14 +53,14 @@ def all_skipped(result: Result) -> bool:
     return bool(result.tests) and all(test.outcome == "skipped" for test in result.tests.values())
 
 
-def compare(row: Row, place: Place | None, reference: Result, layer: Result) -> Comparison:
+def compare(row: Row, side: Side, reference: Result, layer: Result) -> Comparison:
     """Compare test by test: worse is what passes on the reference and fails or vanishes here.
 
     A failure whose id the reference does not have at all is worse too: a file that cannot be
     imported on the layer, say.
     """
     found = Comparison(problem=layer.problem, served=layer.served)
-    deselected = row.deselected(place)
+    deselected = row.deselected(side.place, side.through)
     for name in dict.fromkeys([*layer.tests, *reference.tests]):
         one, other = reference.tests.get(name), layer.tests.get(name)
         if any(entry.matches(name) for entry in deselected):
@@ -79,10 +79,10 @@ def compare(row: Row, place: Place | None, reference: Result, layer: Result) -> 
     return found
 
 
-def compare_with_counts(row: Row, place: Place | None, layer: Result) -> Comparison:
+def compare_with_counts(row: Row, side: Side, layer: Result) -> Comparison:
     """Compare with the recorded counts, for rows whose reference cannot be run beside the layer."""
     found = Comparison(problem=layer.problem, served=layer.served)
-    deselected = row.deselected(place)
+    deselected = row.deselected(side.place, side.through)
     found.left_out = len(deselected)
     passed = sum(map(passes, layer.tests.values()))
     failed = [test for test in layer.tests.values() if fails(test)]

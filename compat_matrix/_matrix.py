@@ -115,7 +115,7 @@ class Matrix:
 def sides(row: Row, options: Namespace) -> list[Side]:
     """The sides that are compared with the reference."""
     places = [options.place] if options.place else PLACES
-    found = [Side("layer", place, options.loop) for place in places]
+    found = [Side("layer", place, options.loop, options.through) for place in places]
     if row.framework == "quart":
         found.insert(0, Side("core", loop=options.loop))
     return [side for side in found if options.on in (None, side.on)]
@@ -123,8 +123,8 @@ def sides(row: Row, options: Namespace) -> list[Side]:
 
 def compare_sides(report: RowReport, side: Side, result: Result) -> Comparison:
     if report.reference is None:
-        return compare_with_counts(report.row, side.place, result)
-    return compare(report.row, side.place, report.reference, result)
+        return compare_with_counts(report.row, side, result)
+    return compare(report.row, side, report.reference, result)
 
 
 def end_as_interrupted(number: int, frame: FrameType | None) -> None:

@@ -46,6 +46,10 @@ if side in ("core", "layer"):
         import quart_flask_patch  # noqa: F401
 
         os.environ["COMPAT_MATRIX_CHILD"] = "layer"  # read by _site/sitecustomize.py
+        if os.environ.get("COMPAT_MATRIX_THROUGH") == "server":
+            from quart_flask_patch._wsgi import through_server
+
+            through_server.install()
     from quart.testing._arrivals import on_each_arrival
 
     on_each_arrival(count)

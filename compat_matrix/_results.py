@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compat_matrix._environment import environment_digest
-from compat_matrix._rows import digest, HERE, load_settings, Place, PROJECT, Row, row_digest
+from compat_matrix._rows import (
+    digest,
+    HERE,
+    load_settings,
+    Place,
+    PROJECT,
+    Row,
+    row_digest,
+    Through,
+)
 
 # Which outcome a test has whose phases (setup, call, teardown) had several: the first of these.
 BY_WEIGHT = ("error", "failed", "unfinished", "xfailed", "xpassed", "skipped", "passed")
@@ -27,9 +36,12 @@ class Side:
     on: Literal["flask", "core", "layer"]
     place: Place | None = None
     loop: str = "asyncio"
+    through: Through = "client"
 
     def __str__(self) -> str:
-        name = self.place or self.on
+        name: str = self.place or self.on
+        if self.through == "server":
+            name = f"{name} (server)"
         return name if self.loop == "asyncio" else f"{name}+{self.loop}"
 
 
@@ -131,7 +143,7 @@ def result_key(row: Row, side: Side) -> str:
     run_by = [texts(HERE / "_site"), (HERE / "_plugin.py").read_text("utf-8")]
     content: list[object] = [row_digest(row), environment_digest(row, load_settings()), run_by]
     if side.on != "flask":
-        left_out = [asdict(entry) for entry in row.deselected(side.place)]
+        left_out = [asdict(entry) for entry in row.deselected(side.place, side.through)]
         content += [asdict(side), left_out, source_digest()]
     return digest(content)
 

@@ -16,6 +16,8 @@ SCENARIOS = HERE / "scenarios"
 SCENARIO_SUITE = SCENARIOS / "suite" / "test_exchanges.py"
 
 Place = Literal["loop", "thread"]
+#: How a suite's requests come to the application.
+Through = Literal["client", "server"]
 Tier = Literal["fast", "full"]
 PLACES: tuple[Place, ...] = ("loop", "thread")
 
@@ -24,6 +26,8 @@ GOOD_REASONS = {
     "source": "it asserts something of Flask's own source or WSGI internals that no user sees",
     "flaky": "it fails now and then on Flask too",
     "thread-bound": "it hands a view an object bound to the test's own thread (thread place only)",
+    "own-thread": "it looks at its own thread, environ or context variables, which a server's"
+    " request does not have (through a server only)",
 }
 
 
@@ -39,6 +43,7 @@ class Deselected:
     kind: str
     reason: str
     place: Place | None = None
+    through: Through | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in GOOD_REASONS or not self.reason.strip():
@@ -52,9 +57,14 @@ class Deselected:
                 f"deselect {self.test!r} has kind {self.kind!r} and place {self.place!r};"
                 " kind 'thread-bound' goes with place = 'thread', and only with it"
             )
+        if (self.kind == "own-thread") != (self.through == "server"):
+            raise RowError(
+                f"deselect {self.test!r} has kind {self.kind!r} and through {self.through!r};"
+                " kind 'own-thread' goes with through = 'server', and only with it"
+            )
 
-    def holds(self, place: Place | None) -> bool:
-        return self.place is None or self.place == place
+    def holds(self, place: Place | None, through: Through = "client") -> bool:
+        return self.place in (None, place) and self.through in (None, through)
 
     def matches(self, test: str) -> bool:
         return test.startswith(self.test)  # as pytest's own --deselect does
@@ -114,8 +124,8 @@ class Row:
             found += [SCENARIOS / f"{self.scenario}.py", *SCENARIOS.glob("_*.py"), SCENARIO_SUITE]
         return sorted(path for path in found if path.is_file())
 
-    def deselected(self, place: Place | None) -> list[Deselected]:
-        return [entry for entry in self.deselect if entry.holds(place)]
+    def deselected(self, place: Place | None, through: Through = "client") -> list[Deselected]:
+        return [entry for entry in self.deselect if entry.holds(place, through)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[
         "COMPAT_MATRIX_SIDE": side.on,
         "COMPAT_MATRIX_SCENARIO": row.scenario,
         "COMPAT_MATRIX_LOOP": side.loop,
+        "COMPAT_MATRIX_THROUGH": side.through,
         "COMPAT_MATRIX_PACKAGES": json.dumps({name: str(path) for name, path in packages.items()}),
         "COMPAT_MATRIX_REPORT": str(report),
         "COMPAT_MATRIX_TEST_TIMEOUT": str(row.test_timeout),
@@ -61,7 +62,7 @@ def suite_command(row: Row, side: Side, folder: Path) -> list[str]:
     command = [str(python_of(folder)), "-m", "pytest", "-p", "compat_matrix._plugin"]
     command += ["--rootdir=.", "--tb=short", "--continue-on-collection-errors", *row.arguments]
     if side.on != "flask":
-        for entry in row.deselected(side.place):
+        for entry in row.deselected(side.place, side.through):
             command += ["--deselect", entry.test]
     return command
 

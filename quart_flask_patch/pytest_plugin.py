@@ -15,6 +15,7 @@ from quart.testing._arrivals import on_each_arrival
 from . import __distribution__
 from ._announcement import versions
 from ._places import PLACES, VARIABLE
+from ._wsgi import through_server
 
 PROPERTY = "asgi_requests"  # of a test's report, and so of JUnit's XML
 
@@ -36,9 +37,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=PLACES,
         help="where requests with a plain view run, whatever the application's configuration says",
     )
+    parser.addoption(
+        "--through",
+        choices=("client", "server"),
+        default="client",
+        help="how requests of Flask's client reach an application: by plain calls in the test's own"
+        " thread, or as a server's do, as ASGI on a loop in another thread",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--through") == "server":
+        through_server.install()
     if place := config.getoption("--sync-place"):
         os.environ[VARIABLE] = place
 

@@ -33,6 +33,7 @@ from compat_matrix._run import run_suite
 from compat_matrix._uv import EnvironmentProblem
 
 LAYER = Side("layer", "thread")
+LOOP = Side("layer", "loop")
 
 
 def make_row(**values: object) -> Row:
@@ -78,6 +79,7 @@ def test_row_that_lacks_a_key_is_refused() -> None:
         ({"test": "t", "kind": "flaky", "reason": " "}, "a reason in words"),
         ({"test": "t", "kind": "thread-bound", "reason": "sqlite"}, "goes with place = 'thread'"),
         ({"test": "t", "kind": "flaky", "reason": "x", "place": "thread"}, "and only with it"),
+        ({"test": "t", "kind": "own-thread", "reason": "x"}, "goes with through = 'server'"),
     ],
 )
 def test_deselected_test_needs_a_good_reason(entry: dict[str, str], message: str) -> None:
@@ -90,6 +92,14 @@ def test_deselected_only_in_the_place_it_names() -> None:
     row = make_row(deselect=(entry,))
     assert row.deselected("thread") == [entry]
     assert row.deselected("loop") == []
+
+
+def test_deselected_only_through_what_it_names() -> None:
+    entry = Deselected("tests/test_a.py::test_x", "own-thread", "a local", through="server")
+    row = make_row(deselect=(entry,))
+    assert row.deselected("thread", "server") == row.deselected("loop", "server") == [entry]
+    assert row.deselected("thread") == []
+    entry = Deselected("tests/test_a.py::test_x", "thread-bound", "shares sqlite", "thread")
     assert entry.matches("tests/test_a.py::test_x[1]")
 
 
@@ -165,54 +175,50 @@ def test_file_that_cannot_be_collected_is_an_error() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "error", "skipped", "unfinished"])
 def test_row_is_red_when_a_test_no_longer_passes(outcome: str) -> None:
-    found = compare(
-        make_row(), "loop", result(a="passed", b="passed"), result(a="passed", b=outcome)
-    )
+    found = compare(make_row(), LOOP, result(a="passed", b="passed"), result(a="passed", b=outcome))
     assert [(item.id, item.how) for item in found.worse] == [("b", outcome)]
     assert not found.green
 
 
 def test_row_is_red_when_a_test_vanishes() -> None:
-    found = compare(make_row(), "loop", result(a="passed", b="passed"), result(a="passed"))
+    found = compare(make_row(), LOOP, result(a="passed", b="passed"), result(a="passed"))
     assert [(item.id, item.how) for item in found.worse] == [("b", "vanished")]
 
 
 def test_row_is_red_when_a_file_fails_to_import_only_on_the_layer() -> None:
-    found = compare(make_row(), "loop", result(a="passed"), result(a="passed", file="error"))
+    found = compare(make_row(), LOOP, result(a="passed"), result(a="passed", file="error"))
     assert [item.id for item in found.worse] == ["file"]
 
 
 def test_row_is_green_when_only_what_fails_on_flask_fails() -> None:
     flask = result(a="passed", b="failed", c="failed", d="skipped")
-    found = compare(
-        make_row(), "loop", flask, result(a="passed", b="failed", c="passed", d="failed")
-    )
+    found = compare(make_row(), LOOP, flask, result(a="passed", b="failed", c="passed", d="failed"))
     assert found.green
     assert [item.id for item in found.better] == ["c"]
     assert found.alike == 1
 
 
 def test_row_whose_tests_are_all_skipped_is_not_red() -> None:
-    found = compare(make_row(), "loop", result(a="skipped"), result(a="skipped"))
+    found = compare(make_row(), LOOP, result(a="skipped"), result(a="skipped"))
     assert found.green
     assert any("every test was skipped" in note for note in found.notes)
 
 
 def test_row_is_red_when_the_suite_hangs_even_if_all_before_passed() -> None:
-    found = compare(make_row(), "loop", result(a="passed"), result("it hung", a="passed"))
+    found = compare(make_row(), LOOP, result(a="passed"), result("it hung", a="passed"))
     assert not found.green
 
 
 def test_deselected_tests_are_left_out_of_the_comparison() -> None:
     row = make_row(deselect=(Deselected("b", "source", "reads flask/app.py"),))
-    found = compare(row, "loop", result(a="passed", b="passed"), result(a="passed"))
+    found = compare(row, LOOP, result(a="passed", b="passed"), result(a="passed"))
     assert found.green
     assert found.left_out == 1
 
 
 def test_odd_reference_is_noted() -> None:
     row = make_row(baseline=Counts(passed=3), deselect=(Deselected("gone", "flaky", "x"),))
-    notes = " ".join(compare(row, "loop", result(a="passed"), result(a="passed")).notes)
+    notes = " ".join(compare(row, LOOP, result(a="passed"), result(a="passed")).notes)
     assert "on Flask only 1 tests pass, 3 are recorded" in notes
     assert "deselect 'gone' matches no test" in notes
 
@@ -220,7 +226,7 @@ def test_odd_reference_is_noted() -> None:
 @pytest.mark.parametrize(("passed", "green"), [(2, True), (3, False)])
 def test_quart_row_is_compared_with_the_recorded_counts(passed: int, green: bool) -> None:
     row = make_row(framework="quart", baseline=Counts(passed=passed))
-    found = compare_with_counts(row, "loop", result(a="passed", b="passed", c="failed"))
+    found = compare_with_counts(row, LOOP, result(a="passed", b="passed", c="failed"))
     assert found.green is green
 
 
@@ -536,6 +542,6 @@ def test_long_list_of_differences_is_cut() -> None:
     names = {f"t{number}": "failed" for number in range(9)}
     passed = dict.fromkeys(names, "passed")
     layer = result(**names)
-    found = compare(make_row(), "loop", result(**passed), layer)
+    found = compare(make_row(), LOOP, result(**passed), layer)
     lines = list(_report.comparison_lines(make_row(), LAYER, layer, found))
     assert lines[-1] == f"    and {9 - _report.SHOWN} more"

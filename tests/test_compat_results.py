@@ -47,7 +47,7 @@ def make_record(row: Row | None = None, *sides: Side, source: str = "1", **outco
     report = RowReport(row, make_result(a="passed", b="passed"))
     result = make_result(**({"a": "passed", "b": "passed"} | outcomes))
     for side in sides or (LOOP, THREAD):
-        found = compare(row, side.place, make_result(a="passed", b="passed"), result)
+        found = compare(row, side, make_result(a="passed", b="passed"), result)
         report.layers.append((side, result, found))
     record = record_of(report)
     kept = {name: dataclasses.replace(side, source=source) for name, side in record.sides.items()}
@@ -147,7 +147,7 @@ def test_a_row_turns_when_its_suite_fell_apart_on_both_sides() -> None:
     row = make_row(baseline=Counts(passed=2))
     before = make_record(row, LOOP)
     half = make_result(a="passed", b="failed")
-    report = RowReport(row, half, [(LOOP, half, compare(row, "loop", half, half))])
+    report = RowReport(row, half, [(LOOP, half, compare(row, LOOP, half, half))])
     (said,) = _committed.turned(before, record_of(report))
     assert "only 1 tests pass here and on the reference, 2 did" in said
     without_service = dataclasses.replace(record_of(report), baseline=Counts(passed=1))
@@ -193,7 +193,7 @@ def test_a_record_names_no_folder_of_its_user() -> None:
     text = f'File "{_committed.PROJECT}/core/quart/app.py"\nFile "{Path.home()}/x.py"'
     report = RowReport(make_row(), make_result(a="passed"))
     result = Result({"a": Case("a", "failed", text)})
-    report.layers = [(LOOP, result, compare(make_row(), "loop", make_result(a="passed"), result))]
+    report.layers = [(LOOP, result, compare(make_row(), LOOP, make_result(a="passed"), result))]
     (difference,) = record_of(report).sides["loop"].worse
     assert str(Path.home()) not in str(difference.layer)
     assert 'File "<checkout>/core/quart/app.py"' in str(difference.layer)

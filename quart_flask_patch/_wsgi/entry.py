@@ -167,6 +167,11 @@ def environ_given(scope: Any) -> dict[str, Any] | None:
     return scope.get(_ENVIRON)  # type: ignore[no-any-return]  # `cast` is a call
 
 
+def forget_environ(scope: dict[str, Any]) -> None:
+    """Let *scope* be one that was not made of an environ."""
+    scope.pop(_ENVIRON, None)
+
+
 def called_as_wsgi(scope: Any) -> bool:
     """Whether a WSGI server, or Flask's test client, is what called."""
     environ = environ_given(scope)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -74,14 +74,15 @@ class Exchange:
 
     async def _run(self) -> None:
         try:
-            await self._app.asgi_app(
-                cast(Any, self._scope), cast(Any, self._receive), cast(Any, self._send)
-            )
+            await self._call()
         except BaseException as error:
             # Kept, so that even a KeyboardInterrupt reaches the caller, once, through `advance`.
             self._error = error
         finally:
             self._changed.set()
+
+    async def _call(self) -> None:
+        await self._app.asgi_app(self._scope, self._receive, self._send)
 
     def _closing(self, core: CoreContext, response: Any) -> None:
         """Start the response while the context is still there, as Flask does.
@@ -90,6 +91,9 @@ class Exchange:
         """
         if response is not None:
             self._start(response.status, list(headers_of(core, response)))
+        self._preserve(core, response)
+
+    def _preserve(self, core: CoreContext, response: Any) -> None:
         preserve = self._environ.get("werkzeug.debug.preserve_context")
         if preserve is not None:
             preserve(context_face(core))
@@ -162,9 +166,14 @@ class _Body:
             self._exchange.wait(self._exchange.cancel())
 
 
-def answer(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+def answer(
+    app: Flask,
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+    kind: type[Exchange] = Exchange,
+) -> Any:
     """Answer a WSGI call through the ASGI entry."""
-    exchange = Exchange(app, environ, start_response)
+    exchange = kind(app, environ, start_response)
     try:
         first = exchange.wait(exchange.advance())
     except BaseException:

@@ -33,7 +33,8 @@ def test_context():
 def test_place(pytestconfig):
     app.test_client().get("/")
     here = where[-1] is threading.current_thread()
-    assert here == (pytestconfig.getoption("--sync-place") != "thread")
+    by_client = pytestconfig.getoption("--through") == "client"
+    assert here == (by_client and pytestconfig.getoption("--sync-place") != "thread")
 """
 
 
@@ -60,6 +61,13 @@ def test_a_suite_runs_on_the_layer(place: str | None, tmp_path: Path) -> None:
     assert "3 passed" in done.stdout, done.stdout
     assert "2 of 3 tests sent a request to an application" in done.stdout
     assert (f"plain views: {place}" in done.stdout) is (place is not None)
+
+
+@pytest.mark.parametrize("place", ["loop", "thread"])
+def test_requests_may_go_through_a_server(place: str, tmp_path: Path) -> None:
+    done = run_suite(tmp_path, "--through=server", f"--sync-place={place}")
+    assert "3 passed" in done.stdout, done.stdout
+    assert "2 of 3 tests sent a request to an application" in done.stdout
 
 
 def test_requests_are_counted_in_junits_xml_and_across_processes(tmp_path: Path) -> None:

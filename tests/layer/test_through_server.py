@@ -1,0 +1,71 @@
+"""Requests of Flask's client that reach an application as a server's do, for test runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from flask import Flask, request, session
+from werkzeug import test
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from quart_flask_patch._wsgi import through_server
+
+variable: ContextVar[str] = ContextVar("variable", default="")
+
+
+@pytest.fixture
+def served(app: Flask, place: str, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    monkeypatch.setattr(test, "run_wsgi_app", test.run_wsgi_app)
+    through_server.install()
+    return app
+
+
+def test_it_runs_apart_from_the_test(served: Flask, place: str) -> None:
+    @served.post("/")
+    def view() -> dict[str, Any]:
+        session["name"] = request.form["name"]
+        running = asyncio._get_running_loop() is not None
+        here = threading.current_thread().name
+        return {"variable": variable.get(), "loop": running, "thread": here}
+
+    @served.get("/name")
+    async def name() -> str:
+        return str(session["name"])
+
+    variable.set("the test's")
+    client = served.test_client()
+    told = client.post("/", data={"name": "Ada"}).json
+    assert told["variable"] == ""
+    assert told["loop"] == (place == "loop")
+    assert told["thread"] != threading.current_thread().name
+    assert client.get("/name").text == "Ada"
+
+
+def test_streams_and_errors_behind_middleware(served: Flask) -> None:
+    served.testing = True
+
+    @served.get("/stream")
+    def stream() -> Iterator[str]:
+        return (str(number) for number in range(3))
+
+    @served.get("/error")
+    def error() -> str:
+        raise LookupError("from the view")
+
+    served.wsgi_app = ProxyFix(served.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs do
+    client = served.test_client()
+    assert client.get("/stream").text == "012"
+    with pytest.raises(LookupError, match="from the view"):
+        client.get("/error")
+
+
+def test_a_block_keeps_the_request(served: Flask) -> None:
+    served.add_url_rule("/", "view", lambda: "ok")
+    with served.test_client() as client:
+        client.get("/?a=1")
+        assert request.args["a"] == "1"
