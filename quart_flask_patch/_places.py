@@ -16,11 +16,11 @@ from quart._threads import lease, pool, strategy, worker
 from quart._threads.strategy import Place, Strategy
 
 from . import ctx as _ctx, wrappers
+from ._environs import entry
+from ._environs.takeover import LASTING
 from ._faces import quart_face, signals
 from ._waiting import apart, bridge
 from ._watching import watch
-from ._wsgi import entry
-from ._wsgi.takeover import LASTING
 from .app import Flask
 
 if TYPE_CHECKING:

@@ -36,14 +36,14 @@ from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Web
 from . import _guards, ctx as _ctx, wrappers
 from ._announcement import announce
 from ._commands import AppGroup
+from ._defaults.json import DefaultJSONProvider
+from ._defaults.templating import Environment
 from ._entry import CalledByServers, Entry
-from ._faces.forms import Connection
-from ._faces.json import DefaultJSONProvider
-from ._faces.templating import Environment
+from ._environs import entry
+from ._environs.takeover import LASTING, TAKEOVER, Takeover
 from ._old_signatures import OldSignatures
+from ._requests.forms import Connection
 from ._waiting import bridge
-from ._wsgi import entry
-from ._wsgi.takeover import LASTING, TAKEOVER, Takeover
 from .genuine import Flask as GenuineFlask
 
 

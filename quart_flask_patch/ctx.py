@@ -20,8 +20,8 @@ from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
 from . import genuine, wrappers
+from ._environs import entry
 from ._guards import AfterThis
-from ._wsgi import entry
 
 if TYPE_CHECKING:
     from typing import Self

@@ -30,11 +30,11 @@ from quart.wrappers import Response as CoreResponse
 from quart.wrappers._bodies import aclose
 from quart.wrappers.response import _type_header, DataBody, IterableBody, ResponseBody
 
-from ._faces.forms import FormDataParser, of_a_quart_application, open_file
-from ._faces.headers import headers_of, let_go as let_go_of_headers, set_headers
+from ._environs import entry
+from ._environs.body_stream import STREAM
+from ._requests.forms import FormDataParser, of_a_quart_application, open_file
+from ._requests.headers import headers_of, let_go as let_go_of_headers, set_headers
 from ._waiting import bridge, runner
-from ._wsgi import entry
-from ._wsgi.body_stream import STREAM
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext

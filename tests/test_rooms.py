@@ -14,7 +14,7 @@ import pytest
 
 from test_project import FunctionDef, read_sources, ROOT, Source
 
-PACKAGES = {"quart": ROOT / "core/quart"}
+PACKAGES = {"quart": ROOT / "core/quart", "quart_flask_patch": ROOT / "quart_flask_patch"}
 
 #: Of each room, the rooms of its own package that it may import when it is loaded. A room may
 #: import rooms of earlier lines only, so nothing goes in circles.
@@ -66,6 +66,38 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         " typing wrappers",
         "testing": "_connection app cli datastructures globals json sessions typing utils wrappers",
     },
+    "quart_flask_patch": {
+        "_announcement": "",
+        "_entry": "",
+        "_guards": "",
+        "_installation": "",
+        "_waiting": "",
+        "_watching": "",
+        "genuine": "",
+        "_commands": "_waiting genuine",
+        "_environs": "_waiting",
+        "_old_signatures": "genuine",
+        "contrib": "_waiting",
+        "_requests": "_environs _waiting",
+        "blueprints": "_commands",
+        "wrappers": "_environs _requests _waiting",
+        "_defaults": "wrappers",
+        "ctx": "_environs _guards genuine wrappers",
+        "app": "_announcement _commands _defaults _entry _environs _guards _old_signatures"
+        " _requests _waiting ctx genuine wrappers",
+        "_earlier": "app genuine",
+        "_faces": "_waiting app ctx genuine wrappers",
+        "_places": "_environs _faces _waiting _watching app ctx wrappers",
+        "cli": "_earlier _waiting genuine",
+        "__main__": "cli",
+        "_own_loop": "_places _waiting",
+        "_wsgi": "_entry _environs _places _waiting app ctx wrappers",
+        "_inject": "_commands _earlier _faces _own_loop _places _waiting _wsgi app blueprints cli"
+        " ctx genuine wrappers",
+        "migrate": "_places _wsgi genuine",
+        ".": "_inject _installation _places _waiting _watching",
+        "pytest_plugin": ". _announcement _places",
+    },
 }
 #: Arrows between rooms that are drawn when a function runs, with the reason.
 LATER: dict[str, dict[tuple[str, str], str]] = {
@@ -74,6 +106,14 @@ LATER: dict[str, dict[tuple[str, str], str]] = {
         ("_serving", "debug"): "The page for errors, and its template, are for development.",
         ("app", "testing"): "Tests alone use it, and it imports the application.",
         ("utils", "_serving"): "The reloader is for development.",
+    },
+    "quart_flask_patch": {
+        ("_requests", "wrappers"): "A form is parsed by Flask's face, whose class uses the parser.",
+        ("app", "_wsgi"): "What serves asks for an application's class.",
+        ("cli", "migrate"): "Its commands are seldom given.",
+        ("ctx", "_faces"): "The face of a `Quart` application is a Flask application.",
+        ("migrate", "."): "A probe is a process of its own, where it says when Flask is replaced.",
+        ("migrate", "_earlier"): "As above.",
     },
 }
 

@@ -30,11 +30,12 @@ from quart.wrappers import Response as CoreResponse
 
 from .. import _places, wrappers
 from .._entry import wsgi_entry
+from .._environs import entry
 from .._places import Loop, place_named, SyncPlace, Thread, VARIABLE
 from .._waiting import apart, bridge, runner
 from ..app import Flask
 from ..ctx import face_of
-from . import entry, exchange
+from . import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -18,9 +18,9 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from quart.asgi import headers_of
 
+from .._environs import entry
 from .._waiting import bridge, runner
 from ..ctx import face_of as context_face
-from . import entry
 
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext

@@ -25,11 +25,11 @@ from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.wrappers.base import ClientDisconnectedError
 
 from .._entry import wsgi_entry
+from .._environs import entry
+from .._environs.takeover import TAKEOVER, Takeover
 from .._places import lease_of, PLACES
 from .._waiting import bridge
-from . import entry
 from .called import Answer, passes_on, place_of_middleware
-from .takeover import TAKEOVER, Takeover
 
 if TYPE_CHECKING:
     from ..app import Flask

@@ -8,7 +8,7 @@ from werkzeug.datastructures import EnvironHeaders, Headers
 
 from quart._formats.headers import values_of
 
-from .._wsgi.environ_headers import add_headers, joined, key_of
+from .._environs.environ_headers import add_headers, joined, key_of
 
 #: In the instance dict of both faces of a request: those of the async face, and Flask's for them.
 HEADERS = "_flask_headers"
