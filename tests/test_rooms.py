@@ -96,7 +96,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         " ctx genuine wrappers",
         "migrate": "_places _wsgi genuine",
         ".": "_inject _installation _places _waiting _watching",
-        "pytest_plugin": ". _announcement _places",
+        "pytest_plugin": ". _announcement _places _wsgi",
     },
 }
 #: Arrows between rooms that are drawn when a function runs, with the reason.
