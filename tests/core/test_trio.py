@@ -316,3 +316,92 @@ def test_what_the_server_raises_is_raised_to_who_receives(app: Quart) -> None:
         return [m["text"] for m in client.messages if m["type"] == "websocket.send"]
 
     assert trio.run(main) == ["told"]
+
+
+READERS: dict[str, tuple[bytes, bytes, Callable[[], Any]]] = {
+    "data": (b"text/plain", b"a=1", lambda: request.get_data(as_text=True)),
+    "json": (b"application/json", b'{"a": 1}', lambda: request.json),
+    "form": (b"application/x-www-form-urlencoded", b"a=1", lambda: request.form),
+    "multipart": (
+        b"multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n',
+        lambda: request.form,
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_body_that_comes_late_is_read_whole(app: Quart, reader: str) -> None:
+    """Within its time, and where middleware has a limit of its own around `receive` too."""
+    content_type, body, read = READERS[reader]
+
+    @app.post("/")
+    async def view() -> str:
+        return repr(await read())
+
+    class Slow(Client):
+        async def receive(self) -> Message:
+            with trio.fail_after(LIMIT):
+                return await super().receive()
+
+    async def talk(client: Client) -> None:
+        for at, byte in enumerate(body):
+            await trio.lowlevel.checkpoint()
+            more = at + 1 < len(body)
+            client.say({"type": "http.request", "body": bytes([byte]), "more_body": more})
+
+    async def main() -> Client:
+        client = Slow()
+        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+        with trio.fail_after(LIMIT):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(talk, client)
+                scope = scope_for("http", method="POST", headers=headers)
+                await app(scope, client.receive, client.send)
+        return client
+
+    client = trio.run(main)
+
+    assert client.messages[0]["status"] == 200
+    assert b"a" in client.body
+    assert b"1" in client.body
+
+
+def test_a_body_that_does_not_come_in_time_is_a_408(app: Quart) -> None:
+    app.config["BODY_TIMEOUT"] = 0.01
+
+    @app.route("/")
+    async def view() -> bytes:
+        return await request.get_data()
+
+    async def main() -> list[Message]:
+        client = Client()
+        client.say({"type": "http.request", "body": b"a", "more_body": True})
+        with trio.fail_after(LIMIT):
+            await app(scope_for("http"), client.receive, client.send)
+        return client.messages
+
+    assert trio.run(main)[0]["status"] == 408
+
+
+def test_what_is_to_happen_around_serving_does(app: Quart) -> None:
+    log = []
+    app.before_serving(lambda: log.append("before"))
+    app.after_serving(lambda: log.append("after"))
+
+    @app.while_serving
+    async def around() -> AsyncIterator[None]:
+        log.append("start")
+        yield
+        await trio.sleep(0.001)
+        log.append("end")
+
+    async def main() -> list[str]:
+        client = Client()
+        client.say({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+        with trio.fail_after(LIMIT):
+            await app({"type": "lifespan", "asgi": {}}, client.receive, client.send)
+        return [message["type"] for message in client.messages]
+
+    assert trio.run(main) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert log == ["before", "start", "end", "after"]

@@ -80,7 +80,6 @@ WITH_EACH_APPLICATION = [
     *(
         replace(serving, application="quart_flask_patch.app:Flask")
         for serving in SERVINGS
-        # On Trio the layer's plain code is not asked yet.
-        if serving.application == "quart:Quart" and "trio" not in serving.needs
+        if serving.application == "quart:Quart"
     ),
 ]

@@ -200,6 +200,8 @@ async def handle_background_exception(app: Quart, error: Exception) -> None:
 
 def _tasks_here(app: Quart) -> set[asyncio.Task[None]]:
     """Return those of this loop; a forked child has its parent's too, and a test its client's."""
+    if in_trio():
+        return set()  # They are tasks of asyncio.
     loop = asyncio.get_running_loop()
     return {task for task in app.background_tasks if task.get_loop() is loop}
 

@@ -16,7 +16,7 @@ from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
-from .._loops.mailbox import time_limit
+from .._loops.mailbox import in_trio, time_limit
 from .._loops.resume import resume
 from .._loops.turns import Turns
 from ._changes import Changing
@@ -247,6 +247,10 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
     """
     if seconds is None:
         return await awaitable
+    if in_trio():
+        # There limits are nested, so this one has to begin before any that the first step begins.
+        async with time_limit(seconds):
+            return await awaitable
     steps = awaitable.__await__()
     try:
         first = next(steps)

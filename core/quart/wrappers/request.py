@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
     RequestTimeout as RequestTimeout,
 )
 
+from .._loops.mailbox import in_trio
 from .._stock import Stock
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
 from ..formparser import FormDataParser as FormDataParser, parses_as_stock, URLENCODED, urlencoded
@@ -183,8 +184,11 @@ class Request(Limits, BaseRequestWebsocket):
     def _receive_at_once(self) -> None:
         """Receive the body if that is one message, and here already, as most are.
 
-        An object that others could read and wait for is made for other bodies only.
+        An object that others could read and wait for is made for other bodies only. Under Trio it
+        is made for all: what `receive` begins in its first step would not be within the limit.
         """
+        if in_trio():
+            return
         limit = sys.maxsize if self.max_content_length is None else self.max_content_length
         if self._receive is None or (announced_length(self.headers) or 0) > limit:
             return
