@@ -59,13 +59,14 @@ class _Connection:
     answered = False
     #: Whether the server takes push promises.
     _can_push = False
+    # Here, as Quart-Trio's connections do not call our `__init__`.
+    #: Whether a whole answer is left to be sent in the server's context, and that answer.
+    _leaves = False
+    _left: tuple[Any, Any, Inbound | None] | None = None
 
     def __init__(self, app: Quart, scope: Any) -> None:
         self.app = app
         self.scope = scope
-        #: A whole answer, if it is left to be sent in the server's context.
-        self._left: tuple[Any, Any, Inbound | None] | None = None
-        self._leaves = False
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = inbound_class()(receive, send)

@@ -15,10 +15,10 @@ from werkzeug import test
 
 from quart._connection.entry import SHARED
 
+from .._environs import entry
+from .._environs.body_stream import BY_WSGI
 from .._waiting import apart
 from ..app import Flask
-from . import entry
-from .body_stream import BY_WSGI
 from .exchange import answer, Exchange
 
 #: What in a scope tells that it was made of an environ.
