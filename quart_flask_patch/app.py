@@ -335,6 +335,8 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     # How functions are called
 
+    _ensures_async = False
+
     @property
     def _ensured(self) -> Callable[..., Any]:
         return self.ensure_sync

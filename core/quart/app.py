@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
-from typing import Any, cast, overload, ParamSpec, TYPE_CHECKING, TypeVar
+from typing import Any, cast, ClassVar, overload, ParamSpec, TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import aiofiles
@@ -252,6 +252,9 @@ class Quart(StepMethods, ServingMethods):
             return strategy.current().wait(func(*args, **kwargs))
 
         return waiting
+
+    #: Whether `_ensured` gives what is to be awaited.
+    _ensures_async: ClassVar[bool] = True
 
     @property
     def _ensured(self) -> Callable[..., Any]:

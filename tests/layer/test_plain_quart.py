@@ -379,3 +379,23 @@ def test_a_test_client_of_the_current_app(quart_app: Quart) -> None:
     with quart_app.app_context():
         answer = current().test_client().get("/async")
     assert (answer.status_code, answer.text) == (202, "async")
+
+
+def test_an_application_with_its_own_threads_and_its_own_way_to_a_view(place: str) -> None:
+    """As quart-trio has it: the pipeline is entered without the place of the request."""
+
+    class Own(Quart):
+        def sync_to_async(self, func: Any) -> Any:
+            async def in_its_thread(*args: Any) -> Any:
+                return func(*args)
+
+            return in_its_thread
+
+        async def handle_request(self, request: Any) -> Any:
+            async with self.request_context(request) as ctx:
+                return await self.full_dispatch_request(ctx)
+
+    app = Own(__name__)
+    app.config["SYNC_PLACE"] = place
+    app.add_url_rule("/", "view", lambda: "plain")
+    assert run(fetch(app, "/")).text == "plain"

@@ -176,7 +176,17 @@ def _ensured(app: Quart, func: Function) -> Function:
     def ensured(*args: Any, **kwargs: Any) -> Any:
         return app._ensured(func)(*args, **kwargs)
 
-    return ensured
+    if not app._ensures_async:
+        return ensured
+
+    @wraps(func)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        result = ensured(*args, **kwargs)
+        return await result if hasattr(result, "__await__") else result
+
+    # It is async, whatever it stands for; a place looks through decorators.
+    del awaited.__wrapped__
+    return awaited
 
 
 class Plans:
