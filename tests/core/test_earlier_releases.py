@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable, RequestEntityTooLa
 
 from quart import Blueprint, Quart, request, Response, websocket
 from quart.asgi import _convert_os_error, ASGIHTTPConnection, ASGIWebsocketConnection
-from quart.testing import QuartClient, QuartCliRunner, TestApp
+from quart.testing import QuartClient, QuartCliRunner, TestApp, WebsocketResponseError
 from quart.wrappers import Body, ClientDisconnectedError, Request, Websocket
 from quart.wrappers.response import _raise_if_invalid_range, IterableBody
 from quart.wrappers.websocket import Buffer
@@ -314,12 +314,20 @@ def test_a_websocket_may_be_given_its_receive(app: Quart) -> None:
     async def echo() -> None:
         await websocket.send(str(await websocket.receive()) + "!")
 
+    @app.websocket("/refused")
+    async def refuse() -> tuple[str, int]:
+        return "no", 403
+
     async def main() -> Any:
         async with app.test_client().websocket("/") as connection:
             await connection.send("hello")
-            return await connection.receive()
+            echoed = await connection.receive()
+        with pytest.raises(WebsocketResponseError) as refused:
+            async with app.test_client().websocket("/refused") as connection:
+                await connection.receive()
+        return echoed, refused.value.response.status_code
 
-    assert asyncio.run(main()) == "hello!"
+    assert asyncio.run(main()) == ("hello!", 403)
 
 
 class OwnBuffer(Buffer):
