@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 from compat_matrix._badge import badge
 from compat_matrix._record import Record
-from compat_matrix._rows import HERE, load_rows, PROJECT, Row
+from compat_matrix._rows import HERE, PROJECT, Row
 from compat_matrix._table import tables
 
 RESULTS = HERE / "results"
@@ -70,16 +70,16 @@ def update(records: Iterable[Record], rows: Mapping[str, Row]) -> Iterator[str]:
         taken += 1
     for name in committed.keys() - rows:
         (RESULTS / f"{name}.json").unlink()
-    write_pages([record for name, record in sorted(committed.items()) if name in rows])
+    write_pages([record for name, record in sorted(committed.items()) if name in rows], rows)
     files = ", ".join(str(path.relative_to(PROJECT)) for path in (RESULTS, PAGE, BADGE))
     yield f"  updated {taken} rows in {files}"
 
 
-def write_pages(records: Sequence[Record]) -> None:
+def write_pages(records: Sequence[Record], rows: Mapping[str, Row]) -> None:
     page = PAGE.read_text("utf-8")
     PAGE.write_text(with_tables(page, records), "utf-8")
     BADGE.write_text(badge(records), "utf-8")
-    CARRIED.write_text(carried(records, load_rows()), "utf-8")
+    CARRIED.write_text(carried(records, rows), "utf-8")
 
 
 def carried(records: Iterable[Record], rows: Mapping[str, Row]) -> str:

@@ -30,7 +30,9 @@ _ALL = [
     ),
 ]
 SERVERS = {
-    str(one): one for one in _ALL if not one.tls and not one.variables and "trio" not in one.needs
+    str(one).removesuffix("-Quart"): one
+    for one in _ALL
+    if one.application == "quart:Quart" and not one.tls and "trio" not in one.needs
 }
 
 
