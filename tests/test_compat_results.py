@@ -81,6 +81,7 @@ def committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(_committed, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(_committed, "PAGE", tmp_path / "matrix.md")
     monkeypatch.setattr(_committed, "BADGE", tmp_path / "matrix.svg")
+    monkeypatch.setattr(_committed, "CARRIED", tmp_path / "matrix.json")
     (tmp_path / "matrix.md").write_text(
         f"# Before\n{_committed.START}\nold\n{_committed.END}\nafter"
     )
