@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 else:
     # To a type checker, a module with a `__getattr__` has every name.
     def __getattr__(name: str) -> Any:
-        # Seldom needed by who serves, but there for who asks.
+        # A server seldom needs it; it is there when you ask for it.
         if name in {"debug", "testing"}:
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -105,7 +105,7 @@ class AppContext:
         self._outer: AppContext | None = None
         self._session = session
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        #: Whether the URL adapter is made for who asks for it, and the URL matched without.
+        #: Whether the URL is matched without an adapter, which is made when you ask for it.
         self._adapter_waits = False
         connection = self.connection
         try:

@@ -225,7 +225,7 @@ def _bound_to(
 
 
 def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
-    """Whether *connection* may be matched before its adapter is made, for who builds a URL.
+    """Whether *connection* may be matched before its adapter is made, which building a URL needs.
 
     To make it takes a good part of the cost of a small request.
 

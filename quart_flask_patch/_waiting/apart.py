@@ -118,7 +118,7 @@ _caller: ContextVar[Caller | None] = ContextVar("quart_flask_patch.caller", defa
 
 
 async def by_caller(func: Callable[[], T]) -> T:
-    """Call *func* in the thread of who waits for this code, if that is another one."""
+    """Call *func* in the thread that waits for this code, if that is another one."""
     caller = _caller.get()
     if caller is None or asyncio._get_running_loop() not in _loops:
         return func()

@@ -71,7 +71,7 @@ class Here(SyncPlace):
 
 
 class OnLoop(Loop):
-    """On an event loop, the whole request: that of who waits for it, or one of this thread's own.
+    """On an event loop, the whole request: that of its caller, or one of this thread's own.
 
     Where there is neither, its async functions are awaited elsewhere, one after the other.
     """

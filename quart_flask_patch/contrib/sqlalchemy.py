@@ -67,7 +67,7 @@ class _Queue(QueueCommon[Any]):
         self.put(item, block=False)
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Give *item* to who waits for it longest, or keep it; who has one need never wait."""
+        """Give *item* to the call that waits longest, or keep it; that never has to wait."""
         with self._lock:
             if self._waiting:
                 waiting = next(iter(self._waiting))

@@ -43,7 +43,7 @@ UNLIMITED = 128 * 1024 * 1024
 UNHEARD = 16 * 1024 * 1024
 #: How much of a body that nobody wants is received after the answer, and for how many seconds.
 LINGER, LINGER_SECONDS = 4 * 1024 * 1024, 3.0
-# In which a server gives what it has, for who wants no more than that.
+# The time in which a server gives what it has already, where no more is wanted.
 AT_ONCE = 0.005
 # Seconds after which a loop that does nothing for another thread is taken to be held up.
 HELD_UP = 5.0
@@ -124,7 +124,7 @@ class Inbound(Server):
             self.complete = True
         return message
 
-    # What `receive` is made of, for who receives message after message and saves its coroutine.
+    # What `receive` is made of: receiving message after message, you save its coroutine.
 
     def watch_after_all(self) -> None:
         """Watch for the disconnect, which was put off while somebody received."""

@@ -1,7 +1,7 @@
 """Async methods of an application that plain code may ask too, if the strategy lets it.
 
-To a subclass, and to who looks at the class, they are the async functions that they are. Who calls
-one on an application has the strategy asked what the caller gets.
+A subclass, and whatever looks at the class, sees the async functions that they are. If you
+call one on an application, the strategy is asked what the caller gets.
 """
 
 from __future__ import annotations

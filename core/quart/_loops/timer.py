@@ -16,7 +16,7 @@ from .known import know_loop
 
 
 class Alarm:
-    """Calls what is added, in the Context of who added it, unless it is removed in time."""
+    """Calls what is added, in the Context in which it was added, unless it is removed in time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop

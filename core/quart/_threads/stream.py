@@ -1,4 +1,4 @@
-"""A plain iterator as an async one: stepped in a request's thread, a little ahead of who takes.
+"""A plain iterator as an async one: stepped in a request's thread, a little ahead of its reader.
 
 To visit the thread costs many times what a step does. So a visit is a *run* of several steps. Each
 chunk is handed on when it is there and does not wait for the next one.

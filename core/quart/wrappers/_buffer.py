@@ -11,7 +11,7 @@ from .base import ClientDisconnectedError
 
 
 class Buffer(Changing):
-    """Messages pushed by who reads them ahead, until the handler wants them.
+    """Messages that were read ahead, until the handler wants them.
 
     It is bounded: `put` waits while it is full.
     """
