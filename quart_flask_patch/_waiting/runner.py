@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any, cast, Protocol, TypeVar
@@ -115,7 +115,10 @@ def close(runner: asyncio.Runner, process: int) -> None:
         abandon(runner.get_loop())
     # The garbage collector may call this in a thread where another loop runs.
     elif asyncio._get_running_loop() is None:
-        runner.close()
+        # As the process ends, no thread can be started any more, with which a loop waits for those
+        # of its executor. It is closed all the same.
+        with suppress(RuntimeError):
+            runner.close()
     else:
         runner.get_loop().close()
 
