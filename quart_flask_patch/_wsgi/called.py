@@ -98,6 +98,11 @@ class OnLoop(Loop):
         return bridge.wait(_awaited(bridge.portal(func, *args)))
 
 
+def _finish(work: Callable[[AppContext], Coroutine[Any, Any, T]], ctx: AppContext) -> T:
+    # The response is on its way to the caller then: what it consists of must stay as it is.
+    return strategy.finish(work(ctx))
+
+
 class InThread(Thread):
     """In a worker thread, which the caller waits for; in this one, if it is one."""
 
@@ -109,7 +114,7 @@ class InThread(Thread):
             return await work(ctx)
         if ctx._lease is None:
             ctx.lease = _blocking_lease(ctx.app) if above is None else _places.lease_of(ctx.app)
-        return cast(T, self.step(ctx, _places.finish, work, ctx))
+        return cast(T, self.step(ctx, _finish, work, ctx))
 
     def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         if ctx._lease is None or current_work() is not None:

@@ -54,3 +54,18 @@ def test_what_is_to_happen_at_the_end_happens_once(app: Flask, place: str, tmp_p
 
     assert run(fetch(app, "/")).text == "content"
     assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("size", [5, 100_000])
+@pytest.mark.parametrize("place", [None, "loop", "thread"])
+def test_the_client_is_sent_a_file_in_each_place(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str | None, size: int
+) -> None:
+    if place is not None:
+        monkeypatch.setenv("QUART_SYNC_PLACE", place)
+    (tmp_path / "file.txt").write_bytes(b"x" * size)
+    app.add_url_rule("/file", view_func=lambda: send_file(tmp_path / "file.txt"))
+    for buffered in (False, True):
+        response = app.test_client().get("/file", buffered=buffered)
+        assert response.data == b"x" * size
+        assert response.content_length == size
