@@ -100,7 +100,7 @@ class OnLoop(Loop):
 
 def _finish(work: Callable[[AppContext], Coroutine[Any, Any, T]], ctx: AppContext) -> T:
     # The response is on its way to the caller then: what it consists of must stay as it is.
-    return strategy.finish(work(ctx))
+    return cast(T, strategy.finish(work(ctx)))
 
 
 class InThread(Thread):

@@ -66,6 +66,6 @@ def test_the_client_is_sent_a_file_in_each_place(
     (tmp_path / "file.txt").write_bytes(b"x" * size)
     app.add_url_rule("/file", view_func=lambda: send_file(tmp_path / "file.txt"))
     for buffered in (False, True):
-        response = app.test_client().get("/file", buffered=buffered)
-        assert response.data == b"x" * size
-        assert response.content_length == size
+        with app.test_client().get("/file", buffered=buffered) as response:
+            assert response.data == b"x" * size
+            assert response.content_length == size
