@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "wrappers": "_flask _formats _kind _loops _stock _threads datastructures formparser"
         " globals json signals utils",
         "_connection": "_flask _formats _loops _stock globals wrappers",
-        "debug": "wrappers",
+        "debug": "_frames wrappers",
         "helpers": "_files _threads globals signals typing utils wrappers",
         "routing": "_formats _stock wrappers",
         "sessions": "_formats _stock wrappers",

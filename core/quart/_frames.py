@@ -1,12 +1,17 @@
-"""Tells your code's frames from this project's, in tracebacks and stacks."""
+"""Tells your code's frames from those of this project and of other packages."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+import sysconfig
+from functools import cache
 from types import CodeType, TracebackType
 
 PACKAGES = ("quart", "quart_flask_patch")
+#: What a path of an installed package goes on with, after the folder that all of them are in.
+_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\]([^/\\]+?)(?:\.py)?(?:[/\\]|$)")
 
 
 def is_ours(code: CodeType) -> bool:
@@ -15,20 +20,48 @@ def is_ours(code: CodeType) -> bool:
 
 
 def is_our_file(path: str) -> bool:
-    return path.startswith(_folders())
+    return path.startswith(tuple(_folders()))
 
 
-def _folders() -> tuple[str, ...]:
-    files = (getattr(sys.modules.get(name), "__file__", None) for name in PACKAGES)
-    return tuple(os.path.dirname(file) + os.sep for file in files if file)
+def package_of(path: str) -> str | None:
+    """Return the name of the package that a file is of, ``Python`` for its own; None if yours."""
+    for folder, name in _folders().items():
+        if path.startswith(folder):
+            return name
+    if found := _INSTALLED.match(path):
+        return found[1]
+    return "Python" if path.startswith(("<frozen ", _of_python())) else None
 
 
-def from_yours(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the part of *traceback* that begins with your code: the way to it is always the same.
+def _folders() -> dict[str, str]:
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in PACKAGES}
+    return {os.path.dirname(file) + os.sep: name for name, file in files.items() if file}
 
-    All of it, if no frame is yours.
+
+@cache
+def _of_python() -> str:
+    return os.path.join(sysconfig.get_paths()["stdlib"], "")
+
+
+def folded(traceback: TracebackType | None) -> TracebackType | None:
+    """Return *traceback* without the way through our code, to yours and between pieces of yours.
+
+    Where our code raised the error, the end stays. All stays if no frame is yours. The traceback
+    that is given does not change.
     """
-    part = traceback
-    while part is not None and is_ours(part.tb_frame.f_code):
-        part = part.tb_next
-    return part or traceback
+    parts = []
+    while traceback is not None:
+        parts.append(traceback)
+        traceback = traceback.tb_next
+    kept: TracebackType | None = None
+    reached = False
+    for part in reversed(parts):
+        is_other = not is_ours(part.tb_frame.f_code)
+        reached = reached or is_other
+        if is_other or not reached:
+            kept = part if kept is part.tb_next else _before(part, kept)
+    return kept if reached else next(iter(parts), None)
+
+
+def _before(part: TracebackType, rest: TracebackType | None) -> TracebackType:
+    return TracebackType(rest, part.tb_frame, part.tb_lasti, part.tb_lineno)

@@ -42,6 +42,8 @@ DEFAULTS: dict[str, Any] = {
     "DEBUG": None,
     "ENV": None,
     "EXPLAIN_TEMPLATE_LOADING": False,
+    # Whether a logged traceback leaves out the way through this project's code.
+    "FOLD_TRACEBACKS": True,
     "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,
     "MAX_COOKIE_SIZE": 4093,
     "MAX_FORM_MEMORY_SIZE": 500_000,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -59,6 +62,67 @@ def test_the_innermost_frame_comes_first() -> None:
     assert page.index("in <b>fail</b>") < page.index(
         "in <b>test_the_innermost_frame_comes_first</b>"
     )
+
+
+def parse(text: str) -> Any:
+    """Fail in Python's own code."""
+    return json.loads(text)
+
+
+def hide_and_parse(text: str) -> Any:
+    __traceback_hide__ = True
+    return parse(text)
+
+
+def folds(page: str) -> list[tuple[str, str]]:
+    """Whether each fold of the page is open, and what it says."""
+    found = re.findall(r'class="folded"( open)?>\s*<summary>(.*?)</summary>', page, re.DOTALL)
+    return [(is_open.strip(), " ".join(said.split())) for is_open, said in found]
+
+
+def test_frames_of_packages_are_folded_away() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - its message is Python's
+        parse("{")
+    page = page_for(caught.value)[1]
+    ((is_open, said),) = folds(page)
+    assert not is_open
+    assert said.endswith("frames of Python")
+    # Yours stand open, and what is folded is there all the same.
+    shown, _, _ = page.partition('<pre class="text">')
+    unfolded = re.sub(r"(?s)<details class=.folded.*?</details>\s*(?!<)", "", shown)
+    assert "in <b>parse</b>" in unfolded
+    assert "in <b>raw_decode</b>" in page
+
+
+def test_a_frame_can_hide_itself() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - its message is Python's
+        hide_and_parse("{")
+    said = [said for _, said in folds(page_for(caught.value)[1])]
+    assert "1 frame of code that hides itself" in said
+
+
+def test_nothing_is_closed_if_no_frame_is_yours() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - its message is Python's
+        parse("{")
+    error = caught.value.with_traceback(last_frame(caught.value))
+    ((is_open, _),) = folds(page_for(error)[1])
+    assert is_open
+
+
+def last_frame(error: BaseException) -> TracebackType | None:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def test_the_way_to_a_view_is_folded_away(failing: Quart) -> None:
+    page = exchange(Development(failing), "request").text
+    assert [said for _, said in folds(page)] == [folds(page)[0][1]]
+    assert re.fullmatch(r"\d+ frames of quart", folds(page)[0][1])
+    text, _, whole = page.partition('<pre class="text">')[2].partition("The whole traceback")
+    assert "pipeline.py" not in text
+    assert "pipeline.py" in whole
 
 
 def test_code_without_source_is_no_problem() -> None:

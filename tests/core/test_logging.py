@@ -14,8 +14,9 @@ import hypercorn.logging
 import pytest
 
 import quart
-from quart import Quart
+from quart import Quart, websocket
 from quart.logging import create_logger, default_handler, has_level_handler, LocalQueueHandler
+from quart.utils import run_sync
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +118,49 @@ def test_an_error_is_logged_as_flask_logs_it(capsys: pytest.CaptureFixture[str])
     assert "ERROR in app: Exception on / [GET]" in said
     # The frames begin with the view's: the way to it is always the same.
     assert re.findall(r'File ".*?", line \d+, in (\w+)', said) == ["view"]
+
+
+def frames_logged(app: Quart, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    async def main() -> None:
+        assert (await app.test_client().get("/")).status_code == 500
+
+    asyncio.run(main())
+    return re.findall(r'File ".*?", line \d+, in (\w+)', capsys.readouterr().err)
+
+
+def make_failing_in_a_thread() -> Quart:
+    app = make_app()
+
+    def fail() -> None:
+        raise LookupError("broken")
+
+    @app.get("/")
+    async def view() -> None:
+        await run_sync(fail)()
+
+    return app
+
+
+def test_a_logged_traceback_leaves_out_our_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    assert frames_logged(make_failing_in_a_thread(), capsys) == ["view", "fail"]
+
+
+def test_a_logged_traceback_can_be_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    app = make_failing_in_a_thread()
+    app.config["FOLD_TRACEBACKS"] = False
+    names = frames_logged(app, capsys)
+    assert names[0] != "view"
+    assert names.index("fail") > names.index("view") + 1
+
+
+def test_where_we_raise_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    app = make_app()
+
+    @app.get("/")
+    async def view() -> str:
+        return str(websocket.path)
+
+    assert len(frames_logged(app, capsys)) > 1
 
 
 @pytest.mark.parametrize(

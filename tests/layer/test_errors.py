@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -143,6 +144,19 @@ def test_the_error_is_raised_to_who_wants_it(
     with pytest.raises((Boom, ZeroDivisionError, TypeError, LookupError)):
         run(fetch(either_app, "/"))
     assert torn_down == ALL_TORN_DOWN
+
+
+def test_the_log_shows_both_sides_of_a_wait_and_no_way_between(
+    either_app: Flask | Quart, view: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def waits() -> Any:
+        return wait(boom_async())
+
+    either_app.add_url_rule("/", "view", view(waits))
+    assert run(fetch(either_app, "/")).status == 500
+    (exc_info,) = [record.exc_info for record in caplog.records if record.exc_info]
+    shown = [entry.name for entry in traceback.extract_tb(exc_info[2])]
+    assert [name for name in shown if name != "async_view"] == ["waits", "boom_async"]
 
 
 @pytest.mark.parametrize("stage", STAGES)

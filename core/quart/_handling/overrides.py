@@ -9,7 +9,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
+from .._frames import folded
+
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ..app import Quart
     from ..ctx import AppContext
 
@@ -30,9 +34,13 @@ def wants_context(method: Callable[..., Any]) -> bool:
     return first.name == "ctx" or name.rpartition(".")[2] == "AppContext"
 
 
-def log_exception(app: Quart, ctx: AppContext | None, error: BaseException, traceback: Any) -> Any:
+def log_exception(
+    app: Quart, ctx: AppContext | None, error: BaseException, traceback: TracebackType | None
+) -> Any:
     """Have *app* log what was raised in *ctx*, or outside of any."""
     log: Callable[..., Any] = app.log_exception
+    if app.config.get("FOLD_TRACEBACKS", True):
+        traceback = folded(traceback)
     exc_info = type(error), error, traceback
     if not wants_context(log):
         return log(exc_info)

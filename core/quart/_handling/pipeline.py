@@ -20,7 +20,6 @@ from werkzeug.routing import RoutingException
 
 from .._connection.disclosure import SHOWN, VARIABLES
 from .._flask import find_error_handler, has_served, mark_served
-from .._frames import from_yours
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
@@ -289,7 +288,7 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any
     if app._propagates(ctx):
         raise error
     traceback = raised[2] if raised[1] is error else error.__traceback__
-    await resolve(ctx, log_exception(app, ctx, error, from_yours(traceback)))
+    await resolve(ctx, log_exception(app, ctx, error, traceback))
     shown = app.debug and ctx.connection.scope.get(SHOWN)  # type: ignore[union-attr]  # it has one
     if shown:
         from ..debug import traceback_response
