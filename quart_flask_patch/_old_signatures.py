@@ -14,11 +14,12 @@ from typing import Any
 
 from quart._flask import HAS_ONE_CONTEXT, STEPS_WITH_CONTEXT
 from quart._handling.overrides import wants_context
+from quart._stock import Watched
 
 from .genuine import AppContext, Flask as GenuineFlask
 
 
-class OldSignatures:
+class OldSignatures(metaclass=Watched):
     """Stands before Flask's class, and does for subclasses what that would do."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

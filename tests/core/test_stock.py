@@ -16,6 +16,7 @@ import quart
 import quart_flask_patch
 from _patches import static, WAYS
 from quart._stock import is_genuine, Stock, unwatched_before, Watched
+from quart_flask_patch.app import Flask
 
 for package in (quart, quart_flask_patch):
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -110,6 +111,12 @@ def test_classes_that_do_not_say_when_they_change_are_known() -> None:
 
     assert unwatched_before(Mixed) == (Mixin,)
     assert unwatched_before(Watching) == ()
+
+
+@pytest.mark.parametrize("kind", [quart.Quart, Flask])
+def test_applications_say_when_they_change(kind: type) -> None:
+    """What does not is looked at several times for each request."""
+    assert unwatched_before(kind) == ()
 
 
 # Nothing else may compare with what came
