@@ -44,14 +44,14 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "formparser": "_formats _stock datastructures",
         "wrappers": "_flask _formats _kind _loops _stock _threads datastructures formparser"
         " globals json signals utils",
-        "_connection": "_flask _formats _loops _stock globals wrappers",
+        "_connection": "_flask _formats _loops _stock _watching globals wrappers",
         "debug": "_frames wrappers",
         "helpers": "_files _threads globals signals typing utils wrappers",
         "routing": "_formats _stock wrappers",
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads globals"
         " sessions signals wrappers",
-        "asgi": "_connection _formats _kind _loops _stock _watching wrappers",
+        "asgi": "_connection _formats _kind _loops _stock wrappers",
         "_serving": "_connection _formats _handling _loops _threads _watching globals helpers"
         " signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",

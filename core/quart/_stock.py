@@ -33,14 +33,15 @@ class Watched(ABCMeta):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        _count_change()
+        count_change()
 
     def __delattr__(cls, name: str) -> None:
         super().__delattr__(name)
-        _count_change()
+        count_change()
 
 
-def _count_change() -> None:
+def count_change() -> None:
+    """Let everything be compiled anew."""
     global changes
     changes += 1
 

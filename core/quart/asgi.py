@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from werkzeug.exceptions import InternalServerError, NotFound
 from ._connection import entry, rest
 from ._connection.date import one_date
 from ._connection.inbound import Inbound, inbound_class, undisturbed
+from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
 from ._connection.making import maker_of
 from ._connection.outbound import (
     _convert_os_error as _convert_os_error,
@@ -30,9 +31,8 @@ from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import shielded
-from ._loops.raised import as_raised, ENDINGS
+from ._loops.raised import as_raised
 from ._stock import Stock
-from ._watching import served
 from .wrappers._limits import limit_of
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from hypercorn.typing import (
         ASGIReceiveCallable,
         ASGISendCallable,
-        LifespanScope,
     )
 
     from ._connection.outbound import Outgoing
@@ -224,6 +223,8 @@ class ASGIHTTPConnection(_Connection):
     def _create_request_from_scope(self, send: Any) -> Request:
         app, scope = self.app, self.scope
         steps = app._plans.steps(app, REQUEST)
+        if not steps.is_watched:
+            see_to_loop(app, scope, steps)
         path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
         if root_path or path[:1] != "/" or not path.isascii():
             path = path_within_root(scope)
@@ -345,9 +346,12 @@ class ASGIWebsocketConnection(_Connection):
         await self._send(send, {"type": "websocket.close", "code": code, "reason": reason})
 
     def _create_websocket_from_scope(self, send: Any) -> Websocket:
-        scope = self.scope
+        app, scope = self.app, self.scope
+        steps = app._plans.steps(app, WEBSOCKET)
+        if not steps.is_watched:
+            see_to_loop(app, scope, steps)
         path = path_within_root(scope)
-        websocket = self.app.websocket_class(
+        websocket = app.websocket_class(
             NOWHERE if path is None else path,
             scope["query_string"],
             websocket_scheme(scope),
@@ -367,34 +371,3 @@ class ASGIWebsocketConnection(_Connection):
 
 
 _SENDING = Stock(ASGIWebsocketConnection, "send_data")
-
-
-class ASGILifespan:
-    """The server's start and end, as the application sees them."""
-
-    def __init__(self, app: Quart, scope: LifespanScope) -> None:
-        self.app = app
-
-    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        with ExitStack() as stack:
-            await self._follow(receive, send, stack)
-
-    async def _follow(
-        self, receive: ASGIReceiveCallable, send: ASGISendCallable, stack: ExitStack
-    ) -> None:
-        while True:
-            message = await receive()
-            phase = message["type"].removeprefix("lifespan.")
-            step = self.app.startup if phase == "startup" else self.app.shutdown
-            try:
-                await step()
-            except ENDINGS as error:
-                # A server that is not told goes on without a lifespan, or ends as if all were well.
-                text = str(as_raised(error)) or type(error).__name__
-                await send({"type": f"lifespan.{phase}.failed", "message": text})  # type: ignore[arg-type,misc]
-                return
-            if phase == "startup":
-                stack.callback(served.begin(self.app))
-            await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
-            if phase == "shutdown":
-                return

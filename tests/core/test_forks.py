@@ -57,3 +57,49 @@ def test_a_child_of_a_process_that_has_served_plain_views_does_too() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, check=False, text=True, timeout=30
     )
     assert (done.stdout, done.stderr) == ("through\n", "")
+
+
+WATCHED = """
+import asyncio, os, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from quart import Quart
+
+app = Quart("forks")
+app.config["BLOCKED_LOOP_WARNING"] = 0.1
+told = threading.Event()
+app.logger.error = lambda *args: told.set()
+app.logger.warning = lambda *args: None
+scope = {
+    "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+    "scheme": "http", "path": "/", "query_string": b"", "headers": [],
+}
+
+@app.get("/")
+async def holds():
+    return "" if told.wait(5) else "nobody has told"
+
+async def ask():
+    sent = []
+    async def receive():
+        return {"type": "http.request"}
+    async def send(message):
+        sent.append(message)
+    await app(scope, receive, send)
+    return sent[1]["body"] == b""
+
+assert asyncio.run(ask())
+told.clear()
+pid = os.fork()
+if not pid:
+    os._exit(0 if asyncio.run(ask()) else 1)
+assert os.waitpid(pid, 0)[1] == 0
+print("through")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_the_loop_of_a_child_of_a_process_that_has_served_is_watched() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED], capture_output=True, check=False, text=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("through\n", "")

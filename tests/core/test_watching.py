@@ -29,6 +29,12 @@ def app() -> Quart:
     return Quart("watched")
 
 
+@pytest.fixture(autouse=True)
+def no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no loop of an earlier test be watched still."""
+    monkeypatch.setattr(watchdog, "_watchdog", watchdog.Watchdog())
+
+
 class Served:
     """An application that is served, as far as its lifespan goes."""
 
@@ -49,6 +55,11 @@ class Served:
 def ask(app: Quart, path: str = "/") -> tuple[Client, asyncio.Task[Any]]:
     client = Client({"type": "http.request", "body": b"", "more_body": False})
     return client, asyncio.create_task(connect(app, scope_for("http", path), client))
+
+
+async def ask_and_wait(app: Quart) -> None:
+    _, task = ask(app)
+    await task
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -136,6 +147,96 @@ def test_where_nobody_wants_it_nothing_is_watched(app: Quart, key: str, value: A
     async def main() -> bool:
         async with Served(app):
             return watchdog._watchdog._runs
+
+    assert run(main()) is False
+
+
+def pieces(app: Quart, warning: float) -> Iterator[Callable[[Any], Any]]:
+    """Give what runs a coroutine on a loop that rests in between, while *app* is served."""
+    app.config["BLOCKED_LOOP_WARNING"] = warning
+    with asyncio.Runner() as runner:
+        serving = Served(app)
+        runner.run(serving.__aenter__())
+        yield runner.run
+        runner.run(serving.__aexit__())
+
+
+def test_a_loop_that_does_not_run_holds_nobody(
+    app: Quart, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.add_url_rule("/", "view", lambda: "")
+    for piece in pieces(app, warning=0.1):
+        for _ in range(2):
+            piece(ask_and_wait(app))
+            time.sleep(0.3)  # It is the loop's not running that is tried.
+            piece(ask_and_wait(app))
+    assert [m for m in caplog.messages if "event loop" in m] == []
+
+
+def test_a_loop_that_is_held_between_rests_is_reported_each_time(
+    app: Quart, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def holds() -> None:
+        caplog.clear()
+        assert held(caplog)
+
+    for piece in pieces(app, warning=0.1):
+        piece(holds())
+        time.sleep(0.1)
+        piece(holds())
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_a_loop_is_watched_where_there_is_no_lifespan(
+    app: Quart, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    app.config["BLOCKED_LOOP_WARNING"] = 0.1
+
+    async def holds() -> str:
+        held(caplog)  # HERE: without a lifespan
+        return ""
+
+    async def socket() -> None:
+        await holds()
+
+    app.route("/")(holds)
+    app.websocket("/")(socket)
+    first = {"type": "http.request" if kind == "http" else "websocket.connect", "body": b""}
+    run(connect(app, scope_for(kind), Client(first)))
+    (report,) = [m for m in caplog.messages if "has not turned" in m]
+    assert "# HERE: without a lifespan" in report
+
+
+def test_a_loop_is_watched_once_though_it_serves_several_applications(
+    app: Quart, caplog: pytest.LogCaptureFixture
+) -> None:
+    mounted = Quart("mounted")
+    for each in (app, mounted):
+        each.config["BLOCKED_LOOP_WARNING"] = 0.1
+
+    def takes() -> None:
+        held(caplog)
+        time.sleep(0.1)
+
+    @mounted.get("/")
+    async def holds() -> str:
+        takes()
+        return ""
+
+    async def main() -> None:
+        async with Served(app):
+            await ask_and_wait(mounted)
+
+    run(main())
+    assert len([m for m in caplog.messages if "has not turned" in m]) == 1
+
+
+def test_a_test_client_s_loop_is_not_watched(app: Quart) -> None:
+    app.add_url_rule("/", "view", lambda: "")
+
+    async def main() -> bool:
+        await app.test_client().get("/")
+        return watchdog._watchdog._runs
 
     assert run(main()) is False
 

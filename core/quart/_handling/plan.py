@@ -17,6 +17,7 @@ from werkzeug.exceptions import BadRequest
 from .. import _stock, signals
 from .._flask import split_blueprint_path
 from .._kind import Kind, REQUEST, WEBSOCKET
+from .._loops.forks import in_child
 from .._threads import strategy
 from . import pipeline, responses, session, teardown as _teardown
 from .either import Asked
@@ -256,7 +257,7 @@ class Steps:
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
-        *("make_response", "preprocess", "process", "request_class", "started"),
+        *("is_watched", "make_response", "preprocess", "process", "request_class", "started"),
         "tearing_down",
     )
 
@@ -278,6 +279,8 @@ class Steps:
         self._find_signals(app, kind)
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
+        #: Whether it has been seen to that the loop is watched on which these run.
+        self.is_watched = False
 
     def _find_endings(self, app: Quart, kind: Kind) -> None:
         self.handle_http_exception = _step(
@@ -309,6 +312,9 @@ def _make_response(app: Quart, ctx: AppContext | None, result: Any) -> Any:
     """Stand for the function of whichever face the application has: `responses.make_response`."""
     return responses.make_response(app, ctx, result)
 
+
+# What a parent has seen to, such as that its loop is watched, a forked child sees to again.
+in_child(_stock.count_change)
 
 #: What each public method of a step does, less what it takes to be called from outside.
 _internals: dict[FunctionType, Function] = {}

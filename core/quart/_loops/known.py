@@ -22,6 +22,13 @@ class KnownLoop(Protocol):
     def coroutines(self) -> Iterator[tuple[Any, asyncio.Task[Any] | None]]:
         """Yield the coroutine of each task, and the task if it is asyncio's."""
 
+    def is_running(self) -> bool:
+        """Whether it runs now; one that has ended may say so.
+
+        Raises:
+            RuntimeError: if it is gone.
+        """
+
     def call_soon(self, func: Callable[[], None]) -> None:
         """Have the loop call *func* when it turns.
 
@@ -41,11 +48,17 @@ class _Asyncio:
             for task in asyncio.all_tasks(loop):
                 yield task.get_coro(), task
 
+    def is_running(self) -> bool:
+        return self._running_or_not().is_running()
+
     def call_soon(self, func: Callable[[], None]) -> None:
+        self._running_or_not().call_soon_threadsafe(func)
+
+    def _running_or_not(self) -> asyncio.AbstractEventLoop:
         loop = self._loop()
-        if loop is None:
+        if loop is None or loop.is_closed():
             raise RuntimeError("The event loop is gone.")
-        loop.call_soon_threadsafe(func)
+        return loop
 
 
 class _Trio:
@@ -64,6 +77,9 @@ class _Trio:
                 tasks += [
                     child for nursery in task.child_nurseries for child in nursery.child_tasks
                 ]
+
+    def is_running(self) -> bool:
+        return True  # Until its run is over, as `call_soon` says.
 
     def call_soon(self, func: Callable[[], None]) -> None:
         try:

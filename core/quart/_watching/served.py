@@ -1,4 +1,8 @@
-"""What is watched while a server serves an application: its loop, and a signal that asks."""
+"""What is watched while a server serves an application: its loop, and a signal that asks.
+
+That begins with the application's lifespan. Some servers have none, and an application that is
+mounted in another seldom gets it, so its first connection sees to the loop.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,12 @@ def begin(app: Quart) -> Callable[[], None]:
                 signal.signal(number, signal.SIG_DFL)
 
     return end
+
+
+def see_to_loop(app: Quart) -> None:
+    """Let the loop be watched on which a connection has come, if nobody watches it."""
+    with suppress(RuntimeError):  # Who calls an application without a loop holds none.
+        watchdog.watch(app, unless_watched=True)
 
 
 def _handle_signal(

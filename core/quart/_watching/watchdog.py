@@ -44,9 +44,15 @@ class _Watched:
     def look(self, now: float) -> None:
         """Ask the loop whether it turns, or see whether it has answered.
 
+        A loop that does not run now, as between two calls of `run_until_complete`, holds nobody.
+
         Raises:
             RuntimeError: if it has ended.
         """
+        if not self.loop.is_running():
+            self.excuse()
+            self._told = False
+            return
         asked = self._asked
         if asked is None:
             self._asked = now
@@ -56,7 +62,7 @@ class _Watched:
             self.app.logger.error(_HELD, now - asked, *_situation(self.loop))
 
     def excuse(self) -> None:
-        """Begin anew: this thread did not run either."""
+        """Begin anew: nobody has been held, or this thread did not run either."""
         if self._asked is not None:
             self._asked = time.monotonic()
 
@@ -98,6 +104,10 @@ class Watchdog:
                 self._runs = True
                 threading.Thread(target=self._look, name="quart-watchdog", daemon=True).start()
 
+    def watches(self, loop: KnownLoop) -> bool:
+        with self._lock:
+            return any(watched.loop is loop for watched in self._watched)
+
     def leave(self, watched: _Watched) -> None:
         with self._lock:
             if watched in self._watched:
@@ -135,12 +145,15 @@ def _forget() -> None:
     _watchdog = Watchdog()
 
 
-def watch(app: Quart) -> _Watched | None:
+def watch(app: Quart, unless_watched: bool = False) -> _Watched | None:
     """Watch the loop that runs here, if *app* is to; return what `leave` is to be given."""
     seconds = app.config.get(KEY)
     if not seconds or app.debug or app.testing:
         return None
-    watched = _Watched(app, know_loop(), seconds)
+    loop = know_loop()
+    if unless_watched and _watchdog.watches(loop):
+        return None
+    watched = _Watched(app, loop, seconds)
     _watchdog.watch(watched)
     return watched
 

@@ -1,0 +1,55 @@
+"""The server's start and end, and what is seen to where a server does not tell of them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, TYPE_CHECKING
+
+from .._loops.raised import as_raised, ENDINGS
+from .._watching import served
+from .disclosure import SHOWN
+
+if TYPE_CHECKING:
+    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScope
+
+    from .._handling.plan import Steps
+    from ..app import Quart
+
+
+class ASGILifespan:
+    """The server's start and end, as the application sees them."""
+
+    def __init__(self, app: Quart, scope: LifespanScope) -> None:
+        self.app = app
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        with ExitStack() as stack:
+            await self._follow(receive, send, stack)
+
+    async def _follow(
+        self, receive: ASGIReceiveCallable, send: ASGISendCallable, stack: ExitStack
+    ) -> None:
+        while True:
+            message = await receive()
+            phase = message["type"].removeprefix("lifespan.")
+            step = self.app.startup if phase == "startup" else self.app.shutdown
+            try:
+                await step()
+            except ENDINGS as error:
+                # A server that is not told goes on without a lifespan, or ends as if all were well.
+                text = str(as_raised(error)) or type(error).__name__
+                await send({"type": f"lifespan.{phase}.failed", "message": text})  # type: ignore[arg-type,misc]
+                return
+            if phase == "startup":
+                stack.callback(served.begin(self.app))
+            await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
+            if phase == "shutdown":
+                return
+
+
+def see_to_loop(app: Quart, scope: Any, steps: Steps) -> None:
+    """Let the loop be watched on which the first connection has come, if nobody watches it."""
+    # A test client's says nothing of a server.
+    if SHOWN not in scope:
+        steps.is_watched = True
+        served.see_to_loop(app)
