@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from flask.cli import AppGroup as GenuineAppGroup
 
 from quart._threads.strategy import is_async
+from quart._types import Function
 
 from . import genuine
 from ._waiting import bridge
 
 
-def _waiting(func: Callable[..., Any]) -> Callable[..., Any]:
+def _waiting(func: Function) -> Function:
     """Return *func* as click can call it, which drops the coroutine of an async function."""
     if not is_async(func):
         return func
@@ -29,17 +29,17 @@ def _waiting(func: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @wraps(genuine.with_appcontext)
-def with_appcontext(f: Callable[..., Any]) -> Callable[..., Any]:
+def with_appcontext(f: Function) -> Function:
     return genuine.with_appcontext(_waiting(f))
 
 
 class AppGroup(GenuineAppGroup):
     """A group of commands, which may be ``async def`` with or without an application's context."""
 
-    def command(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # type: ignore[override]
+    def command(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
         add = super().command(*args, **kwargs)
         return lambda func: add(_waiting(func))
 
-    def group(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # type: ignore[override]
+    def group(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
         kwargs.setdefault("cls", AppGroup)
         return super().group(*args, **kwargs)

@@ -9,12 +9,13 @@ it stays what it was.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial, wraps
 from types import CellType, FunctionType
 from typing import Any
 
 from quart._stock import is_genuine, origin_of
+from quart._types import Function
 
 from . import genuine
 from .app import Flask
@@ -61,7 +62,7 @@ def _module_of(value: Any) -> str:
 class _Swap:
     """Puts ours where a replacement of *name* has Flask's own."""
 
-    def __init__(self, name: str, own: Callable[..., Any], ours: type) -> None:
+    def __init__(self, name: str, own: Function, ours: type) -> None:
         self.name, self.own, self.ours = name, own, ours
         #: Whether Flask's own was there.
         self.found = False
@@ -86,7 +87,7 @@ class _Swap:
     def _is_flasks(self, function: FunctionType) -> bool:
         return function.__name__ == self.name and origin_of(function) == "flask"
 
-    def _stand_in(self, flasks: FunctionType) -> Callable[..., Any]:
+    def _stand_in(self, flasks: FunctionType) -> Function:
         own, ours = self.own, self.ours
 
         @wraps(flasks)

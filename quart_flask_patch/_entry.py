@@ -7,19 +7,19 @@ becomes a part of the entry, as WSGI middleware around it, so that the applicati
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
 
 from quart._stock import Watched
+from quart._types import Function
 from quart.app import Quart
 
-WSGIFunction = Callable[..., Any]
+WSGIFunction = Function
 
 
 # Taken here, as an agent that replaces it means the applications that have no other entry.
-_serve: Callable[..., Any] = Quart.__call__
+_serve: Function = Quart.__call__
 
 
 class BoundEntry(partial[Any]):

@@ -8,13 +8,13 @@ methods are all that has to be looked after.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from quart._flask import HAS_ONE_CONTEXT, STEPS_WITH_CONTEXT
 from quart._handling.overrides import wants_context
 from quart._stock import Watched
+from quart._types import Function
 
 from .genuine import AppContext, Flask as GenuineFlask
 
@@ -50,7 +50,7 @@ def _look_after(cls: type, name: str) -> None:
     setattr(cls, name, _without_context(method))
 
 
-def _without_context(method: Callable[..., Any]) -> Callable[..., Any]:
+def _without_context(method: Function) -> Function:
     """Return *method*, to be called with a context before its arguments too."""
 
     @wraps(method)

@@ -15,8 +15,6 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Coroutine,
-    Generator,
     Iterable,
     Iterator,
 )
@@ -26,6 +24,7 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from quart._loops.forks import in_child
 from quart._threads import worker
+from quart._types import CoroutineOf, Receive, Stepping
 from quart.wrappers.response import IterableBody
 
 from ._places import CHOICES, finish, lease_of, PLACES, Thread
@@ -129,7 +128,7 @@ class Own:
         finally:
             work.own = None
 
-    def receiving(self, receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
+    def receiving(self, receive: Receive) -> Callable[[], Awaitable[Any]]:
         """Return *receive*, which is the server's loop's, as the own loop may await it."""
 
         async def received() -> Any:
@@ -162,9 +161,7 @@ class OwnLoop(Thread):
         # A websocket's messages arrive on the server's loop, all the time.
         return PLACES["loop"]
 
-    async def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> T:
+    async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         own = _owns[ctx] = Own()
         connection: Any = ctx.connection
         connection.receive_from(own.receiving(connection._receive))
@@ -236,7 +233,7 @@ def _plain_steps(own: Own, chunks: Any) -> Iterator[Any]:
 
 
 @types.coroutine
-def _telling(work: Coroutine[Any, Any, T], cancel: Callable[[], None]) -> Generator[Any, Any, T]:
+def _telling(work: CoroutineOf[T], cancel: Callable[[], None]) -> Stepping[T]:
     """Run *work*; call *cancel* first if the task is cancelled: a thread cannot be interrupted."""
     try:
         future = work.send(None)

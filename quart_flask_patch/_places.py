@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart._threads import lease, pool, strategy, worker
 from quart._threads.strategy import Place, Strategy
+from quart._types import CoroutineOf, Function
 
 from . import ctx as _ctx, wrappers
 from ._environs import entry
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from quart.ctx import AppContext
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Function)
 
 _ATTRIBUTE = "_quart_sync_place"
 VARIABLE = "QUART_SYNC_PLACE"
@@ -40,13 +41,13 @@ ASYNC_VARIABLE = "QUART_ASYNC_PLACE"
 class SyncPlace(Place):
     """Where plain functions are called as they are."""
 
-    async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
         # A context may be left, and a background task fail, where no place has been entered.
         if bridge.can_wait():
             return override(*args)
         return await self.call(ctx, override, *args)
 
-    def adapt_after(self, app: Quart, func: Callable[..., Any]) -> Callable[..., Any]:
+    def adapt_after(self, app: Quart, func: Function) -> Function:
         if issubclass(type(app), Flask) or strategy.is_async(func):
             return self.adapt(func)
 
@@ -63,12 +64,12 @@ class Loop(SyncPlace):
 
     name = "loop"
 
-    def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
+    def adapt(self, func: Function) -> Function:
         return func
 
     def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> Coroutine[Any, Any, T]:
+        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
+    ) -> CoroutineOf[T]:
         entered: Any = bridge.portal(bridge.enter, work, ctx)
         return watch.watched(ctx, entered) if is_watched(ctx) else entered
 
@@ -92,7 +93,7 @@ class Thread(SyncPlace):
 
     name = "thread"
 
-    def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
+    def adapt(self, func: Function) -> Function:
         if strategy.is_async(func):
             return func
 
@@ -110,8 +111,8 @@ class Thread(SyncPlace):
         return await awaitable if work is None else work.wait(awaitable)
 
     def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> Coroutine[Any, Any, T]:
+        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
+    ) -> CoroutineOf[T]:
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
         assert ctx.lease is not None
@@ -134,7 +135,7 @@ PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}
 #: These and those for async views alone; see `_own_loop.py`.
 CHOICES: dict[str, Place] = dict(PLACES)
 #: By what a context says of itself: what chooses the place of a WSGI call; see `called.py`.
-OF_CALLS: dict[str, Callable[[Quart, Callable[..., Any] | None], Place]] = {}
+OF_CALLS: dict[str, Callable[[Quart, Function | None], Place]] = {}
 
 
 def place_named(name: str, source: str) -> Place:
@@ -172,7 +173,7 @@ class Layer(Strategy):
         super().__init__()
         self.pushed, self.popped = _ctx.fill, _ctx.empty
 
-    def place_for(self, app: Quart, view: Callable[..., Any] | None, default: str | None) -> Place:
+    def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
         if default in OF_CALLS:
             return OF_CALLS[default](app, view)
         name = None if view is None else chosen(view)
@@ -210,11 +211,11 @@ class Layer(Strategy):
     def wait(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
-    def answer(self, method: Callable[..., Any], app: Quart, *args: Any, **kwargs: Any) -> Any:
+    def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
         return quart_face.for_whoever_calls(method, app, args, kwargs)
 
 
-def chosen(view: Callable[..., Any]) -> str | None:
+def chosen(view: Function) -> str | None:
     while True:
         name = getattr(view, _ATTRIBUTE, None)
         # A view may be any callable, one that has an answer for every name too.
@@ -225,7 +226,7 @@ def chosen(view: Callable[..., Any]) -> str | None:
         view = view.__wrapped__
 
 
-def runs_async(view: Callable[..., Any]) -> bool:
+def runs_async(view: Function) -> bool:
     """Whether *view* is async; a class-based one is if all of its methods are."""
     found = getattr(inspect.unwrap(view), "view_class", None)
     if not isinstance(found, type):

@@ -6,7 +6,6 @@ clients) is Flask's own code. What the pipeline does is the core's pipeline, wai
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from inspect import iscoroutine, Signature, signature
@@ -27,6 +26,7 @@ from quart._handling.responses import unawaited
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
+from quart._types import Environ, Function, Receive, Scope, Send, StartResponse
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 from quart.routing import BINDING
@@ -47,7 +47,7 @@ from ._waiting import bridge
 from .genuine import Flask as GenuineFlask
 
 
-def _waits(method: Callable[..., Any]) -> Callable[..., Any]:
+def _waits(method: Function) -> Function:
     """Return a step of the core's pipeline as a synchronous method with Flask's signature."""
     internal: Any = internal_of(method)
     flasks = getattr(GenuineFlask, method.__name__)
@@ -112,7 +112,7 @@ if TYPE_CHECKING:
         _wsgi_apps: ClassVar[Stock]
 
         def _serves_http_at_once(self) -> bool: ...
-        async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None: ...
+        async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 else:
     _Core = Quart
 
@@ -221,7 +221,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
             return True
         return kind != "lifespan" and not self._wsgi_apps.within(self)
 
-    async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
         if scope["type"] == "lifespan":
             announce(self)
@@ -236,13 +236,13 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         else:
             await super()._serve_connection(scope, receive, send)
 
-    async def _serve_websocket(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a websocket that plain code may take over."""
         takeover = Takeover(receive, send, partial(pool.lend_thread, self))
         scope = {**scope, TAKEOVER: takeover}
         await takeover.watched(self._serve_connection(scope, takeover.receive, takeover.send))
 
-    def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    def wsgi_app(self, environ: Environ, start_response: StartResponse) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
         from ._wsgi import called
 
@@ -258,7 +258,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def app_context(self) -> Any:
         return _ctx.AppContext(self)
 
-    def request_context(self, environ: dict[str, Any]) -> Any:
+    def request_context(self, environ: Environ) -> Any:
         return _ctx.request_context(self, environ)
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
@@ -338,10 +338,10 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     _ensures_async = False
 
     @property
-    def _ensured(self) -> Callable[..., Any]:
+    def _ensured(self) -> Function:
         return self.ensure_sync
 
-    def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+    def async_to_sync(self, func: Function) -> Function:
         """Return the async *func* as a function that waits for its result."""
 
         @wraps(func)

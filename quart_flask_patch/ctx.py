@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, cast, TYPE_CHECKING
 
 from quart._flask import flask_cv_app, flask_cv_request, HAS_ONE_CONTEXT, UNSET
+from quart._types import Environ
 from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
@@ -178,7 +179,7 @@ class AppContext(_Face, genuine.AppContext):
         _attach(self, core)
 
     @classmethod
-    def from_environ(cls, app: Any, environ: dict[str, Any], /) -> Any:
+    def from_environ(cls, app: Any, environ: Environ, /) -> Any:
         """Make the context of a request that is there as a WSGI *environ*."""
         if not _is_ours(app):
             made: Any = genuine.AppContext
@@ -201,21 +202,19 @@ else:
             return genuine.RequestContext(app, *args, **kwargs)
 
         def __init__(
-            self, app: Flask, environ: dict[str, Any], request: Any = None, session: Any = None
+            self, app: Flask, environ: Environ, request: Any = None, session: Any = None
         ) -> None:
             _attach(self, _core_of_request(app, environ, request, session))
 
 
-def request_context(app: Any, environ: dict[str, Any]) -> Any:
+def request_context(app: Any, environ: Environ) -> Any:
     """Return the context of a request that is there as a WSGI *environ*."""
     if HAS_ONE_CONTEXT:
         return AppContext.from_environ(app, environ)
     return RequestContext(app, environ)
 
 
-def _core_of_request(
-    app: Flask, environ: dict[str, Any], request: Any, session: Any
-) -> CoreContext:
+def _core_of_request(app: Flask, environ: Environ, request: Any, session: Any) -> CoreContext:
     connection = entry.connection_of(app, environ)
     if request is not None:
         wrappers.share(request, connection)

@@ -11,7 +11,7 @@ must differ. The environment itself stays as async as its users know it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -27,6 +27,7 @@ from markupsafe import Markup
 from ._stock import Stock
 from ._threads import strategy
 from ._threads.portal import portal
+from ._types import Stepping
 
 # For classes that go before one of an application's: its environment's, or what that one names.
 _Before: Any = object
@@ -63,7 +64,7 @@ def _each(items: Any) -> Iterator[Any]:
 class _Awaitable:
     """Text that may be awaited too, since it has to be under Jinja's async code."""
 
-    def __await__(self: T) -> Generator[Any, Any, T]:
+    def __await__(self: T) -> Stepping[T]:
         return self
         yield
 

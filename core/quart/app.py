@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, cast, ClassVar, overload, ParamSpec, TYPE_CHECKING, TypeVar
@@ -30,6 +30,7 @@ from ._handling.hooks import HOOK_TABLES, HookTable
 from ._handling.plan import Plans, STEP_NAMES
 from ._stock import Stock
 from ._threads import strategy
+from ._types import CoroutineOf, Function, Receive, Scope, Send
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config, DEFAULTS
 from .ctx import _AppCtxGlobals, AppContext
@@ -45,14 +46,19 @@ from .wrappers import Request, Response, Websocket
 
 if TYPE_CHECKING:
     from blinker import Signal
-    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+    from hypercorn.typing import (
+        ASGIReceiveCallable,
+        ASGISendCallable,
+        LifespanScope,
+        Scope as ServersScope,
+    )
 
     from .testing import QuartClient, QuartCliRunner, TestApp
     from .typing import FilePath
 
 T = TypeVar("T")
 P = ParamSpec("P")
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Function)
 
 
 class _TestingClass:
@@ -168,7 +174,7 @@ class Quart(StepMethods, ServingMethods):
     # Serving
 
     async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+        self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
         if self._asgi_apps.within(self):
@@ -177,7 +183,7 @@ class Quart(StepMethods, ServingMethods):
             await entry.go_on(self.asgi_app, scope, receive, send)
 
     async def asgi_app(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+        self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Handle one ASGI connection: ``app.asgi_app = Middleware(app.asgi_app)`` wraps it."""
         if scope["type"] == "http" and self._serves_http_at_once():
@@ -188,14 +194,14 @@ class Quart(StepMethods, ServingMethods):
     def _serves_http_at_once(self) -> bool:
         return self.asgi_http_class is ASGIHTTPConnection  # which gives it a context
 
-    async def _serve_connection(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
             await self.asgi_http_class(self, scope)(receive, send)
         elif kind == "websocket":
             await origins.serve(self, scope, receive, send)
         elif kind == "lifespan":
-            await self.asgi_lifespan_class(self, scope)(receive, send)
+            await self.asgi_lifespan_class(self, cast("LifespanScope", scope))(receive, send)
         else:
             raise RuntimeError(
                 f"Expected an ASGI scope of type http, websocket or lifespan, got {kind!r}."
@@ -257,10 +263,10 @@ class Quart(StepMethods, ServingMethods):
     _ensures_async: ClassVar[bool] = True
 
     @property
-    def _ensured(self) -> Callable[..., Any]:
+    def _ensured(self) -> Function:
         return self.ensure_async
 
-    def sync_to_async(self, func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    def sync_to_async(self, func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]:
         """Return a coroutine function that runs *func* in the request's worker thread."""
         if inspect.isgeneratorfunction(func):
 

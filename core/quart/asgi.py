@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
@@ -33,19 +32,16 @@ from ._kind import REQUEST, WEBSOCKET
 from ._loops.mailbox import shielded
 from ._loops.raised import as_raised
 from ._stock import Stock
+from ._types import CoroutineOf, Message, Scope, Send
 from .wrappers._limits import limit_of
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
 if TYPE_CHECKING:
-    from hypercorn.typing import (
-        ASGIReceiveCallable,
-        ASGISendCallable,
-    )
-
     from ._connection.outbound import Outgoing
     from .app import Quart
     from .ctx import AppContext
+    from .typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
     from .wrappers import Request, Websocket
 
 
@@ -63,7 +59,7 @@ class _Connection:
     _leaves = False
     _left: tuple[Any, Any, Inbound | None] | None = None
 
-    def __init__(self, app: Quart, scope: Any) -> None:
+    def __init__(self, app: Quart, scope: Scope) -> None:
         self.app = app
         self.scope = scope
 
@@ -90,14 +86,14 @@ class _Connection:
         """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
         return False
 
-    async def _send(self, send: Any, message: dict[str, Any]) -> None:
+    async def _send(self, send: Send, message: Message) -> None:
         try:
             await send(message)
         except OSError as error:
             # As the ASGI specification has it since 2.4: the client is gone.
             raise ClientDisconnectedError from error
 
-    def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
+    def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         raise NotImplementedError(
             f"{type(self).__name__} does not say how it is served; use ASGIHTTPConnection or"
             " ASGIWebsocketConnection."
@@ -116,7 +112,7 @@ class _Connection:
         """Return where the rest of the body is to be received from, if there is any."""
 
     async def _answer(
-        self, ctx: AppContext, send: Any, response: Any, content: Outgoing | None = None
+        self, ctx: AppContext, send: Send, response: Any, content: Outgoing | None = None
     ) -> None:
         """Send *response*, or of it what *content* says."""
         self.answered = True
@@ -155,7 +151,7 @@ class _Connection:
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
-    def _serve(self, inbound: Inbound, send: Any) -> Coroutine[Any, Any, None]:
+    def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         request = self._create_request_from_scope(send)
         request.receive_from(inbound.receive)
         if "quart.undisturbed" not in self.scope:
@@ -220,7 +216,7 @@ class ASGIHTTPConnection(_Connection):
                     request_task.cancel()
                 return
 
-    def _create_request_from_scope(self, send: Any) -> Request:
+    def _create_request_from_scope(self, send: Send) -> Request:
         app, scope = self.app, self.scope
         steps = app._plans.steps(app, REQUEST)
         if not steps.is_watched:
@@ -262,7 +258,7 @@ class ASGIWebsocketConnection(_Connection):
 
     message_types = "websocket.http.response.start", "websocket.http.response.body"
 
-    async def _serve(self, inbound: Inbound, send: Any) -> None:
+    async def _serve(self, inbound: Inbound, send: Send) -> None:
         await inbound.receive()  # websocket.connect; accepting answers it.
         websocket = self._create_websocket_from_scope(send)
         websocket.receive_from(inbound.receive)
@@ -310,7 +306,7 @@ class ASGIWebsocketConnection(_Connection):
                     websocket_task.cancel()
                 return
 
-    async def _refuse(self, ctx: AppContext, send: Any, response: Any) -> None:
+    async def _refuse(self, ctx: AppContext, send: Send, response: Any) -> None:
         if "websocket.http.response" in (self.scope.get("extensions") or {}):
             await self._answer(ctx, send, response)
         else:
@@ -321,7 +317,7 @@ class ASGIWebsocketConnection(_Connection):
         self, send: ASGISendCallable, headers: Headers | None, subprotocol: str | None
     ) -> None:
         self.answered = True
-        message: dict[str, Any] = {"type": "websocket.accept", "subprotocol": subprotocol}
+        message: dict[str, object] = {"type": "websocket.accept", "subprotocol": subprotocol}
         message["headers"] = self._headers_to_accept_with(Headers(headers or ()))
         await self._send(send, message)
 
@@ -345,7 +341,7 @@ class ASGIWebsocketConnection(_Connection):
         self.answered = True
         await self._send(send, {"type": "websocket.close", "code": code, "reason": reason})
 
-    def _create_websocket_from_scope(self, send: Any) -> Websocket:
+    def _create_websocket_from_scope(self, send: Send) -> Websocket:
         app, scope = self.app, self.scope
         steps = app._plans.steps(app, WEBSOCKET)
         if not steps.is_watched:
@@ -363,7 +359,7 @@ class ASGIWebsocketConnection(_Connection):
             sender(send) if _SENDING.within(self) else partial(self.send_data, send),
             partial(self.accept_connection, send),
             partial(self.close_connection, send),
-            scope,
+            cast("WebsocketScope", scope),
         )
         if path is None:
             websocket.routing_exception = NotFound()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from flask.sansio.blueprints import BlueprintSetupState as BlueprintSetupState
 
 from ._application.scaffold import Scaffold, T_after_websocket, T_before_websocket, T_teardown
 from ._flask import BlueprintBase, setupmethod
+from ._types import Function
 
 if TYPE_CHECKING:
     import os
 
     from ._application.serving_methods import T_after_serving, T_before_serving, T_while_serving
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Function)
 
 _WEBSOCKET_HOOKS = ("before_websocket_funcs", "after_websocket_funcs", "teardown_websocket_funcs")
 

@@ -15,6 +15,8 @@ from collections.abc import (
 from importlib import import_module
 from typing import Any, Protocol, TYPE_CHECKING, TypeVar, Union
 
+from ._types import Function
+
 if TYPE_CHECKING:
     from hypercorn.typing import (
         ASGIReceiveCallable as ASGIReceiveCallable,
@@ -135,8 +137,8 @@ ShellContextProcessorCallable = Callable[[], dict[str, Any]]
 TemplateContextProcessorCallable = (
     Callable[[], dict[str, Any]] | Callable[[], Awaitable[dict[str, Any]]]
 )
-TemplateFilterCallable = Callable[..., Any]
-TemplateGlobalCallable = Callable[..., Any]
+TemplateFilterCallable = Function
+TemplateGlobalCallable = Function
 TemplateTestCallable = Callable[..., bool]
 URLDefaultCallable = Callable[[str, dict[str, Any]], None]
 URLValuePreprocessorCallable = Callable[[str | None, dict[str, Any] | None], None]

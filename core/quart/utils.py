@@ -9,7 +9,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Generator,
     Iterator,
 )
@@ -23,6 +22,7 @@ from werkzeug.datastructures import Headers as Headers
 
 from ._formats.headers import decode_headers as decode_headers, encode_headers as encode_headers
 from ._threads.lease import call
+from ._types import CoroutineOf
 from .typing import FilePath
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def file_path_to_path(*paths: FilePath) -> Path:
 @overload
 def run_sync(
     func: Callable[P, Generator[T, Any, Any]],
-) -> Callable[P, Coroutine[Any, Any, AsyncIterator[T]]]: ...
+) -> Callable[P, CoroutineOf[AsyncIterator[T]]]: ...
 
 
 @overload
-def run_sync(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]: ...
+def run_sync(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]: ...
 
 
-def run_sync(func: Callable[P, Any]) -> Callable[P, Coroutine[Any, Any, Any]]:
+def run_sync(func: Callable[P, Any]) -> Callable[P, CoroutineOf[Any]]:
     """Return a coroutine function that runs the plain *func* in a worker thread.
 
     Within a request that is the request's own thread. Context variables are shared with the

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, cast, ClassVar
 
+from ._types import Function
 from .globals import app_ctx, current_app as current_app, request as request
 from .typing import ResponseReturnValue, RouteCallable as RouteCallable
 
@@ -26,7 +27,7 @@ class View:
     """
 
     #: Applied to the view function, the first one innermost.
-    decorators: ClassVar[list[Callable[..., Any]]] = []
+    decorators: ClassVar[list[Function]] = []
     #: The methods to register for; None means what `route` takes.
     methods: ClassVar[Collection[str] | None] = None
     #: Whether OPTIONS is answered automatically; None means what `route` takes.

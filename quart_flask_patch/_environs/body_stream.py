@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Coroutine
 from functools import partial
 from typing import Any, cast
 
 from quart._connection.inbound import Inbound
 from quart._threads import strategy
+from quart._types import CoroutineOf
 from quart.wrappers import Body, Request as CoreRequest
 
 from .._waiting import bridge, runner
@@ -44,7 +44,7 @@ class BodyStream(io.RawIOBase):
             return cast(bytes, strategy.finish(body.read_chunk()))
         return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
-    def _wait_without_task(self, body: Body, reading: Coroutine[Any, Any, bytes]) -> bytes:
+    def _wait_without_task(self, body: Body, reading: CoroutineOf[bytes]) -> bytes:
         """Wait for *reading* where no task is above: in a thread of the application's own."""
         inbound = getattr(body._receive, "__self__", None)
         if not isinstance(inbound, Inbound) or runner.loop_runs():

@@ -15,6 +15,7 @@ from werkzeug.wsgi import get_input_stream
 
 from quart._connection.disclosure import SHOWN
 from quart._connection.entry import SHARED
+from quart._types import Environ, Scope
 from quart.wrappers import Request as CoreRequest
 
 from .._waiting import apart
@@ -84,7 +85,7 @@ def body_of(request: Any) -> BodyStream | None:
     return stream
 
 
-def _takeover_of(scope: Any) -> Any:
+def _takeover_of(scope: Scope) -> Any:
     return scope.get(TAKEOVER)
 
 
@@ -93,7 +94,7 @@ def _environ_from_scope(connection: Any) -> dict[str, Any]:
     server = scope.get("server") or ("localhost", 80)
     client = scope.get("client") or ("", 0)
     path, root_path = connection.path, connection.root_path
-    environ: dict[str, Any] = {
+    environ: Environ = {
         "REQUEST_METHOD": connection.method,
         "SCRIPT_NAME": _text(root_path),
         "PATH_INFO": _text(path),
@@ -118,7 +119,7 @@ def _environ_from_scope(connection: Any) -> dict[str, Any]:
     return environ
 
 
-def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
+def scope_of(environ: Environ) -> dict[str, Any]:
     """Return an ASGI scope for a WSGI *environ*, which its Flask face will have as its environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
     path = root_path + _decoded(environ.get("PATH_INFO", ""))
@@ -149,7 +150,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def websocket_scope_of(environ: dict[str, Any], scope: Any) -> dict[str, Any]:
+def websocket_scope_of(environ: Environ, scope: Scope) -> dict[str, Any]:
     """Return the websocket's *scope* with what WSGI middleware has made of its *environ*."""
     made = scope_of(environ)
     names = ("path", "raw_path", "root_path", "query_string", "headers", "server", "client")
@@ -162,9 +163,9 @@ def _decoded(path: str) -> str:
     return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
 
 
-def environ_given(scope: Any) -> dict[str, Any] | None:
+def environ_given(scope: Scope) -> Environ | None:
     """Return the environ that a WSGI call came with, if the scope was made from one."""
-    return scope.get(_ENVIRON)  # type: ignore[no-any-return]  # `cast` is a call
+    return scope.get(_ENVIRON)
 
 
 def forget_environ(scope: dict[str, Any]) -> None:
@@ -172,13 +173,13 @@ def forget_environ(scope: dict[str, Any]) -> None:
     scope.pop(_ENVIRON, None)
 
 
-def called_as_wsgi(scope: Any) -> bool:
+def called_as_wsgi(scope: Scope) -> bool:
     """Whether a WSGI server, or Flask's test client, is what called."""
     environ = environ_given(scope)
     return environ is not None and PENDING not in environ
 
 
-def receive_of(environ: dict[str, Any]) -> Callable[[], Any]:
+def receive_of(environ: Environ) -> Callable[[], Any]:
     """Return where the body comes from: the server, unless middleware put something before it."""
     pending = environ.get(PENDING)
     if pending is not None and environ.get("wsgi.input") is pending.stream:
@@ -186,7 +187,7 @@ def receive_of(environ: dict[str, Any]) -> Callable[[], Any]:
     return _Input(environ).receive
 
 
-def connection_of(app: Flask, environ: dict[str, Any]) -> CoreRequest:
+def connection_of(app: Flask, environ: Environ) -> CoreRequest:
     """Return the async face of a request that is there as a WSGI *environ*."""
     scope = scope_of(environ)
     request = app._connection_class(
@@ -215,7 +216,7 @@ class _Input:
 
     _done = False
 
-    def __init__(self, environ: dict[str, Any]) -> None:
+    def __init__(self, environ: Environ) -> None:
         # Now: the environ's stream is to be the request's own, which reads from here.
         self._stream = get_input_stream(environ)
 

@@ -9,9 +9,10 @@ from typing import Any, overload
 from werkzeug.datastructures import EnvironHeaders, Headers
 
 from quart._formats.caching import kept
+from quart._types import Environ
 
 
-def add_headers(environ: dict[str, Any], headers: Headers) -> None:
+def add_headers(environ: Environ, headers: Headers) -> None:
     """Put *headers* into *environ*; several of one name become one."""
     for name, value in headers:
         key = key_of(name)
@@ -40,7 +41,7 @@ def key_of(name: str) -> str | None:
 class ScopeHeaders(Sequence[tuple[bytes, bytes]]):
     """The headers of an environ as a scope has them; hardly anybody asks for these."""
 
-    def __init__(self, environ: dict[str, Any]) -> None:
+    def __init__(self, environ: Environ) -> None:
         self._environ = environ
 
     @cached_property

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR, SHUT_WR, socket, socketpair
@@ -23,7 +23,7 @@ from wsproto.events import (
     AcceptConnection,
     BytesMessage,
     CloseConnection,
-    Message,
+    Message as WebsocketMessage,
     Ping,
     RejectConnection,
     Request,
@@ -33,6 +33,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from quart._loops.mailbox import make_event, make_lock, shielded
 from quart._loops.turns import Turns
+from quart._types import CoroutineOf, Environ, Message, Receive, Send, Stepping
 
 from .._waiting import bridge
 from . import sockets
@@ -63,8 +64,8 @@ class Takeover:
 
     def __init__(
         self,
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
+        receive: Receive,
+        send: Send,
         started: Callable[[], Callable[[], None]],
     ) -> None:
         """Create it; *started* is called at a takeover and returns what to call at its end."""
@@ -94,13 +95,13 @@ class Takeover:
             await make_event().wait()
         return message
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Message) -> None:
         if not self.active:
             await self._send(message)
         elif message.get("status", 0) >= 500:
             self._code = 1011  # RFC 6455, 7.4.1: an unexpected condition.
 
-    async def watched(self, work: Coroutine[Any, Any, None]) -> None:
+    async def watched(self, work: CoroutineOf[None]) -> None:
         """Run *work*, then end what it has taken over."""
         try:
             await self._stepped(work)
@@ -113,7 +114,7 @@ class Takeover:
                     await finished.wait()
 
     @types.coroutine
-    def _stepped(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+    def _stepped(self, work: CoroutineOf[None]) -> Stepping[None]:
         """Run *work*; what is thrown into it, a cancellation, ends the plain code's connection too.
 
         A thread cannot be interrupted, but one that reads from its socket can be told.
@@ -133,7 +134,7 @@ class Takeover:
 
     # For plain code
 
-    def offer(self, environ: dict[str, Any], subprotocols: list[str]) -> None:
+    def offer(self, environ: Environ, subprotocols: list[str]) -> None:
         """Put the socket into *environ*, and the headers of a handshake that goes with it."""
         self._protocol = WSConnection(ConnectionType.CLIENT)
         asked = self._protocol.send(
@@ -203,7 +204,7 @@ class Takeover:
         finally:
             self._fed.set()
 
-    async def _feed(self, message: Any) -> None:
+    async def _feed(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":
             self._gone = True
             code = message.get("code") or 1005
@@ -213,7 +214,9 @@ class Takeover:
                 self._ours.shutdown(SHUT_WR)
             return
         data = message.get("bytes")
-        await self._tell(TextMessage(message.get("text") or "") if data is None else Message(data))
+        await self._tell(
+            TextMessage(message.get("text") or "") if data is None else WebsocketMessage(data)
+        )
 
     async def _tell(self, event: Any) -> None:
         # Nobody listens any more, if that fails.

@@ -6,11 +6,13 @@ awaits it. So they get something that is the answer and can be awaited.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
 from werkzeug.local import LocalProxy
+
+from quart._types import Stepping
 
 from .. import wrappers
 
@@ -20,7 +22,7 @@ class _Awaited:
 
     _quart_app: Any
 
-    def __await__(self) -> Generator[Any, Any, Any]:
+    def __await__(self) -> Stepping[Any]:
         return wrappers.core_response_of(self._quart_app, self)
         yield
 
@@ -52,7 +54,7 @@ class Given(LocalProxy[Any]):
 
     __slots__ = ("_start", "_steps")
     _start: Callable[[], Awaitable[Any]]
-    _steps: Generator[Any, Any, Any] | None
+    _steps: Stepping[Any] | None
 
     def __init__(self, plain: Callable[[], Any], start: Callable[[], Awaitable[Any]]) -> None:
         """Create it; *plain* gives the answer, and *start* something to await for it."""
@@ -67,7 +69,7 @@ class Given(LocalProxy[Any]):
         object.__setattr__(self, "_start", start)
         object.__setattr__(self, "_steps", None)
 
-    def __await__(self) -> Generator[Any, Any, Any]:
+    def __await__(self) -> Stepping[Any]:
         return self._start().__await__()
 
     # With these it is a coroutine to `asyncio.create_task`.

@@ -8,7 +8,6 @@ task, with an awaitable; and beneath an async view with something that is both (
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial, wraps
 from types import FunctionType
 from typing import Any, cast
@@ -17,6 +16,7 @@ from quart._handling import either
 from quart._handling.plan import internal_of
 from quart._rendering import plain_face
 from quart._threads import portal, strategy
+from quart._types import Function
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
 
@@ -79,7 +79,7 @@ class QuartFace(Flask):
     json: Any = property(_json)
 
 
-def _forwarded(name: str) -> Callable[..., Any]:
+def _forwarded(name: str) -> Function:
     @wraps(getattr(Flask, name))
     def method(self: QuartFace, *args: Any, **kwargs: Any) -> Any:
         bound = getattr(self._quart, name)
@@ -117,11 +117,11 @@ def make_id(obj: Any) -> Any:
 
 
 def answer(
-    method: Callable[..., Any],
+    method: Function,
     app: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    bound: Callable[..., Any] | None = None,
+    bound: Function | None = None,
 ) -> Any:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code."""
     if type(method) is FunctionType and method in _FLASKS:
@@ -141,7 +141,7 @@ def answer(
 
 
 def for_whoever_calls(
-    method: Callable[..., Any], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    method: Function, app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code or to async code."""
     upper = portal.above()

@@ -7,6 +7,7 @@ from typing import Any, cast
 from werkzeug.datastructures import EnvironHeaders, Headers
 
 from quart._formats.headers import values_of
+from quart._types import Environ
 
 from .._environs.environ_headers import add_headers, joined, key_of
 
@@ -17,7 +18,7 @@ HEADERS = "_flask_headers"
 class RequestHeaders(EnvironHeaders):
     """The headers in the environ of *request*, which is made when somebody looks at all of them."""
 
-    environ: dict[str, Any]
+    environ: Environ
 
     def __init__(self, request: Any) -> None:
         Headers.__init__(self)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
@@ -20,6 +20,7 @@ from greenlet import getcurrent
 
 from quart._loops.forks import abandon, in_child
 from quart._threads.portal import drive, portal
+from quart._types import CoroutineOf
 
 from . import green
 
@@ -41,7 +42,7 @@ def _enter(awaitable: Awaitable[T]) -> T:
 
 def begin(
     loop: asyncio.AbstractEventLoop,
-    work: Coroutine[Any, Any, T],
+    work: CoroutineOf[T],
     context: Context,
     future: Future[T],
 ) -> None:
@@ -165,7 +166,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._messages: deque[Any] = deque()
 
-    def put(self, message: Any) -> None:
+    def put(self, message: object) -> None:
         # The caller looks for messages after it has made its signal, so one of the two sees.
         self._messages.append(message)
         if (signal := self._signal) is not None:

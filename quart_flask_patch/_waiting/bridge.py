@@ -7,14 +7,15 @@ task does; and where no loop runs, one of the thread's own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from greenlet import getcurrent
 
 from quart._threads import portal as _portal
 from quart._threads.portal import portal as portal
+from quart._types import CoroutineOf
 
 from . import runner
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-def enter(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+def enter(work: Callable[P, CoroutineOf[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run the coroutine of *work* within a bridge."""
     task = getcurrent().parent
     assert task is not None
@@ -47,7 +48,7 @@ def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None 
     return _portal.wait(awaitable, otherwise or runner.run)
 
 
-def bridged(func: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+def bridged(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]:
     """Return an async function that calls the plain *func* so that it may wait."""
 
     @wraps(func)

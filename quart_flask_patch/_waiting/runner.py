@@ -11,7 +11,7 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
@@ -23,6 +23,7 @@ from greenlet import getcurrent
 from quart._loops.forks import abandon, in_child
 from quart._loops.mailbox import in_trio
 from quart._threads.lease import discard
+from quart._types import CoroutineOf
 
 from . import apart, green
 
@@ -76,7 +77,7 @@ class _Kept:
         finally:
             apart.bring_back(context)
 
-    def run_in(self, context: Context, work: Coroutine[Any, Any, T]) -> T:
+    def run_in(self, context: Context, work: CoroutineOf[T]) -> T:
         with self._changed:
             driven, self._driven = self._driven, True
         if driven:
@@ -94,7 +95,7 @@ class _Kept:
                 self._driven = False
                 self._changed.notify_all()
 
-    def _leave(self, work: Coroutine[Any, Any, T], context: Context) -> Future[T]:
+    def _leave(self, work: CoroutineOf[T], context: Context) -> Future[T]:
         future: Future[T] = Future()
         future.add_done_callback(self._tell)
         self.loop.call_soon_threadsafe(apart.begin, self.loop, work, context, future)
@@ -173,7 +174,7 @@ def run(awaitable: Awaitable[T]) -> T:
     return _step(awaitable)
 
 
-def kept_here() -> Callable[[Coroutine[Any, Any, T]], T] | None:
+def kept_here() -> Callable[[CoroutineOf[T]], T] | None:
     """Return what runs a coroutine in the caller's very Context on this thread's loop, or None."""
     if not may_drive() or (context := own_context()) is None:
         return None

@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart._loops.forks import in_child
+from quart._types import CoroutineOf, Stepping
 from quart._watching.chain import running
 from quart._watching.stack import formatted, yours
 
@@ -93,7 +93,7 @@ def _report(step: _Step) -> None:
 
 
 @types.coroutine
-def watched(ctx: AppContext, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+def watched(ctx: AppContext, work: CoroutineOf[T]) -> Stepping[T]:
     """Run *work*, and report each of its steps that takes longer than SLOW_CALLBACK_DURATION."""
     seconds = ctx.app.config.get(KEY) or DEFAULT
     watcher = _watcher()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from types import MethodType
 from typing import Any, cast, TYPE_CHECKING, TypeVar
@@ -24,6 +24,7 @@ from quart._kind import REQUEST
 from quart._stock import Stock
 from quart._threads import lease, pool, portal, strategy, stream
 from quart._threads.worker import current_work, Work
+from quart._types import CoroutineOf, Environ, Function, StartResponse
 from quart.app import Quart
 from quart.asgi import ASGIHTTPConnection, headers_of
 from quart.wrappers import Response as CoreResponse
@@ -56,10 +57,10 @@ class Here(SyncPlace):
 
     name = "here"
 
-    def adapt(self, func: Callable[..., Any]) -> Callable[..., Any]:
+    def adapt(self, func: Function) -> Function:
         return func
 
-    async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
         return override(*args)
 
     async def resolve(self, awaitable: Awaitable[T]) -> T:
@@ -76,9 +77,7 @@ class OnLoop(Loop):
     Where there is neither, its async functions are awaited elsewhere, one after the other.
     """
 
-    async def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> T:
+    async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = portal.above()
         if type(above) is Work or (above is not None and _places.is_watched(ctx)):
             return bridge.wait(_awaited(super().enter(ctx, work)))
@@ -89,7 +88,7 @@ class OnLoop(Loop):
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
-    async def run(self, ctx: AppContext, override: Callable[..., Any], *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
         return override(*args)
 
     def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
@@ -98,7 +97,7 @@ class OnLoop(Loop):
         return bridge.wait(_awaited(bridge.portal(func, *args)))
 
 
-def _finish(work: Callable[[AppContext], Coroutine[Any, Any, T]], ctx: AppContext) -> T:
+def _finish(work: Callable[[AppContext], CoroutineOf[T]], ctx: AppContext) -> T:
     # The response is on its way to the caller then: what it consists of must stay as it is.
     return cast(T, strategy.finish(work(ctx)))
 
@@ -106,9 +105,7 @@ def _finish(work: Callable[[AppContext], Coroutine[Any, Any, T]], ctx: AppContex
 class InThread(Thread):
     """In a worker thread, which the caller waits for; in this one, if it is one."""
 
-    async def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> T:
+    async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = portal.above()
         if type(above) is Work:
             return await work(ctx)
@@ -145,7 +142,7 @@ def _blocking_lease(app: Any) -> lease.Lease:
 HERE, ON_LOOP, IN_THREAD = Here(), OnLoop(), InThread()
 
 
-def _place_of_call(app: Quart, view: Callable[..., Any] | None) -> Place:
+def _place_of_call(app: Quart, view: Function | None) -> Place:
     chosen = None if view is None else _places.chosen(view)
     if chosen is None and view is not None and _places.runs_async(view):
         chosen = "async"
@@ -156,7 +153,7 @@ def _place_of_call(app: Quart, view: Callable[..., Any] | None) -> Place:
     return ON_LOOP if view is not None and _places.runs_async(view) else HERE
 
 
-def _place_behind_middleware(app: Quart, view: Callable[..., Any] | None) -> Place:
+def _place_behind_middleware(app: Quart, view: Function | None) -> Place:
     place = _places.LAYER.place_for(app, view, None)
     if place.name == "own-loop":
         return place
@@ -201,7 +198,7 @@ def passes_on(middleware: Any) -> bool:
 # The call
 
 
-def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> Any:
     """Answer a WSGI call: as Flask does, or through what the application has of its own."""
     pending = environ.get(entry.PENDING)
     if pending is not None and pending.goes_on:
@@ -213,7 +210,7 @@ def wsgi_app(app: Flask, environ: dict[str, Any], start_response: Callable[..., 
         return _Within(_answer(app, environ, start_response))
 
 
-def _answer(app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+def _answer(app: Flask, environ: Environ, start_response: StartResponse) -> Any:
     if not _can_answer(app):
         return exchange.answer(app, environ, start_response)
     if entry.PENDING in environ:
@@ -230,7 +227,7 @@ def _can_answer(app: Any) -> bool:
     )
 
 
-def answer(app: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+def answer(app: Any, environ: Environ, start_response: StartResponse) -> Any:
     """Answer a WSGI call that has not come as ASGI before."""
     return _call(app, environ, start_response)
 
@@ -238,7 +235,7 @@ def answer(app: Any, environ: dict[str, Any], start_response: Callable[..., Any]
 Quart._other_entries.append((sys.modules[__name__], answer.__name__))
 
 
-def _call(app: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+def _call(app: Any, environ: Environ, start_response: StartResponse) -> Any:
     request = entry.connection_of(app, environ)
     ctx = app._context_for(request)
     call = _Call(environ, start_response)
@@ -256,7 +253,7 @@ def _call(app: Any, environ: dict[str, Any], start_response: Callable[..., Any])
 class _Call:
     """One call: what it was given, and what it is answered with."""
 
-    def __init__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+    def __init__(self, environ: Environ, start_response: StartResponse) -> None:
         self._environ = environ
         self._start_response = start_response
         self.body: Any = ()
@@ -306,7 +303,7 @@ class Answer:
     """The body of a response, in pieces that are made where the request runs."""
 
     def __init__(
-        self, core: AppContext, response: Any, environ: dict[str, Any], pieces: Any = None
+        self, core: AppContext, response: Any, environ: Environ, pieces: Any = None
     ) -> None:
         self.core = core
         self.response = response
@@ -339,7 +336,7 @@ class Answer:
             self._pieces = iter(self.response.get_app_iter(self._environ))
         return self._pieces
 
-    def _step(self, func: Callable[..., Any], *args: Any) -> Any:
+    def _step(self, func: Function, *args: Any) -> Any:
         return self._place.step(self.core, func, *args)
 
     def close(self) -> None:

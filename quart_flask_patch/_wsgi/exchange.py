@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from quart._types import Environ, Function, Message, StartResponse
 from quart.asgi import headers_of
 
 from .._environs import entry
@@ -33,9 +34,7 @@ T = TypeVar("T")
 class Exchange:
     """One call of the ASGI entry by a WSGI server: its task, and what it has sent."""
 
-    def __init__(
-        self, app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> None:
+    def __init__(self, app: Flask, environ: Environ, start_response: Function) -> None:
         self._app = app
         self._environ = environ
         self._start_response = start_response
@@ -103,7 +102,7 @@ class Exchange:
             self._started = True
             self._start_response(status, headers)
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             phrase = HTTP_STATUS_CODES.get(message["status"], "UNKNOWN").upper()
             headers = [
@@ -168,8 +167,8 @@ class _Body:
 
 def answer(
     app: Flask,
-    environ: dict[str, Any],
-    start_response: Callable[..., Any],
+    environ: Environ,
+    start_response: StartResponse,
     kind: type[Exchange] = Exchange,
 ) -> Any:
     """Answer a WSGI call through the ASGI entry."""

@@ -9,7 +9,7 @@ middleware leaves that as it is, it is sent as if there were no middleware.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from quart._connection.outbound import _convert_os_error, foreign_body, is_witho
 from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
 from quart._threads import lease as _lease
+from quart._types import Environ, Message, Receive, Scope, Send
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.wrappers.base import ClientDisconnectedError
 
@@ -57,9 +58,7 @@ class Pending:
     #: Its thread is its own.
     borrows = False
 
-    def passed_through(
-        self, app: Flask, environ: dict[str, Any], start_response: Any
-    ) -> list[bytes]:
+    def passed_through(self, app: Flask, environ: Environ, start_response: Any) -> list[bytes]:
         """Note that it came through; it goes on once the middleware has returned."""
         self.passed, self.reached = environ, app
         start_response("101 SWITCHING PROTOCOLS", [])
@@ -103,7 +102,7 @@ class _Start:
 class _Sending(_Start):
     """One whose head and body are sent over ASGI."""
 
-    def __init__(self, send: Callable[[Any], Awaitable[None]]) -> None:
+    def __init__(self, send: Send) -> None:
         super().__init__()
         self._send = send
         self._begun = False
@@ -114,7 +113,7 @@ class _Sending(_Start):
         self.sent = True
         bridge.wait(self.send(data))
 
-    def pieces(self, call: Call, environ: dict[str, Any]) -> Iterator[bytes]:
+    def pieces(self, call: Call, environ: Environ) -> Iterator[bytes]:
         """Call the middleware, and give the pieces of its body, unless that is an `answer`."""
         body = call(environ, self)
         if type(body) is Answer and body.is_untouched:
@@ -153,7 +152,7 @@ class _Sending(_Start):
         await connection._answer(core, self._send, response, content)
 
 
-async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
+async def serve(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
     inbound = inbound_class()(receive, send)
     inbound.body_limit = partial(app.config.__getitem__, "MAX_CONTENT_LENGTH")
@@ -163,14 +162,14 @@ async def serve(app: Flask, scope: Any, receive: Any, send: Any) -> None:
             await work
 
 
-async def _send(inbound: Inbound, scope: Any, send: Any, message: Any) -> None:
+async def _send(inbound: Inbound, scope: Scope, send: Send, message: Message) -> None:
     """Send *message*; before the last one the rest of the request's body is received."""
     is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
     more = inbound if is_last and rest.is_to_come(inbound, scope) else None
     await rest.send_end(more, send, message)
 
 
-async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> None:
+async def serve_websocket(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle a websocket by way of the WSGI middleware around *app*, which may take it over.
 
     What comes through is served as any websocket is, without a thread that waits for it.
@@ -193,7 +192,7 @@ async def serve_websocket(app: Flask, scope: Any, receive: Any, send: Any) -> No
 
 
 async def _call_for_websocket(
-    app: Flask, pending: Pending, environ: dict[str, Any], takeover: Takeover
+    app: Flask, pending: Pending, environ: Environ, takeover: Takeover
 ) -> _Start:
     start, place, as_context = _Start(), PLACES["thread"], cast(Any, pending)
     try:
@@ -207,7 +206,7 @@ async def _call_for_websocket(
     return start
 
 
-def _whole_answer(app: Flask, environ: dict[str, Any], start: _Start) -> bytes:
+def _whole_answer(app: Flask, environ: Environ, start: _Start) -> bytes:
     body = app.wsgi_app(environ, start)
     try:
         return b"".join(body)
@@ -216,7 +215,7 @@ def _whole_answer(app: Flask, environ: dict[str, Any], start: _Start) -> bytes:
             body.close()
 
 
-async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
+async def _serve(app: Flask, scope: Scope, inbound: Inbound, send: Send) -> None:
     request = ASGIHTTPConnection(cast(Any, app), scope)._create_request_from_scope(send)
     request.receive_from(inbound.receive)
     environ, call = entry.environ_of(request), wsgi_entry(app)
@@ -232,7 +231,7 @@ async def _serve(app: Flask, scope: Any, inbound: Inbound, send: Any) -> None:
         await _answer(call, pending, environ, send)
 
 
-async def _answer(call: Call, pending: Pending, environ: dict[str, Any], send: Any) -> None:
+async def _answer(call: Call, pending: Pending, environ: Environ, send: Send) -> None:
     app, start = pending.app, _Sending(send)
     try:
         await _send_pieces(call, pending, environ, start)
@@ -250,7 +249,7 @@ async def _answer(call: Call, pending: Pending, environ: dict[str, Any], send: A
         await start.send_answer(answer)
 
 
-async def _go_on(pending: Pending, send: Any) -> None:
+async def _go_on(pending: Pending, send: Send) -> None:
     """Serve the request as one that had no middleware in its way."""
     reached, environ = pending.reached, pending.passed
     assert environ is not None
@@ -259,9 +258,7 @@ async def _go_on(pending: Pending, send: Any) -> None:
     await reached.asgi_http_class(reached, request.scope).handle_request(request, send)
 
 
-async def _send_pieces(
-    call: Call, pending: Pending, environ: dict[str, Any], start: _Sending
-) -> None:
+async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _Sending) -> None:
     """Send what the middleware makes, as it makes it."""
     place, as_context = place_of_middleware(call), cast(Any, pending)
     pieces = start.pieces(call, environ)

@@ -6,7 +6,6 @@ runs in another thread. What a suite shows of the one it need not show of the ot
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 from typing import Any, cast
@@ -14,6 +13,7 @@ from typing import Any, cast
 from werkzeug import test
 
 from quart._connection.entry import SHARED
+from quart._types import Environ, Function
 
 from .._environs import entry
 from .._environs.body_stream import BY_WSGI
@@ -28,9 +28,7 @@ _OF_AN_ENVIRON = (BY_WSGI, SHARED, entry.EXCHANGED, "quart.undisturbed", "quart.
 class _Served(Exchange):
     """A request that a server would make of what the client sends."""
 
-    def __init__(
-        self, app: Flask, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> None:
+    def __init__(self, app: Flask, environ: Environ, start_response: Function) -> None:
         super().__init__(app, environ, start_response)
         self._home, self._context = _server(), Context()
         for key in _OF_AN_ENVIRON:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast, ClassVar, TYPE_CHECKING, TypeVar
 
 from .._serving import lifespan
+from .._types import Function
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -54,7 +55,7 @@ class ServingMethods:
         """Wait for background tasks, then run what was registered to run after serving."""
         await lifespan.shutdown(self._app)
 
-    def add_background_task(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def add_background_task(self, func: Function, *args: Any, **kwargs: Any) -> None:
         """Run *func* in the application's context beside the requests.
 
         Its errors are logged. On shutdown it has BACKGROUND_TASK_SHUTDOWN_TIMEOUT seconds to end.

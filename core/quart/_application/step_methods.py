@@ -6,7 +6,7 @@ replace any of these methods, also by a plain function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast, ClassVar, Concatenate, NoReturn, ParamSpec, TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,7 @@ from .._handling import pipeline, responses, results, teardown
 from .._handling.plan import PREPARED, step_of
 from .._kind import Kind
 from .._serving import lifespan
+from .._types import CoroutineOf
 from ..ctx import AppContext
 from ..globals import _cv_app
 from .scaffold import Scaffold
@@ -48,8 +49,8 @@ _CONTEXT_NAMES = frozenset({"ctx", "app_context", "request_context", "websocket_
 
 
 def takes_ctx(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    method: Callable[Concatenate[Any, P], CoroutineOf[T]],
+) -> Callable[Concatenate[Any, P], CoroutineOf[T]]:
     """Let *method* be called with a context among its arguments too.
 
     Flask 3.1's signatures have no such argument. Later ones have it first, Quart 0.22's last.

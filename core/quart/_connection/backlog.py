@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from struct import Struct
 from tempfile import TemporaryFile
-from typing import Any, IO
+from typing import IO
 
-Message = Any
+from .._types import Message
 
 #: How many bytes are kept in memory.
 IN_MEMORY = 64 * 1024

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._types import Send
+
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-def one_date(headers: RawHeaders, send: Any) -> RawHeaders:
+def one_date(headers: RawHeaders, send: Send) -> RawHeaders:
     """Return *headers* without a date, if the server whose *send* this is adds one.
 
     RFC 9110, section 5.3: such a header may be there once. What stands between the server and the
@@ -18,7 +20,7 @@ def one_date(headers: RawHeaders, send: Any) -> RawHeaders:
     return headers
 
 
-def _adds_date(send: Any) -> bool:
+def _adds_date(send: Send) -> bool:
     stream, server = _behind(send)
     while server == __name__.partition(".")[0]:
         stream, server = _behind(getattr(stream, "_send", None))
@@ -29,7 +31,7 @@ def _adds_date(send: Any) -> bool:
     return False
 
 
-def _behind(send: Any) -> tuple[Any, str]:
+def _behind(send: object) -> tuple[Any, str]:
     """Return what *send* is a method of, and the package that this is of."""
     stream = getattr(send, "__self__", None)
     return stream, type(stream).__module__.partition(".")[0]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address, IPv6Address
-from typing import Any
+
+from .._types import Scope
 
 #: In a scope: what its client may be shown of an error.
 SHOWN = "quart.shown"
@@ -21,7 +22,7 @@ _FORWARDED = frozenset(
 _FORWARDED_PREFIX = b"x-forwarded"
 
 
-def is_on_this_machine(scope: dict[str, Any]) -> bool:
+def is_on_this_machine(scope: Scope) -> bool:
     """Whether the client is, as far as one can tell: its address, and what it calls the server.
 
     A page from elsewhere in the developer's browser is on this machine too, but it uses another

@@ -17,11 +17,8 @@ from greenlet import getcurrent
 
 from .._flask import flask_cv_app, flask_cv_request
 from .._loops.resume import resume, run_in
+from .._types import ASGIApp, Message, Receive, Scope, Send
 from ..globals import _cv_app
-
-App = Callable[[Any, Any, Any], Awaitable[None]]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 #: In a scope: the caller's context is the connection's, as it is for Flask over WSGI.
 SHARED = "quart.shares_context"
@@ -65,7 +62,7 @@ def is_expected() -> bool:
     return claim is not None and claim.is_open
 
 
-async def go_on(app: App, scope: Any, receive: Receive, send: Send) -> None:
+async def go_on(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Call *app*, in a context of the connection's own; no task is made for that."""
     if SHARED in scope or scope["type"] == "lifespan" or is_expected():
         await app(scope, receive, send)
@@ -78,12 +75,12 @@ async def go_on(app: App, scope: Any, receive: Receive, send: Send) -> None:
         claim.is_open = False
 
 
-def _claimed(claim: _Claim, app: App, *args: Any) -> Awaitable[None]:
+def _claimed(claim: _Claim, app: ASGIApp, *args: Any) -> Awaitable[None]:
     _claim.set(claim)
     return app(*args)
 
 
-def arrives(scope: Any) -> bool:
+def arrives(scope: Scope) -> bool:
     """Whether a connection that arrives here is still to be given a context of its own."""
     if SHARED in scope:
         return False
@@ -129,7 +126,7 @@ class Server:
             this.gr_context = inside
         return await resume(steps, future, self._outside)
 
-    async def to_server(self, message: Any) -> None:
+    async def to_server(self, message: Message) -> None:
         """Give *message* to the server."""
         if self._context is False:
             await self._send(message)

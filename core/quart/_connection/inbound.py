@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import Context
 from functools import cached_property
@@ -26,13 +26,14 @@ from .._loops.mailbox import in_trio, time_limit
 from .._loops.resume import begin, resume, Through
 from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
+from .._types import CoroutineOf, Message, Send
 from .backlog import Backlog, IN_MEMORY
 from .entry import Server
 
 T = TypeVar("T")
-Message = Any
+
 #: What handles a connection, given what is to receive and what sends.
-Serve = Callable[["Inbound", Any], Coroutine[Any, Any, None]]
+Serve = Callable[["Inbound", Send], CoroutineOf[None]]
 
 WATCH_AFTER = 0.1
 AHEAD = IN_MEMORY
@@ -113,7 +114,7 @@ class Inbound(Server):
             return self.gone
         self.receiving = True
         try:
-            message = await self.from_server()
+            message: Message = await self.from_server()
         finally:
             self.receiving = False
             if self.late:
@@ -181,7 +182,7 @@ class Inbound(Server):
 
     # From other threads
 
-    def from_thread(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def from_thread(self, work: Callable[[], CoroutineOf[T]]) -> T:
         """Await *work* on the server's loop, for a thread that is none of this request's.
 
         Raises:
@@ -201,7 +202,7 @@ class Inbound(Server):
     def _call_soon(self, func: Callable[[], None]) -> None:
         self._handler.get_loop().call_soon_threadsafe(func)
 
-    def _await_there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def _await_there(self, work: Callable[[], CoroutineOf[T]]) -> T:
         return asyncio.run_coroutine_threadsafe(work(), self._handler.get_loop()).result()
 
     # Watching
@@ -232,7 +233,7 @@ class Inbound(Server):
                 await turns.give()
             keeps = not self._forgets and (self._ahead.size < AHEAD or await self._room())
             try:
-                message = await self.from_server()
+                message: Message = await self.from_server()
             except Exception as error:
                 # For who asks for the next message to see.
                 self._failure = error
@@ -304,13 +305,13 @@ class Inbound(Server):
         with suppress(TimeoutError, OSError), self.undisturbed():
             async with time_limit(AT_ONCE):
                 while self.gone is None:
-                    message = await self.from_server()
+                    message: Message = await self.from_server()
                     if message["type"] in _DISCONNECTS:
                         self.gone = message
 
     def watched(
-        self, serve: Serve, send: Any, context: Context | None = None
-    ) -> Coroutine[Any, Any, None] | None:
+        self, serve: Serve, send: Send, context: Context | None = None
+    ) -> CoroutineOf[None] | None:
         """Await what *serve* gives; cancel it if the client leaves while it waits for another.
 
         It is awaited in *context*, if that is given. Returns None if it has ended, or what there

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 
 from .._loops.resume import run_in
+from .._types import CoroutineOf, Send
 from ..wrappers.base import only_says_gone
 from . import inbound
 from .inbound import Inbound, Serve
@@ -55,7 +56,7 @@ class TrioInbound(Inbound):
     def _call_soon(self, func: Callable[[], None]) -> None:
         self._token.run_sync_soon(func)
 
-    def _await_there(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def _await_there(self, work: Callable[[], CoroutineOf[T]]) -> T:
         return trio.from_thread.run(work, trio_token=self._token)
 
     def _watch_later(self) -> None:
@@ -73,7 +74,7 @@ class TrioInbound(Inbound):
             self.watcher = trio.lowlevel.current_task()
             await self._run_ahead()
 
-    async def watched(self, serve: Serve, send: Any, context: Context | None = None) -> None:
+    async def watched(self, serve: Serve, send: Send, context: Context | None = None) -> None:
         """Await what *serve* gives; cancel it if the client leaves while it waits for another."""
         try:
             await self._watched_in_nursery(serve, send, context)
@@ -82,7 +83,7 @@ class TrioInbound(Inbound):
             if not (self.cancelled and only_says_gone(error)):
                 raise
 
-    async def _watched_in_nursery(self, serve: Serve, send: Any, context: Context | None) -> None:
+    async def _watched_in_nursery(self, serve: Serve, send: Send, context: Context | None) -> None:
         failure = None
         self._token = trio.lowlevel.current_trio_token()
         self._handler = trio.lowlevel.current_task()

@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 
 from werkzeug.exceptions import Forbidden, HTTPException
 
+from .._types import Message, Receive, Scope, Send
 from .outbound import refuse
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _normal(origin: str) -> str | None:
     return f"{scheme}://{host}" + (f":{port}" if port and port != _PORTS.get(scheme) else "")
 
 
-async def serve(app: Quart, scope: Any, receive: Any, send: Any) -> None:
+async def serve(app: Quart, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve a websocket, if it is from a site that may open it."""
     connection: Any = app.asgi_websocket_class(app, scope)
     allowed = _allowed(app)
@@ -90,7 +91,7 @@ async def serve(app: Quart, scope: Any, receive: Any, send: Any) -> None:
     await refuse(scope, receive, send, 403, headers, Forbidden().get_body().encode())
 
 
-def _is_allowed(app: Quart, scope: Any, allowed: list[str], header: bytes) -> bool:
+def _is_allowed(app: Quart, scope: Scope, allowed: list[str], header: bytes) -> bool:
     value = header.decode("latin-1")
     origin = NO_SITE if value == NO_SITE else _normal(value)
     if origin is None:
@@ -98,9 +99,13 @@ def _is_allowed(app: Quart, scope: Any, allowed: list[str], header: bytes) -> bo
     return origin in allowed or (SAME in allowed and origin == _own(app, scope))
 
 
-def _own(app: Quart, scope: Any) -> str | None:
+async def _unsent(message: Message) -> None:
+    """Send nothing: this websocket is there for its URLs."""
+
+
+def _own(app: Quart, scope: Scope) -> str | None:
     """Return the origin of the URLs that `url_for` would make."""
-    websocket = app.asgi_websocket_class(app, scope)._create_websocket_from_scope(None)
+    websocket = app.asgi_websocket_class(app, scope)._create_websocket_from_scope(_unsent)
     try:
         adapter = app._context_for(websocket).url_adapter
     except HTTPException:  # The host is not one of TRUSTED_HOSTS.

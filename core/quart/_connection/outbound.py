@@ -15,10 +15,10 @@ from .._formats.headers import encode_headers
 from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
+from .._types import Message, Receive, Scope, Send
 from ..wrappers._bodies import aclose, calling
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
-from .entry import Send
 from .inbound import Inbound, undisturbed
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _is_complete(response: WSGIResponse) -> bool:
 def _convert_os_error(send: Send) -> Send:
     """Let *send* raise ClientDisconnectedError where it raises OSError."""
 
-    async def convert(message: Any) -> None:
+    async def convert(message: Message) -> None:
         try:
             await send(message)
         except OSError as error:  # As ASGI has it since 2.4: the client is gone.
@@ -126,7 +126,7 @@ def _convert_os_error(send: Send) -> Send:
     return convert
 
 
-async def send_chunks(ctx: AppContext, send: Any, response: Any, message_type: str) -> None:
+async def send_chunks(ctx: AppContext, send: Send, response: Any, message_type: str) -> None:
     """Send the body of *response* piece by piece, but for its end.
 
     Raises:
@@ -218,7 +218,7 @@ async def close_response(ctx: AppContext, response: Any) -> None:
             await call(response.close)
 
 
-async def send_push_promise(send: Any, path: str, headers: Headers) -> None:
+async def send_push_promise(send: Send, path: str, headers: Headers) -> None:
     message = {"type": "http.response.push", "path": path, "headers": encode_headers(headers)}
     await send(message)
 
@@ -239,9 +239,9 @@ def sender(send: Callable[..., Awaitable[None]]) -> Callable[[str | bytes], Awai
 
 
 async def refuse(
-    scope: Any,
-    receive: Any,
-    send: Any,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
     status: int,
     headers: list[tuple[bytes, bytes]],
     body: bytes,

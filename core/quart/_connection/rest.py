@@ -7,8 +7,9 @@ before the end of the answer is said, which the client need not wait for: it has
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from .._types import Message, Scope, Send
 from .inbound import LINGER
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def is_to_come(inbound: Inbound, scope: Any) -> bool:
+def is_to_come(inbound: Inbound, scope: Scope) -> bool:
     """Whether some of the body has not been received, as far as the client has said."""
     if inbound.complete or inbound.gone is not None or inbound.receiving:
         return False
@@ -30,7 +31,7 @@ def is_to_come(inbound: Inbound, scope: Any) -> bool:
     return b"transfer-encoding" in fields or is_framed
 
 
-def is_too_much(scope: Any) -> bool:
+def is_too_much(scope: Scope) -> bool:
     """Whether it is so much that the connection is given up instead, if it has no other streams.
 
     A client that waits for 100 Continue does not send it at all, having the answer.
@@ -43,7 +44,7 @@ def is_too_much(scope: Any) -> bool:
     return length.isdigit() and (len(length) > _DIGITS or int(length) > LINGER)
 
 
-def announce(scope: Any, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def announce(scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return the answer's *headers*, which say so if the connection is given up."""
     if scope["http_version"][:1] != "1" or not is_too_much(scope):
         return headers
@@ -55,7 +56,7 @@ _CLOSE = (b"connection", b"close")
 _DIGITS = 19
 
 
-async def send_end(inbound: Inbound | None, send: Any, end: dict[str, Any]) -> None:
+async def send_end(inbound: Inbound | None, send: Send, end: Message) -> None:
     """Send *end*, the last message of an answer, once the rest of the body has been received."""
     if inbound is None:
         await send(end)

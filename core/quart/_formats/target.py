@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from .._types import Scope
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 #: The path of what is not below the root path: not ours, so it is not found, whatever the rules.
 NOWHERE = " "
 
 
-def path_within_root(scope: Any) -> str | None:
+def path_within_root(scope: Scope) -> str | None:
     """Return the path below ``root_path``, or None if it is not below it.
 
     ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
@@ -46,12 +47,12 @@ def _path_of_target(target: str) -> str | None:
     return slash + path or "/" if _AUTHORITY.fullmatch(host) else None
 
 
-def http_scheme(scope: Any) -> str:
+def http_scheme(scope: Scope) -> str:
     """Return a request's scheme, which may be what a proxy says of a websocket."""
     scheme: str = scope.get("scheme", "http")
     return _HTTP_SCHEMES.get(scheme, scheme)
 
 
-def websocket_scheme(scope: Any) -> str:
+def websocket_scheme(scope: Scope) -> str:
     """Return a websocket's scheme, which may be what a proxy says of a request."""
     return "wss" if scope.get("scheme", "ws").lower() in {"wss", "https"} else "ws"

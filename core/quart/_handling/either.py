@@ -7,12 +7,12 @@ call one on an application, the strategy is asked what the caller gets.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from functools import update_wrapper
 from types import MethodType
 from typing import Any, cast
 
 from .._threads import strategy
+from .._types import Function
 
 #: What Flask, whose applications plain code is written for, has as plain methods.
 NAMES = frozenset(
@@ -65,10 +65,10 @@ class Asked:
         return strategy.current().answer(self.method, app, *args, **kwargs)
 
 
-def function_of(method: Callable[..., Any]) -> Callable[..., Any]:
+def function_of(method: Function) -> Function:
     """Return the function behind a bound method."""
     function = getattr(method, "__func__", method)
-    return cast("Callable[..., Any]", function.method) if type(function) is Asked else function
+    return cast("Function", function.method) if type(function) is Asked else function
 
 
 class AskedByEither:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from functools import wraps
 from typing import Any, TYPE_CHECKING
 
+from .._types import Function
+
 if TYPE_CHECKING:
     from ..app import Quart
-
-Function = Callable[..., Any]
 
 
 def on_response(func: Function) -> Function:

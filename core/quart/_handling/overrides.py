@@ -6,10 +6,10 @@ Flask 3.1's have no context among their arguments; those of Flask 3.2 and Quart 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
 from .._frames import folded
+from .._types import Function
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
 
 
-def wants_context(method: Callable[..., Any]) -> bool:
+def wants_context(method: Function) -> bool:
     """Whether *method*, as it is called, expects a context before its other arguments.
 
     As Flask tells it: the first argument is named ``ctx``, or its annotation is `AppContext`.
@@ -38,7 +38,7 @@ def log_exception(
     app: Quart, ctx: AppContext | None, error: BaseException, traceback: TracebackType | None
 ) -> Any:
     """Have *app* log what was raised in *ctx*, or outside of any."""
-    log: Callable[..., Any] = app.log_exception
+    log: Function = app.log_exception
     if app.config.get("FOLD_TRACEBACKS", True):
         traceback = folded(traceback)
     exc_info = type(error), error, traceback

@@ -23,6 +23,7 @@ from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
+from .._types import Scope
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
@@ -88,7 +89,7 @@ async def _in_place(ctx: AppContext) -> Any:
         # A stream that was to keep the context will not be sent.
         while raised is not None and len(ctx._tokens) > 1:
             ctx.exit()
-        scope: Any = ctx.connection.scope  # type: ignore[union-attr]  # it has one
+        scope: Scope = ctx.connection.scope  # type: ignore[union-attr]  # it has one
         closing = scope.get("quart.closing")
         if closing is not None:
             closing(ctx, response)

@@ -19,6 +19,7 @@ from .._flask import split_blueprint_path
 from .._kind import Kind, REQUEST, WEBSOCKET
 from .._loops.forks import in_child
 from .._threads import strategy
+from .._types import Function
 from . import pipeline, responses, session, teardown as _teardown
 from .either import Asked
 from .hooks import hooks_of, in_order, newest_first, on_response
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
 
-Function = Callable[..., Any]
+
 F = TypeVar("F", bound=Function)
 
 #: The public methods that are looked up once, when plans are made.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, cast, TYPE_CHECKING
 
 from blinker import Signal
@@ -12,6 +12,7 @@ from .._connection.inbound import undisturbed
 from .._flask import ignores_error, UNSET
 from .._kind import REQUEST
 from .._loops.raised import as_raised
+from .._types import CoroutineOf, Function
 from ..wrappers.request import CLOSES_FILES
 from .results import emit
 
@@ -24,7 +25,7 @@ _UNSET = cast(BaseException, UNSET)
 
 def close_context(
     app: Quart, ctx: AppContext, exc: BaseException | None
-) -> Coroutine[Any, Any, None] | None:
+) -> CoroutineOf[None] | None:
     """Leave *ctx*, after all teardown functions if this is its last pop.
 
     Returns None if that is done, or what there is to wait for.
@@ -115,7 +116,7 @@ async def do_teardown_appcontext(
 async def _tear_down(
     app: Quart,
     ctx: AppContext,
-    funcs: Iterable[Callable[..., Any]],
+    funcs: Iterable[Function],
     signal: Signal,
     exc: BaseException | None,
 ) -> None:

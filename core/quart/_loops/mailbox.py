@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -14,6 +14,8 @@ from contextlib import (
 )
 from contextvars import Context
 from typing import Any, Protocol
+
+from .._types import Stepping
 
 _Shield = AbstractContextManager[object]
 
@@ -26,7 +28,7 @@ class Mailbox(Protocol):
 
     cancelled: BaseException | None
 
-    def put(self, message: Any) -> None: ...
+    def put(self, message: object) -> None: ...
     def take(self) -> Any: ...
     def get(self, *, interruptible: bool = False) -> Awaitable[Any]: ...
 
@@ -54,7 +56,7 @@ class _AsyncioMailbox:
         self._asyncio_future_blocking = False
         self.cancelled: BaseException | None = None
 
-    def put(self, message: Any) -> None:
+    def put(self, message: object) -> None:
         # The task looks for messages after it has begun to wait, so one of the two sees the other.
         self._messages.append(message)
         if self._waiting:
@@ -64,7 +66,7 @@ class _AsyncioMailbox:
         return self._messages.pop(0) if self._messages else None
 
     @types.coroutine
-    def get(self, *, interruptible: bool = False) -> Generator[Any, None, Any]:
+    def get(self, *, interruptible: bool = False) -> Stepping[Any]:
         while not self._messages:
             self._asyncio_future_blocking = True
             try:
@@ -95,7 +97,7 @@ class _AsyncioMailbox:
         if self._messages:
             self._wake()
 
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         if not self._wake():
             return False  # The task is told at its next step.
         self._interruption = asyncio.CancelledError(*(() if msg is None else (msg,)))
@@ -119,7 +121,7 @@ class _TrioMailbox:
         self._event = trio.Event()
         self.cancelled: BaseException | None = None
 
-    def put(self, message: Any) -> None:
+    def put(self, message: object) -> None:
         self._messages.append(message)
         self._token.run_sync_soon(self._wake)
 

@@ -8,9 +8,11 @@ whoever awaits it, so to the event loop its task has simply awaited.
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, cast, Generic, TypeVar
+
+from .._types import Stepping
 
 T = TypeVar("T")
 #: Takes a step with a value: in a certain context, for one.
@@ -26,7 +28,7 @@ class Waiting(Generic[T]):
         self._steps = steps
         self.future = future
 
-    def __await__(self) -> Generator[Any, Any, T]:
+    def __await__(self) -> Stepping[T]:
         # What `resume` gives may be awaited, so it may not be what `__await__` returns.
         return cast(T, (yield from cast(Any, resume(self._steps, self.future))))
 
@@ -72,7 +74,7 @@ async def run_in(context: Context, call: Callable[..., Awaitable[T]], *args: Any
 
 
 @types.coroutine
-def resume(steps: Any, future: Any, through: Through | None = None) -> Generator[Any, Any, Any]:
+def resume(steps: Any, future: Any, through: Through | None = None) -> Stepping[Any]:
     """Go on with *steps*, which have yielded *future*; *through* takes each step, if given."""
     if not hasattr(steps, "throw"):
         steps = _from(steps)
@@ -95,6 +97,6 @@ def resume(steps: Any, future: Any, through: Through | None = None) -> Generator
         return stop.value
 
 
-def _from(iterator: Any) -> Generator[Any, Any, Any]:
+def _from(iterator: Any) -> Stepping[Any]:
     """Go on with what can only be iterated: what an extension module made need be no more."""
     return (yield from iterator)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._connection.disclosure import is_on_this_machine, SHOWN, SOURCE, VARIABLES
 from .._formats.headers import encode_headers
+from .._types import Receive, Scope, Send
 
 
 class Development:
@@ -20,9 +20,9 @@ class Development:
 
     async def __call__(
         self,
-        scope: dict[str, Any],
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         if scope["type"] != "lifespan":
             scope = {**scope, SHOWN: VARIABLES if is_on_this_machine(scope) else SOURCE}
@@ -39,9 +39,9 @@ class Broken:
 
     async def __call__(
         self,
-        scope: dict[str, Any],
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         if scope["type"] == "lifespan":
             while True:

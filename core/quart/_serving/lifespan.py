@@ -17,6 +17,7 @@ from .._loops.known import know_loop
 from .._loops.mailbox import in_trio
 from .._loops.raised import as_raised, ENDINGS
 from .._threads import worker
+from .._types import Function
 from .._watching.report import listed
 from .._watching.under_way import connections
 from ..globals import _cv_app
@@ -146,7 +147,7 @@ async def _report(app: Quart, error: BaseException) -> None:
         log_exception(app, _cv_app.get(None), error, error.__traceback__)
 
 
-def add_background_task(app: Quart, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+def add_background_task(app: Quart, func: Function, *args: Any, **kwargs: Any) -> None:
     """Run a function beside the requests; a plain view, which runs in a thread, may ask too."""
     work = worker.current_work()
     if work is not None:
@@ -163,13 +164,11 @@ def add_background_task(app: Quart, func: Callable[..., Any], *args: Any, **kwar
     _create_background_task(app, func, args, kwargs)
 
 
-async def _start_background_task(
-    app: Quart, func: Callable[..., Any], args: Any, kwargs: Any
-) -> None:
+async def _start_background_task(app: Quart, func: Function, args: Any, kwargs: Any) -> None:
     _create_background_task(app, func, args, kwargs)
 
 
-def _create_background_task(app: Quart, func: Callable[..., Any], args: Any, kwargs: Any) -> None:
+def _create_background_task(app: Quart, func: Function, args: Any, kwargs: Any) -> None:
     task = asyncio.create_task(
         # The task outlives the request that adds it, and must not use what is that request's. Other
         # variables, a request id for the log for instance, are still wanted.
@@ -180,7 +179,7 @@ def _create_background_task(app: Quart, func: Callable[..., Any], args: Any, kwa
     task.add_done_callback(app.background_tasks.discard)
 
 
-async def _run_background(app: Quart, func: Callable[..., Any], args: Any, kwargs: Any) -> None:
+async def _run_background(app: Quart, func: Function, args: Any, kwargs: Any) -> None:
     async with app.app_context():
         try:
             await app.ensure_async(func)(*args, **kwargs)

@@ -15,6 +15,7 @@ import click
 from flask.helpers import get_debug_flag as get_flasks_debug_flag
 from hypercorn.asyncio import serve as hypercorn_serve
 
+from .._types import Message, Receive, Scope, Send
 from ..helpers import get_debug_flag
 from . import reloader
 from .development import Broken, Development
@@ -71,7 +72,7 @@ class Connections:
         self.app = app
         self._open: dict[asyncio.Task[Any], _Connection] = {}
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -109,14 +110,14 @@ class Connections:
 
 
 class _Connection:
-    def __init__(self, is_websocket: bool, send: Callable[[Any], Awaitable[None]]) -> None:
+    def __init__(self, is_websocket: bool, send: Send) -> None:
         self._is_websocket = is_websocket
         self._send = send
         self._accepted = False
         self._gone = False
         self.stopped = False
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Message) -> None:
         if self._gone:
             if message["type"] == "websocket.send":
                 # What ASGI has a server raise when there is nobody left to send to.

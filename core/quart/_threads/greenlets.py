@@ -7,11 +7,12 @@ own. So a greenlet that has made its call waits to make another one, in the same
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextvars import Context
 from typing import Any, cast, ClassVar, ParamSpec, Self, TypeVar
 
 from greenlet import getcurrent, greenlet
+
+from .._types import Function, Outcome
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -32,7 +33,7 @@ class Parked(greenlet):
 
     _idle: ClassVar[_Idle]
     _call: Any
-    _outcome: tuple[Any, BaseException | None] | None
+    _outcome: Outcome | None
 
     def __init_subclass__(cls) -> None:
         cls._idle = _Idle()
@@ -49,7 +50,7 @@ class Parked(greenlet):
         taken.gr_context = context
         return taken
 
-    def begin(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def begin(self, func: Function, args: Any, kwargs: Any) -> Any:
         """Call *func* in here; return what is switched up before it has ended, if anything is."""
         self._call, self._outcome = (func, args, kwargs), None
         return self.switch()

@@ -23,6 +23,7 @@ from greenlet import getcurrent
 
 from .._loops.forks import in_child
 from .._loops.mailbox import Mailbox, make_mailbox
+from .._types import Function, Outcome
 from ..globals import _cv_app
 from .pool import Pool, pool_of
 from .worker import Call, Job, run_call, Work, Worker
@@ -152,13 +153,11 @@ class Lease:
         self.release()
 
 
-def _first_job(
-    func: Callable[..., Any], args: Any, kwargs: dict[str, Any], mailbox: Mailbox
-) -> Job:
+def _first_job(func: Function, args: Any, kwargs: dict[str, Any], mailbox: Mailbox) -> Job:
     return Call(run_call, func, args, kwargs, getcurrent().gr_context, mailbox)
 
 
-def outcome_of(payload: tuple[Any, BaseException | None], cancelled: BaseException | None) -> Any:
+def outcome_of(payload: Outcome, cancelled: BaseException | None) -> Any:
     result, error = payload
     if cancelled is not None and not isinstance(error, type(cancelled)):
         raise cancelled

@@ -12,13 +12,14 @@ up is the one that is switched back to with the reply.
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any, cast, ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
 from .._loops.forks import in_child
 from .._loops.raised import raise_again
+from .._types import Stepping
 from .greenlets import Parked
 from .worker import current_work, Work
 
@@ -44,7 +45,7 @@ def _sever() -> None:
 
 
 @types.coroutine
-def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, T]:
+def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Stepping[T]:
     """Call *func*; what it, or any plain code beneath it, waits for is awaited here."""
     bridge = Bridge.take(getcurrent().gr_context)
     step = bridge.begin(func, args, kwargs)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from .._loops.raised import raise_again
+from .._types import CoroutineOf, Function, Stepping
 from . import lease, portal, stream
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
 
 T = TypeVar("T")
-Function = Callable[..., Any]
+
 _END: Any = object()
 
 
@@ -73,8 +74,8 @@ class Place:
         return awaitable
 
     def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], Coroutine[Any, Any, T]]
-    ) -> Coroutine[Any, Any, T]:
+        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
+    ) -> CoroutineOf[T]:
         """Do all of a connection's *work*, from its hooks to its teardown."""
         return work(ctx)
 
@@ -185,7 +186,7 @@ class _Started:
         self.awaited = awaited
         self._steps, self._future = steps, future
 
-    def __await__(self) -> Generator[Any, Any, Any]:
+    def __await__(self) -> Stepping[Any]:
         future = self._future
         try:
             while True:

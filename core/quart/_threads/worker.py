@@ -19,6 +19,7 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 from greenlet import getcurrent, greenlet, GreenletExit
 
 from .._loops.forks import in_child
+from .._types import Function, Outcome
 
 if TYPE_CHECKING:
     from .._loops.mailbox import Mailbox
@@ -146,7 +147,7 @@ class Work(greenlet):
     own: Callable[[Awaitable[Any]], Any] | None = None
     #: This one, or one beneath it.
     _waiter: greenlet
-    _reply: tuple[Any, BaseException | None]
+    _reply: Outcome
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker.serve)
@@ -229,7 +230,7 @@ def _leave_thread() -> None:
 
 
 def run_call(
-    func: Callable[..., Any],
+    func: Function,
     args: Any,
     kwargs: dict[str, Any],
     context: Context | None,
@@ -238,7 +239,7 @@ def run_call(
     """Call *func* in the hub, as a job; what comes of it is left in *mailbox*."""
     work = cast(Work, getcurrent())
     begun = work.worker.load.begun
-    outcome: tuple[Any, BaseException | None] | None = None
+    outcome: Outcome | None = None
     try:
         work.gr_context, work.mailbox = context, mailbox
         begun.append(None)
@@ -253,16 +254,14 @@ def run_call(
         _tell(mailbox, outcome or (None, error))
 
 
-def _outcome(
-    func: Callable[..., Any], args: Any, kwargs: dict[str, Any]
-) -> tuple[Any, BaseException | None]:
+def _outcome(func: Function, args: Any, kwargs: dict[str, Any]) -> Outcome:
     try:
         return func(*args, **kwargs), None
     except BaseException as error:
         return None, error
 
 
-def _tell(mailbox: Mailbox, outcome: tuple[Any, BaseException | None]) -> None:
+def _tell(mailbox: Mailbox, outcome: Outcome) -> None:
     # If the loop has been closed, there is nobody to tell.
     with suppress(RuntimeError):
         mailbox.put((None, outcome))

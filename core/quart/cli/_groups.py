@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import update_wrapper
@@ -15,6 +15,7 @@ from flask.cli import AppGroup as FlaskAppGroup, ScriptInfo as FlaskScriptInfo
 
 from .._serving.loading import loading_app
 from .._threads.strategy import is_async
+from .._types import CoroutineOf, Function
 from ..globals import _cv_app
 from ..helpers import get_debug_flag, get_load_dotenv
 from ._locate import locate_app, NoAppException, prepare_import
@@ -74,7 +75,7 @@ class ScriptInfo(FlaskScriptInfo):
 pass_script_info = click.make_pass_decorator(ScriptInfo, ensure=True)
 
 
-def with_appcontext(fn: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def with_appcontext(fn: Function | None = None) -> Function:
     """Run a command in the context of the app; an ``async def`` also gets a running event loop.
 
     Commands of ``app.cli`` do so anyway. A plain command runs without a loop, so that it may call
@@ -97,7 +98,7 @@ def with_appcontext(fn: Callable[..., Any] | None = None) -> Callable[..., Any]:
 
 
 def _run_plain_in_context(
-    ctx: click.Context, app: Quart, fn: Callable[..., Any], *args: Any, **kwargs: Any
+    ctx: click.Context, app: Quart, fn: Function, *args: Any, **kwargs: Any
 ) -> Any:
     current = _cv_app.get(None)
     if current is None or current.app is not app:
@@ -106,7 +107,7 @@ def _run_plain_in_context(
 
 
 def _run_async_in_context(
-    ctx: click.Context, app: Quart, fn: Callable[..., Any], *args: Any, **kwargs: Any
+    ctx: click.Context, app: Quart, fn: Function, *args: Any, **kwargs: Any
 ) -> Any:
     # Entered on the loop, so that teardown functions find there what the command has opened.
     async def main() -> Any:
@@ -116,7 +117,7 @@ def _run_async_in_context(
     return run_coroutine(ctx, main())
 
 
-def _with_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
+def _with_loop(fn: Function) -> Function:
     if not is_async(fn):
         return fn
 
@@ -127,14 +128,14 @@ def _with_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
     return _as_plain(in_loop, fn)
 
 
-def _as_plain(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+def _as_plain(wrapper: Function, fn: Function) -> Function:
     update_wrapper(wrapper, fn)
     # Who looks through decorators must not take the wrapper for an async function.
     del wrapper.__wrapped__  # type: ignore[attr-defined]
     return wrapper
 
 
-def run_coroutine(ctx: click.Context, main: Coroutine[Any, Any, Any]) -> Any:
+def run_coroutine(ctx: click.Context, main: CoroutineOf[Any]) -> Any:
     """Run a coroutine from a command; all those of one invocation share an event loop."""
     try:
         asyncio.get_running_loop()
@@ -156,23 +157,23 @@ def run_coroutine(ctx: click.Context, main: Coroutine[Any, Any, Any]) -> Any:
 class AppGroup(FlaskAppGroup):
     """A group of commands whose functions may be ``async def``, and run in the app's context."""
 
-    def command(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # type: ignore[override]
+    def command(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
         """As :meth:`click.Group.command`; ``with_appcontext=False`` leaves the context out."""
         wrap = with_appcontext if kwargs.pop("with_appcontext", True) else _with_loop
         return self._adding(click.Group.command, wrap, args, kwargs)
 
-    def group(self, *args: Any, **kwargs: Any) -> Callable[..., Any]:  # type: ignore[override]
+    def group(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
         """As :meth:`click.Group.group`; the group is one of this class."""
         kwargs.setdefault("cls", AppGroup)
         return self._adding(click.Group.group, _with_loop, args, kwargs)
 
     def _adding(
         self,
-        add: Callable[..., Any],
-        wrap: Callable[..., Any],
+        add: Function,
+        wrap: Function,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> Callable[..., Any]:
+    ) -> Function:
         if args and callable(args[0]):  # used without parentheses
-            return cast("Callable[..., Any]", add(self, **kwargs)(wrap(args[0])))
+            return cast("Function", add(self, **kwargs)(wrap(args[0])))
         return lambda fn: add(self, *args, **kwargs)(wrap(fn))

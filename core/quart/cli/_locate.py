@@ -6,13 +6,14 @@ import ast
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TYPE_CHECKING, TypeGuard
 
 from flask.cli import NoAppException as NoAppException, prepare_import as prepare_import
 from flask.sansio.app import App
+
+from .._types import Function
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -132,9 +133,7 @@ def _literals(
     return values, named
 
 
-def _call(
-    module: ModuleType, factory: Callable[..., Any], app_name: str, *args: Any, **kwargs: Any
-) -> Any:
+def _call(module: ModuleType, factory: Function, app_name: str, *args: Any, **kwargs: Any) -> Any:
     # Asked of the signature: a TypeError of the call may as well come from within the factory.
     try:
         inspect.signature(factory).bind(*args, **kwargs)

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from .._types import Function, Receive, Scope, Send
 from ..app import Quart
 
 
 def on_each_arrival(tell: Callable[[], None]) -> None:
     """Call *tell* for each request and websocket that reaches any application, from now on."""
-    entry = Quart.asgi_app
+    entry: Function = Quart.asgi_app
 
-    def asgi_app(app: Quart, scope: Any, receive: Any, send: Any) -> Any:
+    def asgi_app(app: Quart, scope: Scope, receive: Receive, send: Send) -> Any:
         if scope["type"] != "lifespan":
             tell()
         return entry(app, scope, receive, send)
@@ -26,7 +27,7 @@ def on_each_arrival(tell: Callable[[], None]) -> None:
         setattr(owner, name, _telling(getattr(owner, name), tell))
 
 
-def _telling(entry: Callable[..., Any], tell: Callable[[], None]) -> Callable[..., Any]:
+def _telling(entry: Function, tell: Callable[[], None]) -> Function:
     @wraps(entry)
     def telling(*args: Any, **kwargs: Any) -> Any:
         tell()

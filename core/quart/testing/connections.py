@@ -7,13 +7,14 @@ is queued too*: however the app ends, a test that waits for the next message is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, cast, Generic, Self, TYPE_CHECKING, TypeVar
 
 from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope, WebsocketScope
 from werkzeug.datastructures import Headers
 
+from .._types import Message, Scope
 from ..json import dumps, loads
 from ..utils import decode_headers
 from ..wrappers import Response
@@ -64,7 +65,7 @@ class _End:
 class _Connection(Generic[MessageT]):
     """What both kinds share: the app's task, the two queues and how they end."""
 
-    def __init__(self, app: Quart, scope: Any) -> None:
+    def __init__(self, app: Quart, scope: Scope) -> None:
         self.app = app
         self.headers: Headers | None = None
         #: Called with each set of headers that the app sends; the client keeps its cookies so.
@@ -96,7 +97,7 @@ class _Connection(Generic[MessageT]):
 
     async def _run(self) -> None:
         try:
-            await self.app(self.scope, self._asgi_receive, self._asgi_send)
+            await self.app(cast(Any, self.scope), self._asgi_receive, self._asgi_send)
         except Exception as error:
             self._error = error
             self._finish_queue(error)
@@ -162,11 +163,11 @@ class _Connection(Generic[MessageT]):
             raise RuntimeError("expected an open connection; use 'async with' on it first")
         return self._task
 
-    def _start_response(self, message: Mapping[str, Any]) -> None:
+    def _start_response(self, message: Message) -> None:
         self.status_code = message["status"]
         self._headers_sent(message)
 
-    def _headers_sent(self, message: Mapping[str, Any]) -> None:
+    def _headers_sent(self, message: Message) -> None:
         self.headers = decode_headers(message.get("headers", ()))
         if self.on_headers is not None:
             self.on_headers(self.headers)

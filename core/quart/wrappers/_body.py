@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Generator
-from typing import Any, cast, Self, TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable
+from typing import Any, cast, Self, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from .._loops.mailbox import in_trio, time_limit
 from .._loops.resume import resume
 from .._loops.turns import Turns
+from .._types import Message, Receive, Stepping
 from ._changes import Changing
 from .base import ClientDisconnectedError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .base import Receive
 
 T = TypeVar("T")
 
@@ -95,7 +91,7 @@ class Body(Changing):
             raise StopAsyncIteration
         return chunk
 
-    def __await__(self) -> Generator[Any, None, bytes]:
+    def __await__(self) -> Stepping[bytes]:
         return self._read_all().__await__()
 
     async def read_chunk(self) -> bytes:
@@ -186,7 +182,7 @@ class Body(Changing):
         """Await *receiving*, which has begun, for the next message."""
         self._begun = receiving
 
-    def take_in(self, message: Mapping[str, Any]) -> None:
+    def take_in(self, message: Message) -> None:
         """Add what *message* brings."""
         if message["type"] == "http.disconnect":
             self.disconnect()

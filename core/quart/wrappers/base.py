@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TYPE_CHECKING
 
 from hypercorn.typing import WWWScope as WWWScope
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from ..routing import QuartRule
 
 #: ASGI's `receive`, which is awaited only when someone asks for what it brings.
-Receive = Callable[[], Awaitable[Any]]
 
 
 #: The `remote_addr` of a client without an address: over a Unix socket, or in a test.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast, Literal, overload, TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from werkzeug.exceptions import (
 
 from .._loops.mailbox import in_trio
 from .._stock import Stock
+from .._types import CoroutineOf, Message, Receive
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
 from ..formparser import FormDataParser as FormDataParser, parses_as_stock, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
@@ -36,7 +37,6 @@ from .base import (
 if TYPE_CHECKING:
     from hypercorn.typing import HTTPScope
 
-    from .base import Receive
 
 SERVER_PUSH_HEADERS_TO_COPY = {
     "accept",
@@ -311,7 +311,7 @@ class Request(Limits, BaseRequestWebsocket):
 
     def _parse_form(
         self,
-    ) -> Coroutine[Any, Any, tuple[MultiDict[str, str], MultiDict[str, FileStorage]]]:
+    ) -> CoroutineOf[tuple[MultiDict[str, str], MultiDict[str, FileStorage]]]:
         return self.make_form_data_parser().parse(
             self._body_to_parse(), self.mimetype, self.content_length, self.mimetype_params
         )
@@ -380,7 +380,7 @@ class Request(Limits, BaseRequestWebsocket):
 CLOSES_FILES = Stock(Request, "close")
 
 
-def _is_whole(message: Any, limit: int) -> bool:
+def _is_whole(message: Message, limit: int) -> bool:
     return (
         message["type"] == "http.request"
         and not message.get("more_body", False)

@@ -11,6 +11,7 @@ from werkzeug.datastructures import Headers as Headers
 
 from .._loops.mailbox import make_lock
 from .._loops.turns import Turns
+from .._types import Receive
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
 from ._buffer import Buffer as Buffer, Pulled
@@ -22,8 +23,6 @@ from .base import (
 if TYPE_CHECKING:
     from blinker import NamedSignal
     from hypercorn.typing import WebsocketScope
-
-    from .base import Receive
 
 
 P = ParamSpec("P")
