@@ -31,7 +31,7 @@ def _adds_date(send: Send) -> bool:
     return False
 
 
-def _behind(send: object) -> tuple[Any, str]:
+def _behind(send: object) -> tuple[object, str]:
     """Return what *send* is a method of, and the package that this is of."""
     stream = getattr(send, "__self__", None)
     return stream, type(stream).__module__.partition(".")[0]

@@ -144,7 +144,7 @@ class Server:
             this.gr_context = inside
         await resume(steps, future, self._outside)
 
-    def _outside(self, step: Callable[[Any], Any], value: Any) -> Any:
+    def _outside(self, step: Callable[[Any], object], value: object) -> object:
         this = getcurrent()
         inside, this.gr_context = this.gr_context, self._context or None
         try:

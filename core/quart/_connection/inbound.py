@@ -327,7 +327,7 @@ class Inbound(Server):
             return None
         return self._watched(work, future, None if context is None else context.run)
 
-    async def _watched(self, work: Any, future: Any, through: Through | None) -> None:
+    async def _watched(self, work: object, future: object, through: Through | None) -> None:
         try:
             self._handler = asyncio.current_task()
             self.since = time.monotonic()

@@ -60,7 +60,7 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     return status, headers, body, closes
 
 
-def foreign_body(response: Any) -> tuple[bytes | None, bool]:
+def foreign_body(response: object) -> tuple[bytes | None, bool]:
     """Return the body of Werkzeug's *response*, and whether closing it may do anything."""
     return _whole_body(response), _may_close(response)
 
@@ -70,7 +70,7 @@ def is_without_body(ctx: AppContext, status: int) -> bool:
     return status < 200 or status in _NO_BODY or ctx.connection.method == "HEAD"  # type: ignore[union-attr]  # a connection is answered
 
 
-def _whole_body(response: Any) -> bytes | None:
+def _whole_body(response: object) -> bytes | None:
     if not isinstance(response, WSGIResponse) or not response.is_sequence:
         return None
     pieces: Any = response.response
@@ -126,7 +126,7 @@ def _convert_os_error(send: Send) -> Send:
     return convert
 
 
-async def send_chunks(ctx: AppContext, send: Send, response: Any, message_type: str) -> None:
+async def send_chunks(ctx: AppContext, send: Send, response: object, message_type: str) -> None:
     """Send the body of *response* piece by piece, but for its end.
 
     Raises:
@@ -179,12 +179,12 @@ class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):
     """The pieces of a body; what has been stepped through is closed, whatever ends it."""
 
     def __init__(
-        self, connection: Any, source: AbstractAsyncContextManager[AsyncIterable[Any]]
+        self, connection: object, source: AbstractAsyncContextManager[AsyncIterable[object]]
     ) -> None:
         self._connection = connection
         self._source = source
 
-    async def __aenter__(self) -> AsyncIterable[Any]:
+    async def __aenter__(self) -> AsyncIterable[object]:
         return await self._source.__aenter__()
 
     async def __aexit__(

@@ -19,7 +19,7 @@ class KnownLoop(Protocol):
     #: That of the thread in which it runs.
     thread: int
 
-    def coroutines(self) -> Iterator[tuple[Any, asyncio.Task[Any] | None]]:
+    def coroutines(self) -> Iterator[tuple[object, asyncio.Task[object] | None]]:
         """Yield the coroutine of each task, and the task if it is asyncio's."""
 
     def is_running(self) -> bool:
@@ -42,7 +42,7 @@ class _Asyncio:
         self._loop = weakref.ref(loop)
         self.thread = threading.get_ident()
 
-    def coroutines(self) -> Iterator[tuple[Any, asyncio.Task[Any] | None]]:
+    def coroutines(self) -> Iterator[tuple[object, asyncio.Task[object] | None]]:
         loop = self._loop()
         if loop is not None and not loop.is_closed():
             for task in asyncio.all_tasks(loop):
@@ -68,7 +68,7 @@ class _Trio:
         self._token = trio.lowlevel.current_trio_token()
         self.thread = threading.get_ident()
 
-    def coroutines(self) -> Iterator[tuple[Any, None]]:
+    def coroutines(self) -> Iterator[tuple[object, None]]:
         tasks = [self._root()]
         while tasks:
             task = tasks.pop()
@@ -88,7 +88,7 @@ class _Trio:
             raise RuntimeError("Trio's run is over.") from error
 
 
-_loops: weakref.WeakKeyDictionary[Any, KnownLoop] = weakref.WeakKeyDictionary()
+_loops: weakref.WeakKeyDictionary[object, KnownLoop] = weakref.WeakKeyDictionary()
 in_child(_loops.clear)
 
 

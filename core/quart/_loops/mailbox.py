@@ -48,7 +48,7 @@ class _AsyncioMailbox:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         # There is hardly ever more than one. An empty deque has room for 64.
-        self._messages: list[Any] = []
+        self._messages: list[object] = []
         #: What wakes the task, and its Context, while it waits. Who takes it wakes.
         self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
         #: What the task is woken with, if not for a message.
@@ -62,11 +62,11 @@ class _AsyncioMailbox:
         if self._waiting:
             self._wake()
 
-    def take(self) -> Any:
+    def take(self) -> object:
         return self._messages.pop(0) if self._messages else None
 
     @types.coroutine
-    def get(self, *, interruptible: bool = False) -> Stepping[Any]:
+    def get(self, *, interruptible: bool = False) -> Stepping[object]:
         while not self._messages:
             self._asyncio_future_blocking = True
             try:
@@ -117,7 +117,7 @@ class _TrioMailbox:
 
         self._trio: Any = trio
         self._token = trio.lowlevel.current_trio_token()
-        self._messages: list[Any] = []
+        self._messages: list[object] = []
         self._event = trio.Event()
         self.cancelled: BaseException | None = None
 
@@ -128,10 +128,10 @@ class _TrioMailbox:
     def _wake(self) -> None:
         self._event.set()
 
-    def take(self) -> Any:
+    def take(self) -> object:
         return self._messages.pop(0) if self._messages else None
 
-    async def get(self, *, interruptible: bool = False) -> Any:
+    async def get(self, *, interruptible: bool = False) -> object:
         with self._trio.CancelScope(shield=not interruptible):
             while not self._messages:
                 self._event = self._trio.Event()
@@ -158,7 +158,7 @@ def shielded(after: type[BaseException] | None = asyncio.CancelledError) -> _Shi
     return shield
 
 
-def time_limit(seconds: float) -> AbstractAsyncContextManager[Any]:
+def time_limit(seconds: float) -> AbstractAsyncContextManager[object]:
     """Raise TimeoutError in a block that takes longer."""
     return _trio_time_limit(seconds) if in_trio() else asyncio.timeout(seconds)
 
