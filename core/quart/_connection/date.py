@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .._types import Send
 
 RawHeaders = list[tuple[bytes, bytes]]
