@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import types
 import weakref
 from collections.abc import (
     AsyncGenerator,
@@ -23,8 +22,9 @@ from contextvars import copy_context
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from quart._loops.forks import in_child
+from quart._loops.resume import told
 from quart._threads import worker
-from quart._types import CoroutineOf, Receive, Stepping
+from quart._types import CoroutineOf, Receive
 from quart.wrappers.response import IterableBody
 
 from ._places import CHOICES, finish, lease_of, PLACES, Thread
@@ -171,7 +171,8 @@ class OwnLoop(Thread):
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
         assert ctx.lease is not None
-        return await _telling(ctx.lease.call(_in_own, own, work, ctx), own.cancel)
+        # A thread cannot be interrupted, but the task on its loop can.
+        return await told(ctx.lease.call(_in_own, own, work, ctx), own.cancel)
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
         return await super().call(ctx, _call_in, _owns[ctx], func, *args)
@@ -230,23 +231,6 @@ def _plain_steps(own: Own, chunks: Any) -> Iterator[Any]:
         for one in (iterator, chunks):
             if hasattr(one, "aclose"):
                 own.run(one.aclose())
-
-
-@types.coroutine
-def _telling(work: CoroutineOf[T], cancel: Callable[[], None]) -> Stepping[T]:
-    """Run *work*; call *cancel* first if the task is cancelled: a thread cannot be interrupted."""
-    try:
-        future = work.send(None)
-        while True:
-            try:
-                reply = yield future
-            except BaseException as error:
-                cancel()
-                future = work.throw(error)
-            else:
-                future = work.send(reply)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
 
 
 CHOICES[OwnLoop.name] = OwnLoop()

@@ -67,9 +67,7 @@ class Loop(SyncPlace):
     def adapt(self, func: Function) -> Function:
         return func
 
-    def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
-    ) -> CoroutineOf[T]:
+    def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
         entered: Any = bridge.portal(bridge.enter, work, ctx)
         return watch.watched(ctx, entered) if is_watched(ctx) else entered
 
@@ -110,9 +108,7 @@ class Thread(SyncPlace):
         work = worker.current_work()
         return await awaitable if work is None else work.wait(awaitable)
 
-    def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
-    ) -> CoroutineOf[T]:
+    def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
         assert ctx.lease is not None

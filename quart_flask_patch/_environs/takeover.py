@@ -11,7 +11,6 @@ from then on the core receives nothing more, and what it sends is dropped.
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -32,8 +31,9 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from quart._loops.mailbox import make_event, make_lock, shielded
+from quart._loops.resume import told
 from quart._loops.turns import Turns
-from quart._types import CoroutineOf, Environ, Message, Receive, Send, Stepping
+from quart._types import CoroutineOf, Environ, Message, Receive, Send
 
 from .._waiting import bridge
 from . import sockets
@@ -104,7 +104,8 @@ class Takeover:
     async def watched(self, work: CoroutineOf[None]) -> None:
         """Run *work*, then end what it has taken over."""
         try:
-            await self._stepped(work)
+            # A thread that reads from its socket cannot be interrupted, but the socket can end.
+            await told(work, self._hang_up)
         finally:
             if self.active:
                 # By a task of its own, which goes on if this one is cancelled meanwhile.
@@ -112,25 +113,6 @@ class Takeover:
                 sockets.spawn(partial(self._finish, finished))
                 with shielded():
                     await finished.wait()
-
-    @types.coroutine
-    def _stepped(self, work: CoroutineOf[None]) -> Stepping[None]:
-        """Run *work*; what is thrown into it, a cancellation, ends the plain code's connection too.
-
-        A thread cannot be interrupted, but one that reads from its socket can be told.
-        """
-        try:
-            future = work.send(None)
-            while True:
-                try:
-                    reply = yield future
-                except BaseException as error:
-                    self._hang_up()
-                    future = work.throw(error)
-                else:
-                    future = work.send(reply)
-        except StopIteration:
-            return
 
     # For plain code
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import types
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from quart._loops.forks import in_child
-from quart._types import CoroutineOf, Stepping
+from quart._loops.resume import stepped
+from quart._types import CoroutineOf
 from quart._watching.chain import running
 from quart._watching.stack import formatted, yours
 
@@ -92,26 +93,20 @@ def _report(step: _Step) -> None:
     )
 
 
-@types.coroutine
-def watched(ctx: AppContext, work: CoroutineOf[T]) -> Stepping[T]:
+def watched(ctx: AppContext, work: CoroutineOf[T]) -> Awaitable[T]:
     """Run *work*, and report each of its steps that takes longer than SLOW_CALLBACK_DURATION."""
     seconds = ctx.app.config.get(KEY) or DEFAULT
     watcher = _watcher()
     holding.listen()
-    advance: Any = work.send
-    value: Any = None
-    try:
-        while True:
-            step = _Step(ctx, threading.get_ident(), seconds, time.monotonic() + seconds)
-            watcher.begin(step)
-            try:
-                future = advance(value)
-            finally:
-                watcher.end(step)
-            holding.look(ctx)
-            try:
-                advance, value = work.send, (yield future)
-            except BaseException as error:
-                advance, value = work.throw, error
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]  # StopIteration is not generic
+
+    def timed(step: Callable[[object], object], value: object) -> object:
+        now = _Step(ctx, threading.get_ident(), seconds, time.monotonic() + seconds)
+        watcher.begin(now)
+        try:
+            future = step(value)
+        finally:
+            watcher.end(now)
+        holding.look(ctx)
+        return future
+
+    return stepped(work, timed)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import Any
 
 import pytest
 
-from quart._loops.resume import run_in, step, Waiting
+from quart._loops.resume import run_in, step, stepped, told, Waiting
 
 from .driver import run
 
@@ -126,3 +127,45 @@ def test_an_error_reaches_it_in_its_context(error: BaseException) -> None:
         outer.throw(error)
     assert seen == ["inside", "inside"]
     assert NAME.get() == "outside"
+
+
+def test_what_is_told_hears_of_a_cancellation_before_the_work_does() -> None:
+    heard: list[str] = []
+
+    async def work() -> None:
+        try:
+            await Future()
+        finally:
+            heard.append("work")
+
+    outer = _awaited(told(work(), partial(heard.append, "told")))
+    outer.send(None)
+    with pytest.raises(asyncio.CancelledError):
+        outer.throw(asyncio.CancelledError())
+    assert heard == ["told", "work"]
+
+
+@pytest.mark.parametrize("futures", [0, 1, 3])
+def test_each_step_goes_through_what_is_given(futures: int) -> None:
+    seen: list[Any] = []
+
+    def through(step: Callable[[Any], Any], value: Any) -> Any:
+        seen.append(value)
+        return step(value)
+
+    async def work() -> str:
+        for _ in range(futures):
+            await Future()
+        return "result"
+
+    outer = _awaited(stepped(work(), through))
+    for reply in [None, *range(futures)][:-1]:
+        outer.send(reply)
+    with pytest.raises(StopIteration) as stop:
+        outer.send(futures - 1 if futures else None)
+    assert stop.value.value == "result"
+    assert seen == [None, *range(futures)]
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

@@ -1,8 +1,12 @@
-"""Coroutines that are stepped by hand.
+"""Coroutines that are stepped by hand: the only driver there is.
 
 A coroutine is stepped until it yields what it waits for, which is a future to asyncio. `step` takes
 the first step, wherever it is called. `resume` goes on from there, and yields each future to
-whoever awaits it, so to the event loop its task has simply awaited.
+whoever awaits it, so to the event loop its task has simply awaited. Code that has to be around each
+step, or to know of a cancellation first, is handed to `stepped` or `told`.
+
+Greenlets are stepped in `_threads/portal.py`: there a future is not yielded but switched up, which
+no generator can do.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, cast, Generic, TypeVar
 
-from .._types import Stepping
+from .._types import CoroutineOf, Stepping
 
 T = TypeVar("T")
 #: Takes a step with a value: in a certain context, for one.
@@ -22,9 +26,11 @@ Through = Callable[[Callable[[Any], Any], Any], Any]
 class Waiting(Generic[T]):
     """What has begun, and waits for `future`; await this to go on with it."""
 
-    __slots__ = ("_steps", "future")
+    __slots__ = ("_steps", "awaited", "future")
 
-    def __init__(self, steps: Any, future: Any) -> None:
+    def __init__(self, awaited: Awaitable[T], steps: Any, future: Any) -> None:
+        #: What its steps are those of.
+        self.awaited = awaited
         self._steps = steps
         self.future = future
 
@@ -48,7 +54,7 @@ def step(awaitable: Awaitable[T]) -> T | Waiting[T]:
         future = next(steps)
     except StopIteration as stop:
         return cast(T, stop.value)
-    return Waiting(steps, future)
+    return Waiting(awaitable, steps, future)
 
 
 def begin(call: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Any, Any]:
@@ -71,6 +77,30 @@ async def run_in(context: Context, call: Callable[..., Awaitable[T]], *args: Any
     except StopIteration as stop:
         return cast(T, stop.value)
     return cast(T, await resume(steps, future, context.run))
+
+
+@types.coroutine
+def stepped(work: CoroutineOf[T], through: Through) -> Stepping[T]:
+    """Await *work*; *through* takes each step, with what is sent or raised into it."""
+    try:
+        future = through(work.send, None)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    return cast(T, (yield from cast(Any, resume(work, future, through))))
+
+
+def told(work: CoroutineOf[T], of_raising: Callable[[], None]) -> Awaitable[T]:
+    """Await *work*; call *of_raising* first where something is raised into it: a cancellation.
+
+    For what has part of its work in a thread, which cannot be interrupted but can be told.
+    """
+
+    def through(step: Callable[[Any], Any], value: Any) -> Any:
+        if isinstance(value, BaseException):
+            of_raising()
+        return step(value)
+
+    return stepped(work, through)
 
 
 @types.coroutine

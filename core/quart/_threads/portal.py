@@ -44,6 +44,11 @@ def _sever() -> None:
         current = current.parent
 
 
+# The two sides of a bridge step by hand, not by `_loops/resume.py`. `portal` steps no coroutine: it
+# switches to whichever greenlet has switched a future up, another one each time. And `drive` steps
+# one from plain code, which can switch a future up but not yield it.
+
+
 @types.coroutine
 def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Stepping[T]:
     """Call *func*; what it, or any plain code beneath it, waits for is awaited here."""

@@ -14,7 +14,8 @@ from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from .._loops.raised import raise_again
-from .._types import CoroutineOf, Function, Stepping
+from .._loops.resume import step, Waiting
+from .._types import CoroutineOf, Function
 from . import lease, portal, stream
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ class Place:
         """Wait for what a function returned."""
         return awaitable
 
-    def enter(
-        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
-    ) -> CoroutineOf[T]:
+    def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
         """Do all of a connection's *work*, from its hooks to its teardown."""
         return work(ctx)
 
@@ -167,40 +166,12 @@ def finish(result: Any) -> Any:
     """Return what *result* gives if awaited; in place if that needs no waiting."""
     if not hasattr(result, "__await__"):
         return result
-    steps = result.__await__()
     try:
-        future = steps.send(None) if hasattr(steps, "send") else next(steps)
-    except StopIteration as stop:
-        return stop.value
+        result = step(result)
     except RuntimeError as error:
         raise_again(error)
         raise
-    return current().wait(_Started(result, steps, future))
-
-
-class _Started:
-    """An awaitable whose first step was taken already."""
-
-    def __init__(self, awaited: Any, steps: Any, future: Any) -> None:
-        #: What its steps are those of.
-        self.awaited = awaited
-        self._steps, self._future = steps, future
-
-    def __await__(self) -> Stepping[Any]:
-        future = self._future
-        try:
-            while True:
-                try:
-                    reply = yield future
-                except BaseException as error:
-                    future = self._steps.throw(error)
-                else:
-                    future = self._steps.send(reply)
-        except StopIteration as stop:
-            return stop.value
-
-    def close(self) -> None:
-        self._steps.close()
+    return current().wait(result) if type(result) is Waiting else result
 
 
 def run_to_end(awaitable: Awaitable[T]) -> T:
