@@ -198,10 +198,20 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
         if response is not None:
             super()._save(app, session, response)
         elif session.modified:
-            app.logger.error(
-                "The session was changed while a websocket was open. The change is lost: an open"
-                " websocket has no response that could set the cookie."
-            )
+            report_lost(app, "A websocket")
+
+
+def report_lost(app: Any, who: str, *, accepted: bool = True) -> None:
+    """Log that *who* changed the session where no cookie can be set any more."""
+    reason = "nothing sent after `accept` can set the cookie"
+    if not accepted:
+        reason = "this server does not send the response of a websocket that is refused"
+    app.logger.warning(
+        "%s changed the session, and the change is lost: %s. Change the session in a request,"
+        " before the page opens the websocket, or keep in a database what the websocket learns.",
+        who,
+        reason,
+    )
 
 
 def asked_for_late(cls: type) -> Stock:

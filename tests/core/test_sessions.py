@@ -11,7 +11,7 @@ import pytest
 from flask.sessions import SecureCookieSessionInterface as FlaskInterface
 from werkzeug.http import parse_cookie
 
-from quart import Quart, Response, session
+from quart import Quart, Response, session, websocket
 from quart.sessions import (
     NullSession,
     SecureCookieSession,
@@ -19,6 +19,8 @@ from quart.sessions import (
     SessionInterface,
     SessionMixin,
 )
+
+from .driver import exchange
 
 
 def make_app(**config: Any) -> Quart:
@@ -181,6 +183,46 @@ def test_a_change_in_an_open_websocket_is_reported(caplog: pytest.LogCaptureFixt
 
     asyncio.run(main())
     assert "websocket" in caplog.text
+
+
+def make_changing(accepts: bool) -> Quart:
+    app = make_app()
+
+    @app.websocket("/ws")
+    async def talk() -> Any:
+        session["count"] = 1
+        if not accepts:
+            return "not you", 403
+        await websocket.send("hello")
+        return None
+
+    return app
+
+
+def test_a_refused_websocket_sets_the_cookie(caplog: pytest.LogCaptureFixture) -> None:
+    client = exchange(make_changing(accepts=False), "websocket", "/ws")
+    assert client.status == 403
+    assert "session=" in dict(client.headers)["set-cookie"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("accepts", "reason"),
+    [
+        (True, "nothing sent after `accept` can set the cookie"),
+        (False, "this server does not send the response of a websocket that is refused"),
+    ],
+)
+def test_a_change_that_no_cookie_can_carry_is_said_once_with_what_to_do(
+    caplog: pytest.LogCaptureFixture, accepts: bool, reason: str
+) -> None:
+    exchange(make_changing(accepts), "websocket", "/ws", extensions={})
+    (record,) = caplog.records
+    said = record.getMessage()
+    assert said.startswith(
+        f"The websocket view 'talk' changed the session, and the change is lost: {reason}. "
+    )
+    assert "Change the session in a request" in said
 
 
 class Dictionary(dict[str, Any], SessionMixin):

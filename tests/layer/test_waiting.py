@@ -266,6 +266,19 @@ def test_in_a_task_that_nothing_bridges_it_says_what_to_do(app: Flask) -> None:
     gc.collect()
 
 
+def test_flasks_client_waits_in_an_async_test_and_the_tests_own_code_is_told_of_another(
+    app: Flask,
+) -> None:
+    app.add_url_rule("/", "waits", lambda: str(wait(double(1))))
+
+    async def an_async_test() -> None:
+        assert app.test_client().get("/").text == "2"
+        with pytest.raises(RuntimeError, match=r"in a test, .*QuartClient\(app\)"):
+            wait(double(1))
+
+    run(an_async_test())
+
+
 def test_in_a_task_that_nothing_bridges_what_does_not_suspend_is_had() -> None:
     async def main() -> str:
         return wait(immediate())

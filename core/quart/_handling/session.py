@@ -9,7 +9,9 @@ from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 
 from .._formats.cookies import cookie_of
 from .._formats.headers import first_value
-from ..sessions import asked_for_late
+from .._kind import WEBSOCKET
+from ..sessions import asked_for_late, report_lost
+from ..wrappers.websocket import State
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -65,9 +67,13 @@ def save(app: Quart, ctx: AppContext, response: Any) -> Awaitable[Any] | None:
         # What `save_session` would be awaited for.
         plain_save: Any = getattr(interface, "_save", interface.save_session)
         plain_save(app, session, response)
-    elif session.modified and not ctx.session_touched:
-        app.logger.warning(
-            "The session was modified in a websocket handler. That is lost: a cookie can only be"
-            " set with a response, before the websocket is accepted."
-        )
+    if ctx.kind is WEBSOCKET and session.modified and not ctx.session_touched:
+        _report_if_lost(app, ctx, response)
     return None
+
+
+def _report_if_lost(app: Quart, ctx: AppContext, response: Any) -> None:
+    websocket = ctx.websocket
+    refused = response is not None and websocket.state is State.CONNECTING
+    if not (refused and "websocket.http.response" in (websocket.scope.get("extensions") or {})):
+        report_lost(app, f"The websocket view {websocket.endpoint!r}", accepted=not refused)
