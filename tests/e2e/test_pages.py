@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import http.server
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.skip(f"needs {module}")
     folder = tmp_path_factory.mktemp("docs")
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(DOCS), str(folder)]
-    subprocess.run(command, check=True)
+    published = {
+        "DOCS_ADDRESS": "https://docs.example.org/{version}/",
+        "DOCS_VERSIONS": "old=../1/",
+    }
+    subprocess.run(command, env=os.environ | published, check=True)
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -99,6 +105,37 @@ def test_code_can_be_copied_and_pages_lead_on(site: str, page: Page) -> None:
     assert page.run("document.querySelectorAll('button.copybtn').length") > 5
     assert page.run("document.querySelector('.next-page').getAttribute('href')") == "tutorial.html"
     assert page.run("document.querySelector('.theme-toggle') !== null")
+
+
+def test_a_page_names_its_own_address_and_other_versions(site: str, page: Page) -> None:
+    page.open(f"{site}/place.html")
+    own = page.run("document.querySelector('link[rel=canonical]').href")
+    assert own == f"https://docs.example.org/{version('quart-flask-patch')}/place.html"
+    assert page.run("document.querySelector('nav.versions a').getAttribute('href')") == "../1/"
+
+
+@pytest.mark.parametrize(
+    ("name", "project", "end"),
+    [
+        ("quart.Request", "flask", "api.html#flask.Request"),
+        ("quart.routing.QuartRule", "werkzeug", "routing.html#werkzeug.routing.Rule"),
+    ],
+)
+def test_the_api_leads_to_what_is_inherited(
+    site: str, page: Page, name: str, project: str, end: str
+) -> None:
+    page.open(f"{site}/api.html")
+    entry = f"document.getElementById('{name}').parentElement"
+    links = page.run(f"[...{entry}.querySelectorAll('a.external')].map((link) => link.href)")
+    assert f"https://{project}.palletsprojects.com/en/stable/{end}" in links
+
+
+def test_names_in_the_text_lead_to_their_description(site: str, page: Page) -> None:
+    page.open(f"{site}/async_tests.html")
+    links = page.run(
+        "[...document.querySelectorAll('article a > code')].map((c) => c.parentElement.href)"
+    )
+    assert any(link.endswith("/api.html#quart.testing.QuartClient") for link in links)
 
 
 def test_the_matrix_answers_a_requirements_file(site: str, page: Page) -> None:
