@@ -15,7 +15,6 @@ from ._connection import entry, rest
 from ._connection.date import one_date
 from ._connection.inbound import Inbound, inbound_class, undisturbed
 from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
-from ._connection.making import maker_of
 from ._connection.outbound import (
     _convert_os_error as _convert_os_error,
     cannot_push,
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from ._connection.outbound import Outgoing
     from .app import Quart
     from .ctx import AppContext
-    from .typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
+    from .typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
     from .wrappers import Request, Websocket
 
 
@@ -227,8 +226,7 @@ class ASGIHTTPConnection(_Connection):
         can_push = bool(extensions and "http.response.push" in extensions)
         if can_push:
             self._can_push = True
-        self._request = maker_of(steps.request_class)(
-            steps.request_class,
+        self._request = steps.request_class(
             scope["method"],
             http_scheme(scope),
             NOWHERE if path is None else path,
@@ -236,10 +234,10 @@ class ASGIHTTPConnection(_Connection):
             headers_of_request(scope["headers"]),
             root_path or "",
             scope["http_version"],
-            scope,
-            app.config["BODY_TIMEOUT"],
+            cast("HTTPScope", scope),
+            body_timeout=app.config["BODY_TIMEOUT"],
             # Not a method, by which the request would refer to what refers to it.
-            partial(send_push_promise, send) if can_push else cannot_push,
+            send_push_promise=partial(send_push_promise, send) if can_push else cannot_push,
         )
         if path is None:
             self._request.routing_exception = NotFound()
