@@ -69,14 +69,14 @@ STEPS_WITH_CONTEXT = (
 )
 
 #: Flask's class of a request's context: with one context, that of all.
-FlaskRequestContext: Any = ctx.AppContext if HAS_ONE_CONTEXT else ctx.RequestContext
+FlaskRequestContext: object = ctx.AppContext if HAS_ONE_CONTEXT else ctx.RequestContext
 
 split_blueprint_path: Callable[[str], list[str]] = _split_blueprint_path
 
 
 def find_error_handler(
     app: App, error: Exception, blueprints: Sequence[str]
-) -> Callable[[Any], Any] | None:
+) -> Callable[[Any], object] | None:
     return app._find_error_handler(error, list(blueprints))
 
 
@@ -120,7 +120,7 @@ class SetUpAtAnyTime(App):
 class BlueprintBase(SansioBlueprint):
     """A blueprint that may have more dicts of hooks than Flask's."""
 
-    def merge_hooks(self, app: Any, name: str) -> None:
+    def merge_hooks(self, app: object, name: str) -> None:
         """Add this blueprint's own hooks to *app*; *name* is the name it is registered under."""
 
     def _merge_blueprint_funcs(self, app: App, name: str) -> None:

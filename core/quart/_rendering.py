@@ -40,7 +40,7 @@ _FACE = "_quart_plain_face"
 # What the plain code calls
 
 
-def settled(value: Any) -> Any:
+def settled(value: object) -> object:
     """Return what *value* gives if it is awaitable, else itself."""
     # The type first: there are objects that seem to have any attribute. Then the value, as the
     # type of a proxy has what the object behind it may not have.
@@ -49,13 +49,13 @@ def settled(value: Any) -> Any:
     return value
 
 
-def iterable(value: Any) -> Any:
+def iterable(value: object) -> object:
     """Return *value* so that plain code can loop over it."""
     return _each(value) if hasattr(value, "__aiter__") else value
 
 
-def _each(items: Any) -> Iterator[Any]:
-    iterator: AsyncIterator[Any] = items.__aiter__()
+def _each(items: Any) -> Iterator[object]:
+    iterator: AsyncIterator[object] = items.__aiter__()
     wait = strategy.current().wait
     while (item := wait(anext(iterator, _END))) is not _END:
         yield item
@@ -81,7 +81,7 @@ class _Caller(Macro):
     """The content of a `{% call %}` block: plain code calls it, async code awaits that."""
 
     @pass_eval_context
-    def __call__(self, *args: Any, **kwargs: Any) -> str:
+    def __call__(self, *args: object, **kwargs: object) -> str:
         text = super().__call__(*args, **kwargs)
         return _SafeText(text) if isinstance(text, Markup) else _Text(text)
 
@@ -112,7 +112,7 @@ def looks_up_keys(environment: Environment, node: nodes.Getattr) -> bool:
     return _LOOKING_UP.within(environment) and node.attr not in _ATTRIBUTES_OF_DICTS
 
 
-def write_look_up(code: CodeGenerator, node: nodes.Getattr, frame: Any) -> None:
+def write_look_up(code: CodeGenerator, node: nodes.Getattr, frame: object) -> None:
     """Write code that finds an attribute, or first the key of a dict.
 
     Jinja asks for the attribute first, and an AttributeError is half the cost of a table's row.
@@ -125,12 +125,12 @@ def write_look_up(code: CodeGenerator, node: nodes.Getattr, frame: Any) -> None:
 class _Generating(_Before):  # type: ignore[misc]  # whichever that is
     """Generates plain code, with a look at what may have to be waited for."""
 
-    def visit_Template(self, node: nodes.Template, frame: Any = None) -> None:
+    def visit_Template(self, node: nodes.Template, frame: object = None) -> None:
         self.writeline(f"from {__name__} import PLAIN as _plain, settled as _settled")
         self.writeline(f"from {__name__} import caller as _caller, iterable as _iterable")
         super().visit_Template(node, frame)
 
-    def visit_Call(self, node: nodes.Call, frame: Any, **options: Any) -> None:
+    def visit_Call(self, node: nodes.Call, frame: object, **options: object) -> None:
         if node.node is _ITERABLE:
             self.write("_iterable(")
             self.visit(node.args[0], frame)
@@ -138,7 +138,7 @@ class _Generating(_Before):  # type: ignore[misc]  # whichever that is
         else:
             self._look_at("visit_Call", node, frame, **options)
 
-    def visit_Getattr(self, node: nodes.Getattr, frame: Any) -> None:
+    def visit_Getattr(self, node: nodes.Getattr, frame: object) -> None:
         if not looks_up_keys(self.environment, node):
             self._look_at("visit_Getattr", node, frame)
             return
@@ -146,19 +146,19 @@ class _Generating(_Before):  # type: ignore[misc]  # whichever that is
         write_look_up(self, node, frame)
         self.write(") in _plain else _settled(_got))")
 
-    def visit_Filter(self, node: nodes.Filter, frame: Any) -> None:
+    def visit_Filter(self, node: nodes.Filter, frame: object) -> None:
         self._look_at("visit_Filter", node, frame)
 
-    def visit_Test(self, node: nodes.Test, frame: Any) -> None:
+    def visit_Test(self, node: nodes.Test, frame: object) -> None:
         self._look_at("visit_Test", node, frame)
 
-    def _look_at(self, visit: str, *args: Any, **options: Any) -> None:
+    def _look_at(self, visit: str, *args: object, **options: object) -> None:
         # In line, since to call a function with each value takes longer than to look at its type.
         self.write("(_got if type(_got := ")
         getattr(super(), visit)(*args, **options)
         self.write(") in _plain else _settled(_got))")
 
-    def macro_def(self, macro_ref: Any, frame: Any) -> None:
+    def macro_def(self, macro_ref: Any, frame: object) -> None:
         of_call_block = isinstance(macro_ref.node, nodes.CallBlock)
         self.write("_caller(" if of_call_block else "(")
         super().macro_def(macro_ref, frame)
@@ -189,7 +189,7 @@ def _prepare(template: nodes.Template, environment: Environment) -> None:
         _keep(test, environment.tests.get(test.name))
 
 
-def _keep(node: nodes.Filter | nodes.Test, func: Any) -> None:
+def _keep(node: nodes.Filter | nodes.Test, func: object) -> None:
     # Jinja works out at once what is constant, and must not call an async function for that.
     if iscoroutinefunction(func) and node.dyn_args is None:
         node.dyn_args = nodes.EnvironmentAttribute("no_arguments")
@@ -204,10 +204,10 @@ class _Shelf:
     def __init__(self, cache: Any) -> None:
         self._cache = cache
 
-    def get(self, key: tuple[Any, ...]) -> Any:
+    def get(self, key: tuple[object, ...]) -> object:
         return self._cache.get((*key, _FACE))
 
-    def __setitem__(self, key: tuple[Any, ...], template: Template) -> None:
+    def __setitem__(self, key: tuple[object, ...], template: Template) -> None:
         self._cache[(*key, _FACE)] = template
 
 
@@ -218,17 +218,17 @@ class _BytecodeShelf:
         self.set_bucket = cache.set_bucket
         self._get_bucket = cache.get_bucket
 
-    def get_bucket(self, environment: Any, name: str, filename: str | None, source: str) -> Any:
+    def get_bucket(self, environment: Any, name: str, filename: str | None, source: str) -> object:
         return self._get_bucket(environment, name + _FACE, filename, source)
 
 
 class _PlainTemplate(_Before):  # type: ignore[misc]  # whichever that is
     """The async methods of a template, for plain code."""
 
-    async def render_async(self, *args: Any, **kwargs: Any) -> Any:
+    async def render_async(self, *args: object, **kwargs: object) -> object:
         return await portal(self.render, *args, **kwargs)
 
-    async def generate_async(self, *args: Any, **kwargs: Any) -> AsyncGenerator[str, object]:
+    async def generate_async(self, *args: object, **kwargs: object) -> AsyncGenerator[str, object]:
         pieces = self.generate(*args, **kwargs)
         try:
             while (piece := await portal(next, pieces, _END)) is not _END:
@@ -236,7 +236,7 @@ class _PlainTemplate(_Before):  # type: ignore[misc]  # whichever that is
         finally:
             await portal(pieces.close)
 
-    async def make_module_async(self, *args: Any, **kwargs: Any) -> Any:
+    async def make_module_async(self, *args: object, **kwargs: object) -> object:
         return await portal(self.make_module, *args, **kwargs)
 
 
@@ -247,56 +247,56 @@ class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is
     no_arguments = ()
 
     @property
-    def cache(self) -> Any:
+    def cache(self) -> object:
         cache = self.__dict__["cache"]
         return None if cache is None else _Shelf(cache)
 
     @property
-    def bytecode_cache(self) -> Any:
+    def bytecode_cache(self) -> object:
         cache = self.__dict__["bytecode_cache"]
         return None if cache is None else _BytecodeShelf(cache)
 
     @property
-    def template_class(self) -> Any:
+    def template_class(self) -> object:
         return _before(_PlainTemplate, self._given("template_class"))
 
     @property
-    def code_generator_class(self) -> Any:
+    def code_generator_class(self) -> object:
         return _before(_Generating, self._given("code_generator_class"))
 
-    def _given(self, name: str) -> Any:
+    def _given(self, name: str) -> object:
         return self.__dict__[name] if name in self.__dict__ else getattr(super(), name)
 
-    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> Any:
+    def _generate(self, source: nodes.Template, *args: object, **kwargs: object) -> object:
         _prepare(source, self)
         return super()._generate(source, *args, **kwargs)
 
-    def overlay(self, *args: Any, **kwargs: Any) -> Any:
+    def overlay(self, *args: object, **kwargs: object) -> object:
         environment: Any = object.__new__(type(self).__bases__[1])
         environment.__dict__ = self.__dict__
         return plain_face(environment.overlay(*args, **kwargs))
 
     # Filters look things up, and call each other, by these.
 
-    def getitem(self, *args: Any) -> Any:
+    def getitem(self, *args: object) -> object:
         return settled(super().getitem(*args))
 
-    def call_filter(self, *args: Any, **kwargs: Any) -> Any:
+    def call_filter(self, *args: object, **kwargs: object) -> object:
         return settled(super().call_filter(*args, **kwargs))
 
-    def call_test(self, *args: Any, **kwargs: Any) -> Any:
+    def call_test(self, *args: object, **kwargs: object) -> object:
         return settled(super().call_test(*args, **kwargs))
 
     # A template may be given another one as an object, to extend or include.
 
-    def get_template(self, name: Any, *args: Any, **kwargs: Any) -> Any:
+    def get_template(self, name: object, *args: object, **kwargs: object) -> object:
         return super().get_template(_twin(name), *args, **kwargs)
 
-    def get_or_select_template(self, name: Any, *args: Any, **kwargs: Any) -> Any:
+    def get_or_select_template(self, name: object, *args: object, **kwargs: object) -> object:
         return super().get_or_select_template(_twin(name), *args, **kwargs)
 
 
-def _twin(template: Any) -> Any:
+def _twin(template: object) -> object:
     """Return *template* as plain code, if it is one and no name."""
     if not isinstance(template, Template) or not template.environment.is_async:
         return template
@@ -320,10 +320,10 @@ def plain_face(environment: Environment) -> Environment:
     """Return *environment*, if it is async, as one whose templates are plain code that may wait."""
     if not environment.is_async:
         return environment
-    face: Any = environment.__dict__.get(_FACE)
+    face: object = environment.__dict__.get(_FACE)
     # An overlay begins with a copy of its environment's dict.
     if face is None or face.__dict__ is not environment.__dict__:
-        kind: Any = type(environment)
+        kind: object = type(environment)
         face = object.__new__(_before(_PlainFace, kind))
         face.__dict__ = environment.__dict__
         environment.__dict__[_FACE] = face

@@ -31,7 +31,7 @@ changes = 0
 class Watched(ABCMeta):
     """A class that counts its changes. It derives from ABCMeta, as `class App(Quart, ABC)` may."""
 
-    def __setattr__(cls, name: str, value: Any) -> None:
+    def __setattr__(cls, name: str, value: object) -> None:
         super().__setattr__(name, value)
         count_change()
 
@@ -69,18 +69,18 @@ class Stock:
         self.of = _compile(owner, names, besides)
         Stock.known.append(self)
 
-    def has(self, value: Any) -> bool:
+    def has(self, value: object) -> bool:
         """Whether *value* is one of these, as it came."""
         return any(value is part for part in self._came)
 
-    def within(self, thing: Any) -> bool:
+    def within(self, thing: object) -> bool:
         """Whether they are in the class of *thing*, and *thing* has no such attribute itself."""
         return self.of(type(thing)) and thing.__dict__.keys().isdisjoint(self.names)
 
 
 def _compile(owner: Owner, names: Iterable[str], besides: Besides) -> Callable[[Any], bool]:
     asked: list[str] = []
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for number, (place, attributes) in enumerate([(owner, names), *besides]):
         values[f"owner{number}"] = place
         asked_of = f"owner{number}" if number else "cls"
@@ -94,7 +94,7 @@ def _compile(owner: Owner, names: Iterable[str], besides: Besides) -> Callable[[
     return eval(f"lambda cls: {' and '.join(asked)}", values)  # type: ignore[no-any-return]  # names of ours
 
 
-def _never(cls: Any) -> bool:
+def _never(cls: object) -> bool:
     return False
 
 
@@ -112,7 +112,7 @@ def is_genuine(owner: Owner, name: str) -> bool:
     return False
 
 
-def origin_of(value: Any) -> str | None:
+def origin_of(value: object) -> str | None:
     """Return the package whose code *value* is; None if it is no code, but a number, say."""
     function = _behind(value)
     if function is not None:
@@ -127,7 +127,7 @@ def _root(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _behind(value: Any) -> FunctionType | None:
+def _behind(value: object) -> FunctionType | None:
     """Return the function that *value* is, or is a method or a property of, if any."""
     if isinstance(value, (staticmethod, classmethod)):
         return _behind(value.__func__)

@@ -67,7 +67,7 @@ class _TestingClass:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, app: Any, owner: Any = None) -> Any:
+    def __get__(self, app: object, owner: object = None) -> Any:
         from . import testing
 
         return getattr(testing, self.name)
@@ -254,7 +254,7 @@ class Quart(StepMethods, ServingMethods):
             return func
 
         @wraps(func)
-        def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
+        def waiting(*args: P.args, **kwargs: P.kwargs) -> object:
             return strategy.current().wait(func(*args, **kwargs))
 
         return waiting
@@ -276,7 +276,7 @@ class Quart(StepMethods, ServingMethods):
             return generate
         return run_sync(func)
 
-    async def _emit(self, signal: Signal, **values: Any) -> None:
+    async def _emit(self, signal: Signal, **values: object) -> None:
         signal = strategy.installed.signal_for(self, signal)
         await results.emit(self, _cv_app.get(None), signal, **values)
 
@@ -300,7 +300,7 @@ class Quart(StepMethods, ServingMethods):
         """Return what `teardown_appcontext` functions run in: here they see the connection too."""
         return nullcontext()
 
-    def _context_face_of(self, ctx: AppContext) -> Any:
+    def _context_face_of(self, ctx: AppContext) -> object:
         """Return the context as a method that overrides one of the pipeline's steps expects it."""
         return ctx
 
@@ -407,7 +407,7 @@ class Quart(StepMethods, ServingMethods):
 
     def make_shell_context(self) -> dict[str, Any]:
         """Return what an interactive shell of the application starts with."""
-        context: dict[str, Any] = {"app": self, "g": g}
+        context: dict[str, object] = {"app": self, "g": g}
         for processor in self.shell_context_processors:
             context.update(processor())
         return context

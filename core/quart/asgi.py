@@ -98,7 +98,7 @@ class _Connection:
             " ASGIWebsocketConnection."
         )
 
-    def _failed(self, ctx: AppContext, error: BaseException) -> Any:
+    def _failed(self, ctx: AppContext, error: BaseException) -> object:
         """Return the answer to what went wrong where nobody handles errors, or raise it."""
         app, error = self.app, as_raised(error)
         # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
@@ -183,7 +183,7 @@ class ASGIHTTPConnection(_Connection):
     def _is_stock(self) -> bool:
         return _HANDLING.of(type(self))
 
-    async def _send_response(self, send: ASGISendCallable, response: Any) -> None:
+    async def _send_response(self, send: ASGISendCallable, response: object) -> None:
         """Send what `app.handle_request` gave, for a subclass that has called it itself."""
         ctx = self.app._context_for(self._request)
         ctx.find_plan()
@@ -304,7 +304,7 @@ class ASGIWebsocketConnection(_Connection):
                     websocket_task.cancel()
                 return
 
-    async def _refuse(self, ctx: AppContext, send: Send, response: Any) -> None:
+    async def _refuse(self, ctx: AppContext, send: Send, response: object) -> None:
         if "websocket.http.response" in (self.scope.get("extensions") or {}):
             await self._answer(ctx, send, response)
         else:

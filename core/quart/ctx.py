@@ -100,7 +100,7 @@ class AppContext:
         self.failure: Exception | None = None
         #: Where its work runs: a certain place, the name of a default, or as the view says.
         self.place: strategy.Place | str | None = None
-        self._after: list[Callable[[Any], Any]] | None = None
+        self._after: list[Callable[[Any], object]] | None = None
         self._lease: _lease.Lease | None = None
         self._outer: AppContext | None = None
         self._session = session

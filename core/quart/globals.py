@@ -65,16 +65,16 @@ class _LocalProxy(LocalProxy[Any]):
     def __getattr__(self, name: str) -> Any:
         return getattr(self._get_current_object(), name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self._get_current_object(), name, value)
 
     def __contains__(self, key: object) -> bool:
         return key in self._get_current_object()
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> object:
         return self._get_current_object()[key]
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         self._get_current_object()[key] = value
 
 
@@ -96,8 +96,8 @@ def spell_out(proxy: Any, kind: Kind, names: Iterable[str]) -> None:
             setattr(type(proxy), name, property(_reader(kind, name)))
 
 
-def _reader(kind: Kind, name: str) -> Callable[[Any], Any]:
-    def read(proxy: Any) -> Any:
+def _reader(kind: Kind, name: str) -> Callable[[Any], object]:
+    def read(proxy: Any) -> object:
         ctx = _cv_app.get(None)
         if ctx is not None and ctx.kind is kind and not ctx._hides_connection:
             return getattr(ctx.connection, name)

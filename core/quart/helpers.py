@@ -179,7 +179,7 @@ def stream_with_context(func: Any) -> Any:
         return _KeptStream(func)
 
     @wraps(func)
-    def make(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    def make(*args: object, **kwargs: object) -> AsyncIterator[object]:
         return _KeptStream(func(*args, **kwargs))
 
     return make
@@ -188,7 +188,7 @@ def stream_with_context(func: Any) -> Any:
 class _KeptStream(AsyncIterator[Any]):
     """An async iterator that runs in the context it was made in, and keeps it from ending."""
 
-    def __init__(self, source: AsyncIterator[Any] | Iterator[Any]) -> None:
+    def __init__(self, source: AsyncIterator[object] | Iterator[object]) -> None:
         ctx = _cv_app.get(None)
         if ctx is None:
             raise RuntimeError(
@@ -203,7 +203,7 @@ class _KeptStream(AsyncIterator[Any]):
             # nobody would end the context.
             ctx.after_this().append(self._keep_if_used)
 
-    async def _keep_if_used(self, response: Any) -> Any:
+    async def _keep_if_used(self, response: object) -> object:
         used = getattr(response, "is_streamed", False)
         if used and not self._keeps:
             self._ctx.enter()
@@ -212,7 +212,7 @@ class _KeptStream(AsyncIterator[Any]):
         self._keeps = used
         return response
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> object:
         outside = self._enter()
         try:
             try:

@@ -87,14 +87,14 @@ class SessionInterface(_Interface):
         )
 
 
-def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> Any:
+def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> object:
     # Looked up late: a FIPS build of Python may have no `hashlib.sha1`.
     return hashlib.sha1(string, usedforsecurity=usedforsecurity)
 
 
 _FlaskCookies = flask_sessions.SecureCookieSessionInterface
 _FLASKS = Stock(_FlaskCookies, "get_signing_serializer", "open_session", "save_session")
-_flasks_sha1: Any = _FlaskCookies.digest_method
+_flasks_sha1: object = _FlaskCookies.digest_method
 
 
 class PreparedCookies:
@@ -150,7 +150,7 @@ class PreparedCookies:
 
     def _save(self, app: Any, session: SessionMixin, response: Any) -> None:
         """What `save_session` does; it need not be awaited."""
-        serializer: Any = self.get_signing_serializer(app)
+        serializer: object = self.get_signing_serializer(app)
         # An empty session's cookie may have to go. What another serializer gives may need quotes.
         if not session or type(serializer) is not Serializer or not is_ordinary(response):
             _FlaskCookies.save_session(cast(Any, self), app, session, response)
@@ -194,7 +194,7 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
     ) -> None:
         self._save(app, session, response)
 
-    def _save(self, app: Any, session: SessionMixin, response: Any) -> None:
+    def _save(self, app: Any, session: SessionMixin, response: object) -> None:
         if response is not None:
             super()._save(app, session, response)
         elif session.modified:

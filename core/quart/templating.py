@@ -110,15 +110,15 @@ def _found(environment: BaseEnvironment, wanted: str | Template | list[str | Tem
     return environment.get_or_select_template(wanted)
 
 
-async def _prepare(app: Quart, template: Template, context: dict[str, Any]) -> None:
-    updating: Any = app.update_template_context(context)
+async def _prepare(app: Quart, template: Template, context: dict[str, object]) -> None:
+    updating: object = app.update_template_context(context)
     # A subclass may have made it a plain method, as it is in Flask.
     if hasattr(updating, "__await__"):
         await updating
     await app._emit(before_render_template, template=template, context=context)
 
 
-async def _render(app: Quart, template: Template, context: dict[str, Any]) -> str:
+async def _render(app: Quart, template: Template, context: dict[str, object]) -> str:
     await _prepare(app, template, context)
     if template.environment.is_async:
         rendered = await template.render_async(context)
@@ -128,7 +128,7 @@ async def _render(app: Quart, template: Template, context: dict[str, Any]) -> st
     return rendered
 
 
-async def _stream(app: Quart, template: Template, context: dict[str, Any]) -> AsyncIterator[str]:
+async def _stream(app: Quart, template: Template, context: dict[str, object]) -> AsyncIterator[str]:
     await _prepare(app, template, context)
 
     async def generate() -> AsyncIterator[str]:
@@ -142,13 +142,13 @@ async def _stream(app: Quart, template: Template, context: dict[str, Any]) -> As
     return stream_with_context(generate())
 
 
-def _pieces(template: Template, context: dict[str, Any]) -> Any:
+def _pieces(template: Template, context: dict[str, object]) -> Any:
     if template.environment.is_async:
         return template.generate_async(context)
     return run_sync_iterable(template.generate(context))
 
 
-async def _default_template_ctx_processor() -> dict[str, Any]:
+async def _default_template_ctx_processor() -> dict[str, object]:
     """Give templates the objects themselves, as reading through a proxy takes longer.
 
     Not the session, which has to notice whether it was read. Async, as plain functions are called

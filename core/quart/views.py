@@ -50,7 +50,7 @@ class View:
         """
         shared = None if cls.init_every_request else cls(*class_args, **class_kwargs)
 
-        async def view(**kwargs: Any) -> ResponseReturnValue:
+        async def view(**kwargs: object) -> ResponseReturnValue:
             # Through the attribute, since tests and extensions replace `view_class`.
             self = shared or made.view_class(*class_args, **class_kwargs)
             dispatch = app_ctx.app.ensure_async(self.dispatch_request)

@@ -46,7 +46,7 @@ class Scaffold(AskedByEither, SansioScaffold):
 
     #: The group of its commands, and what templates have without being given it.
     _cli_class: type[FlaskAppGroup] = AppGroup
-    _context_processor: Callable[[], Any] = staticmethod(_default_template_ctx_processor)
+    _context_processor: Callable[[], object] = staticmethod(_default_template_ctx_processor)
 
     def _prepare(self) -> None:
         """Set what Flask's `__init__` does not know of."""

@@ -22,7 +22,7 @@ class ServingMethods:
     """Hooks and tasks of an application that is served."""
 
     #: By which functions requests of other protocols than ASGI come in: their owners and names.
-    _other_entries: ClassVar[list[tuple[Any, str]]] = []
+    _other_entries: ClassVar[list[tuple[object, str]]] = []
 
     before_serving_funcs: list[Callable[[], Any]]
     while_serving_gens: list[Any]

@@ -57,7 +57,7 @@ def takes_ctx(
     """
 
     @wraps(method)
-    async def public(self: Any, /, *args: Any, **kwargs: Any) -> T:
+    async def public(self: object, /, *args: Any, **kwargs: Any) -> T:
         given = [value for value in args if isinstance(value, AppContext)]
         if given:
             args = tuple(value for value in args if not isinstance(value, AppContext))
@@ -105,7 +105,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     #: Whether a single error of teardown functions is raised as a group too.
     _groups_single_errors: ClassVar[bool] = False
 
-    def _response_for_session(self) -> Any:
+    def _response_for_session(self) -> object:
         """Return what `save_session` is given where a websocket has no response."""
         return None
 
@@ -147,7 +147,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         """Run the before-websocket functions; the first that returns something refuses."""
         return cast("ResponseReturnValue | None", await self._preprocess())
 
-    async def _preprocess(self) -> Any:
+    async def _preprocess(self) -> object:
         return await pipeline.preprocess(_app(self), current_context())
 
     @step_of(pipeline.dispatch)
@@ -162,7 +162,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         """Call the handler of the current websocket and return what it returns."""
         return cast("ResponseReturnValue | None", await self._dispatch())
 
-    async def _dispatch(self) -> Any:
+    async def _dispatch(self) -> object:
         return await results.settle(pipeline.dispatch(_app(self), current_context()))
 
     @step_of(pipeline.finalize)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ def kept(maxsize: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
     def decorate(func: Callable[..., T]) -> Callable[..., T]:
         keeping = lru_cache(maxsize=maxsize)(func)
 
-        def call(text: str | None, *args: Any) -> T:
+        def call(text: str | None, *args: object) -> T:
             if text is not None and len(text) > LONGEST:
                 return func(text, *args)
             return keeping(text, *args)

@@ -50,7 +50,7 @@ def _find(header: str, name: str) -> str | None:
     return None if " " in value or "\t" in value else value
 
 
-def is_ordinary(response: Any) -> bool:
+def is_ordinary(response: object) -> bool:
     """Whether nobody has changed what it is to set a cookie on *response*."""
     return (
         isinstance(response, Response)
@@ -69,7 +69,7 @@ def vary_by_cookie(response: Any) -> None:
 
 
 def set_cookie(
-    response: Any, name: str, value: str, expires: datetime | str | None, **options: Any
+    response: Any, name: str, value: str, expires: datetime | str | None, **options: object
 ) -> None:
     """Set a cookie whose *value* needs no quotes."""
     if isinstance(expires, datetime):

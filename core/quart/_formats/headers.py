@@ -49,7 +49,7 @@ class _Undecoded(Headers):
         super().__init__(*args)
         _become_ordinary(self)
 
-    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # its overloads
+    def get(self, key: str, default: object = None, type: Any = None) -> object:  # type: ignore[override]  # its overloads
         if self.raw is None or not isinstance(key, str):
             return super().get(key, default, type)
         value = first_value(self, key.lower().encode("latin-1", "replace"))

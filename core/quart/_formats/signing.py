@@ -45,7 +45,7 @@ class _Signer(TimestampSigner):
     """A signer that keeps its keys: to derive one takes as long as to sign with it."""
 
     @cached_property
-    def _derived(self) -> dict[Any, bytes]:
+    def _derived(self) -> dict[object, bytes]:
         return {}
 
     @cached_property
@@ -122,7 +122,7 @@ class Serializer(URLSafeTimedSerializer):
         return self._signer if salt in (None, self.salt) else super().make_signer(salt)
 
     @cached_property
-    def _stock_order(self) -> list[Any] | None:
+    def _stock_order(self) -> list[object] | None:
         if type(self.serializer) is not tags.TaggedJSONSerializer:
             return None
         order = self.serializer.order
@@ -143,14 +143,14 @@ class Serializer(URLSafeTimedSerializer):
         max_age: int | None = None,
         return_timestamp: bool = False,
         salt: str | bytes | None = None,
-    ) -> Any:
+    ) -> object:
         if salt is None and max_age is not None and not return_timestamp:
             payload = self._signer.newest(want_bytes(s), max_age)
             if payload is not None:
                 return self.load_payload(payload)
         return super().loads(s, max_age, return_timestamp, salt)
 
-    def load_payload(self, payload: bytes, *args: Any, **kwargs: Any) -> Any:
+    def load_payload(self, payload: bytes, *args: object, **kwargs: object) -> object:
         if not (args or kwargs or payload.startswith(b".")):
             try:
                 text = _decode(payload).decode()
@@ -163,7 +163,7 @@ class Serializer(URLSafeTimedSerializer):
                 pass
         return super().load_payload(payload, *args, **kwargs)
 
-    def dump_payload(self, obj: Any) -> bytes:
+    def dump_payload(self, obj: object) -> bytes:
         data = self._json(obj)
         if len(data) > _TINY:
             compressed = _compress(data)
@@ -172,7 +172,7 @@ class Serializer(URLSafeTimedSerializer):
                 return b"." + _encode(compressed)
         return _encode(data)
 
-    def _json(self, obj: Any) -> bytes:
+    def _json(self, obj: object) -> bytes:
         if type(obj) is dict and self._has_stock_tags() and self._needs_no_tag(obj):
             provider = json_provider()
             if provider is None:
@@ -180,7 +180,7 @@ class Serializer(URLSafeTimedSerializer):
             return want_bytes(provider.dumps(obj, separators=(",", ":")))
         return want_bytes(self.serializer.dumps(obj, **self.serializer_kwargs))
 
-    def _needs_no_tag(self, session: dict[str, Any]) -> bool:
+    def _needs_no_tag(self, session: dict[str, object]) -> bool:
         # The second is for one that would be taken for a tagged value, as its only key is a tag.
         return (
             _SCALARS.issuperset(map(type, session.values()))
@@ -202,7 +202,7 @@ def _compress(data: bytes) -> bytes:
 
 @lru_cache(maxsize=16)
 def serializer_for(
-    keys: Any, salt: str, serializer: Any, key_derivation: str, digest: Any
+    keys: Any, salt: str, serializer: object, key_derivation: str, digest: object
 ) -> Serializer:
     return Serializer(
         list(keys),

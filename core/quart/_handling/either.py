@@ -41,8 +41,8 @@ class Asked:
     """Such a method; it has a function's attributes, so it is an async function to `inspect`."""
 
     __code__ = cast(Any, None)
-    __defaults__: Any = None
-    __kwdefaults__: Any = None
+    __defaults__: object = None
+    __kwdefaults__: object = None
 
     def __init__(self, method: Any) -> None:
         update_wrapper(self, method)
@@ -51,17 +51,17 @@ class Asked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["method"], name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if "method" in self.__dict__:
             # A mark that somebody puts on the method is the function's.
             setattr(self.method, name, value)
         else:
             super().__setattr__(name, value)
 
-    def __get__(self, app: Any, owner: type | None = None) -> Any:
+    def __get__(self, app: object, owner: type | None = None) -> Any:
         return self.method if app is None else MethodType(self, app)
 
-    def __call__(self, app: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, app: Any, /, *args: Any, **kwargs: object) -> object:
         return strategy.current().answer(self.method, app, *args, **kwargs)
 
 
@@ -74,7 +74,7 @@ def function_of(method: Function) -> Function:
 class AskedByEither:
     """What makes the async methods of applications such methods, those of subclasses included."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name in NAMES & cls.__dict__.keys():
             if inspect.iscoroutinefunction(cls.__dict__[name]):

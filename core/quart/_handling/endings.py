@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import InternalServerError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _DATA = str, bytes, dict, list
 
 
-def check(app: Quart, ctx: AppContext, result: Any) -> None:
+def check(app: Quart, ctx: AppContext, result: object) -> None:
     """Log it if a view that returned *result* has not accepted, or answers what is open.
 
     Raises:

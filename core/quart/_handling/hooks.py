@@ -20,7 +20,7 @@ def on_response(func: Function) -> Function:
     """Return *func*, which takes a response, as one that lets None pass."""
 
     @wraps(func)
-    def after(response: Any) -> Any:
+    def after(response: object) -> object:
         return None if response is None else func(response)
 
     return after
@@ -70,7 +70,7 @@ def _observed(base: type, mutators: str) -> dict[str, Function]:
         original = getattr(base, name)
 
         @wraps(original)
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def method(self: Any, *args: object, **kwargs: object) -> object:
             try:
                 return original(self, *args, **kwargs)
             finally:
@@ -100,25 +100,25 @@ class HookList(list[Function]):
 class HookTable(dict[Any, Any]):
     """A dict that says when it, or a list in it, changes; a missing list appears when asked for."""
 
-    def __init__(self, values: dict[Any, Any], changed: Callable[[], None]) -> None:
+    def __init__(self, values: dict[object, object], changed: Callable[[], None]) -> None:
         super().__init__()
         self.changed = changed
         self._makes_lists = hasattr(values, "default_factory")
         self.update(values)
 
-    def __missing__(self, key: Any) -> Any:
+    def __missing__(self, key: object) -> object:
         if not self._makes_lists:
             raise KeyError(key)
         self[key] = []
         return self[key]
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         if type(value) is list:
             value = HookList(value, self.changed)
         super().__setitem__(key, value)
         self.changed()
 
-    def setdefault(self, key: Any, default: Any = None) -> Any:
+    def setdefault(self, key: object, default: object = None) -> object:
         if key not in self:
             self[key] = default
         return self[key]

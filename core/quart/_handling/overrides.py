@@ -6,7 +6,7 @@ Flask 3.1's have no context among their arguments; those of Flask 3.2 and Quart 
 from __future__ import annotations
 
 import inspect
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .._frames import folded
 from .._types import Function
@@ -36,7 +36,7 @@ def wants_context(method: Function) -> bool:
 
 def log_exception(
     app: Quart, ctx: AppContext | None, error: BaseException, traceback: TracebackType | None
-) -> Any:
+) -> object:
     """Have *app* log what was raised in *ctx*, or outside of any."""
     log: Function = app.log_exception
     if app.config.get("FOLD_TRACEBACKS", True):

@@ -41,7 +41,7 @@ _ENDED = State.CLOSED, State.DENIED
 # A connection's whole life
 
 
-async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
+async def handle(app: Quart, ctx: AppContext, connection: Any) -> object:
     """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
     ctx.enter()
     try:
@@ -57,13 +57,13 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Any:
             ctx.exit()
 
 
-async def _in_place(ctx: AppContext) -> Any:
+async def _in_place(ctx: AppContext) -> object:
     app, kind, steps = ctx.app, ctx.kind, ctx.plan.steps
     # Steps are called by a name of their own: a method call looks for one in the class first.
     full_dispatch = steps.full_dispatch
     ctx.handled = True
     raised: BaseException | None = None
-    response: Any = None
+    response: object = None
     try:
         try:
             if ctx.failure is not None:
@@ -124,7 +124,7 @@ async def open_context(app: Quart, ctx: AppContext) -> None:
 # The steps
 
 
-async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
+async def full_dispatch(app: Quart, ctx: AppContext) -> object:
     if not has_served(app):
         mark_served(app)
     plan, result = ctx.plan, None
@@ -150,7 +150,7 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Any:
     return await response if hasattr(response, "__await__") else response
 
 
-async def preprocess(app: Quart, ctx: AppContext) -> Any:
+async def preprocess(app: Quart, ctx: AppContext) -> object:
     plan, connection = ctx.plan, ctx.connection
     assert connection is not None
     for preprocessor in plan.preprocessors:
@@ -175,7 +175,7 @@ def _ended(ctx: AppContext) -> bool:
     return ctx.kind is WEBSOCKET and ctx.websocket.state in _ENDED
 
 
-def dispatch(app: Quart, ctx: AppContext) -> Any:
+def dispatch(app: Quart, ctx: AppContext) -> object:
     connection, plan = ctx.connection, ctx.plan
     assert connection is not None
     if connection.routing_exception is not None:
@@ -194,7 +194,9 @@ def dispatch(app: Quart, ctx: AppContext) -> Any:
     return plan.place.resolve(result) if hasattr(result, "__await__") else result
 
 
-def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool = False) -> Any:
+def finalize(
+    app: Quart, ctx: AppContext, result: object, from_error_handler: bool = False
+) -> object:
     plan, response = ctx.plan, None
     steps = plan.steps
     make_response = steps.make_response
@@ -215,12 +217,14 @@ def finalize(app: Quart, ctx: AppContext, result: Any, from_error_handler: bool 
     return response
 
 
-async def _after(saving: Awaitable[Any], response: Any) -> Any:
+async def _after(saving: Awaitable[object], response: object) -> object:
     await saving
     return response
 
 
-async def _finalize(app: Quart, ctx: AppContext, response: Any, from_error_handler: bool) -> Any:
+async def _finalize(
+    app: Quart, ctx: AppContext, response: object, from_error_handler: bool
+) -> object:
     steps = ctx.plan.steps
     response = await settle(response)
     try:
@@ -234,7 +238,7 @@ async def _finalize(app: Quart, ctx: AppContext, response: Any, from_error_handl
     return response
 
 
-async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
+async def process(app: Quart, ctx: AppContext, response: object) -> object:
     plan = ctx.plan
     if ctx._after is not None:
         for func in ctx._after:
@@ -250,7 +254,7 @@ async def process(app: Quart, ctx: AppContext, response: Any) -> Any:
     return response
 
 
-async def make_default_options_response(app: Quart, ctx: AppContext) -> Any:
+async def make_default_options_response(app: Quart, ctx: AppContext) -> object:
     assert ctx.url_adapter is not None
     response = app.response_class()
     response.allow.update(ctx.url_adapter.allowed_methods())
@@ -260,7 +264,7 @@ async def make_default_options_response(app: Quart, ctx: AppContext) -> Any:
 # Errors
 
 
-async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> Any:
+async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> object:
     # Without a code, or from routing, it stands for a response already.
     if error.code is None or isinstance(error, RoutingException):
         return error
@@ -270,7 +274,7 @@ async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPExceptio
     return await resolve(ctx, ctx.plan.adapt(handler)(error))
 
 
-async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
+async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> object:
     if isinstance(error, BadRequestKeyError) and (
         app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
     ):
@@ -283,7 +287,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
     return await resolve(ctx, ctx.plan.adapt(handler)(error))
 
 
-async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any:
+async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> object:
     raised = sys.exc_info()
     await emit(app, ctx, ctx.plan.steps.failed, exception=error)
     if app._propagates(ctx):
@@ -298,9 +302,9 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Any
     return await server_error(app, ctx, error)
 
 
-async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Any:
+async def server_error(app: Quart, ctx: AppContext, error: Exception) -> object:
     failure = InternalServerError(original_exception=error)
-    result: Any = failure
+    result: object = failure
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.adapt(handler)(failure))

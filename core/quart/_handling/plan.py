@@ -69,7 +69,7 @@ STEP_NAMES = frozenset(
 )
 
 
-def _refuse_upgrade(**arguments: Any) -> NoReturn:
+def _refuse_upgrade(**arguments: object) -> NoReturn:
     """Stand for the view of a websocket where a request asks for one.
 
     A WSGI server hands it on as a request, since it has no websockets. Any other request of such a
@@ -144,7 +144,7 @@ class Plan:
         """Return the method of an object as the pipeline calls it here, as it is now."""
         if type(method) is not MethodType:
             return self.place.adapt(method)
-        function: Any = method.__func__
+        function: object = method.__func__
         known = self._adapted.get(id(function))
         if known is None or known[0].__self__ is not method.__self__:
             known = self._adapted[id(function)] = method, self.place.adapt(method)
@@ -175,14 +175,14 @@ def _ensured(app: Quart, func: Function) -> Function:
     """Return *func* as an application with a method of its own for that has it called."""
 
     @wraps(func)
-    def ensured(*args: Any, **kwargs: Any) -> Any:
+    def ensured(*args: object, **kwargs: object) -> object:
         return app._ensured(func)(*args, **kwargs)
 
     if not app._ensures_async:
         return ensured
 
     @wraps(func)
-    async def awaited(*args: Any, **kwargs: Any) -> Any:
+    async def awaited(*args: object, **kwargs: object) -> object:
         result = ensured(*args, **kwargs)
         return await result if hasattr(result, "__await__") else result
 
@@ -203,7 +203,7 @@ class Plans:
         self._changes = 0
         #: Classes behind the application's that do not say when they change, and what they had.
         self._mixed_in: tuple[type, ...] = ()
-        self._seen: list[Any] = []
+        self._seen: list[object] = []
         self._plans: dict[tuple[Kind, str | None, strategy.Place | str | None], Plan] = {}
         self._steps: dict[Kind, Steps] = {}
 
@@ -309,7 +309,7 @@ class Steps:
         self.context_tearing_down: Signal = signal_for(signals.appcontext_tearing_down)
 
 
-def _make_response(app: Quart, ctx: AppContext | None, result: Any) -> Any:
+def _make_response(app: Quart, ctx: AppContext | None, result: object) -> object:
     """Stand for the function of whichever face the application has: `responses.make_response`."""
     return responses.make_response(app, ctx, result)
 
@@ -333,7 +333,7 @@ def step_of(internal: Function) -> Callable[[F], F]:
 
 def internal_of(method: Function) -> Function | None:
     """Return the step that the public *method*, bound or not, is the untouched face of, if any."""
-    function: Any = method.__func__ if type(method) is MethodType else method
+    function: object = method.__func__ if type(method) is MethodType else method
     if type(function) is Asked:
         function = function.method
     # A wrapper, of wrapt's for one, may pass for what it wraps by all else but its type.
@@ -354,7 +354,7 @@ def _step(method: Function, internal: F) -> F:
         return cast(F, own)
     ctx_first, is_async = wants_context(method), strategy.is_async(method)
 
-    async def overridden(app: Quart, ctx: AppContext, *args: Any) -> Any:
+    async def overridden(app: Quart, ctx: AppContext, *args: object) -> object:
         place = ctx.plan.place
         given = (app._context_face_of(ctx), *args) if ctx_first else args
         result = method(*given) if is_async else await place.run(ctx, method, *given)
@@ -374,7 +374,7 @@ def _first_step(method: Function, internal: F) -> F:
     if internal_of(method) is not None:
         return internal
 
-    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> Any:
+    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> object:
         connection.scope[PREPARED] = ctx
         result = method(connection)
         return await result if hasattr(result, "__await__") else result

@@ -36,7 +36,7 @@ _EXPECTED = (
 )
 
 
-def make_response(app: Quart, ctx: AppContext | None, result: Any) -> Response:
+def make_response(app: Quart, ctx: AppContext | None, result: object) -> Response:
     """Return the response that *result*, the return value of a view, stands for.
 
     Raises:
@@ -58,7 +58,7 @@ def make_response(app: Quart, ctx: AppContext | None, result: Any) -> Response:
     return response
 
 
-def _unpack(result: tuple[Any, ...], ctx: AppContext | None) -> tuple[Any, Any, Any]:
+def _unpack(result: tuple[object, ...], ctx: AppContext | None) -> tuple[object, Any, Any]:
     if len(result) == 3:
         return result
     if len(result) == 2:
@@ -71,7 +71,7 @@ def _unpack(result: tuple[Any, ...], ctx: AppContext | None) -> tuple[Any, Any, 
     )
 
 
-def _convert(app: Quart, ctx: AppContext | None, result: Any) -> Response:
+def _convert(app: Quart, ctx: AppContext | None, result: object) -> Response:
     if isinstance(result, app.response_class):
         return result
     if isinstance(result, (str, bytes)):
@@ -95,7 +95,7 @@ def _convert(app: Quart, ctx: AppContext | None, result: Any) -> Response:
     raise TypeError(f"{_view(ctx)} returned {type(result).__name__}; expected {_EXPECTED}.")
 
 
-def unawaited(ctx: AppContext | None, result: CoroutineType[Any, Any, Any]) -> TypeError:
+def unawaited(ctx: AppContext | None, result: CoroutineType[object, object, object]) -> TypeError:
     """Return the error for a view that returned what an async function gives without `await`."""
     result.close()
     return TypeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from blinker import Signal
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
 
 
-async def resolve(ctx: AppContext, result: Any) -> Any:
+async def resolve(ctx: AppContext, result: object) -> object:
     """Wait for what a function returned, if it has to be waited for."""
     if hasattr(result, "__await__"):
         return await ctx.plan.place.resolve(result)
     return result
 
 
-async def settle(result: Any) -> Any:
+async def settle(result: object) -> object:
     """Return the result of a step that may have to be waited for."""
     return await result if hasattr(result, "__await__") else result
 
 
-async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: Any) -> None:
+async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: object) -> None:
     """Send *signal*; plain receivers run as any plain function does."""
     if not signal.receivers or signal.is_muted:
         return

@@ -38,7 +38,7 @@ async def open_eagerly(app: Quart, ctx: AppContext) -> None:
         ctx.keep_session(await _settle(ctx, opened))
 
 
-async def _settle(ctx: AppContext, result: Any) -> Any:
+async def _settle(ctx: AppContext, result: object) -> Any:
     return await ctx.plan.place.resolve(result) if hasattr(result, "__await__") else result
 
 
@@ -54,14 +54,14 @@ def is_concerned(app: Quart, ctx: AppContext) -> bool:
     )
 
 
-def save(app: Quart, ctx: AppContext, response: Any) -> Awaitable[Any] | None:
+def save(app: Quart, ctx: AppContext, response: object) -> Awaitable[object] | None:
     """Save the session; what this returns, if anything, has to be awaited for it."""
     interface, session = app.session_interface, ctx.opened_session()
     if interface.is_null_session(session):
         return None
     if not is_lazy(app):
         given = app._response_for_session() if response is None else response
-        saving: Any = ctx.plan.adapted(interface.save_session)(app, session, given)
+        saving: object = ctx.plan.adapted(interface.save_session)(app, session, given)
         return ctx.plan.place.resolve(saving) if hasattr(saving, "__await__") else None
     if response is not None:
         # What `save_session` would be awaited for.

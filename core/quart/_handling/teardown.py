@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Iterable
-from typing import Any, cast, TYPE_CHECKING
+from typing import cast, TYPE_CHECKING
 
 from blinker import Signal
 
@@ -84,7 +84,7 @@ async def _tear_down_app(app: Quart, ctx: AppContext, exc: BaseException | None)
         await step(app, ctx, exc)
 
 
-async def _collect(errors: list[BaseException], step: Awaitable[Any]) -> None:
+async def _collect(errors: list[BaseException], step: Awaitable[object]) -> None:
     try:
         await step
     except BaseException as error:

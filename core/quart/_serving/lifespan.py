@@ -37,20 +37,20 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 
 #: The ``while_serving`` generators of each app that is serving, in the order of their start.
-_entered: WeakKeyDictionary[Quart, list[AbstractAsyncContextManager[Any]]] = WeakKeyDictionary()
+_entered: WeakKeyDictionary[Quart, list[AbstractAsyncContextManager[object]]] = WeakKeyDictionary()
 
 
 class WhileServing:
     """A function given to `while_serving`. `anext` of it goes on with what the last call began."""
 
-    def __init__(self, func: Callable[[], Any]) -> None:
+    def __init__(self, func: Callable[[], object]) -> None:
         self.func = func
 
-    def __call__(self) -> AsyncIterator[Any]:
+    def __call__(self) -> AsyncIterator[object]:
         self.running = _as_async(self.func())
         return self.running
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> object:
         return await anext(self.running)
 
 
@@ -103,20 +103,20 @@ async def shutdown(app: Quart) -> None:
         raise BaseExceptionGroup("several functions failed while the app shut down", failures)
 
 
-def _as_manager(generate: Any) -> AbstractAsyncContextManager[Any]:
+def _as_manager(generate: object) -> AbstractAsyncContextManager[object]:
     # asynccontextmanager knows what a generator owes: one yield, and an end after it.
-    def generator() -> AsyncIterator[Any]:
+    def generator() -> AsyncIterator[object]:
         return _as_async(generate() if callable(generate) else generate)
 
     return asynccontextmanager(generator)()
 
 
-def _as_async(made: Any) -> AsyncIterator[Any]:
+def _as_async(made: Any) -> AsyncIterator[object]:
     return cast(AsyncIterator[Any], made if hasattr(made, "__anext__") else run_sync_iterable(made))
 
 
 async def _leave(
-    manager: AbstractAsyncContextManager[Any], error: BaseException | None = None
+    manager: AbstractAsyncContextManager[object], error: BaseException | None = None
 ) -> None:
     try:
         if error is None:
@@ -129,7 +129,7 @@ async def _leave(
 
 
 async def _attempt(
-    app: Quart, func: Callable[..., Awaitable[Any]], *args: Any
+    app: Quart, func: Callable[..., Awaitable[object]], *args: object
 ) -> BaseException | None:
     try:
         await func(*args)
@@ -147,7 +147,7 @@ async def _report(app: Quart, error: BaseException) -> None:
         log_exception(app, _cv_app.get(None), error, error.__traceback__)
 
 
-def add_background_task(app: Quart, func: Function, *args: Any, **kwargs: Any) -> None:
+def add_background_task(app: Quart, func: Function, *args: object, **kwargs: object) -> None:
     """Run a function beside the requests; a plain view, which runs in a thread, may ask too."""
     work = worker.current_work()
     if work is not None:
@@ -164,11 +164,11 @@ def add_background_task(app: Quart, func: Function, *args: Any, **kwargs: Any) -
     _create_background_task(app, func, args, kwargs)
 
 
-async def _start_background_task(app: Quart, func: Function, args: Any, kwargs: Any) -> None:
+async def _start_background_task(app: Quart, func: Function, args: object, kwargs: object) -> None:
     _create_background_task(app, func, args, kwargs)
 
 
-def _create_background_task(app: Quart, func: Function, args: Any, kwargs: Any) -> None:
+def _create_background_task(app: Quart, func: Function, args: object, kwargs: object) -> None:
     task = asyncio.create_task(
         # The task outlives the request that adds it, and must not use what is that request's. Other
         # variables, a request id for the log for instance, are still wanted.
@@ -185,7 +185,7 @@ async def _run_background(app: Quart, func: Function, args: Any, kwargs: Any) ->
             await app.ensure_async(func)(*args, **kwargs)
         except Exception as error:
             raised = cast(Exception, as_raised(error))
-            handled: Any = app.handle_background_exception(raised)
+            handled: object = app.handle_background_exception(raised)
             # A subclass may have made it a plain method.
             if hasattr(handled, "__await__"):
                 await handled
@@ -251,7 +251,7 @@ async def end_connections(app: Quart) -> None:
             )
 
 
-def _handlers(app: Quart) -> set[asyncio.Task[Any]]:
+def _handlers(app: Quart) -> set[asyncio.Task[object]]:
     """Return the tasks of this loop that handle connections of *app*."""
     know_loop()
     tasks = {each.task for each in connections(app) if each.task is not None}
@@ -269,7 +269,7 @@ def run(
     ca_certs: str | None = None,
     certfile: str | None = None,
     keyfile: str | None = None,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> None:
     """Serve *app* on hypercorn until a signal says to stop.
 

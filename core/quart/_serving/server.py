@@ -70,7 +70,7 @@ class Connections:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._open: dict[asyncio.Task[Any], _Connection] = {}
+        self._open: dict[asyncio.Task[object], _Connection] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -161,7 +161,7 @@ async def serve(
     config: ServerConfig,
     *,
     stop: Stop | None = None,
-    shutdown_trigger: Callable[..., Awaitable[Any]] | None = None,
+    shutdown_trigger: Callable[..., Awaitable[object]] | None = None,
 ) -> None:
     """Serve *app* until it is asked to stop.
 
@@ -304,7 +304,7 @@ async def _serve_and_watch(app: ASGIApp, config: ServerConfig, watcher: reloader
     return must_reload
 
 
-def _run_loop(loop: asyncio.AbstractEventLoop | None, debug: bool, main: Any) -> Any:
+def _run_loop(loop: asyncio.AbstractEventLoop | None, debug: bool, main: Any) -> object:
     if loop is not None:
         loop.set_debug(debug)
         return loop.run_until_complete(main)

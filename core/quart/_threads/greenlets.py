@@ -50,7 +50,7 @@ class Parked(greenlet):
         taken.gr_context = context
         return taken
 
-    def begin(self, func: Function, args: Any, kwargs: Any) -> Any:
+    def begin(self, func: Function, args: object, kwargs: object) -> Any:
         """Call *func* in here; return what is switched up before it has ended, if anything is."""
         self._call, self._outcome = (func, args, kwargs), None
         return self.switch()
@@ -60,7 +60,7 @@ class Parked(greenlet):
         """Whether the call has ended, with what `outcome` gives."""
         return self._outcome is not None
 
-    def outcome(self) -> Any:
+    def outcome(self) -> object:
         """Return what the call returned, or raise what it raised, once."""
         assert self._outcome is not None
         result, error = self._outcome

@@ -119,7 +119,7 @@ class Lease:
             for mailbox in waiting:
                 mailbox.put(None)
 
-    async def start(self, func: Callable[[], Any], mailbox: Mailbox) -> Worker:
+    async def start(self, func: Callable[[], object], mailbox: Mailbox) -> Worker:
         """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
         worker = await self._own_worker()
         worker.give(_first_job(func, (), {}, mailbox))
@@ -153,7 +153,7 @@ class Lease:
         self.release()
 
 
-def _first_job(func: Function, args: Any, kwargs: dict[str, Any], mailbox: Mailbox) -> Job:
+def _first_job(func: Function, args: object, kwargs: dict[str, object], mailbox: Mailbox) -> Job:
     return Call(run_call, func, args, kwargs, getcurrent().gr_context, mailbox)
 
 
@@ -166,7 +166,9 @@ def outcome_of(payload: Outcome, cancelled: BaseException | None) -> Any:
     return result
 
 
-async def answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox, bridged: Bridged) -> Job:
+async def answer(
+    work: Work, awaitable: Awaitable[object], mailbox: Mailbox, bridged: Bridged
+) -> Job:
     """Await what *work* waits for and return the job that lets it go on."""
     try:
         if mailbox.cancelled is not None:
@@ -179,7 +181,7 @@ async def answer(work: Work, awaitable: Awaitable[Any], mailbox: Mailbox, bridge
     return work.reply(value)
 
 
-def discard(awaitable: Awaitable[Any]) -> None:
+def discard(awaitable: Awaitable[object]) -> None:
     """Close an awaitable that will not be awaited, so that it does not warn."""
     close = getattr(awaitable, "close", None)
     if close is not None:

@@ -171,7 +171,7 @@ def pool_of(app: Any) -> Pool:
     return cast(Pool, pool)
 
 
-def lend_thread(app: Any) -> Callable[[], None]:
+def lend_thread(app: object) -> Callable[[], None]:
     """Allow the application one more thread, until what is returned is called.
 
     For who keeps a thread without an end in sight, so that no request has to wait for that.

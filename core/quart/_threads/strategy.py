@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_END: Any = object()
+_END = object()
 
 
 def is_async(func: Function) -> bool:
@@ -59,7 +59,7 @@ class Place:
             return func
 
         @wraps(func)
-        async def in_thread(*args: Any, **kwargs: Any) -> Any:
+        async def in_thread(*args: object, **kwargs: object) -> object:
             result = await lease.call(func, *args, **kwargs)
             # It may wrap an async function without saying so.
             return await result if hasattr(result, "__await__") else result
@@ -78,17 +78,19 @@ class Place:
         """Do all of a connection's *work*, from its hooks to its teardown."""
         return work(ctx)
 
-    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
         """Call an application's own plain method in the place of a step; perhaps before `enter`."""
         return override(*args)
 
-    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         """Call a plain function of *ctx* after `enter`, as a streamed answer needs it."""
         if ctx.lease is not None:
             return await ctx.lease.call(func, *args)
         return await lease.call(func, *args)
 
-    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    async def iterate(
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[Any, None]:
         """Step through the plain iterable that a view answered with."""
         if ctx.lease is not None and not ctx.borrows:
             async with aclosing(stream.iterate(ctx.lease, iterable)) as chunks:
@@ -101,8 +103,8 @@ class Place:
                 yield chunk
 
     async def step_through(
-        self, ctx: AppContext, iterable: Iterable[Any]
-    ) -> AsyncGenerator[Any, None]:
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[object, None]:
         """Do so by a call for each step."""
         iterator = await self.call(ctx, iter, iterable)
         try:
@@ -134,7 +136,7 @@ class Strategy:
 
     def __init__(self) -> None:
         #: Called when a context becomes the current one; what it returns is handed to `popped`.
-        self.pushed: Callable[[AppContext], Any] | None = None
+        self.pushed: Callable[[AppContext], object] | None = None
         #: Called when a context is no longer the current one.
         self.popped: Callable[[AppContext, Any], None] | None = None
 
@@ -157,12 +159,12 @@ class Strategy:
         """
         return portal.wait(awaitable, run_to_end)
 
-    def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
+    def answer(self, method: Function, app: Quart, *args: object, **kwargs: object) -> object:
         """Call an async *method* of an application for somebody, who may be plain code."""
         return method(app, *args, **kwargs)
 
 
-def finish(result: Any) -> Any:
+def finish(result: object) -> Any:
     """Return what *result* gives if awaited; in place if that needs no waiting."""
     if not hasattr(result, "__await__"):
         return result

@@ -60,7 +60,7 @@ class _Steps:
             worker.give(sender.reply(None, GeneratorExit()))
 
 
-async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
     """Yield what *iterable* gives; what its code waits for is awaited here.
 
     Closing this early waits until the thread has ended its step, and closes the iterator there.
@@ -101,7 +101,7 @@ async def iterate(lease: Lease, iterable: Iterable[Any]) -> AsyncGenerator[Any, 
             await lease.call(close)
 
 
-def closing(iterator: Any, iterable: Any) -> Callable[[], Any] | None:
+def closing(iterator: object, iterable: object) -> Callable[[], object] | None:
     """Return what closes *iterator*, which was made of *iterable*, if that is to be done.
 
     An iterable that is its own iterator is closed by whoever closes the iterable; closing a

@@ -144,7 +144,7 @@ class Work(greenlet):
     #: Where its task waits for it, while it has a call.
     mailbox: Mailbox | None = None
     #: What awaits here for plain code, in place of the task.
-    own: Callable[[Awaitable[Any]], Any] | None = None
+    own: Callable[[Awaitable[Any]], object] | None = None
     #: This one, or one beneath it.
     _waiter: greenlet
     _reply: Outcome
@@ -180,7 +180,7 @@ class Work(greenlet):
             # Its traceback has this frame.
             del error
 
-    def reply(self, value: Any, error: BaseException | None = None) -> Job:
+    def reply(self, value: object, error: BaseException | None = None) -> Job:
         """Return the job that lets this work go on, with what came of its waiting."""
         # Not in the job: the hub keeps that while it is not the hub.
         self._reply = value, error
@@ -231,8 +231,8 @@ def _leave_thread() -> None:
 
 def run_call(
     func: Function,
-    args: Any,
-    kwargs: dict[str, Any],
+    args: object,
+    kwargs: dict[str, object],
     context: Context | None,
     mailbox: Mailbox,
 ) -> None:
@@ -254,7 +254,7 @@ def run_call(
         _tell(mailbox, outcome or (None, error))
 
 
-def _outcome(func: Function, args: Any, kwargs: dict[str, Any]) -> Outcome:
+def _outcome(func: Function, args: Any, kwargs: dict[str, object]) -> Outcome:
     try:
         return func(*args, **kwargs), None
     except BaseException as error:

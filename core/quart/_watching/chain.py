@@ -11,7 +11,6 @@ import gc
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
 
 from greenlet import greenlet
 
@@ -33,7 +32,7 @@ _OPAQUE = frozenset(
 )
 
 
-def frames_of(step: Any) -> Iterator[FrameType]:
+def frames_of(step: object) -> Iterator[FrameType]:
     """Yield the frames of a coroutine and of all that it waits for, the innermost last."""
     while (frame := _frame_of(step)) is not None:
         yield frame
@@ -46,7 +45,7 @@ def frames_of(step: Any) -> Iterator[FrameType]:
         step = awaited
 
 
-def _frame_of(step: Any) -> FrameType | None:
+def _frame_of(step: object) -> FrameType | None:
     for name in ("cr_frame", "gi_frame", "ag_frame"):
         frame: FrameType | None = getattr(step, name, None)
         if frame is not None:
@@ -54,7 +53,7 @@ def _frame_of(step: Any) -> FrameType | None:
     return None
 
 
-def _awaited(step: Any, frame: FrameType) -> Any:
+def _awaited(step: object, frame: FrameType) -> object:
     for name in ("cr_await", "gi_yieldfrom", "ag_await"):
         awaited = getattr(step, name, None)
         if awaited is not None:
@@ -72,7 +71,7 @@ def _may_be_followed(value: object) -> bool:
     return _frame_of(value) is not None or type(value).__name__ in _OPAQUE
 
 
-def _of_call(frame: FrameType, awaited: Any) -> Iterator[FrameType]:
+def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
     """Yield the frames of what a call runs, or has parked, in a worker thread."""
     names = frame.f_locals
     work, worker = names.get("work", names.get("sender")), names.get("worker")

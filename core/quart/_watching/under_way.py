@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .._frames import is_ours
 from .._loops.known import known_loops
@@ -30,7 +30,7 @@ class UnderWay:
     #: From the server's down to where it waits, or runs.
     frames: list[FrameType]
     #: What handles it; None where that is plain code which a WSGI server has called.
-    task: asyncio.Task[Any] | None = None
+    task: asyncio.Task[object] | None = None
     #: When it first waited for something, by `time.monotonic`; None if it has not.
     since: float | None = field(default=None)
 
@@ -45,7 +45,7 @@ def connections(app: Quart | None = None) -> list[UnderWay]:
     return list(found.values())
 
 
-def _coroutines() -> Iterator[tuple[Any, asyncio.Task[Any] | None]]:
+def _coroutines() -> Iterator[tuple[object, asyncio.Task[object] | None]]:
     for loop in known_loops():
         yield from loop.coroutines()
 
@@ -54,7 +54,7 @@ def _note(
     found: dict[int, UnderWay],
     app: Quart | None,
     frames: list[FrameType],
-    task: asyncio.Task[Any] | None,
+    task: asyncio.Task[object] | None,
 ) -> None:
     ctx, since = None, None
     for frame in frames:

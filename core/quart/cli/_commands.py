@@ -28,7 +28,7 @@ FILE = click.Path(exists=True, file_okay=True, dir_okay=False)
 
 
 def serve_app(
-    load: Callable[[], Any],
+    load: Callable[[], object],
     options: ServeOptions,
     *,
     name: str | None = None,
@@ -101,14 +101,14 @@ run_command.params.insert(0, debug_option)
 class AsyncConsole(code.InteractiveConsole):
     """An interactive interpreter in which ``await`` works, each input on the same event loop."""
 
-    def __init__(self, names: dict[str, Any], runner: asyncio.Runner) -> None:
+    def __init__(self, names: dict[str, object], runner: asyncio.Runner) -> None:
         super().__init__(names)
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._runner = runner
         # One Context for all input: what a line sets, a pushed context for instance, stays set.
         self._context = copy_context()
 
-    def run_coroutine(self, main: Any) -> Any:
+    def run_coroutine(self, main: Any) -> object:
         """Run a coroutine as if it were awaited at the prompt."""
         return self._runner.run(main, context=self._context)
 
@@ -156,8 +156,8 @@ def shell_command(info: ScriptInfo) -> None:
             console.run_coroutine(context.pop(None))
 
 
-def _startup_names() -> dict[str, Any]:
-    names: dict[str, Any] = {}
+def _startup_names() -> dict[str, object]:
+    names: dict[str, object] = {}
     startup = os.environ.get("PYTHONSTARTUP")
     if startup and os.path.isfile(startup):
         with open(startup) as file:
@@ -165,7 +165,7 @@ def _startup_names() -> dict[str, Any]:
     return names
 
 
-def _call_interactive_hook(names: dict[str, Any]) -> None:
+def _call_interactive_hook(names: dict[str, object]) -> None:
     # By default the hook of the site module: it sets up history and completion.
     hook = getattr(sys, "__interactivehook__", None)
     if hook is None:

@@ -88,7 +88,7 @@ def with_appcontext(fn: Function | None = None) -> Function:
     run = _run_async_in_context if is_async(fn) else _run_plain_in_context
 
     @click.pass_context
-    def in_context(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
+    def in_context(ctx: click.Context, /, *args: object, **kwargs: object) -> object:
         app = ctx.ensure_object(ScriptInfo).load_app()
         return run(ctx, app, fn, *args, **kwargs)
 
@@ -98,8 +98,8 @@ def with_appcontext(fn: Function | None = None) -> Function:
 
 
 def _run_plain_in_context(
-    ctx: click.Context, app: Quart, fn: Function, *args: Any, **kwargs: Any
-) -> Any:
+    ctx: click.Context, app: Quart, fn: Function, *args: object, **kwargs: object
+) -> object:
     current = _cv_app.get(None)
     if current is None or current.app is not app:
         ctx.with_resource(app.app_context())
@@ -107,10 +107,10 @@ def _run_plain_in_context(
 
 
 def _run_async_in_context(
-    ctx: click.Context, app: Quart, fn: Function, *args: Any, **kwargs: Any
-) -> Any:
+    ctx: click.Context, app: Quart, fn: Function, *args: object, **kwargs: object
+) -> object:
     # Entered on the loop, so that teardown functions find there what the command has opened.
-    async def main() -> Any:
+    async def main() -> object:
         async with app.app_context():
             return await ctx.invoke(fn, *args, **kwargs)
 
@@ -122,7 +122,7 @@ def _with_loop(fn: Function) -> Function:
         return fn
 
     @click.pass_context
-    def in_loop(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
+    def in_loop(ctx: click.Context, /, *args: object, **kwargs: object) -> object:
         return run_coroutine(ctx, ctx.invoke(fn, *args, **kwargs))
 
     return _as_plain(in_loop, fn)
@@ -135,7 +135,7 @@ def _as_plain(wrapper: Function, fn: Function) -> Function:
     return wrapper
 
 
-def run_coroutine(ctx: click.Context, main: CoroutineOf[Any]) -> Any:
+def run_coroutine(ctx: click.Context, main: CoroutineOf[object]) -> object:
     """Run a coroutine from a command; all those of one invocation share an event loop."""
     try:
         asyncio.get_running_loop()
@@ -146,7 +146,7 @@ def run_coroutine(ctx: click.Context, main: CoroutineOf[Any]) -> Any:
         return ctx.meta[_RUNNER].run(main, context=copy_context())
 
     # A test that is async itself invokes the command: this thread has its loop.
-    def in_thread() -> Any:
+    def in_thread() -> object:
         with ctx.scope(cleanup=False):
             return asyncio.run(main)
 
@@ -157,12 +157,12 @@ def run_coroutine(ctx: click.Context, main: CoroutineOf[Any]) -> Any:
 class AppGroup(FlaskAppGroup):
     """A group of commands whose functions may be ``async def``, and run in the app's context."""
 
-    def command(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
+    def command(self, *args: object, **kwargs: object) -> Function:  # type: ignore[override]
         """As :meth:`click.Group.command`; ``with_appcontext=False`` leaves the context out."""
         wrap = with_appcontext if kwargs.pop("with_appcontext", True) else _with_loop
         return self._adding(click.Group.command, wrap, args, kwargs)
 
-    def group(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
+    def group(self, *args: object, **kwargs: object) -> Function:  # type: ignore[override]
         """As :meth:`click.Group.group`; the group is one of this class."""
         kwargs.setdefault("cls", AppGroup)
         return self._adding(click.Group.group, _with_loop, args, kwargs)
@@ -171,8 +171,8 @@ class AppGroup(FlaskAppGroup):
         self,
         add: Function,
         wrap: Function,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
     ) -> Function:
         if args and callable(args[0]):  # used without parentheses
             return cast("Function", add(self, **kwargs)(wrap(args[0])))

@@ -8,7 +8,7 @@ import sys
 import traceback
 from importlib import import_module
 from types import ModuleType
-from typing import Any, TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from flask.cli import NoAppException as NoAppException, prepare_import as prepare_import
 from flask.sansio.app import App
@@ -105,7 +105,7 @@ def find_app_by_string(module: ModuleType, app_name: str) -> Quart:
     return app
 
 
-def _parse(app_name: str) -> tuple[str, list[Any], dict[str, Any]]:
+def _parse(app_name: str) -> tuple[str, list[object], dict[str, object]]:
     try:
         expression = ast.parse(app_name.strip(), mode="eval").body
     except SyntaxError:
@@ -122,7 +122,7 @@ def _parse(app_name: str) -> tuple[str, list[Any], dict[str, Any]]:
 
 def _literals(
     app_name: str, args: list[ast.expr], keywords: list[ast.keyword]
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[list[object], dict[str, object]]:
     try:
         values = [ast.literal_eval(arg) for arg in args]
         named = {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in keywords}
@@ -133,7 +133,9 @@ def _literals(
     return values, named
 
 
-def _call(module: ModuleType, factory: Function, app_name: str, *args: Any, **kwargs: Any) -> Any:
+def _call(
+    module: ModuleType, factory: Function, app_name: str, *args: object, **kwargs: object
+) -> object:
     # Asked of the signature: a TypeError of the call may as well come from within the factory.
     try:
         inspect.signature(factory).bind(*args, **kwargs)

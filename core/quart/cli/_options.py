@@ -6,7 +6,6 @@ import os
 import platform
 from contextlib import suppress
 from importlib import metadata
-from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -122,7 +121,7 @@ def versions() -> str:
     return "\n".join(lines)
 
 
-def get_version(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def get_version(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Show the versions, and nothing else; the callback of ``--version``."""
     if not value or ctx.resilient_parsing:
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from .._types import Function, Receive, Scope, Send
 from ..app import Quart
@@ -14,7 +13,7 @@ def on_each_arrival(tell: Callable[[], None]) -> None:
     """Call *tell* for each request and websocket that reaches any application, from now on."""
     entry: Function = Quart.asgi_app
 
-    def asgi_app(app: Quart, scope: Scope, receive: Receive, send: Send) -> Any:
+    def asgi_app(app: Quart, scope: Scope, receive: Receive, send: Send) -> object:
         if scope["type"] != "lifespan":
             tell()
         return entry(app, scope, receive, send)
@@ -29,7 +28,7 @@ def on_each_arrival(tell: Callable[[], None]) -> None:
 
 def _telling(entry: Function, tell: Callable[[], None]) -> Function:
     @wraps(entry)
-    def telling(*args: Any, **kwargs: Any) -> Any:
+    def telling(*args: object, **kwargs: object) -> object:
         tell()
         return entry(*args, **kwargs)
 

@@ -279,14 +279,14 @@ class QuartClient:
         method: str,
         headers: HeadersInput | None,
         data: str | bytes | None,
-        form: Mapping[str, Any] | None,
-        files: Mapping[str, Any] | None,
+        form: Mapping[str, object] | None,
+        files: Mapping[str, object] | None,
         query_string: QueryInput | None,
-        json: Any,
+        json: object,
         scheme: str,
         root_path: str,
         http_version: str,
-        scope_base: dict[str, Any] | None,
+        scope_base: dict[str, object] | None,
         auth: AuthInput | None = None,
         subdomain: str | None = None,
     ) -> Response:
@@ -394,5 +394,5 @@ def _is_redirect(response: Response) -> bool:
     return response.status_code in REDIRECTS and "Location" in response.headers
 
 
-async def _maybe(value: Any) -> Any:
+async def _maybe(value: object) -> Any:
     return await value if inspect.isawaitable(value) else value

@@ -179,7 +179,7 @@ class _Connection(Generic[MessageT]):
                 " http.response.start; look at its view or at the middleware around it"
             )
         # An application's class may be another framework's, whose methods are not async.
-        cls: type[Any] = self.app.response_class
+        cls: type[object] = self.app.response_class
         cls = cls if issubclass(cls, Response) else Response
         response: Response = cls(bytes(self.response_data), self.status_code)
         # Exactly what was sent: constructing a response adds defaults.
@@ -295,7 +295,7 @@ class TestWebsocketConnection(_Connection["str | bytes"]):
 
     async def send(self, data: str | bytes) -> None:
         """Send a text or a binary message."""
-        event: dict[str, Any] = {"type": "websocket.receive", "bytes": None, "text": None}
+        event: dict[str, object] = {"type": "websocket.receive", "bytes": None, "text": None}
         event["text" if isinstance(data, str) else "bytes"] = data
         self._send_queue.put_nowait(cast(ASGIReceiveEvent, event))
 

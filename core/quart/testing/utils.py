@@ -191,7 +191,7 @@ def _encode_query(in_path: str, query: QueryInput | None) -> bytes:
     return iri_to_uri(f"?{query}")[1:].encode("ascii") if query else b""
 
 
-def _urlencode(values: Mapping[str, Any]) -> str:
+def _urlencode(values: Mapping[str, object]) -> str:
     return urlencode(list(iter_multi_items(cast(Any, values))), doseq=True)
 
 
@@ -247,8 +247,8 @@ def _encode_data(data: str | bytes | None) -> bytes:
     )
 
 
-def _encode_files(form: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[bytes, Headers]:
-    values: MultiDict[str, Any] = MultiDict()
+def _encode_files(form: Mapping[str, object], files: Mapping[str, object]) -> tuple[bytes, Headers]:
+    values: MultiDict[str, object] = MultiDict()
     for key, value in files.items():
         for item in value if isinstance(value, list) else [value]:
             values.add(key, _as_file(item))
@@ -258,7 +258,7 @@ def _encode_files(form: Mapping[str, Any], files: Mapping[str, Any]) -> tuple[by
     return body, Headers({"Content-Type": f'multipart/form-data; boundary="{boundary}"'})
 
 
-def _as_file(value: Any) -> Any:
+def _as_file(value: Any) -> object:
     if isinstance(value, tuple):
         stream, filename, content_type = (*value, None)[:3]
         return FileStorage(stream, filename, content_type=content_type)

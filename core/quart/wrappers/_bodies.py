@@ -118,7 +118,7 @@ class IterableBody(ResponseBody):
     """
 
     iterable: AsyncIterable[Any] | Iterable[Any]
-    _iter: AsyncIterator[Any] | None = None
+    _iter: AsyncIterator[object] | None = None
     _closed = False
 
     def __init__(self, iterable: AsyncIterable[Any] | Iterable[Any]) -> None:
@@ -309,19 +309,19 @@ def _size_of(stream: IO[bytes]) -> int | None:
 
 def _iterate(iterable: Any) -> AsyncIterator[Any]:
     if hasattr(iterable, "__aiter__"):
-        iterator: AsyncIterator[Any] = iterable.__aiter__()
+        iterator: AsyncIterator[object] = iterable.__aiter__()
         return iterator
     if isinstance(iterable, (list, tuple)):
         return _each(iterable)
     return run_sync_iterable(iter(iterable))
 
 
-async def _each(items: Iterable[Any]) -> AsyncIterator[Any]:
+async def _each(items: Iterable[object]) -> AsyncIterator[Any]:
     for item in items:
         yield item
 
 
-def _is_finished(iterable: Any) -> bool:
+def _is_finished(iterable: object) -> bool:
     # A generator that has ended. To close it would be a visit to the worker thread for nothing.
     return getattr(iterable, "gi_frame", iterable) is None
 

@@ -60,14 +60,14 @@ class Request(Limits, BaseRequestWebsocket):
     lock_class: type[Any] = asyncio.Lock
 
     # What parsing gave (or has not given yet), without silence and with it.
-    _cached_json: tuple[Any, Any] = (Ellipsis, Ellipsis)
+    _cached_json: tuple[object, object] = (Ellipsis, Ellipsis)
     _cached_data: bytes | None = None
-    _lock: Any = None
+    _lock: object = None
     _body: Body | None = None
     #: The body, if it came in one message and nobody has asked for it as `body`.
     _whole: bytes | None = None
     _receive: Receive | None = None
-    _awaitable_files: tuple[Any, MultiDict[str, FileStorage]] | None = None
+    _awaitable_files: tuple[object, MultiDict[str, FileStorage]] | None = None
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class Request(Limits, BaseRequestWebsocket):
         self.__dict__.pop("_cached_data", None)
         self.body.clear()
 
-    async def _in_time(self, awaitable: Awaitable[Any]) -> Any:
+    async def _in_time(self, awaitable: Awaitable[object]) -> Any:
         try:
             return await within(self.body_timeout, awaitable)
         except TimeoutError as error:

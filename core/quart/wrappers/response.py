@@ -65,7 +65,7 @@ _TypeHeader = tuple[tuple[str, str], tuple[bytes, bytes]]
 _Headers = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]] | Headers | None
 
 # What Werkzeug makes of a status given as a number, kept as it makes the same each time.
-_statuses: dict[Any, tuple[str, int]] = {}
+_statuses: dict[object, tuple[str, int]] = {}
 
 
 class _HeadersOnDemand:
