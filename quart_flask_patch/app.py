@@ -28,6 +28,7 @@ from quart._stock import Stock
 from quart._threads import pool, strategy
 from quart._types import Environ, Function, Receive, Scope, Send, StartResponse
 from quart.app import Quart
+from quart.asgi import ASGIHTTPConnection
 from quart.ctx import AppContext as CoreContext
 from quart.routing import BINDING
 from quart.sessions import asked_for_late, PreparedCookies
@@ -111,7 +112,7 @@ if TYPE_CHECKING:
         _url_adapters: ClassVar[Stock]
         _wsgi_apps: ClassVar[Stock]
 
-        def _serves_http_at_once(self) -> bool: ...
+        def _connection_at_once(self) -> type[ASGIHTTPConnection] | None: ...
         async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 else:
     _Core = Quart
@@ -212,8 +213,13 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     __call__: Any = Entry()
 
-    def _serves_http_at_once(self) -> bool:
-        return super()._serves_http_at_once() and not self._has_wsgi_middleware("http")
+    def _connection_at_once(self) -> type[ASGIHTTPConnection] | None:
+        at_once = super()._connection_at_once()
+        if at_once is None or not self._has_wsgi_middleware("http"):
+            return at_once
+        from ._wsgi.middleware import connection_class_behind
+
+        return connection_class_behind(self)
 
     def _has_wsgi_middleware(self, kind: str) -> bool:
         """Whether something is around `wsgi_app`, or for requests in the place of `__call__`."""
@@ -244,9 +250,9 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def wsgi_app(self, environ: Environ, start_response: StartResponse) -> Any:
         """Answer a WSGI call; ``app.wsgi_app = Middleware(app.wsgi_app)`` wraps it."""
-        from ._wsgi import called
+        from ._wsgi.called import wsgi_app
 
-        return called.wsgi_app(self, environ, start_response)
+        return wsgi_app(self, environ, start_response)
 
     # Contexts
 
@@ -272,15 +278,13 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         core = CoreContext(self._core_app, request=connection)
         if environ is None:
             return core
-        pending, exchanged = environ.get(entry.PENDING), entry.EXCHANGED in connection.scope
-        if pending is not None and pending.goes_on:
-            return core
-        if pending is not None:
+        scope: Any = connection.scope
+        if (pending := scope.get(entry.PENDING)) is not None:
             core.borrow(pending.lease)
-            core.place = None if exchanged else entry.BEHIND_MIDDLEWARE
-        else:
+            core.place = None if entry.EXCHANGED in scope else entry.BEHIND_MIDDLEWARE
+        elif entry.called_as_wsgi(scope):
             # The caller's thread is the request's own already.
-            core.place = "loop" if exchanged else entry.CALLED
+            core.place = "loop" if entry.EXCHANGED in scope else entry.CALLED
         return core
 
     def _response_for_session(self) -> Any:

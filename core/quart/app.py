@@ -186,13 +186,15 @@ class Quart(StepMethods, ServingMethods):
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Handle one ASGI connection: ``app.asgi_app = Middleware(app.asgi_app)`` wraps it."""
-        if scope["type"] == "http" and self._serves_http_at_once():
-            await ASGIHTTPConnection(self, scope)(receive, send)
-        else:
+        at_once = self._connection_at_once() if scope["type"] == "http" else None
+        if at_once is None:
             await entry.go_on(self._serve_connection, scope, receive, send)
+        else:
+            await at_once(self, scope)(receive, send)
 
-    def _serves_http_at_once(self) -> bool:
-        return self.asgi_http_class is ASGIHTTPConnection  # which gives it a context
+    def _connection_at_once(self) -> type[ASGIHTTPConnection] | None:
+        """Return the class that gives a request a context, if nothing comes before that."""
+        return ASGIHTTPConnection if self.asgi_http_class is ASGIHTTPConnection else None
 
     async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
@@ -151,7 +152,9 @@ class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
-        request = self._create_request_from_scope(send)
+        return self._serve_request(self._create_request_from_scope(send), inbound, send)
+
+    def _serve_request(self, request: Request, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         request.receive_from(inbound.receive)
         if "quart.undisturbed" not in self.scope:
             request._inbound, inbound.body_limit = inbound, self._body_limit
@@ -220,12 +223,9 @@ class ASGIHTTPConnection(_Connection):
         steps = app._plans.steps(app, REQUEST)
         if not steps.is_watched:
             see_to_loop(app, scope, steps)
-        path, root_path, extensions = scope["path"], scope.get("root_path"), scope.get("extensions")
+        path, root_path = scope["path"], scope.get("root_path")
         if root_path or path[:1] != "/" or not path.isascii():
             path = path_within_root(scope)
-        can_push = bool(extensions and "http.response.push" in extensions)
-        if can_push:
-            self._can_push = True
         self._request = steps.request_class(
             scope["method"],
             http_scheme(scope),
@@ -236,8 +236,7 @@ class ASGIHTTPConnection(_Connection):
             scope["http_version"],
             cast("HTTPScope", scope),
             body_timeout=app.config["BODY_TIMEOUT"],
-            # Not a method, by which the request would refer to what refers to it.
-            send_push_promise=partial(send_push_promise, send) if can_push else cannot_push,
+            send_push_promise=self._push_by(send),
         )
         if path is None:
             self._request.routing_exception = NotFound()
@@ -246,6 +245,15 @@ class ASGIHTTPConnection(_Connection):
             if host is not None:
                 self._request.headers.setdefault("Host", host)
         return self._request
+
+    def _push_by(self, send: Send) -> Callable[[str, Headers], Awaitable[None]]:
+        """Return what sends a push promise, if the server takes any."""
+        extensions = self.scope.get("extensions")
+        if not extensions or "http.response.push" not in extensions:
+            return cannot_push
+        self._can_push = True
+        # Not a method, by which the request would refer to what refers to it.
+        return partial(send_push_promise, send)
 
 
 _HANDLING = Stock(ASGIHTTPConnection, "handle_request")

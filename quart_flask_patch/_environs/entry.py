@@ -9,18 +9,20 @@ from collections.abc import Callable
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
-from werkzeug.datastructures import EnvironHeaders, Headers
+from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from quart._connection.disclosure import SHOWN
 from quart._connection.entry import SHARED
+from quart._connection.outbound import cannot_push
+from quart._formats.target import http_scheme, NOWHERE, path_within_root
 from quart._types import Environ, Scope
 from quart.wrappers import Request as CoreRequest
 
 from .._waiting import apart
 from .body_stream import BodyStream, BY_WSGI, stream_of
-from .environ_headers import add_headers, ScopeHeaders
+from .environ_headers import add_headers, add_raw_headers, ScopeHeaders
 from .takeover import TAKEOVER
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 _ENVIRON = "quart_flask_patch.environ"
 #: In a scope: that the request goes by the ASGI entry, in a task.
 EXCHANGED = "quart_flask_patch.exchanged"
-#: In an environ: the ASGI request that is on its way through WSGI middleware.
+#: In an environ: the ASGI request that is on its way through WSGI middleware. In a scope: the one
+#: that has come through, while the middleware waits for it.
 PENDING = "quart_flask_patch.pending"
 #: What the contexts of such calls say of their place.
 CALLED = "called"
@@ -41,6 +44,8 @@ _READ_SIZE = 64 * 1024
 
 def _text(path: str) -> str:
     """Return *path* as PEP 3333 wants it: bytes in the shape of latin-1 text."""
+    if path.isascii():
+        return path
     return path.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
@@ -89,47 +94,105 @@ def _takeover_of(scope: Scope) -> Any:
     return scope.get(TAKEOVER)
 
 
-def _environ_from_scope(connection: Any) -> dict[str, Any]:
-    scope = connection.scope
+def _environ_from_scope(connection: Any) -> Environ:
+    environ = _made_environ(
+        connection.scope,
+        connection.method,
+        connection.scheme,
+        connection.root_path,
+        connection.path,
+    )
+    add_headers(environ, connection.__dict__["headers"])
+    return environ
+
+
+def environ_on_its_way(scope: Scope) -> tuple[Environ, bool]:
+    """Return an environ for an HTTP *scope*, and whether its path is below the root path.
+
+    It is without the body, which is for the request that is to be made of it.
+    """
+    path = path_within_root(scope)
+    root_path = (scope.get("root_path") or "").rstrip("/")
+    environ = _made_environ(
+        scope,
+        scope["method"].upper(),
+        http_scheme(scope),
+        root_path,
+        NOWHERE if path is None else path,
+    )
+    add_raw_headers(environ, scope["headers"])
+    return environ, path is not None
+
+
+def _made_environ(
+    scope: Scope, method: str, scheme: str, root_path: str, path: str
+) -> dict[str, Any]:
     server = scope.get("server") or ("localhost", 80)
     client = scope.get("client") or ("", 0)
-    path, root_path = connection.path, connection.root_path
-    environ: Environ = {
-        "REQUEST_METHOD": connection.method,
+    query = scope["query_string"].decode("latin-1")
+    raw = (scope.get("raw_path") or quote(root_path + path).encode()).decode("latin-1")
+    raw = f"{raw}?{query}" if query else raw
+    return {
+        "REQUEST_METHOD": method,
         "SCRIPT_NAME": _text(root_path),
         "PATH_INFO": _text(path),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "QUERY_STRING": query,
+        "REQUEST_URI": raw,
+        "RAW_URI": raw,
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1] or 0),
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
         "REMOTE_ADDR": client[0],
         "REMOTE_PORT": str(client[1]),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": {"ws": "http", "wss": "https"}.get(connection.scheme, connection.scheme),
+        "wsgi.url_scheme": {"ws": "http", "wss": "https"}.get(scheme, scheme),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "asgi.scope": scope,
     }
-    query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
-    raw = (scope.get("raw_path") or quote(root_path + path).encode()).decode("latin-1")
-    environ["REQUEST_URI"] = environ["RAW_URI"] = raw + query
-    add_headers(environ, connection.__dict__["headers"])
-    return environ
 
 
 def scope_of(environ: Environ) -> dict[str, Any]:
-    """Return an ASGI scope for a WSGI *environ*, which its Flask face will have as its environ."""
-    root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
-    path = root_path + _decoded(environ.get("PATH_INFO", ""))
-    raw_path = environ.get("RAW_URI") or quote(path)
+    """Return an ASGI scope for the *environ* of a WSGI call; that will be its Flask face's environ.
+
+    A request that is on its way through middleware has come to its end by that.
+    """
+    pending = environ.pop(PENDING, None)
     # As it has come through middleware, if it was made from another scope.
     original = environ.get("asgi.scope") or {}
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": environ.get("SERVER_PROTOCOL", "HTTP/1.1").partition("/")[2],
+        "extensions": {},
+        "quart.undisturbed": True,
+        SHOWN: original.get(SHOWN),
+        SHARED: True,
+        BY_WSGI: pending is None,
+        PENDING: pending,
+        **_of_environ(environ),
+    }
+
+
+def scope_behind(environ: Environ, scope: Scope) -> dict[str, Any]:
+    """Return a request's or a websocket's *scope* with what WSGI middleware made of *environ*."""
+    made = {**scope, **_of_environ(environ)}
+    if scope["type"] == "websocket":
+        del made["method"]
+        made["headers"] = list(made["headers"])
+        made["scheme"] = "wss" if made["scheme"] == "https" else "ws"
+    return made
+
+
+def _of_environ(environ: Environ) -> dict[str, Any]:
+    """Return what of a scope its environ says, which its Flask face will have."""
+    root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
+    path = root_path + _decoded(environ.get("PATH_INFO", ""))
+    raw_path = environ.get("RAW_URI") or quote(path)
+    name, address = environ.get("SERVER_NAME"), environ.get("REMOTE_ADDR")
+    return {
         "method": environ["REQUEST_METHOD"],
         "scheme": environ.get("wsgi.url_scheme", "http"),
         "path": path,
@@ -137,26 +200,18 @@ def scope_of(environ: Environ) -> dict[str, Any]:
         "root_path": root_path,
         "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
         "headers": ScopeHeaders(environ),
-        "server": (environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
-        "client": (environ["REMOTE_ADDR"], int(environ.get("REMOTE_PORT") or 0))
-        if environ.get("REMOTE_ADDR")
-        else None,
-        "extensions": {},
-        "quart.undisturbed": True,
-        SHOWN: original.get(SHOWN),
-        SHARED: True,
-        BY_WSGI: PENDING not in environ,
+        "server": (name, _port(environ.get("SERVER_PORT"))) if name else None,
+        "client": (address, _port(environ.get("REMOTE_PORT")) or 0) if address else None,
         _ENVIRON: environ,
     }
 
 
-def websocket_scope_of(environ: Environ, scope: Scope) -> dict[str, Any]:
-    """Return the websocket's *scope* with what WSGI middleware has made of its *environ*."""
-    made = scope_of(environ)
-    names = ("path", "raw_path", "root_path", "query_string", "headers", "server", "client")
-    made["headers"] = list(made["headers"])
-    scheme = "wss" if made["scheme"] == "https" else "ws"
-    return {**scope, **{name: made[name] for name in names}, "scheme": scheme, _ENVIRON: environ}
+def _port(port: Any) -> int | None:
+    """Return a port as a number; None where there is none, as at a Unix socket, or nonsense."""
+    try:
+        return int(port)
+    except (TypeError, ValueError):
+        return None
 
 
 def _decoded(path: str) -> str:
@@ -175,22 +230,31 @@ def forget_environ(scope: dict[str, Any]) -> None:
 
 def called_as_wsgi(scope: Scope) -> bool:
     """Whether a WSGI server, or Flask's test client, is what called."""
-    environ = environ_given(scope)
-    return environ is not None and PENDING not in environ
+    return bool(scope.get(BY_WSGI))
 
 
-def receive_of(environ: Environ) -> Callable[[], Any]:
+def receive_of(scope: dict[str, Any]) -> Callable[[], Any]:
     """Return where the body comes from: the server, unless middleware put something before it."""
-    pending = environ.get(PENDING)
+    environ, pending = scope[_ENVIRON], scope[PENDING]
     if pending is not None and environ.get("wsgi.input") is pending.stream:
         return cast("Callable[[], Any]", pending.receive)
     return _Input(environ).receive
 
 
 def connection_of(app: Flask, environ: Environ) -> CoreRequest:
-    """Return the async face of a request that is there as a WSGI *environ*."""
+    """Return the async face of a request that is there as the *environ* of a WSGI call."""
     scope = scope_of(environ)
-    request = app._connection_class(
+    request = connection_behind(app, scope)
+    request.receive_from(receive_of(scope))
+    return request
+
+
+def connection_behind(
+    app: Flask, scope: dict[str, Any], send_push_promise: Any = cannot_push
+) -> CoreRequest:
+    """Return the async face of the request with a *scope* that was made of an environ."""
+    environ = scope[_ENVIRON]
+    return app._connection_class(
         scope["method"],
         scope["scheme"],
         _decoded(environ.get("PATH_INFO", "")) or "/",
@@ -201,14 +265,8 @@ def connection_of(app: Flask, environ: Environ) -> CoreRequest:
         scope["http_version"],
         cast(Any, scope),
         body_timeout=app.config["BODY_TIMEOUT"],
-        send_push_promise=_no_push,
+        send_push_promise=send_push_promise,
     )
-    request.receive_from(receive_of(environ))
-    return request
-
-
-async def _no_push(path: str, headers: Headers) -> None:
-    """A WSGI server cannot push."""
 
 
 class _Input:

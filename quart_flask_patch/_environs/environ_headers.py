@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, overload
 
@@ -15,11 +15,21 @@ from quart._types import Environ
 def add_headers(environ: Environ, headers: Headers) -> None:
     """Put *headers* into *environ*; several of one name become one."""
     for name, value in headers:
-        key = key_of(name)
-        if key in environ:
-            environ[key] = joined(name, [environ[key], value])
-        elif key is not None:
-            environ[key] = value
+        _add(environ, name, key_of(name), value)
+
+
+def add_raw_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Do that with the *headers* of a scope."""
+    for raw, value in headers:
+        name = raw.decode("latin-1")
+        _add(environ, name, key_of(name), value.decode("latin-1"))
+
+
+def _add(environ: dict[str, Any], name: str, key: str | None, value: str) -> None:
+    if key in environ:
+        environ[key] = joined(name, [environ[key], value])
+    elif key is not None:
+        environ[key] = value
 
 
 def joined(name: str, values: list[str]) -> str:

@@ -186,13 +186,12 @@ def passes_on(middleware: Any) -> bool:
     kind = type(middleware)
     if kind is MethodType:
         return Flask._wsgi_apps.has(middleware.__func__)
-    if issubclass(kind, Flask):
-        return passes_on(wsgi_entry(middleware))
-    if kind is ProxyFix and _PROXY_FIX.of(kind):
-        return passes_on(middleware.app)
-    if kind is DispatcherMiddleware and _DISPATCHER.of(kind):
-        return all(map(passes_on, [middleware.app, *middleware.mounts.values()]))
-    return False
+    if kind is ProxyFix:
+        return _PROXY_FIX.of(kind) and passes_on(middleware.app)
+    if kind is DispatcherMiddleware:
+        apps = middleware.app, *middleware.mounts.values()
+        return _DISPATCHER.of(kind) and all(map(passes_on, apps))
+    return issubclass(kind, Flask) and passes_on(wsgi_entry(middleware))
 
 
 # The call
@@ -202,6 +201,7 @@ def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> Any
     """Answer a WSGI call: as Flask does, or through what the application has of its own."""
     pending = environ.get(entry.PENDING)
     if pending is not None and pending.goes_on:
+        del environ[entry.PENDING]
         return pending.passed_through(app, environ, start_response)
     if not runner.loop_runs() or bridge.can_wait():
         return _answer(app, environ, start_response)
@@ -270,7 +270,7 @@ class _Call:
             preserve(face_of(core))
 
     def _respond(self, core: AppContext, response: Any) -> Any:
-        if entry.PENDING in self._environ:
+        if cast(Any, core.request.scope)[entry.PENDING] is not None:
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
         if core.plan.place is IN_THREAD and core._lease is not None and not _is_whole(response):

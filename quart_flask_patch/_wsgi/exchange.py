@@ -45,7 +45,7 @@ class Exchange:
         self._scope["quart.closing"] = self._closing
         self._scope[entry.EXCHANGED] = True
         self._home = runner.home()
-        self._receive = entry.receive_of(environ)
+        self._receive = entry.receive_of(self._scope)
         # Found out here, where no task of ours has entered it.
         self._context = runner.own_context() or copy_context()
         self._sent: deque[bytes] = deque()

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
+from werkzeug.exceptions import NotFound
+
 from quart._connection import rest
 from quart._connection.inbound import Inbound, inbound_class
+from quart._connection.lifespan import see_to_loop
 from quart._connection.outbound import _convert_os_error, foreign_body, is_without_body, refuse
+from quart._kind import REQUEST
 from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
 from quart._threads import lease as _lease
-from quart._types import Environ, Message, Receive, Scope, Send
+from quart._types import CoroutineOf, Environ, Message, Receive, Scope, Send
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.wrappers.base import ClientDisconnectedError
 
@@ -152,6 +156,49 @@ class _Sending(_Start):
         await connection._answer(core, self._send, response, content)
 
 
+class PassingOn(ASGIHTTPConnection):
+    """A request behind middleware that passes it on: what that made of the environ is served."""
+
+    #: As of a `Pending`, for which it stands.
+    goes_on = True
+
+    def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
+        app = self.app
+        environ, is_ours = entry.environ_on_its_way(self.scope)
+        environ[entry.PENDING] = self
+        wsgi_entry(app)(environ, _ignore)
+        reached, scope = self._reached, entry.scope_behind(self._passed, self.scope)
+        is_mounted = reached is not app
+        if reached.asgi_http_class is not ASGIHTTPConnection or (
+            is_mounted and not reached._asgi_apps.within(reached)
+        ):
+            serve: Any = reached if is_mounted else reached._serve_connection
+            return cast("CoroutineOf[None]", serve(scope, inbound.receive, send))
+        steps = reached._plans.steps(reached, REQUEST)
+        if not steps.is_watched:
+            see_to_loop(reached, scope, steps)
+        request = entry.connection_behind(reached, scope, self._push_by(send))
+        if not is_ours:
+            request.routing_exception = NotFound()
+        self.app, self._request = reached, request
+        return self._serve_request(request, inbound, send)
+
+    def passed_through(self, app: Flask, environ: Environ, start_response: Any) -> list[bytes]:
+        """Note what came through, and to which application."""
+        self._reached: Any = app
+        self._passed = environ
+        return []
+
+
+def _ignore(status: str, headers: list[tuple[str, str]]) -> None:
+    """Nothing is answered before the request goes on."""
+
+
+def connection_class_behind(app: Flask) -> type[ASGIHTTPConnection] | None:
+    """Return the class of a request that the middleware around *app* is known to pass on."""
+    return PassingOn if passes_on(wsgi_entry(app)) else None
+
+
 async def serve(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
     inbound = inbound_class()(receive, send)
@@ -186,9 +233,8 @@ async def serve_websocket(app: Flask, scope: Scope, receive: Receive, send: Send
         body = b"".join(start.written)
         await refuse(scope, receive, send, start.status, start.headers or [], body)
         return
-    environ = pending.passed
-    del environ[entry.PENDING]
-    await pending.reached._serve_connection(entry.websocket_scope_of(environ, scope), receive, send)
+    scope = entry.scope_behind(pending.passed, scope)
+    await pending.reached._serve_connection(scope, receive, send)
 
 
 async def _call_for_websocket(
@@ -221,11 +267,6 @@ async def _serve(app: Flask, scope: Scope, inbound: Inbound, send: Send) -> None
     environ, call = entry.environ_of(request), wsgi_entry(app)
     pending = Pending(app, inbound.receive, environ["wsgi.input"])
     environ[entry.PENDING] = pending
-    if passes_on(call):
-        pending.goes_on = True
-        call(environ, _Start())
-        await _go_on(pending, send)
-        return
     with lease_of(app) as lease:
         pending.lease = lease
         await _answer(call, pending, environ, send)
@@ -247,15 +288,6 @@ async def _answer(call: Call, pending: Pending, environ: Environ, send: Send) ->
         await start.send(b"", more=False)
     else:
         await start.send_answer(answer)
-
-
-async def _go_on(pending: Pending, send: Send) -> None:
-    """Serve the request as one that had no middleware in its way."""
-    reached, environ = pending.reached, pending.passed
-    assert environ is not None
-    request = entry.connection_of(reached, environ)
-    del request.scope["quart.undisturbed"]  # type: ignore[typeddict-item]  # ours
-    await reached.asgi_http_class(reached, request.scope).handle_request(request, send)
 
 
 async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _Sending) -> None:

@@ -16,9 +16,10 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.lint import LintMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from quart.asgi import ASGIHTTPConnection
 from quart_flask_patch import runs_in, threads, wait
 
-from ._asgi import Exchange, fetch, run
+from ._asgi import Connection, Exchange, fetch, run, scope_for
 
 Middleware = Callable[[Any], Any]
 
@@ -153,6 +154,85 @@ def test_async_views_behind_what_does_not_block_keep_no_thread(
             assert (await exchange.end()).text == "done"
 
     run(main())
+
+
+# Other applications
+
+
+def mounted(other: Flask) -> Middleware:
+    return lambda inner: DispatcherMiddleware(inner, {"/other": other})
+
+
+@pytest.mark.parametrize("middleware", WAYS, ids=NAMES)
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_view_may_answer_with_another_application(
+    served: Flask, middleware: Middleware, kind: str
+) -> None:
+    """As it has the environ that came through the middleware."""
+
+    @served.get("/other/<path:path>")
+    def other(path: str) -> Response:
+        environ = {**request.environ, "PATH_INFO": f"/{path}"}
+        inner = served if path == kind else Flask("missing")
+        return Response.from_app(inner.wsgi_app, environ, buffered=True)
+
+    wrap(served, middleware)
+    assert run(fetch(served, f"/other/{kind}")).text == kind * 2
+    assert run(fetch(served, "/other/missing")).status == 404
+
+
+@pytest.mark.parametrize("own", ["asgi_app", "asgi_http_class"])
+@pytest.mark.parametrize("outer", [False, True], ids=["mounted", "outer"])
+def test_what_an_application_has_of_its_own_sees_what_is_passed_on(
+    served: Flask, own: str, outer: bool
+) -> None:
+    other, seen = Flask("other"), []
+    other.get("/")(lambda: request.script_root)
+    target = served if outer else other
+    if own == "asgi_app":
+        inner = target.asgi_app
+
+        async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+            seen.append(scope["root_path"])
+            await inner(scope, receive, send)
+
+        target.asgi_app = asgi_app  # type: ignore[method-assign]  # as Quart's docs do
+    else:
+
+        class Own(ASGIHTTPConnection):
+            async def handle_request(self, request: Any, send: Any) -> None:
+                seen.append(self.scope["root_path"])
+                await super().handle_request(request, send)
+
+        target.asgi_http_class = Own
+
+    wrap(served, mounted(other))
+    assert run(fetch(served, "/plain" if outer else "/other/")).text == (
+        "plainplain" if outer else "/other"
+    )
+    assert seen == ["" if outer else "/other"]
+
+
+def test_what_is_not_below_the_root_path_is_not_found(served: Flask) -> None:
+    served.get("/<path:path>")(lambda path: path)
+    wrap(served, ProxyFix)
+    scope = {**scope_for("http", "/elsewhere"), "root_path": "/root"}
+
+    async def main() -> int:
+        async with Connection(served, scope) as connection:
+            connection.tell("http.request")
+            return (await connection.end()).status
+
+    assert run(main()) == 404
+
+
+def test_a_port_need_be_no_number(served: Flask) -> None:
+    """A proxy says what its client says, and at a Unix socket there is none."""
+    wrap(served, lambda inner: ProxyFix(inner, x_port=1))
+    headers = [("X-Forwarded-Port", "none")]
+    assert run(fetch(served, "/plain", headers=headers)).text == "plainplain"
+    environ = {"SERVER_PORT": "", "REMOTE_PORT": "x"}
+    assert served.test_client().get("/plain", environ_overrides=environ).text == "plainplain"
 
 
 # start_response
