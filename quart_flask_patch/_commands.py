@@ -23,7 +23,7 @@ def _waiting(func: Function) -> Function:
     def command(*args: Any, **kwargs: Any) -> Any:
         return bridge.wait(func(*args, **kwargs))
 
-    # Who looks through decorators must not take this for an async function.
+    # Code that looks through decorators must not take this for an async function.
     del command.__wrapped__
     return command
 

@@ -240,8 +240,8 @@ def _core_app(app: Any) -> Any:
 
 def _attach(face: Any, core: CoreContext) -> None:
     face._core = core
-    # Who needs the face has it, and while it is pushed that is Flask's context variable. A cycle
-    # of references would leave all that a request consists of to the garbage collector.
+    # Code that needs the face has it, and while it is pushed that is Flask's context variable. A
+    # cycle of references would leave all that a request consists of to the garbage collector.
     setattr(core, _FACE, weakref.ref(face))
 
 

@@ -201,6 +201,37 @@ def test_no_trace_of_the_workshop() -> None:
     assert found == []
 
 
+#: English that a reader has to turn around: a clause that stands for a person, and work that moves.
+ODD = re.compile(
+    r"\b(?:to|for|by|of|from) who\b"
+    r"|belongs? into"
+    r"|(?:^\W*|[.:;] )Who (?!is |may )[a-z]+ ",
+    re.MULTILINE,
+)
+PROSE = {".py", ".md", ".html", ".js"}
+
+
+def test_the_english_reads_straight_on() -> None:
+    """What codespell does not know: pages, comments, docstrings and messages."""
+    found = []
+    for path in tracked_files():
+        if path.suffix not in PROSE or {"data", "standins"} & set(path.parts):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for odd in ODD.finditer(text):
+            line = text.count("\n", 0, odd.start()) + 1
+            found.append(f"{path.relative_to(ROOT)}:{line}: {odd[0].strip()}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["An answer to" + " who asks.", "# Who" + " asks gets it.", "It belongs" + " into a thread."],
+)
+def test_odd_english_is_noticed(text: str) -> None:
+    assert ODD.search(text)
+
+
 def test_the_top_level_is_what_it_should_be() -> None:
     visible = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
     assert {name for name in visible if not name.startswith(".")} == {

@@ -102,7 +102,7 @@ class _Connection:
     def _failed(self, ctx: AppContext, error: BaseException) -> object:
         """Return the answer to what went wrong where nobody handles errors, or raise it."""
         app, error = self.app, as_raised(error)
-        # Who called as WSGI, a server or Flask's client, deals with it, as with Flask's own.
+        # A WSGI caller, a server or Flask's client, deals with it, as with Flask's own.
         if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
             raise error
         app.logger.error("Exception outside of the view and its hooks", exc_info=error)

@@ -1,8 +1,9 @@
 """Plain code that takes over a websocket's connection and speaks the protocol itself.
 
-WSGI knows no websockets. Who wants one there takes the socket that Werkzeug's server puts into the
-environ, and speaks RFC 6455 over it. Here that socket is one end of a pair. At the other end is a
-websocket client, without a network: what it is told becomes ASGI messages, and the other way round.
+WSGI knows no websockets. Code that wants one there takes the socket that Werkzeug's server puts
+into the environ, and speaks RFC 6455 over it. Here that socket is one end of a pair. At the
+other end is a websocket client, without a network: what it is told becomes ASGI messages, and the
+other way round.
 
 The pair is made when the environ's socket is first used. Until then the websocket is the core's;
 from then on the core receives nothing more, and what it sends is dropped.

@@ -85,7 +85,7 @@ def bring_back(context: Context) -> None:
 
 
 class Caller:
-    """Who waits for what runs on another thread's loop."""
+    """One that waits for what runs on another thread's loop."""
 
     def __init__(self) -> None:
         self._signal = green.make_signal()

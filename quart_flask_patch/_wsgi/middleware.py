@@ -244,7 +244,7 @@ async def _call_for_websocket(
     try:
         start.written.append(await place.call(as_context, _whole_answer, app, environ, start))
     except Exception as error:
-        # Who has taken over the connection may have no other way to say that nothing is to follow.
+        # Code that took over the connection may have no other way to say that nothing follows.
         if not takeover.active:
             if app.testing:
                 raise

@@ -1,4 +1,4 @@
-"""Who takes part: a framework, the API it is written to, and where it is installed."""
+"""The contenders: a framework, the API it is written to, and where it is installed."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ._wrk import Job, Loads, require_wrk, services
 BLOCKED = 10
 JSON = Job("JSON", lambda body: json.loads(body)["count"] == 3, "/json")
 BLOCK = Job(f"view that blocks {BLOCKED} ms", lambda body: body == b"done", f"/block/{BLOCKED}")
-# Who answers what, on which server.
+# Which contender answers what, on which server.
 _ASYNC = ("quart", "layer-thread", "starlette", "quart022")
 _PLAN = {
     JSON: {"granian": _ASYNC, "uvicorn": _ASYNC, "hypercorn": _ASYNC, "gunicorn": ("flask",)},

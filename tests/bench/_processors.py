@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def apart() -> tuple[list[int] | None, list[int] | None]:
-    """One processor for what is measured, and those for who asks it."""
+    """One processor for what is measured, and those for the client."""
     if not hasattr(os, "sched_getaffinity"):
         return None, None
     first, *others = sorted(os.sched_getaffinity(0))

@@ -12,7 +12,7 @@ Rows = list[list[str]]
 
 
 class Column(Protocol):
-    """Who a column, or a colour in a plot, stands for."""
+    """What a column, or a colour in a plot, stands for."""
 
     @property
     def name(self) -> str: ...

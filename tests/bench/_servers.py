@@ -92,7 +92,7 @@ class Running:
     def __init__(self, service: Service, port: int, log: IO[bytes]) -> None:
         self.service, self.port, self._log = service, port, log
         own, others = apart() if service.is_pinned else (None, None)
-        #: The processors for who asks, None if they may have any.
+        #: The processors for the client, None if they may have any.
         self.others = others
         with started_on(own):
             self._process = subprocess.Popen(

@@ -141,7 +141,7 @@ def test_the_template_is_text() -> None:
     assert isinstance(TEMPLATE, str)
 
 
-# Who sees it
+# Which clients see it
 
 HOST = (b"host", b"localhost:5000")
 

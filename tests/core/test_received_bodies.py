@@ -190,7 +190,7 @@ def test_a_body_that_does_not_come(read: Callable[[Request], Any], begun: bool) 
         request = request_from(server, FORM, body_timeout=0.01)
         with pytest.raises(RequestTimeout):
             await read(request)
-        # Who is told may ask again, and then it may come.
+        # A view that is told may ask again, and then it may come.
         server.messages.append(message(b"b=1"))
         assert await request.get_data() == (b"a=b=1" if begun else b"b=1")
 

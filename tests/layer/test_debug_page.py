@@ -1,4 +1,4 @@
-"""Who is shown source and variables of an error, on real servers."""
+"""Which clients are shown source and variables of an error, on real servers."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def in_worker(name: str) -> bool:
     return name.startswith("quart-sync-")
 
 
-# Who is not held up
+# What is not held up
 
 
 @pytest.mark.parametrize("way", ["config", "environment", "decorator"])

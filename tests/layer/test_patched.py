@@ -50,7 +50,7 @@ def test_a_step_of_the_class(name: str, path: str, way: str, served: bool, get: 
 
 # What requests, responses, sessions and URLs are made of
 
-#: What a request to `everything` goes through, by who has it.
+#: What a request to `everything` goes through, by what has it.
 PARTS = [
     (flask.Request, "make_form_data_parser"),
     (flask.Response, "set_cookie"),

@@ -1,4 +1,4 @@
-"""Flask's proxies are as they always were to who uses them."""
+"""Flask's proxies are as they always were to code that uses them."""
 
 from __future__ import annotations
 

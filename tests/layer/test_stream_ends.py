@@ -86,7 +86,7 @@ class Fails(Server):
 
 
 class LeftInSend(Server):
-    """Who waits in `send` goes on, as if it had been sent: so do most servers."""
+    """A task that waits in `send` goes on, as if it had been sent: so do most servers."""
 
     room = CHUNKS
 

@@ -35,7 +35,7 @@ def test_a_full_pool(either_app: Flask | Quart) -> None:
         await until(lambda: threads(either_app).queued == 3)
         full = threads(either_app)
         assert (full.size, full.started, full.busy, full.queued) == (2, 2, 2, 3)
-        # Who waits counts while it waits, so that a pool that is stuck shows.
+        # A request counts while it waits, so that a pool that is stuck shows.
         await until(lambda: threads(either_app).longest_wait > full.longest_wait)
         released.set()
         await asyncio.gather(*tasks)

@@ -117,7 +117,7 @@ class _OverHTTP2:
 
 @dataclass
 class Client:
-    """Who asks one server."""
+    """A client of one server."""
 
     serving: Serving
     server: Server

@@ -1,4 +1,4 @@
-"""Who may see what of an error: the page with source and variables is for development.
+"""Which client may see what of an error: the page with source and variables is for development.
 
 The development server, and the test client, mark the scopes of their connections. Without a mark
 an error is a bare 500, in debug mode too: the server may be anybody's.

@@ -215,7 +215,7 @@ class Inbound(Server):
     def _watch(self) -> None:
         self._alarm = None
         if self.receiving:
-            # Who receives learns of the disconnect; look again when that has ended.
+            # The receiver learns of the disconnect; look again when that has ended.
             self.late = True
         else:
             self._begin_to_watch(asyncio.Event())
@@ -235,7 +235,7 @@ class Inbound(Server):
             try:
                 message: Message = await self.from_server()
             except Exception as error:
-                # For who asks for the next message to see.
+                # So that the next call for a message sees it.
                 self._failure = error
                 self._changed.set()
                 return

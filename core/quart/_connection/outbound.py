@@ -143,7 +143,7 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
             if turns.due():
                 await turns.give()
             if inbound is not None and inbound.gone is not None:
-                # Who was told may have gone on all the same.
+                # Code that was told may have gone on all the same.
                 raise ClientDisconnectedError
             data = chunk
             if type(chunk) is not bytes:

@@ -78,7 +78,7 @@ async def _in_place(ctx: AppContext) -> object:
             raised = error
             if not _is_stray(error):
                 if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
-                    # The client left or the server stops. Who set something up wants to clean up.
+                    # The client left or the server stops. What was set up is cleaned up.
                     with shielded():
                         await settle(finalize(app, ctx, None, from_error_handler=True))
                 raise

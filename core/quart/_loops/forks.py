@@ -2,7 +2,8 @@
 
 A fork copies the memory and one thread, the one that asked for it. What it copies of the others is
 half of something: threads that are counted but not there, locks that nobody opens, event loops
-whose kernel objects both processes share. Who keeps such a thing registers here what puts it right.
+whose kernel objects both processes share. Code that keeps such a thing registers
+here what puts it right.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class _AsyncioMailbox:
         self._loop = asyncio.get_running_loop()
         # There is hardly ever more than one. An empty deque has room for 64.
         self._messages: list[object] = []
-        #: What wakes the task, and its Context, while it waits. Who takes it wakes.
+        #: What wakes the task, and its Context, while it waits. The taker wakes it.
         self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
         #: What the task is woken with, if not for a message.
         self._interruption: asyncio.CancelledError | None = None

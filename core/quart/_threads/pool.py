@@ -63,7 +63,7 @@ class Pool:
     def longest_wait(self) -> float:
         """The longest time, in seconds, that a request has waited for a thread so far.
 
-        Who still waits counts too.
+        One that still waits counts too.
         """
         with self._lock:
             since = next(iter(self._queue.values()), None)
@@ -174,7 +174,7 @@ def pool_of(app: Any) -> Pool:
 def lend_thread(app: object) -> Callable[[], None]:
     """Allow the application one more thread, until what is returned is called.
 
-    For who keeps a thread without an end in sight, so that no request has to wait for that.
+    For code that keeps a thread without an end in sight, so that no request waits for that.
     """
     pool = pool_of(app)
     pool.widen(1)

@@ -50,7 +50,7 @@ class Worker:
     """A thread that does one job after another."""
 
     def __init__(self, pool: Pool) -> None:
-        #: What there is to do. Who adds to it wakes the thread, which takes nothing from `_bell`.
+        #: What there is to do. An addition wakes the thread, which takes nothing from `_bell`.
         self._jobs: list[Job | None] = []
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._pool = weakref.ref(pool)

@@ -41,7 +41,7 @@ def begin(app: Quart) -> Callable[[], None]:
 
 def see_to_loop(app: Quart) -> None:
     """Let the loop be watched on which a connection has come, if nobody watches it."""
-    with suppress(RuntimeError):  # Who calls an application without a loop holds none.
+    with suppress(RuntimeError):  # A call without a loop holds none.
         watchdog.watch(app, unless_watched=True)
 
 

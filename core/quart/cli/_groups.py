@@ -130,7 +130,7 @@ def _with_loop(fn: Function) -> Function:
 
 def _as_plain(wrapper: Function, fn: Function) -> Function:
     update_wrapper(wrapper, fn)
-    # Who looks through decorators must not take the wrapper for an async function.
+    # Code that looks through decorators must not take the wrapper for an async function.
     del wrapper.__wrapped__  # type: ignore[attr-defined]
     return wrapper
 
