@@ -24,14 +24,32 @@ COMMITTED = FOLDER / f"quart-{VERSION}.json"
 
 #: Behaviours that differ on purpose, with the reason.
 DIFFERENCES = {
+    "a_body_as_text": "The test client sends a Content-Length.",
     "errors_propagate_in_tests": "TESTING lets errors through to the test client, as Flask's does"
     " and Quart's did until 0.21: a test fails where the error is.",
+    "hosts_that_are_trusted": "TRUSTED_HOSTS is heeded, as in Flask; Quart has the key and does not"
+    " look at it.",
     "methods": "The answer to HEAD has no body, as RFC 9110 section 9.3.2 has it.",
+    "parts_of_a_file": "The last bytes of a file may be asked for; Quart answers 500.",
+    "redirects_of_a_rule": "`redirect_to` works; Quart answers 500.",
+    "redirects_that_a_client_follows": "After 301, 302 and 303 the test client goes on as browsers"
+    " and Flask's client do: by GET, without the body.",
+    "sending_files": "A file's name that is not ASCII is sent in the way of RFC 6266, which"
+    " browsers read.",
+    "sending_what_is_in_memory": "What is sent without a maximum age is to be asked for again, as"
+    " with Flask.",
     "sessions": "A session that is only read makes the answer vary by cookie too, as in Flask;"
     " without that, caches mix users.",
+    "signals_of_websockets": "`websocket_received` is sent when the handler receives, so after it"
+    " has started.",
+    "subprotocols": "Those that the test client offers are seen by the handler.",
+    "urls_outside_of_a_request": "PREFERRED_URL_SCHEME and APPLICATION_ROOT are heeded, as in"
+    " Flask; Quart has the keys and does not look at them.",
     "views_as_classes": "The answer to HEAD has no body, as above.",
     "what_a_request_has": "There is no Remote-Addr among the headers, where a client's own would be"
     " taken for it; use `request.remote_addr`. The test client sends a Content-Length.",
+    "what_tears_down_is_told_the_error": "Teardown functions are given the error that was answered"
+    " with 500, as in Flask: they may have something to roll back.",
 }
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import copy_current_request_context, Flask, request
+from werkzeug.exceptions import ClientDisconnected
 
 from quart._connection import inbound
 
@@ -39,6 +40,20 @@ async def post(app: Flask, path: str) -> Answer:
 
     await app(scope_for("http", path, "POST", FORM), receive, send)  # type: ignore[arg-type, call-arg, misc]
     return Answer(sent)
+
+
+async def leave(app: Flask, path: str) -> None:
+    """POST the first piece of `BODY`, and go."""
+    messages = [{"type": "http.request", "body": BODY[:100], "more_body": True}]
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.01)
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        pass
+
+    await app(scope_for("http", path, "POST", FORM), receive, send)  # type: ignore[arg-type, call-arg, misc]
 
 
 def read() -> str:
@@ -79,3 +94,16 @@ def test_a_loop_that_is_held_up_is_said_so(
         return str(error)
 
     assert "Plain code holds it up" in run(post(app, "/")).text
+
+
+def test_a_thread_is_told_that_the_client_has_left(pool: ThreadPoolExecutor) -> None:
+    app = Flask(__name__)
+    errors = []
+
+    @app.post("/")
+    def view() -> str:
+        errors.append(pool.submit(copy_current_request_context(read)).exception(5))
+        return ""
+
+    run(leave(app, "/"))
+    assert isinstance(errors[0], ClientDisconnected)

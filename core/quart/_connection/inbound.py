@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import Context
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, cast, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -203,7 +203,21 @@ class Inbound(Server):
         self._handler.get_loop().call_soon_threadsafe(func)
 
     def _await_there(self, work: Callable[[], CoroutineOf[T]]) -> T:
-        return asyncio.run_coroutine_threadsafe(work(), self._handler.get_loop()).result()
+        failed: list[Exception] = []
+
+        async def settled() -> T | None:
+            try:
+                return await work()
+            except Exception as error:
+                # A task that ends by ClientDisconnectedError says no more than that it ended early.
+                failed.append(error)
+                return None
+
+        future = asyncio.run_coroutine_threadsafe(settled(), self._handler.get_loop())
+        result = future.result()
+        if failed:
+            raise failed[0]
+        return cast(T, result)
 
     # Watching
 
