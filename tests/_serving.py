@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +63,7 @@ class Server:
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            end(self.process)
             raise AssertionError(f"the server did not stop:\n{self.output()}") from None
 
 
@@ -95,17 +94,30 @@ def served(
     arguments = [part.format(port=port) for part in command]
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [python, "-m", *arguments], cwd=cwd, env=env, stdout=file, stderr=file
+            [python, "-m", *arguments],
+            cwd=cwd,
+            env=env,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
     server = Server(process, port, log)
     try:
         server.wait_until_ready()
         yield server
     except BaseException:
-        process.kill()
-        process.wait()
+        end(process)
         raise
     server.stop()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End *process* at once, and its worker processes, which would go on without it."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def environment_with(folder: Path, *packages: str) -> str:

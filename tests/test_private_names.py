@@ -105,11 +105,6 @@ FOREIGN: dict[str, dict[str, Use]] = {
             "quart_flask_patch/_watching/holding.py",
             "Where a connection was taken from its pool, in sys. Without: an error there.",
         ),
-        "_max_size": Use(
-            "tempfile",
-            "core/quart/formparser.py",
-            "How much of an upload stays in memory. Without: all of it does.",
-        ),
         "_selector": Use(
             "asyncio.selector_events",
             "core/quart/_loops/forks.py",

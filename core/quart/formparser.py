@@ -75,7 +75,15 @@ def default_stream_factory(
     content_length: int | None = None,
 ) -> IO[bytes]:
     """Return where a file goes: into memory, and past `FILE_MEMORY_SIZE` bytes to the disk."""
-    return cast("IO[bytes]", SpooledTemporaryFile(max_size=FILE_MEMORY_SIZE, mode="rb+"))
+    return cast("IO[bytes]", _Spool(FILE_MEMORY_SIZE))
+
+
+class _Spool(SpooledTemporaryFile[bytes]):
+    """A file in memory, and past *max_size* bytes on the disk, that says how much that is."""
+
+    def __init__(self, max_size: int) -> None:
+        super().__init__(max_size, mode="rb+")
+        self.max_size = max_size
 
 
 class FormDataParser:
@@ -278,7 +286,7 @@ class Parts:
             return
         file = self._parser.start_file_streaming(part, self._content_length)
         # Not a subclass, which may have a `write` of its own.
-        if type(file) is SpooledTemporaryFile:
+        if type(file) is _Spool:
             self._file = _FillingSpooled(file)
         else:
             self._file = _Filling(file, self._parser.buffer_size)
@@ -341,19 +349,16 @@ class _FillingSpooled:
     once, and what is large goes to the disk in few large writes, and not through memory.
     """
 
-    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
+    def __init__(self, file: _Spool) -> None:
         self.file = file
-        self._max_size: int = getattr(file, "_max_size", 0)
         self._kept: list[memoryview] = []
         self._size = 0
 
     def write(self, piece: memoryview) -> None:
         self._kept.append(piece)
         self._size += len(piece)
-        if self._size > self._max_size:
-            # A size of 0 says that it is to stay in memory.
-            if self._max_size:
-                self.file.rollover()
+        if self._size > self.file.max_size:
+            self.file.rollover()
             self._write_kept()
         elif len(self._kept) == _KEPT:
             self._write_kept()

@@ -1131,6 +1131,29 @@ def test_any_byte_may_be_in_a_header(app: Quart, kind: str) -> None:
     assert exchange(app, kind, headers=[(b"x-odd", b"\xff\xe4")]).text == "'\\xff\\xe4'"
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a=" + " " * 300 + '"', "a=" + " " * 32 + '"'),
+        ("a" + "\t " * 300 + "b", "a" + "\t " * 16 + "b"),
+        ("a" * 300 + " " * 32 + "b", "a" * 300 + " " * 32 + "b"),
+        ("a" + " " * 200, "a" + " " * 200),
+    ],
+    ids=["many", "of both kinds", "as many as may be", "short"],
+)
+def test_many_blanks_in_a_long_header_are_a_few(
+    app: Quart, kind: str, value: str, expected: str
+) -> None:
+    @route(app, kind)
+    async def view() -> str:
+        connection: Any = current_request if kind == "request" else current
+        assert connection.headers["X-Odd"] == connection.headers.getlist("x-odd")[0] == expected
+        assert dict(connection.headers)["X-Odd"] == expected
+        return "as expected"
+
+    assert exchange(app, kind, headers=[(b"x-odd", value.encode())]).text == "as expected"
+
+
 # --- Lifespan
 
 

@@ -311,7 +311,7 @@ def test_a_file_is_in_memory_up_to_its_size(length: int, size: int) -> None:
     content = random.Random(length).randbytes(length)
     _, files = parse_multipart(form(file("f", "name", content)), size)
     stream = files["f"].stream
-    assert type(stream) is SpooledTemporaryFile
+    assert isinstance(stream, SpooledTemporaryFile)
     assert stream._rolled == (length > FILE_MEMORY_SIZE)
     assert stream.tell() == 0
     assert stream.read() == content

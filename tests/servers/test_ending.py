@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from _serving import environment, free_port, served, Server
+from _serving import end, environment, free_port, served, Server
 
 HERE = Path(__file__).parent
 #: In which a server ends though clients stay: its own grace period, and more for a slow machine.
@@ -113,7 +113,7 @@ def test_open_connections_do_not_keep_it(
                 list(pieces)
             assert server.process.wait(PROMPT) in way.exit_codes
         finally:
-            server.process.kill()
+            end(server.process)
     assert set(server.output().splitlines()) >= SAID
 
 

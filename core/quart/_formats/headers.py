@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
@@ -13,6 +14,20 @@ from werkzeug.exceptions import BadRequestKeyError
 _MOST_DIGITS = len(str(sys.maxsize)) - 1
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
+# Some expressions of Werkzeug's, those for cookies and media types, take time that grows with the
+# square of a run of blanks: 64 KiB of them in a cookie would hold the event loop for a minute.
+_MOST_BLANKS = 32
+_MANY_BLANKS = re.compile(rb"([ \t]{%d})[ \t]+" % _MOST_BLANKS)
+#: A header of this length has too few of them to matter.
+_SHORT = 256
+
+
+def text_of(value: bytes) -> str:
+    """Return a header's *value* as text; of many blanks in a row, the first ones."""
+    if len(value) > _SHORT and (b"  " in value or b"\t" in value):
+        value = _MANY_BLANKS.sub(rb"\1", value)
+    return value.decode("latin-1")
+
 
 class _ListOnDemand:
     """Where Werkzeug keeps headers, filled when somebody looks there."""
@@ -21,7 +36,7 @@ class _ListOnDemand:
         if headers is None:
             return self
         # Its constructor looks for newlines in each value, which no server lets through.
-        decoded = [(_spelled(key), value.decode("latin-1")) for key, value in headers.raw or ()]
+        decoded = [(_spelled(key), text_of(value)) for key, value in headers.raw or ()]
         # The instance's own comes before this from here on.
         headers._list = decoded
         _become_ordinary(headers)
@@ -111,7 +126,7 @@ def first_value(headers: Headers, name: bytes) -> str | None:
     # So few are asked for, and the host comes first, that a dict of all would cost more.
     for found, value in headers.raw:
         if found == name:
-            return value.decode("latin-1")
+            return text_of(value)
     return None
 
 
@@ -130,7 +145,7 @@ def values_of(headers: Headers, name: bytes) -> list[str] | None:
     """Return all values of *name*, as `first_value`; None if the others have been decoded."""
     if type(headers) is not _Undecoded or headers.raw is None or not headers._is_in_lower_case:
         return None
-    return [value.decode("latin-1") for found, value in headers.raw if found == name]
+    return [text_of(value) for found, value in headers.raw if found == name]
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
