@@ -2,7 +2,8 @@
 
 The ``python`` blocks of a page run in order in one module, a process to a page, since some pages
 put the layer in place as ``flask``. A block may use ``await`` at its top level, as in an asyncio
-REPL. HTML comments that begin with ``<!-- check`` run too: checks for us that a reader does not
+REPL. What needs packages of its own stands after `<!-- run elsewhere -->`, and other tests run it.
+HTML comments that begin with ``<!-- check`` run too: checks for us that a reader does not
 see, neither on the pages nor in a repository browser. So do lines after ``% check`` that begin
 with ``%``.
 """
@@ -24,7 +25,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 LANGUAGES = {"console", "python", "text", "toml", "ini", "html", "json", "nginx"}
 
 BLOCK = re.compile(
-    r"^```python\n(?P<code>(?:.*\n)*?)```$"
+    r"^(?<!<!-- run elsewhere -->\n)```python\n(?P<code>(?:.*\n)*?)```$"
     r"|^<!-- check\n(?P<check>(?:.*\n)*?)-->$"
     r"|^% check\n(?P<lines>(?:%.*\n)+)",
     re.MULTILINE,
