@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any
 
 from flask.cli import AppGroup as GenuineAppGroup
 
@@ -20,7 +19,7 @@ def _waiting(func: Function) -> Function:
         return func
 
     @wraps(func)
-    def command(*args: Any, **kwargs: Any) -> Any:
+    def command(*args: object, **kwargs: object) -> object:
         return bridge.wait(func(*args, **kwargs))
 
     # Code that looks through decorators must not take this for an async function.
@@ -36,10 +35,10 @@ def with_appcontext(f: Function) -> Function:
 class AppGroup(GenuineAppGroup):
     """A group of commands, which may be ``async def`` with or without an application's context."""
 
-    def command(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
+    def command(self, *args: object, **kwargs: object) -> Function:  # type: ignore[override]
         add = super().command(*args, **kwargs)
         return lambda func: add(_waiting(func))
 
-    def group(self, *args: Any, **kwargs: Any) -> Function:  # type: ignore[override]
+    def group(self, *args: object, **kwargs: object) -> Function:  # type: ignore[override]
         kwargs.setdefault("cls", AppGroup)
         return super().group(*args, **kwargs)

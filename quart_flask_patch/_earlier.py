@@ -54,7 +54,7 @@ def _hiding(theirs: type, ours: type, name: str) -> Any:
     return None
 
 
-def _module_of(value: Any) -> str:
+def _module_of(value: object) -> str:
     found = getattr(value, "_self_wrapper", value)
     return str(getattr(found, "__module__", None) or type(value).__module__)
 
@@ -91,7 +91,7 @@ class _Swap:
         own, ours = self.own, self.ours
 
         @wraps(flasks)
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def method(self: object, *args: object, **kwargs: object) -> object:
             function = own if issubclass(type(self), ours) else flasks
             return function(self, *args, **kwargs)
 
@@ -118,7 +118,7 @@ class _Swap:
             cell.cell_contents = self.carried(value)
 
 
-def rebased(cls: Any) -> Any:
+def rebased(cls: Any) -> object:
     """Return the class *cls*, derived from Flask's, derived from ours in its place.
 
     Raises:
@@ -141,7 +141,7 @@ def rebased(cls: Any) -> Any:
     return made
 
 
-def _function_in(value: Any) -> FunctionType | None:
+def _function_in(value: object) -> FunctionType | None:
     if isinstance(value, (classmethod, staticmethod)):
         value = value.__func__
     elif isinstance(value, property):
@@ -172,7 +172,7 @@ def explain_asgi_calls() -> None:
     original: Any = genuine.Flask.__call__
 
     @wraps(original)
-    def explaining(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def explaining(self: object, *args: object, **kwargs: object) -> Any:
         if len(args) + len(kwargs) == 2:
             return original(self, *args, **kwargs)
         raise RuntimeError(

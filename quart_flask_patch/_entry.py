@@ -31,7 +31,7 @@ class BoundEntry(partial[Any]):
     #: What has been put in the place of ``__call__``, if anything.
     replacement: WSGIFunction | None = None
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: object, **kwargs: object) -> object:
         app = self.args[0]
         # ASGI's arguments have names, and daphne for one uses them.
         if len(args) + len(kwargs) != 2:
@@ -45,7 +45,7 @@ class Entry:
     def __init__(self, replacement: WSGIFunction | None = None) -> None:
         self.replacement = replacement
 
-    def __get__(self, app: Any, owner: type) -> Any:
+    def __get__(self, app: object, owner: type) -> Any:
         if app is None:
             # Whoever replaces it asks for it first, to call it, and to put it back.
             return call if self.replacement is None else self.replacement
@@ -55,7 +55,7 @@ class Entry:
         return entry
 
 
-def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+def call(self: object, /, *args: object, **kwargs: object) -> object:
     """Answer a WSGI server, or be an ASGI application, as the arguments say."""
     return BoundEntry(_serve, self)(*args, **kwargs)
 
@@ -67,7 +67,7 @@ def _entry_of(function: Any) -> Entry:
     return Entry(None if function is call else function)
 
 
-def bound(function: Any, app: Any) -> WSGIFunction:
+def bound(function: Any, app: object) -> WSGIFunction:
     """Return what `app.function` is, if the class has *function*: a mock, for one, is no method."""
     return function.__get__(app, type(app)) if hasattr(function, "__get__") else function  # type: ignore[no-any-return]  # of no known type
 
@@ -85,14 +85,14 @@ class CalledByServers(Watched):
     replaced_call: WSGIFunction | None
 
     def __new__(
-        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: object
     ) -> CalledByServers:
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
         if "__call__" in namespace:
             cls.__call__ = namespace["__call__"]  # type: ignore[method-assign]  # see `__setattr__`
         return cls
 
-    def __setattr__(cls, name: str, value: Any) -> None:
+    def __setattr__(cls, name: str, value: object) -> None:
         if name == "__call__" and not iscoroutinefunction(value):
             value = _entry_of(value)
             super().__setattr__("replaced_call", value.replacement)

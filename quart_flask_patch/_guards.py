@@ -43,9 +43,9 @@ def manner_of(app: Quart, endpoint: str | None) -> Kind:
 class AfterThis(list[Callable[[Any], Any]]):
     """What `flask.after_this_request` adds to, in a websocket: its functions need a response."""
 
-    def __init__(self, functions: list[Callable[[Any], Any]]) -> None:
+    def __init__(self, functions: list[Callable[[Any], object]]) -> None:
         super().__init__(functions)
         self._functions = functions
 
-    def append(self, func: Callable[[Any], Any]) -> None:
+    def append(self, func: Callable[[Any], object]) -> None:
         self._functions.append(on_response(func))

@@ -83,7 +83,7 @@ class _FlasksFolder:
     path = tuple(flask.__path__)
 
     @classmethod
-    def find_spec(cls, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         return PathFinder.find_spec(name, cls.path) if name.rpartition(".")[0] == "flask" else None
 
 
@@ -94,7 +94,7 @@ def _import_all() -> None:
             importlib.import_module(module.name)
 
 
-def _rebase() -> dict[int, Any]:
+def _rebase() -> dict[int, object]:
     """Derive from ours what tools have put in the place of `flask.Flask`, by id of what it was."""
     found = [flask.Flask, importlib.import_module("flask.app").Flask]
     return {
@@ -111,7 +111,7 @@ def _carry_over() -> Iterator[str]:
             yield from _earlier.carry_over(theirs, replacement)
 
 
-def _early_ones(in_its_place: dict[int, Any]) -> Iterator[str]:
+def _early_ones(in_its_place: dict[int, object]) -> Iterator[str]:
     """Tell of what was made of the genuine `Flask` before the layer was there, and stays so."""
     early = [
         f"{cls.__module__}.{cls.__qualname__}"
@@ -134,7 +134,7 @@ def _early_ones(in_its_place: dict[int, Any]) -> Iterator[str]:
         )
 
 
-def _replace_names(in_its_place: dict[int, Any]) -> None:
+def _replace_names(in_its_place: dict[int, object]) -> None:
     originals = {
         id(getattr(genuine, name)): replacement for (_, name), replacement in REPLACED.items()
     } | in_its_place
@@ -147,7 +147,7 @@ def _replace_names(in_its_place: dict[int, Any]) -> None:
                 setattr(module, attribute, replacement)
 
 
-def _other_name(name: str) -> Any:
+def _other_name(name: str) -> object:
     """Give what Flask's module makes when asked, such as its version."""
     try:
         return flask.__getattr__(name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from functools import wraps
-from typing import Any
 
 from quart._flask import HAS_ONE_CONTEXT, STEPS_WITH_CONTEXT
 from quart._handling.overrides import wants_context
@@ -22,7 +21,7 @@ from .genuine import AppContext, Flask as GenuineFlask
 class OldSignatures(metaclass=Watched):
     """Stands before Flask's class, and does for subclasses what that would do."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         if not HAS_ONE_CONTEXT:
             super().__init_subclass__(**kwargs)
             return
@@ -54,7 +53,7 @@ def _without_context(method: Function) -> Function:
     """Return *method*, to be called with a context before its arguments too."""
 
     @wraps(method)
-    def without(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def without(self: object, *args: object, **kwargs: object) -> object:
         if args and isinstance(args[0], AppContext):
             args = args[1:]
         return method(self, *args, **kwargs)

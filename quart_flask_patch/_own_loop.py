@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from quart.ctx import AppContext
 
 T = TypeVar("T")
-_END: Any = object()
+_END = object()
 
 
 class _Kept:

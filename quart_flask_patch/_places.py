@@ -41,7 +41,7 @@ ASYNC_VARIABLE = "QUART_ASYNC_PLACE"
 class SyncPlace(Place):
     """Where plain functions are called as they are."""
 
-    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
         # A context may be left, and a background task fail, where no place has been entered.
         if bridge.can_wait():
             return override(*args)
@@ -53,7 +53,7 @@ class SyncPlace(Place):
 
         # A Quart application's responses are not what a plain function expects.
         @wraps(func)
-        def with_flasks_response(response: Any) -> Any:
+        def with_flasks_response(response: object) -> object:
             return wrappers.core_response_of(app, func(wrappers.response_of(app, response)))
 
         return self.adapt(with_flasks_response)
@@ -71,10 +71,10 @@ class Loop(SyncPlace):
         entered: Any = bridge.portal(bridge.enter, work, ctx)
         return watch.watched(ctx, entered) if is_watched(ctx) else entered
 
-    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         return await bridge.portal(func, *args)
 
-    def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
         return self.step_through(ctx, iterable)
 
 
@@ -96,7 +96,7 @@ class Thread(SyncPlace):
             return func
 
         @wraps(func)
-        def in_thread(*args: Any, **kwargs: Any) -> Any:
+        def in_thread(*args: object, **kwargs: object) -> object:
             # An override of a step may be async; what it calls comes from the loop then.
             if worker.current_work() is not None:
                 return func(*args, **kwargs)
@@ -115,7 +115,7 @@ class Thread(SyncPlace):
         return ctx.lease.call(finish, work, ctx)
 
 
-def lease_of(app: Any) -> lease.Lease:
+def lease_of(app: object) -> lease.Lease:
     """Return a lease of *app*'s threads; what its work waits for is awaited beneath a bridge.
 
     That is for plain code beneath it, such as a hook that an async function calls.
@@ -123,7 +123,7 @@ def lease_of(app: Any) -> lease.Lease:
     return lease.Lease(pool.pool_of(app), apart.bridged)
 
 
-def finish(work: Callable[[Any], Any], ctx: AppContext) -> Any:
+def finish(work: Callable[[Any], object], ctx: AppContext) -> Any:
     return wrappers.with_small_file(strategy.finish(work(ctx)))
 
 
@@ -207,7 +207,7 @@ class Layer(Strategy):
     def wait(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
-    def answer(self, method: Function, app: Quart, *args: Any, **kwargs: Any) -> Any:
+    def answer(self, method: Function, app: Quart, *args: object, **kwargs: object) -> object:
         return quart_face.for_whoever_calls(method, app, args, kwargs)
 
 

@@ -26,7 +26,7 @@ from quart._handling.responses import unawaited
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
-from quart._types import Environ, Function, Receive, Scope, Send, StartResponse
+from quart._types import Environ, Function, Receive, Result, Scope, Send, StartResponse
 from quart.app import Quart
 from quart.asgi import ASGIHTTPConnection
 from quart.ctx import AppContext as CoreContext
@@ -57,7 +57,7 @@ def _waits(method: Function) -> Function:
     shape = Signature(parameters)
 
     @wraps(flasks)
-    def waiting(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def waiting(self: object, *args: object, **kwargs: object) -> object:
         core = _ctx.core_of(args[0]) if args else None
         if core is not None:
             args = args[1:]
@@ -78,7 +78,7 @@ def _waits(method: Function) -> Function:
 _WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
 
 
-def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
+def _make_response(app: Any, core: CoreContext | None, result: Result) -> Result:
     """Make a Flask response of what a view returned, be it an async generator."""
     if isinstance(result, (str, bytes)):
         return wrappers.whole_response(app.response_class, result)
@@ -92,7 +92,7 @@ def _make_response(app: Any, core: CoreContext | None, result: Any) -> Any:
     return GenuineFlask.make_response(app, result)
 
 
-def _flask_body(app: Any, body: Any) -> Any:
+def _flask_body(app: object, body: Result) -> Result:
     if isinstance(body, CoreResponse):
         return wrappers.response_of(app, body)
     if isinstance(body, HTTPException):
@@ -287,7 +287,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
             core.place = "loop" if entry.EXCHANGED in scope else entry.CALLED
         return core
 
-    def _response_for_session(self) -> Any:
+    def _response_for_session(self) -> object:
         # Flask's interfaces count on one. What they set on it goes nowhere.
         return self.response_class()
 
@@ -299,7 +299,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return Connection
 
     @property
-    def _flask_request_class(self) -> Any:
+    def _flask_request_class(self) -> object:
         return self.request_class
 
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
@@ -322,10 +322,10 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def _host_by_default(self) -> None:
         """Return None: WSGI has the server's own address in place of a host."""
 
-    def _context_face_of(self, core: CoreContext) -> Any:
+    def _context_face_of(self, core: CoreContext) -> object:
         return _ctx.face_of(core)
 
-    def _face_of(self, core: CoreContext) -> Any:
+    def _face_of(self, core: CoreContext) -> object:
         return wrappers.face_of(core)
 
     def _propagates(self, core: CoreContext) -> bool:
@@ -349,7 +349,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         """Return the async *func* as a function that waits for its result."""
 
         @wraps(func)
-        def waiting(*args: Any, **kwargs: Any) -> Any:
+        def waiting(*args: object, **kwargs: object) -> object:
             return bridge.wait(func(*args, **kwargs))
 
         return waiting

@@ -56,10 +56,10 @@ def run_command(
     )
 
 
-def _load(info: ScriptInfo) -> Any:
+def _load(info: ScriptInfo) -> object:
     """Load the application, and say so if there is one of Flask's own class."""
     try:
-        app: Any = info.load_app()
+        app: object = info.load_app()
     except NoAppException as error:
         if found := early_applications():
             raise _refusal(found[0]) from error
@@ -71,7 +71,7 @@ def _load(info: ScriptInfo) -> Any:
     return app
 
 
-def _refusal(app: Any) -> click.ClickException:
+def _refusal(app: object) -> click.ClickException:
     return click.ClickException(
         f"Expected an application on the layer, got {app!r} of the class"
         f" {type(app).__module__}.{type(app).__qualname__}, which is Flask's own and can be served"
@@ -80,7 +80,7 @@ def _refusal(app: Any) -> click.ClickException:
     )
 
 
-def _certificate(cert: Any) -> Any:
+def _certificate(cert: object) -> Any:
     """Return Flask's --cert and --key, a path, a pair or "adhoc", as the server takes it."""
     return (cert, None) if isinstance(cert, str) and cert != "adhoc" else cert
 

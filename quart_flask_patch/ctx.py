@@ -36,20 +36,20 @@ _UNSET = cast(BaseException, UNSET)
 class _Once:
     """An attribute that is worked out when it is first read, as plain as any other from then on."""
 
-    def __init__(self, work_out: Callable[[Any], Any]) -> None:
+    def __init__(self, work_out: Callable[[Any], object]) -> None:
         self._work_out = work_out
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, face: Any, owner: type) -> Any:
+    def __get__(self, face: object, owner: type) -> Any:
         if face is None:
             return self
         value = face.__dict__[self._name] = self._work_out(face)
         return value
 
 
-def _application(self: _Face) -> Any:
+def _application(self: _Face) -> object:
     if _is_flasks(self._core.app):
         return self._core.app
     from ._faces.quart_face import face_of
@@ -57,11 +57,11 @@ def _application(self: _Face) -> Any:
     return face_of(self._core)
 
 
-def _request(self: _Face) -> Any:
+def _request(self: _Face) -> object:
     return wrappers.face_of(self._core)
 
 
-def _after_request_functions(self: _Face) -> Any:
+def _after_request_functions(self: _Face) -> object:
     functions = self._core.after_this()
     return AfterThis(functions) if self._core.has_websocket else functions
 
@@ -69,7 +69,7 @@ def _after_request_functions(self: _Face) -> Any:
 def _forward(name: str, settable: bool = True) -> Any:
     """Make a property that is the core context's attribute *name*."""
 
-    def write(self: _Face, value: Any) -> None:
+    def write(self: _Face, value: object) -> None:
         setattr(self._core, name, value)
 
     return property(attrgetter(f"_core.{name}"), write if settable else None)
@@ -83,9 +83,9 @@ class _Face:
     g = _forward("g")
     flashes = _forward("flashes")
     url_adapter = _forward("url_adapter")
-    request: Any = _Once(_request)
+    request: object = _Once(_request)
     match_request = _forward("match_request", settable=False)
-    _after_request_functions: Any = property(_after_request_functions)
+    _after_request_functions: object = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
     # What Flask 3.2 has in the place of these.
     _flashes = flashes
@@ -96,7 +96,7 @@ class _Face:
         return self._core.connection is not None
 
     @property
-    def _request(self) -> Any:
+    def _request(self) -> object:
         return self.request if self.has_request else None
 
     @property
@@ -107,11 +107,11 @@ class _Face:
     def _push_count(self) -> int:
         return len(self._core._tokens)
 
-    def _get_session(self) -> Any:
+    def _get_session(self) -> object:
         return self._core.opened_session()
 
     @property
-    def session(self) -> Any:
+    def session(self) -> object:
         # What `AppContext.session` gives, as plain code asks for it again and again.
         session: Any = self._core._session
         if session is None:
@@ -120,7 +120,7 @@ class _Face:
         return session
 
     @property
-    def _session(self) -> Any:
+    def _session(self) -> object:
         return self._core.opened_session()
 
     @_session.setter
@@ -214,7 +214,7 @@ def request_context(app: Any, environ: Environ) -> Any:
     return RequestContext(app, environ)
 
 
-def _core_of_request(app: Flask, environ: Environ, request: Any, session: Any) -> CoreContext:
+def _core_of_request(app: Flask, environ: Environ, request: object, session: Any) -> CoreContext:
     connection = entry.connection_of(app, environ)
     if request is not None:
         wrappers.share(request, connection)
@@ -224,17 +224,17 @@ def _core_of_request(app: Flask, environ: Environ, request: Any, session: Any) -
     return core
 
 
-def _is_ours(app: Any) -> bool:
+def _is_ours(app: object) -> bool:
     """Whether *app* is on the core: one of the genuine Flask's, beside it, has Flask's contexts."""
     return issubclass(type(app), CoreQuart)
 
 
-def _is_flasks(app: Any) -> bool:
+def _is_flasks(app: object) -> bool:
     """Whether *app* is a Flask application on the core, and its own face."""
     return hasattr(app, "_core_app")
 
 
-def _core_app(app: Any) -> Any:
+def _core_app(app: object) -> Any:
     return getattr(app, "_core_app", app)
 
 

@@ -25,6 +25,7 @@ from quart._flask import flask_cv_app
 from quart._formats.caching import kept
 from quart._handling.responses import from_other_response
 from quart._stock import Stock
+from quart._types import Result
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers._bodies import aclose
@@ -41,15 +42,15 @@ if TYPE_CHECKING:
     from quart.wrappers import Request as CoreRequest, Websocket
 
 FACE = "_flask_request"
-_END: Any = object()
+_END = object()
 
 
-def _limit(name: str) -> Any:
+def _limit(name: str) -> object:
     """Make Flask's property of that *name* anew, less the detours by which it finds its default."""
     flasks: Any = getattr(flask_wrappers.Request, name)
     own, key = f"_{name}", name.upper()
 
-    def read(self: Any) -> Any:
+    def read(self: object) -> object:
         value = getattr(self, own)
         context: Any = flask_cv_app.get(None) if value is None else None
         return flasks.fget(self) if context is None else context.app.config[key]
@@ -106,7 +107,7 @@ class Request(flask_wrappers.Request):
 
         def _parses_as_stock(self) -> bool:
             """Whether the form is one whose fields are found without the parser."""
-            context: Any = flask_cv_app.get(None)
+            context: object = flask_cv_app.get(None)
             return (
                 self.mimetype == URLENCODED
                 and self.want_form_data_parsed
@@ -177,7 +178,7 @@ class SyncStream(Iterator[Any]):
             bridge.wait(self.aclose(), self._run)
 
 
-async def _next_of(chunks: AsyncIterator[Any]) -> Any:
+async def _next_of(chunks: AsyncIterator[object]) -> object:
     return await anext(chunks, _END)
 
 
@@ -218,7 +219,7 @@ def with_small_file(response: Any) -> Any:
     """
     if not isinstance(response, Response) or not response.direct_passthrough:
         return response
-    body: Any = response.response
+    body: object = response.response
     length: Any = response.content_length
     if type(body) is FileWrapper and length is not None and length <= _SMALL:
         try:
@@ -264,13 +265,13 @@ def core_response_of(app: Any, response: Any) -> Any:
     return made
 
 
-async def _chunks_of(body: ResponseBody) -> AsyncIterator[Any]:
+async def _chunks_of(body: ResponseBody) -> AsyncIterator[object]:
     async with body as chunks:
         async for chunk in chunks:
             yield chunk
 
 
-def _called(func: Callable[[], Any]) -> None:
+def _called(func: Callable[[], Result]) -> None:
     result = func()
     if hasattr(result, "__await__"):
         bridge.wait(result)

@@ -27,7 +27,7 @@ from markupsafe import Markup
 from ._stock import Stock
 from ._threads import strategy
 from ._threads.portal import portal
-from ._types import Stepping
+from ._types import Result, Stepping
 
 # For classes that go before one of an application's: its environment's, or what that one names.
 _Before: Any = object
@@ -40,7 +40,7 @@ _FACE = "_quart_plain_face"
 # What the plain code calls
 
 
-def settled(value: object) -> object:
+def settled(value: Result) -> Result:
     """Return what *value* gives if it is awaitable, else itself."""
     # The type first: there are objects that seem to have any attribute. Then the value, as the
     # type of a proxy has what the object behind it may not have.

@@ -39,5 +39,9 @@ Values = dict[str, Any]
 CoroutineOf = Coroutine[Any, Any, T]
 Stepping = Generator[Any, Any, T]
 
+#: What a function or a step gave: a value, or something to await for it. Which of the two, only
+#: looking tells.
+Result = Any
+
 #: What a call returned, or what it raised.
 Outcome = tuple[Any, BaseException | None]

@@ -247,7 +247,7 @@ class Quart(StepMethods, ServingMethods):
             return func
         return self.sync_to_async(func)
 
-    def ensure_sync(self, func: Callable[P, Any]) -> Callable[P, Any]:
+    def ensure_sync(self, func: Callable[P, object]) -> Callable[P, Any]:
         """Return *func* as a plain function: itself if it is one, else one that waits for it.
 
         Plain code that was written for Flask asks for this.

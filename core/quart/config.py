@@ -21,7 +21,7 @@ class Config(FlaskConfig):
         def setdefault(self, key: str, default: Any = None) -> Any: ...
 
     def from_prefixed_env(
-        self, prefix: str = "QUART", *, loads: Callable[[str], Any] = json.loads
+        self, prefix: str = "QUART", *, loads: Callable[[str], object] = json.loads
     ) -> bool:
         """Take over each environment variable that starts with *prefix* and an underscore.
 

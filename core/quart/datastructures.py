@@ -39,12 +39,12 @@ def _copy_into(stream: IO[bytes], source: str | PathLike[str], buffer_size: int)
     stream.seek(start)
 
 
-def awaitable_file(file: Any) -> Any:
+def awaitable_file(file: object) -> Any:
     """Return Werkzeug's *file* as one of ours; what is done to one of the two holds for both."""
     return _twin(FileStorage, file) if type(file) is WerkzeugFileStorage else file
 
 
-def plain_file(file: Any) -> Any:
+def plain_file(file: object) -> Any:
     """Return *file* as one of Werkzeug's own, whose `save` is plain, with the same state."""
     return _twin(WerkzeugFileStorage, file) if isinstance(file, FileStorage) else file
 
@@ -55,7 +55,7 @@ def _twin(cls: type[WerkzeugFileStorage], file: WerkzeugFileStorage) -> Werkzeug
     return twin
 
 
-def with_each_file(files: Any, change: Callable[[Any], Any]) -> Any:
+def with_each_file(files: Any, change: Callable[[Any], object]) -> Any:
     """Return *files* with each file changed; the same object where there are none."""
     if not files:
         return files

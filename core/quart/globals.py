@@ -86,7 +86,7 @@ class _WebsocketProxy(_LocalProxy):
     __slots__ = ()
 
 
-def spell_out(proxy: Any, kind: Kind, names: Iterable[str]) -> None:
+def spell_out(proxy: object, kind: Kind, names: Iterable[str]) -> None:
     """Give *proxy*, which is for connections of this *kind*, a property for each of *names*.
 
     Python asks `__getattr__` after it has looked in vain, which takes twice as long as a property.

@@ -56,7 +56,7 @@ def get_load_dotenv(default: bool = True) -> bool:
     return value.lower() in _FALSE if value else default
 
 
-async def make_response(*args: Any) -> Response:
+async def make_response(*args: object) -> Response:
     """Return the response that a view returning *args* would give, to set headers on it.
 
     ```python
@@ -120,7 +120,7 @@ def url_for(
     _external: bool | None = None,
     _method: str | None = None,
     _scheme: str | None = None,
-    **values: Any,
+    **values: object,
 ) -> str:
     """Return the URL of *endpoint*; one that begins with a dot is in the current blueprint.
 
@@ -136,7 +136,7 @@ def url_for(
     )
 
 
-def abort(code: int | Response | WerkzeugResponse, *args: Any, **kwargs: Any) -> NoReturn:
+def abort(code: int | Response | WerkzeugResponse, *args: object, **kwargs: object) -> NoReturn:
     """Raise the `HTTPException` of *code*, with what follows passed to it."""
     if (ctx := _cv_app.get(None)) is not None:
         ctx.app.aborter(cast(Any, code), *args, **kwargs)

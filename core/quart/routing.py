@@ -33,7 +33,7 @@ class QuartRule(Rule):
     def __init__(
         self,
         string: str,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, object] | None = None,
         subdomain: str | None = None,
         methods: Iterable[str] | None = None,
         endpoint: Any | None = None,
@@ -86,7 +86,7 @@ class QuartMapAdapter(MapAdapter):
         path_info: str | None = None,
         method: str | None = None,
         return_rule: bool = False,
-        query_args: Mapping[str, Any] | str | None = None,
+        query_args: Mapping[str, object] | str | None = None,
         websocket: bool | None = None,
     ) -> tuple[Any, Mapping[str, Any]]:
         """Return the endpoint (or, with *return_rule*, the rule) and the values in the path.

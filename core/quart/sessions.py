@@ -194,7 +194,7 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
     ) -> None:
         self._save(app, session, response)
 
-    def _save(self, app: Any, session: SessionMixin, response: object) -> None:
+    def _save(self, app: object, session: SessionMixin, response: object) -> None:
         if response is not None:
             super()._save(app, session, response)
         elif session.modified:

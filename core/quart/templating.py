@@ -67,7 +67,7 @@ class Environment(FlaskEnvironment):
 
 
 async def render_template(
-    template_name_or_list: str | Template | list[str | Template], **context: Any
+    template_name_or_list: str | Template | list[str | Template], **context: object
 ) -> str:
     """Return the rendered template; of several names the first that exists.
 
@@ -78,14 +78,14 @@ async def render_template(
     return await _render(app, _found(app.jinja_env, template_name_or_list), context)
 
 
-async def render_template_string(source: str, **context: Any) -> str:
+async def render_template_string(source: str, **context: object) -> str:
     """Return the rendered *source*."""
     app = app_ctx.app
     return await _render(app, plain_face(app.jinja_env).from_string(source), context)
 
 
 async def stream_template(
-    template_name_or_list: str | Template | list[str | Template], **context: Any
+    template_name_or_list: str | Template | list[str | Template], **context: object
 ) -> AsyncIterator[str]:
     """Return the rendered template piece by piece, to be a response that is sent as it is made.
 
@@ -96,7 +96,7 @@ async def stream_template(
     return await _stream(app, app.jinja_env.get_or_select_template(template_name_or_list), context)
 
 
-async def stream_template_string(source: str, **context: Any) -> AsyncIterator[str]:
+async def stream_template_string(source: str, **context: object) -> AsyncIterator[str]:
     """Return the rendered *source* piece by piece."""
     app = app_ctx.app
     return await _stream(app, app.jinja_env.from_string(source), context)

@@ -45,7 +45,7 @@ def file_path_to_path(*paths: FilePath) -> Path:
 
 @overload
 def run_sync(
-    func: Callable[P, Generator[T, Any, Any]],
+    func: Callable[P, Generator[T, Any, object]],
 ) -> Callable[P, CoroutineOf[AsyncIterator[T]]]: ...
 
 
@@ -53,7 +53,7 @@ def run_sync(
 def run_sync(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]: ...
 
 
-def run_sync(func: Callable[P, Any]) -> Callable[P, CoroutineOf[Any]]:
+def run_sync(func: Callable[P, object]) -> Callable[P, CoroutineOf[Any]]:
     """Return a coroutine function that runs the plain *func* in a worker thread.
 
     Within a request that is the request's own thread. Context variables are shared with the
@@ -61,7 +61,7 @@ def run_sync(func: Callable[P, Any]) -> Callable[P, CoroutineOf[Any]]:
     """
 
     @wraps(func)
-    async def in_thread(*args: P.args, **kwargs: P.kwargs) -> Any:
+    async def in_thread(*args: P.args, **kwargs: P.kwargs) -> object:
         result = await call(func, *args, **kwargs)
         return run_sync_iterable(result) if isgenerator(result) else result
 
@@ -97,7 +97,9 @@ def raise_task_exceptions(tasks: set[asyncio.Task[Any]]) -> None:
             raise error
 
 
-async def observe_changes(sleep: Callable[[float], Awaitable[Any]], shutdown_event: Event) -> None:
+async def observe_changes(
+    sleep: Callable[[float], Awaitable[object]], shutdown_event: Event
+) -> None:
     """Look once a second whether a file of an imported module has changed, until the event is set.
 
     Raises:

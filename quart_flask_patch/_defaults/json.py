@@ -16,11 +16,11 @@ _RESPONDING = Stock(FlaskJSONProvider, "response", "_prepare_response_obj")
 class DefaultJSONProvider(FlaskJSONProvider):
     """Flask's default provider; what it gives is the same."""
 
-    def response(self, *args: Any, **kwargs: Any) -> Any:
+    def response(self, *args: object, **kwargs: object) -> Any:
         """Return a JSON response of one value, of several in a list, or of keywords in a dict."""
         if kwargs or len(args) != 1 or not _RESPONDING.of(FlaskJSONProvider):
             return super().response(*args, **kwargs)
         compact = not self._app.debug if self.compact is None else self.compact
-        layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+        layout: dict[str, object] = {"separators": (",", ":")} if compact else {"indent": 2}
         text = self.dumps(args[0], **layout)
         return whole_response(self._app.response_class, f"{text}\n", self.mimetype)

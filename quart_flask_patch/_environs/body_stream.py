@@ -82,7 +82,7 @@ class BodyStream(io.RawIOBase):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def stream_of(connection: Any) -> BodyStream:
+def stream_of(connection: object) -> BodyStream:
     """Return the stream of *connection*'s body, for its environ and whoever reads without one."""
     stream: BodyStream | None = connection.__dict__.get(STREAM)
     if stream is None:
@@ -90,7 +90,7 @@ def stream_of(connection: Any) -> BodyStream:
     return stream
 
 
-def _core_request(connection: Any) -> CoreRequest:
+def _core_request(connection: object) -> CoreRequest:
     """Return the async face of *connection*, which may be either face."""
     if isinstance(connection, CoreRequest):
         return connection

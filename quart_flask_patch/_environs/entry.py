@@ -223,7 +223,7 @@ def environ_given(scope: Scope) -> Environ | None:
     return scope.get(_ENVIRON)
 
 
-def forget_environ(scope: dict[str, Any]) -> None:
+def forget_environ(scope: dict[str, object]) -> None:
     """Let *scope* be one that was not made of an environ."""
     scope.pop(_ENVIRON, None)
 
@@ -233,7 +233,7 @@ def called_as_wsgi(scope: Scope) -> bool:
     return bool(scope.get(BY_WSGI))
 
 
-def receive_of(scope: dict[str, Any]) -> Callable[[], Any]:
+def receive_of(scope: Scope) -> Callable[[], Any]:
     """Return where the body comes from: the server, unless middleware put something before it."""
     environ, pending = scope[_ENVIRON], scope[PENDING]
     if pending is not None and environ.get("wsgi.input") is pending.stream:
@@ -250,7 +250,7 @@ def connection_of(app: Flask, environ: Environ) -> CoreRequest:
 
 
 def connection_behind(
-    app: Flask, scope: dict[str, Any], send_push_promise: Any = cannot_push
+    app: Flask, scope: Scope, send_push_promise: Any = cannot_push
 ) -> CoreRequest:
     """Return the async face of the request with a *scope* that was made of an environ."""
     environ = scope[_ENVIRON]

@@ -65,7 +65,7 @@ class ScopeHeaders(Sequence[tuple[bytes, bytes]]):
     @overload
     def __getitem__(self, index: slice) -> list[tuple[bytes, bytes]]: ...
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> object:
         return self._made[index]
 
     def __len__(self) -> int:

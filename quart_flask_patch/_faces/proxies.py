@@ -38,8 +38,8 @@ class _RequestProxy(_LocalProxy):
 _Proxy.__name__ = _RequestProxy.__name__ = LocalProxy.__name__
 
 
-def _reader(name: str) -> Callable[[Any], Any]:
-    def read(proxy: Any) -> Any:
+def _reader(name: str) -> Callable[[Any], object]:
+    def read(proxy: Any) -> object:
         context: Any = flask_cv_request.get(None)
         # The proxy says better what is wrong.
         request = proxy._get_current_object() if context is None else context.request

@@ -29,8 +29,8 @@ from .both import Given, response_for_either
 _FACE = "_flask_app"
 #: The core's own methods, and what stands for those that need no pipeline, in plain code.
 _CORES = frozenset(getattr(Quart, name) for name in either.NAMES)
-_MAKE_RESPONSE: Any = Quart.make_response
-_FLASKS: dict[Any, Any] = {
+_MAKE_RESPONSE: object = Quart.make_response
+_FLASKS: dict[object, Any] = {
     getattr(Quart, name): getattr(Flask, name)
     for name in ("make_response", "open_instance_resource", "open_resource", "send_static_file")
 }
@@ -64,7 +64,7 @@ class QuartFace(Flask):
         return hash(self._quart)
 
     @property
-    def _core_app(self) -> Any:
+    def _core_app(self) -> object:
         return self._quart
 
     @property
@@ -72,7 +72,7 @@ class QuartFace(Flask):
         """The application's templates as plain code, which waits as all plain code does."""
         return plain_face(self._quart.jinja_env)
 
-    def _json(self) -> Any:
+    def _json(self) -> object:
         """Return the application's provider, making Flask's responses."""
         return type(self._quart.json)(cast(Any, self))
 
@@ -81,7 +81,7 @@ class QuartFace(Flask):
 
 def _forwarded(name: str) -> Function:
     @wraps(getattr(Flask, name))
-    def method(self: QuartFace, *args: Any, **kwargs: Any) -> Any:
+    def method(self: QuartFace, *args: object, **kwargs: object) -> object:
         bound = getattr(self._quart, name)
         return answer(either.function_of(bound), self._quart, args, kwargs, bound)
 
@@ -93,12 +93,12 @@ for _name in either.NAMES:
     setattr(QuartFace, _name, _forwarded(_name))
 
 
-def face_of(core: CoreContext) -> Any:
+def face_of(core: CoreContext) -> object:
     """Return *core*'s application as plain code is to see it."""
     return face_of_app(core.app)
 
 
-def face_of_app(app: Any) -> Any:
+def face_of_app(app: Any) -> object:
     # Not `isinstance`, which takes any application for Flask's.
     if not issubclass(type(app), Quart) or issubclass(type(app), Flask):
         return app
@@ -111,18 +111,18 @@ def face_of_app(app: Any) -> Any:
     return face
 
 
-def make_id(obj: Any) -> Any:
+def make_id(obj: object) -> object:
     """Stand for blinker's, by which it knows senders: the faces of an application are one."""
     return genuine.make_id(obj._quart if type(obj) is QuartFace else obj)
 
 
 def answer(
     method: Function,
-    app: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    app: object,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
     bound: Function | None = None,
-) -> Any:
+) -> object:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code."""
     if type(method) is FunctionType and method in _FLASKS:
         return _FLASKS[method](face_of_app(app), *args, **kwargs)
@@ -141,8 +141,8 @@ def answer(
 
 
 def for_whoever_calls(
-    method: Function, app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+    method: Function, app: object, args: tuple[object, ...], kwargs: dict[str, object]
+) -> object:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code or to async code."""
     upper = portal.above()
     if upper is None and runner.loop_runs():
@@ -160,5 +160,5 @@ def for_whoever_calls(
     return Given(plain, partial(method, app, *args, **kwargs))
 
 
-async def _ready(value: Any) -> Any:
+async def _ready(value: object) -> object:
     return value

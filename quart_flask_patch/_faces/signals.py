@@ -7,7 +7,7 @@ were written for Flask, Flask's too.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, cast, TYPE_CHECKING
+from typing import cast, TYPE_CHECKING
 
 import flask.signals
 from blinker import NamedSignal, Signal
@@ -42,7 +42,7 @@ class _Both:
     def is_muted(self) -> bool:
         return all(signal.is_muted for signal in self._signals)
 
-    def receivers_for(self, sender: Any) -> Generator[Function, None, None]:
+    def receivers_for(self, sender: object) -> Generator[Function, None, None]:
         for signal in self._signals:
             if signal.receivers and not signal.is_muted:
                 yield from signal.receivers_for(sender)

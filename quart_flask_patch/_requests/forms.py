@@ -67,7 +67,7 @@ class FormDataParser(formparser.FormDataParser):
             return stream, *cast(Any, parts.end())
 
 
-def open_file(request: Any, *args: Any, **options: Any) -> IO[bytes]:
+def open_file(request: object, *args: Any, **options: Any) -> IO[bytes]:
     """Return where a file of *request*'s form goes: to the same places for both faces."""
     return default_stream_factory(*args, **options)
 
@@ -79,7 +79,7 @@ def parses_by_itself(cls: type[WerkzeugRequest]) -> bool:
     return not FORMS.of(cls)
 
 
-def of_a_quart_application(request: Any) -> CoreRequest | None:
+def of_a_quart_application(request: object) -> CoreRequest | None:
     """Return the async face of *request* if its class is one whose forms are parsed otherwise."""
     core = _cv_app.get(None)
     connection = None if core is None else core.connection

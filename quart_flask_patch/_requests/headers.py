@@ -63,7 +63,7 @@ class RequestHeaders(EnvironHeaders):
         return super().getlist(key, type)
 
 
-def headers_of(request: Any) -> Headers:
+def headers_of(request: object) -> Headers:
     """Return the headers of Flask's *request*."""
     state = request.__dict__
     received = state["headers"]
@@ -76,7 +76,7 @@ def headers_of(request: Any) -> Headers:
     return cast(Headers, known[1])
 
 
-def set_headers(request: Any, headers: Headers) -> None:
+def set_headers(request: object, headers: Headers) -> None:
     request.__dict__.update({"headers": headers, HEADERS: (headers, headers)})
 
 

@@ -26,7 +26,7 @@ from . import green
 
 T = TypeVar("T")
 
-_MISSING: Any = object()
+_MISSING = object()
 
 
 async def bridged(awaitable: Awaitable[T]) -> T:
@@ -164,7 +164,7 @@ class Mailbox:
     _signal: green.Signal | None = None
 
     def __init__(self) -> None:
-        self._messages: deque[Any] = deque()
+        self._messages: deque[object] = deque()
 
     def put(self, message: object) -> None:
         # The caller looks for messages after it has made its signal, so one of the two sees.
@@ -172,10 +172,10 @@ class Mailbox:
         if (signal := self._signal) is not None:
             signal.give()
 
-    def take(self) -> Any:
+    def take(self) -> object:
         return self._messages.popleft() if self._messages else None
 
-    async def get(self, *, interruptible: bool = False) -> Any:
+    async def get(self, *, interruptible: bool = False) -> object:
         """Block until there is a message; never suspend."""
         while not self._messages:
             self._wait(interruptible)

@@ -15,7 +15,7 @@ from . import bridge
 class AsyncToSync(sync.AsyncToSync[Any, Any]):
     """Waits on the server's loop, in the request's own task."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         if bridge.can_wait():
             return bridge.wait(self.awaitable(*args, **kwargs))
         return super().__call__(*args, **kwargs)
@@ -24,7 +24,7 @@ class AsyncToSync(sync.AsyncToSync[Any, Any]):
 class SyncToAsync(sync.SyncToAsync[Any, Any]):
     """Runs thread-sensitive functions in the request's thread, as the name promises."""
 
-    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    async def __call__(self, *args: object, **kwargs: object) -> object:
         ctx = _cv_app.get(None)
         if self._thread_sensitive and ctx is not None and ctx.lease is not None:
             return await lease.call(self.func, *args, **kwargs)

@@ -82,7 +82,7 @@ class _GeventSignal(Signal):
         self._spare.append(self)
 
 
-_spare_signals: WeakKeyDictionary[Any, list[_GeventSignal]] = WeakKeyDictionary()
+_spare_signals: WeakKeyDictionary[object, list[_GeventSignal]] = WeakKeyDictionary()
 
 
 def _take_gevents() -> _GeventSignal:

@@ -42,7 +42,7 @@ client in an `async def` test. Either
 """
 
 #: The loop that runs in the thread in which the current WSGI call was made, if one does.
-_called_within: ContextVar[Any] = ContextVar("quart_flask_patch.called_within", default=None)
+_called_within: ContextVar[object] = ContextVar("quart_flask_patch.called_within", default=None)
 
 
 class Home(Protocol):
@@ -197,7 +197,7 @@ def _is_called_here() -> bool:
     return running is None or running is _called_within.get()
 
 
-def _running() -> Any:
+def _running() -> object:
     """Return what stands for the loop that runs in this thread, if one does."""
     if in_trio():
         import trio
@@ -242,5 +242,5 @@ def own_context() -> Context | None:
     return context
 
 
-def _nothing() -> Any:
+def _nothing() -> object:
     """Enter a context, to see whether that is possible."""

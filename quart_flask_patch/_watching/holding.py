@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from quart._threads.worker import current_work
@@ -41,7 +41,7 @@ def _listen() -> None:
     event.listen(Pool, "checkin", _given_back)
 
 
-def _taken(connection: Any, record: object, proxy: object) -> None:
+def _taken(connection: object, record: object, proxy: object) -> None:
     ctx = _cv_app.get(None)
     # Those of asyncio are made to be awaited.
     if ctx is not None and current_work() is None and not hasattr(connection, "run_async"):
@@ -49,7 +49,7 @@ def _taken(connection: Any, record: object, proxy: object) -> None:
         _held.setdefault(ctx, {})[id(record)] = where
 
 
-def _given_back(connection: Any, record: object) -> None:
+def _given_back(connection: object, record: object) -> None:
     for records in list(_held.values()):
         records.pop(id(record), None)
 

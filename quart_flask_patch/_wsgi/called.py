@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_END: Any = object()
+_END: object = object()
 
 
 # Where its code runs
@@ -60,13 +60,13 @@ class Here(SyncPlace):
     def adapt(self, func: Function) -> Function:
         return func
 
-    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
         return override(*args)
 
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
-    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         """Call *func*, a step of the answer's body."""
         return func(*args)
 
@@ -88,10 +88,10 @@ class OnLoop(Loop):
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
-    async def run(self, ctx: AppContext, override: Function, *args: Any) -> Any:
+    async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
         return override(*args)
 
-    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         if current_work() is None:
             return func(*args)
         return bridge.wait(_awaited(bridge.portal(func, *args)))
@@ -113,12 +113,14 @@ class InThread(Thread):
             ctx.lease = _blocking_lease(ctx.app) if above is None else _places.lease_of(ctx.app)
         return cast(T, self.step(ctx, _finish, work, ctx))
 
-    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         if ctx._lease is None or current_work() is not None:
             return func(*args)
         return bridge.wait(ctx._lease.call(func, *args), strategy.finish)
 
-    async def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    async def iterate(
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[object, None]:
         assert ctx.lease is not None
         # The middleware whose thread this is has ended.
         async with aclosing(stream.iterate(ctx.lease, iterable)) as chunks:
@@ -134,7 +136,7 @@ async def _waited(awaitable: Awaitable[T]) -> T:
     return bridge.wait(awaitable)
 
 
-def _blocking_lease(app: Any) -> lease.Lease:
+def _blocking_lease(app: object) -> lease.Lease:
     """Return a lease for a caller that is no task: it blocks, and waits for what is waited for."""
     return lease.Lease(pool.pool_of(app), _waited, apart.Mailbox)
 
@@ -197,7 +199,7 @@ def passes_on(middleware: Any) -> bool:
 # The call
 
 
-def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> Any:
+def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> object:
     """Answer a WSGI call: as Flask does, or through what the application has of its own."""
     pending = environ.get(entry.PENDING)
     if pending is not None and pending.goes_on:
@@ -210,7 +212,7 @@ def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> Any
         return _Within(_answer(app, environ, start_response))
 
 
-def _answer(app: Flask, environ: Environ, start_response: StartResponse) -> Any:
+def _answer(app: Flask, environ: Environ, start_response: StartResponse) -> object:
     if not _can_answer(app):
         return exchange.answer(app, environ, start_response)
     if entry.PENDING in environ:
@@ -227,7 +229,7 @@ def _can_answer(app: Any) -> bool:
     )
 
 
-def answer(app: Any, environ: Environ, start_response: StartResponse) -> Any:
+def answer(app: object, environ: Environ, start_response: StartResponse) -> object:
     """Answer a WSGI call that has not come as ASGI before."""
     return _call(app, environ, start_response)
 
@@ -235,7 +237,7 @@ def answer(app: Any, environ: Environ, start_response: StartResponse) -> Any:
 Quart._other_entries.append((sys.modules[__name__], answer.__name__))
 
 
-def _call(app: Any, environ: Environ, start_response: StartResponse) -> Any:
+def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:
     request = entry.connection_of(app, environ)
     ctx = app._context_for(request)
     call = _Call(environ, start_response)
@@ -256,9 +258,9 @@ class _Call:
     def __init__(self, environ: Environ, start_response: StartResponse) -> None:
         self._environ = environ
         self._start_response = start_response
-        self.body: Any = ()
+        self.body: object = ()
 
-    def close_context(self, core: AppContext, response: Any) -> None:
+    def close_context(self, core: AppContext, response: object) -> None:
         """Start the response while the context is still there, as Flask does.
 
         Middleware that wraps `start_response` looks at it.
@@ -269,7 +271,7 @@ class _Call:
         if preserve is not None:
             preserve(face_of(core))
 
-    def _respond(self, core: AppContext, response: Any) -> Any:
+    def _respond(self, core: AppContext, response: Any) -> object:
         if cast(Any, core.request.scope)[entry.PENDING] is not None:
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
@@ -280,7 +282,7 @@ class _Call:
         return response(self._environ, self._start_response)
 
 
-def _flasks_own(core: AppContext, response: Any) -> Any:
+def _flasks_own(core: AppContext, response: object) -> object:
     if isinstance(response, CoreResponse):
         return wrappers.response_of(core.app, response)
     if isinstance(response, WSGIResponse):
@@ -290,7 +292,7 @@ def _flasks_own(core: AppContext, response: Any) -> Any:
     return response
 
 
-def _is_whole(response: Any) -> bool:
+def _is_whole(response: object) -> bool:
     return (
         isinstance(response, WSGIResponse)
         and response.is_sequence
@@ -303,7 +305,7 @@ class Answer:
     """The body of a response, in pieces that are made where the request runs."""
 
     def __init__(
-        self, core: AppContext, response: Any, environ: Environ, pieces: Any = None
+        self, core: AppContext, response: Any, environ: Environ, pieces: object = None
     ) -> None:
         self.core = core
         self.response = response
@@ -331,12 +333,12 @@ class Answer:
             raise StopIteration
         return cast(bytes, piece)
 
-    def _opened(self) -> Any:
+    def _opened(self) -> object:
         if self._pieces is None:
             self._pieces = iter(self.response.get_app_iter(self._environ))
         return self._pieces
 
-    def _step(self, func: Function, *args: Any) -> Any:
+    def _step(self, func: Function, *args: object) -> object:
         return self._place.step(self.core, func, *args)
 
     def close(self) -> None:

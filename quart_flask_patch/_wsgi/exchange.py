@@ -92,7 +92,7 @@ class Exchange:
             self._start(response.status, list(headers_of(core, response)))
         self._preserve(core, response)
 
-    def _preserve(self, core: CoreContext, response: Any) -> None:
+    def _preserve(self, core: CoreContext, response: object) -> None:
         preserve = self._environ.get("werkzeug.debug.preserve_context")
         if preserve is not None:
             preserve(context_face(core))
@@ -170,7 +170,7 @@ def answer(
     environ: Environ,
     start_response: StartResponse,
     kind: type[Exchange] = Exchange,
-) -> Any:
+) -> object:
     """Answer a WSGI call through the ASGI entry."""
     exchange = kind(app, environ, start_response)
     try:

@@ -49,14 +49,14 @@ class Pending:
     """A request on its way through middleware; to a `Place` it is what a context is."""
 
     app: Any
-    receive: Callable[[], Any]
-    stream: Any
+    receive: Callable[[], object]
+    stream: object
     #: The thread in which the middleware runs, if it keeps it.
     lease: _lease.Lease | None = None
     #: Whether it goes on once the middleware has returned, which keeps nothing waiting then.
     goes_on: bool = False
     #: What the middleware made of the environ of such a one, once that has come through it.
-    passed: dict[str, Any] | None = None
+    passed: dict[str, object] | None = None
     #: The application that it has come to, another one if that is mounted in this one's place.
     reached: Any = None
     #: Its thread is its own.

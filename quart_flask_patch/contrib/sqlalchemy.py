@@ -23,24 +23,24 @@ from .._waiting import bridge, runner
 class _Waiting(Protocol):
     """Somebody who waits for a connection."""
 
-    def put(self, item: Any) -> None: ...
+    def put(self, item: object) -> None: ...
 
-    def take(self) -> Any: ...
+    def take(self) -> object: ...
 
 
 class _Thread:
     """A thread that blocks until it is given something."""
 
     def __init__(self) -> None:
-        self._given: SimpleQueue[Any] = SimpleQueue()
+        self._given: SimpleQueue[object] = SimpleQueue()
 
-    def put(self, item: Any) -> None:
+    def put(self, item: object) -> None:
         self._given.put(item)
 
-    def take(self) -> Any:
+    def take(self) -> object:
         return self._given.get_nowait()
 
-    def get(self, timeout: float | None) -> Any:
+    def get(self, timeout: float | None) -> object:
         return self._given.get(timeout=timeout)
 
 
@@ -49,7 +49,7 @@ class _Queue(QueueCommon[Any]):
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
         self.maxsize, self.use_lifo = maxsize, use_lifo
-        self._items: deque[Any] = deque()
+        self._items: deque[object] = deque()
         self._waiting: dict[_Waiting, None] = {}
         # The garbage collector may give one back in the middle of this.
         self._lock = threading.RLock()
@@ -63,10 +63,10 @@ class _Queue(QueueCommon[Any]):
     def qsize(self) -> int:
         return len(self._items)
 
-    def put_nowait(self, item: Any) -> None:
+    def put_nowait(self, item: object) -> None:
         self.put(item, block=False)
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+    def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
         """Give *item* to the call that waits longest, or keep it; that never has to wait."""
         with self._lock:
             if self._waiting:
@@ -78,10 +78,10 @@ class _Queue(QueueCommon[Any]):
             else:
                 self._items.append(item)
 
-    def get_nowait(self) -> Any:
+    def get_nowait(self) -> object:
         return self.get(block=False)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
         """Return a connection.
 
         Raises:
@@ -114,7 +114,7 @@ class _Queue(QueueCommon[Any]):
         self.put(waiting.take())
 
 
-async def _given(mailbox: Mailbox, timeout: float | None) -> Any:
+async def _given(mailbox: Mailbox, timeout: float | None) -> object:
     if timeout is None:
         return await mailbox.get(interruptible=True)
     async with time_limit(timeout):

@@ -27,11 +27,11 @@ _ORDINARY = {
 }
 
 
-def loaded(path: str) -> Any:
+def loaded(path: str) -> object:
     return ScriptInfo(app_import_path=path).load_app()
 
 
-def inspect_app(app: Any) -> dict[str, Any]:
+def inspect_app(app: object) -> dict[str, object]:
     if not isinstance(app, Quart):
         what = f"{app!r} is of the class {type(app).__module__}.{type(app).__qualname__}"
         return {"has_layer": True, "error": f"{what}, which the layer does not serve", "place": ""}
@@ -64,7 +64,7 @@ def place_of(thing: Any) -> str:
     return getattr(thing, "__qualname__", repr(thing))
 
 
-def _middleware(app: Any) -> Iterator[Finding]:
+def _middleware(app: object) -> Iterator[Finding]:
     around = vars(app).get("wsgi_app") or getattr(type(app), "wsgi_app", None)
     if inspect.ismethod(around) and around.__self__ is app:
         return
@@ -151,7 +151,7 @@ def _hooks(app: Any) -> Iterator[Finding]:
         for endpoint, view in app.view_functions.items()
         if runs_async(view) and LAYER.place_for(app, view, None).name == "loop"
     ]
-    before: dict[Any, list[str]] = {}
+    before: dict[object, list[str]] = {}
     for endpoint in views:
         for hook in _hooks_for(app, endpoint):
             if not is_async(hook):

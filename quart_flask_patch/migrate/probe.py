@@ -13,7 +13,6 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Any
 
 
 def main(arguments: list[str]) -> None:
@@ -54,7 +53,7 @@ def _place(error: BaseException) -> str:
     return f"{os.path.relpath(own[-1].filename)}:{own[-1].lineno}" if own else ""
 
 
-def _load(manner: str, path: str) -> dict[str, Any]:
+def _load(manner: str, path: str) -> dict[str, object]:
     if manner == "layer":
         import quart_flask_patch  # noqa: F401 - its place is first
 
@@ -64,12 +63,12 @@ def _load(manner: str, path: str) -> dict[str, Any]:
     return _as_a_server(path)
 
 
-def _as_a_server(path: str) -> dict[str, Any]:
+def _as_a_server(path: str) -> dict[str, object]:
     import importlib
 
     module, _, name = path.partition(":")
     module = module.removesuffix(".py").replace(os.sep, ".")
-    found: Any = importlib.import_module(module)
+    found: object = importlib.import_module(module)
     chosen = getattr(found, name.partition("(")[0], None) if name else None
     # A factory is called by the server too, and may import more.
     if callable(chosen) and not hasattr(chosen, "url_map"):

@@ -67,7 +67,7 @@ class Asked:
 
 def function_of(method: Function) -> Function:
     """Return the function behind a bound method."""
-    function = getattr(method, "__func__", method)
+    function: Any = getattr(method, "__func__", method)
     return cast("Function", function.method) if type(function) is Asked else function
 
 

@@ -23,7 +23,7 @@ from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
-from .._types import Scope
+from .._types import Result, Scope
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
@@ -41,7 +41,7 @@ _ENDED = State.CLOSED, State.DENIED
 # A connection's whole life
 
 
-async def handle(app: Quart, ctx: AppContext, connection: Any) -> object:
+async def handle(app: Quart, ctx: AppContext, connection: Any) -> Result:
     """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
     ctx.enter()
     try:
@@ -57,13 +57,13 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> object:
             ctx.exit()
 
 
-async def _in_place(ctx: AppContext) -> object:
+async def _in_place(ctx: AppContext) -> Result:
     app, kind, steps = ctx.app, ctx.kind, ctx.plan.steps
     # Steps are called by a name of their own: a method call looks for one in the class first.
     full_dispatch = steps.full_dispatch
     ctx.handled = True
     raised: BaseException | None = None
-    response: object = None
+    response: Result = None
     try:
         try:
             if ctx.failure is not None:
@@ -124,7 +124,7 @@ async def open_context(app: Quart, ctx: AppContext) -> None:
 # The steps
 
 
-async def full_dispatch(app: Quart, ctx: AppContext) -> object:
+async def full_dispatch(app: Quart, ctx: AppContext) -> Result:
     if not has_served(app):
         mark_served(app)
     plan, result = ctx.plan, None
@@ -150,7 +150,7 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> object:
     return await response if hasattr(response, "__await__") else response
 
 
-async def preprocess(app: Quart, ctx: AppContext) -> object:
+async def preprocess(app: Quart, ctx: AppContext) -> Result:
     plan, connection = ctx.plan, ctx.connection
     assert connection is not None
     for preprocessor in plan.preprocessors:
@@ -175,7 +175,7 @@ def _ended(ctx: AppContext) -> bool:
     return ctx.kind is WEBSOCKET and ctx.websocket.state in _ENDED
 
 
-def dispatch(app: Quart, ctx: AppContext) -> object:
+def dispatch(app: Quart, ctx: AppContext) -> Result:
     connection, plan = ctx.connection, ctx.plan
     assert connection is not None
     if connection.routing_exception is not None:
@@ -195,8 +195,8 @@ def dispatch(app: Quart, ctx: AppContext) -> object:
 
 
 def finalize(
-    app: Quart, ctx: AppContext, result: object, from_error_handler: bool = False
-) -> object:
+    app: Quart, ctx: AppContext, result: Result, from_error_handler: bool = False
+) -> Result:
     plan, response = ctx.plan, None
     steps = plan.steps
     make_response = steps.make_response
@@ -217,14 +217,14 @@ def finalize(
     return response
 
 
-async def _after(saving: Awaitable[object], response: object) -> object:
+async def _after(saving: Awaitable[object], response: Result) -> Result:
     await saving
     return response
 
 
 async def _finalize(
-    app: Quart, ctx: AppContext, response: object, from_error_handler: bool
-) -> object:
+    app: Quart, ctx: AppContext, response: Result, from_error_handler: bool
+) -> Result:
     steps = ctx.plan.steps
     response = await settle(response)
     try:
@@ -238,7 +238,7 @@ async def _finalize(
     return response
 
 
-async def process(app: Quart, ctx: AppContext, response: object) -> object:
+async def process(app: Quart, ctx: AppContext, response: Result) -> Result:
     plan = ctx.plan
     if ctx._after is not None:
         for func in ctx._after:
@@ -254,7 +254,7 @@ async def process(app: Quart, ctx: AppContext, response: object) -> object:
     return response
 
 
-async def make_default_options_response(app: Quart, ctx: AppContext) -> object:
+async def make_default_options_response(app: Quart, ctx: AppContext) -> Result:
     assert ctx.url_adapter is not None
     response = app.response_class()
     response.allow.update(ctx.url_adapter.allowed_methods())
@@ -264,7 +264,7 @@ async def make_default_options_response(app: Quart, ctx: AppContext) -> object:
 # Errors
 
 
-async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> object:
+async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> Result:
     # Without a code, or from routing, it stands for a response already.
     if error.code is None or isinstance(error, RoutingException):
         return error
@@ -274,7 +274,7 @@ async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPExceptio
     return await resolve(ctx, ctx.plan.adapt(handler)(error))
 
 
-async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> object:
+async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -> Result:
     if isinstance(error, BadRequestKeyError) and (
         app.debug or app.config["TRAP_BAD_REQUEST_ERRORS"]
     ):
@@ -287,7 +287,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
     return await resolve(ctx, ctx.plan.adapt(handler)(error))
 
 
-async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> object:
+async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Result:
     raised = sys.exc_info()
     await emit(app, ctx, ctx.plan.steps.failed, exception=error)
     if app._propagates(ctx):
@@ -302,9 +302,9 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> obj
     return await server_error(app, ctx, error)
 
 
-async def server_error(app: Quart, ctx: AppContext, error: Exception) -> object:
+async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Result:
     failure = InternalServerError(original_exception=error)
-    result: object = failure
+    result: Result = failure
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.adapt(handler)(failure))

@@ -19,7 +19,7 @@ from .._flask import split_blueprint_path
 from .._kind import Kind, REQUEST, WEBSOCKET
 from .._loops.forks import in_child
 from .._threads import strategy
-from .._types import Function
+from .._types import Function, Result
 from . import pipeline, responses, session, teardown as _teardown
 from .either import Asked
 from .hooks import hooks_of, in_order, newest_first, on_response
@@ -144,7 +144,7 @@ class Plan:
         """Return the method of an object as the pipeline calls it here, as it is now."""
         if type(method) is not MethodType:
             return self.place.adapt(method)
-        function: object = method.__func__
+        function: Any = method.__func__
         known = self._adapted.get(id(function))
         if known is None or known[0].__self__ is not method.__self__:
             known = self._adapted[id(function)] = method, self.place.adapt(method)
@@ -175,14 +175,14 @@ def _ensured(app: Quart, func: Function) -> Function:
     """Return *func* as an application with a method of its own for that has it called."""
 
     @wraps(func)
-    def ensured(*args: object, **kwargs: object) -> object:
+    def ensured(*args: object, **kwargs: object) -> Result:
         return app._ensured(func)(*args, **kwargs)
 
     if not app._ensures_async:
         return ensured
 
     @wraps(func)
-    async def awaited(*args: object, **kwargs: object) -> object:
+    async def awaited(*args: object, **kwargs: object) -> Result:
         result = ensured(*args, **kwargs)
         return await result if hasattr(result, "__await__") else result
 
@@ -239,7 +239,7 @@ class Plans:
     def _look_at_classes(self, app: Quart) -> None:
         """Forget everything if a class that *app* is made from may be another than it was."""
         mixed_in = _stock.unwatched_before(type(app))
-        seen = [vars(cls).get(name) for cls in mixed_in for name in STEP_NAMES]
+        seen: list[object] = [vars(cls).get(name) for cls in mixed_in for name in STEP_NAMES]
         is_same = len(seen) == len(self._seen) and all(map(operator.is_, seen, self._seen))
         if self._changes != _stock.changes or not is_same:
             self.clear()
@@ -309,7 +309,7 @@ class Steps:
         self.context_tearing_down: Signal = signal_for(signals.appcontext_tearing_down)
 
 
-def _make_response(app: Quart, ctx: AppContext | None, result: object) -> object:
+def _make_response(app: Quart, ctx: AppContext | None, result: Result) -> Result:
     """Stand for the function of whichever face the application has: `responses.make_response`."""
     return responses.make_response(app, ctx, result)
 
@@ -333,7 +333,7 @@ def step_of(internal: Function) -> Callable[[F], F]:
 
 def internal_of(method: Function) -> Function | None:
     """Return the step that the public *method*, bound or not, is the untouched face of, if any."""
-    function: object = method.__func__ if type(method) is MethodType else method
+    function: Any = method.__func__ if type(method) is MethodType else method
     if type(function) is Asked:
         function = function.method
     # A wrapper, of wrapt's for one, may pass for what it wraps by all else but its type.
@@ -354,7 +354,7 @@ def _step(method: Function, internal: F) -> F:
         return cast(F, own)
     ctx_first, is_async = wants_context(method), strategy.is_async(method)
 
-    async def overridden(app: Quart, ctx: AppContext, *args: object) -> object:
+    async def overridden(app: Quart, ctx: AppContext, *args: object) -> Result:
         place = ctx.plan.place
         given = (app._context_face_of(ctx), *args) if ctx_first else args
         result = method(*given) if is_async else await place.run(ctx, method, *given)
@@ -374,7 +374,7 @@ def _first_step(method: Function, internal: F) -> F:
     if internal_of(method) is not None:
         return internal
 
-    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> object:
+    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> Result:
         connection.scope[PREPARED] = ctx
         result = method(connection)
         return await result if hasattr(result, "__await__") else result

@@ -95,7 +95,7 @@ def _convert(app: Quart, ctx: AppContext | None, result: object) -> Response:
     raise TypeError(f"{_view(ctx)} returned {type(result).__name__}; expected {_EXPECTED}.")
 
 
-def unawaited(ctx: AppContext | None, result: CoroutineType[object, object, object]) -> TypeError:
+def unawaited(ctx: AppContext | None, result: CoroutineType[object, Any, object]) -> TypeError:
     """Return the error for a view that returned what an async function gives without `await`."""
     result.close()
     return TypeError(

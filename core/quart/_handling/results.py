@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 from blinker import Signal
 
+from .._types import Result
+
 if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
 
 
-async def resolve(ctx: AppContext, result: object) -> object:
+async def resolve(ctx: AppContext, result: Result) -> Result:
     """Wait for what a function returned, if it has to be waited for."""
     if hasattr(result, "__await__"):
         return await ctx.plan.place.resolve(result)
     return result
 
 
-async def settle(result: object) -> object:
+async def settle(result: Result) -> Result:
     """Return the result of a step that may have to be waited for."""
     return await result if hasattr(result, "__await__") else result
 

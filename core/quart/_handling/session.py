@@ -10,6 +10,7 @@ from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 from .._formats.cookies import cookie_of
 from .._formats.headers import first_value
 from .._kind import WEBSOCKET
+from .._types import Result
 from ..sessions import asked_for_late, report_lost
 from ..wrappers.websocket import State
 
@@ -38,7 +39,7 @@ async def open_eagerly(app: Quart, ctx: AppContext) -> None:
         ctx.keep_session(await _settle(ctx, opened))
 
 
-async def _settle(ctx: AppContext, result: object) -> Any:
+async def _settle(ctx: AppContext, result: Result) -> Result:
     return await ctx.plan.place.resolve(result) if hasattr(result, "__await__") else result
 
 
@@ -61,7 +62,7 @@ def save(app: Quart, ctx: AppContext, response: object) -> Awaitable[object] | N
         return None
     if not is_lazy(app):
         given = app._response_for_session() if response is None else response
-        saving: object = ctx.plan.adapted(interface.save_session)(app, session, given)
+        saving: Result = ctx.plan.adapted(interface.save_session)(app, session, given)
         return ctx.plan.place.resolve(saving) if hasattr(saving, "__await__") else None
     if response is not None:
         # What `save_session` would be awaited for.

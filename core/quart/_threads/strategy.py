@@ -15,7 +15,7 @@ from typing import Any, TYPE_CHECKING, TypeVar
 
 from .._loops.raised import raise_again
 from .._loops.resume import step, Waiting
-from .._types import CoroutineOf, Function
+from .._types import CoroutineOf, Function, Result
 from . import lease, portal, stream
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Place:
             return func
 
         @wraps(func)
-        async def in_thread(*args: object, **kwargs: object) -> object:
+        async def in_thread(*args: object, **kwargs: object) -> Result:
             result = await lease.call(func, *args, **kwargs)
             # It may wrap an async function without saying so.
             return await result if hasattr(result, "__await__") else result
@@ -78,7 +78,7 @@ class Place:
         """Do all of a connection's *work*, from its hooks to its teardown."""
         return work(ctx)
 
-    async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
+    async def run(self, ctx: AppContext, override: Function, *args: object) -> Result:
         """Call an application's own plain method in the place of a step; perhaps before `enter`."""
         return override(*args)
 
@@ -159,12 +159,12 @@ class Strategy:
         """
         return portal.wait(awaitable, run_to_end)
 
-    def answer(self, method: Function, app: Quart, *args: object, **kwargs: object) -> object:
+    def answer(self, method: Function, app: Quart, *args: object, **kwargs: object) -> Result:
         """Call an async *method* of an application for somebody, who may be plain code."""
         return method(app, *args, **kwargs)
 
 
-def finish(result: object) -> Any:
+def finish(result: Result) -> Result:
     """Return what *result* gives if awaited; in place if that needs no waiting."""
     if not hasattr(result, "__await__"):
         return result

@@ -286,7 +286,7 @@ class QuartClient:
         scheme: str,
         root_path: str,
         http_version: str,
-        scope_base: dict[str, object] | None,
+        scope_base: dict[str, Any] | None,
         auth: AuthInput | None = None,
         subdomain: str | None = None,
     ) -> Response:

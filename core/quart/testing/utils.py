@@ -41,7 +41,7 @@ HeadersInput: TypeAlias = (
     Headers | Mapping[str, str] | Mapping[str, Sequence[str]] | Iterable[tuple[str, str]]
 )
 AuthInput: TypeAlias = Authorization | tuple[str, str]
-QueryInput: TypeAlias = Mapping[str, Any] | str | bytes
+QueryInput: TypeAlias = Mapping[str, object] | str | bytes
 Preserve: TypeAlias = "Callable[[AppContext], None]"
 
 
@@ -62,9 +62,9 @@ class BodyOptions(ConnectionOptions, total=False):
     """Keywords of a whole request, except its method."""
 
     data: str | bytes | None
-    form: Mapping[str, Any] | None
-    files: Mapping[str, Any] | None
-    json: Any
+    form: Mapping[str, object] | None
+    files: Mapping[str, object] | None
+    json: object
 
 
 @dataclass(slots=True)
@@ -75,10 +75,10 @@ class RequestSpec:
     method: str = "GET"
     headers: HeadersInput | None = None
     data: str | bytes | None = None
-    form: Mapping[str, Any] | None = None
-    files: Mapping[str, Any] | None = None
+    form: Mapping[str, object] | None = None
+    files: Mapping[str, object] | None = None
     query_string: QueryInput | None = None
-    json: Any = sentinel
+    json: object = sentinel
     scheme: str = "http"
     root_path: str = ""
     http_version: str = "1.1"
@@ -198,9 +198,9 @@ def _urlencode(values: Mapping[str, object]) -> str:
 def make_test_body_with_headers(
     *,
     data: str | bytes | None = None,
-    form: Mapping[str, Any] | None = None,
-    files: Mapping[str, Any] | None = None,
-    json: Any = sentinel,
+    form: Mapping[str, object] | None = None,
+    files: Mapping[str, object] | None = None,
+    json: object = sentinel,
     app: Quart | None = None,
 ) -> tuple[bytes, Headers]:
     """Encode a body, and give the headers that describe it.

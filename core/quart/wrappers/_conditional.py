@@ -21,7 +21,7 @@ class ConditionalResponse(SansIOResponse):
     """A response that `make_conditional` adapts to the request's headers."""
 
     if TYPE_CHECKING:
-        _response: object
+        _response: Any
         response: Any
 
         def call_on_close(self, func: Any) -> Any: ...

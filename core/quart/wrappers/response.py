@@ -121,7 +121,7 @@ class Response(ConditionalResponse, SansIOResponse):
     ) -> None:
         # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
         # for every request. Values that a caller gave still go through the setters that check them.
-        self._on_close: list[Callable[[], Any]] | None = None
+        self._on_close: list[Callable[[], object]] | None = None
         if not _MAKING.of(type(self)):
             self._make_as_werkzeug(response, status, headers, mimetype, content_type)
             return
@@ -386,5 +386,5 @@ def _as_bytes(chunk: Any) -> bytes:
     return chunk.encode() if isinstance(chunk, str) else bytes(chunk)
 
 
-def _is_binary_file(value: Any) -> bool:
+def _is_binary_file(value: object) -> bool:
     return isinstance(value, io.IOBase) and not isinstance(value, io.TextIOBase)

@@ -184,7 +184,7 @@ class Websocket(BaseRequestWebsocket):
 
     async def accept(
         self,
-        headers: Mapping[str, Any] | Iterable[tuple[str, str]] | Headers | None = None,
+        headers: Mapping[str, object] | Iterable[tuple[str, str]] | Headers | None = None,
         subprotocol: str | None = None,
     ) -> None:
         """Accept the handshake, with more *headers* and a *subprotocol* if given.
