@@ -172,13 +172,24 @@ def test_a_package_that_requires_quart_keeps_ours(
 
 
 @pypi
-def test_the_layer_alone_is_refused_by_the_installer(
-    environment: Environment, wheels: list[str]
+def test_an_upgrade_keeps_ours_as_long_as_it_is_the_newest(
+    with_each: Environment, wheels: list[str]
 ) -> None:
-    result = environment.pip("install", wheels[1])
+    with_each.install(*wheels)
+    with_each.install("--upgrade", "quart")
+    assert with_each.version("quart") == version("quart")
+    assert is_sound(with_each)
+
+
+@pypi
+@pytest.mark.parametrize("what", ["wheel", "folder"])
+def test_the_layer_alone_is_refused_by_the_installer(
+    with_each: Environment, wheels: list[str], clone: Path, what: str
+) -> None:
+    result = with_each.pip("install", wheels[1] if what == "wheel" else str(clone))
     assert result.returncode
     assert "quart==0.23.1+flaskpatch.1" in re.sub(r"\s+", " ", result.stderr)
-    assert environment.version("quart") == ""
+    assert with_each.version("quart") == ""
 
 
 @pypi
@@ -397,6 +408,36 @@ def test_the_lines_for_uv(
     (tmp_path / "pyproject.toml").write_text(table.replace(REPOSITORY, repository))
     environment.sync(uv, tmp_path)
     assert has_both(environment)
+
+
+@pypi
+def test_the_lines_for_poetry(uv: str, clone: Path, tmp_path: Path) -> None:
+    (table,) = blocks("With Poetry", "toml")
+    table = table.replace(REPOSITORY, clone.as_uri())
+    # What it asks of PyPI otherwise, a description of each version, not every index has.
+    table += '[[tool.poetry.source]]\nname = "simple"\nurl = "https://pypi.org/simple/"\n'
+    (tmp_path / "pyproject.toml").write_text(table)
+    places = {"POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_CACHE_DIR": str(tmp_path / "cache")}
+    command = [uv, "tool", "run", "--quiet", "poetry", "install", "--no-interaction"]
+    result = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | places,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = result.stdout + result.stderr
+    if result.returncode and ("onnect" in said or "not found" in said):
+        pytest.skip(f"needs Poetry and a package index: {said[-300:]}")
+    assert result.returncode == 0, said
+    scripts = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+    python = tmp_path / ".venv" / scripts
+    shown = subprocess.run(
+        [python, "-m", "quart_flask_patch", "--version"], capture_output=True, text=True, check=True
+    )
+    for name in ("Quart", "Quart-Flask-Patch"):
+        assert f"{name} {version(name.lower())}" in shown.stdout
 
 
 @pypi

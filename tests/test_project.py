@@ -7,11 +7,13 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import werkzeug.exceptions
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("core/quart", "quart_flask_patch", "compat_matrix")
@@ -274,6 +276,35 @@ def test_the_readme_holds_two_commands() -> None:
     install = "pip install -e ./core -e"
     assert demo.startswith(f'{install} ".[demo]" && python -m quart_flask_patch --app docs/')
     assert tests == f'{install} ".[dev]" && python -m pytest'
+
+
+def packages_of(name: str, *extras: str) -> set[str]:
+    """The names of all that an installer needs for *name*, itself too, in this environment."""
+    wanted, seen = [(name, frozenset(extras))], set()
+    while wanted:
+        found = wanted.pop()
+        if found in seen:
+            continue
+        seen.add(found)
+        for requirement in map(Requirement, requires(found[0]) or ()):
+            applies = requirement.marker is None or any(
+                requirement.marker.evaluate({"extra": extra}) for extra in {"", *found[1]}
+            )
+            if applies:
+                wanted.append((requirement.name, frozenset(requirement.extras)))
+    return {re.sub(r"[-_.]+", "-", name).lower() for name, _ in seen}
+
+
+@pytest.mark.parametrize("extra", ["demo", "dev"])
+def test_the_readme_says_how_many_packages_come(extra: str) -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    before = readme.partition(f'".[{extra}]"')[0]
+    said = int(re.findall(r"installs about (\d+) packages", before)[-1])
+    try:
+        count = len(packages_of("quart-flask-patch", extra))
+    except PackageNotFoundError as missing:
+        pytest.skip(f"needs all of them to count them: {missing}")
+    assert abs(said - count) <= max(3, count / 20)
 
 
 def test_the_readme_names_files_that_exist() -> None:
