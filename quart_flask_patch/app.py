@@ -302,6 +302,11 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def _flask_request_class(self) -> object:
         return self.request_class
 
+    def _trusted_hosts(self, request: Any) -> list[str] | None:
+        hosts = Quart._trusted_hosts(cast(Any, self), request)
+        # Its class is that of the async face. What somebody has derived is the other one's.
+        return self.request_class.trusted_hosts if hosts is None else hosts
+
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
         connection = core.connection
         if (

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from .testing import QuartClient, QuartCliRunner, TestApp
     from .typing import FilePath
+    from .wrappers.base import BaseRequestWebsocket
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -341,7 +342,7 @@ class Quart(StepMethods, ServingMethods):
             SecurityError: if the host is not one of TRUSTED_HOSTS.
         """
         if request is not None:
-            trusted = self.config["TRUSTED_HOSTS"]
+            trusted = self._trusted_hosts(request)
             if trusted is not None:
                 request.trusted_hosts = trusted
                 # Reading it checks it.
@@ -361,6 +362,11 @@ class Quart(StepMethods, ServingMethods):
             script_name=self.config["APPLICATION_ROOT"],
             url_scheme=scheme or self.config["PREFERRED_URL_SCHEME"],
         )
+
+    def _trusted_hosts(self, request: BaseRequestWebsocket) -> list[str] | None:
+        """Return the hosts that *request* may name; None if it may name any."""
+        hosts: list[str] | None = self.config["TRUSTED_HOSTS"]
+        return request.trusted_hosts if hosts is None else hosts
 
     def _finds_subdomains(self) -> bool:
         """Whether SERVER_NAME alone makes rules match subdomains, as it does in Quart."""

@@ -232,7 +232,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     Raises:
         BadHost: if the host cannot be one.
     """
-    if not _binds_as_stock(app, connection) or app.config["TRUSTED_HOSTS"] is not None:
+    if not _binds_as_stock(app, connection) or app._trusted_hosts(connection) is not None:
         return False
     if app._finds_subdomains():
         return False

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from quart._connection import rest
 from quart._connection.inbound import Inbound, inbound_class
 from quart._connection.lifespan import see_to_loop
 from quart._connection.outbound import _convert_os_error, foreign_body, is_without_body, refuse
+from quart._formats.headers import encode_headers
 from quart._kind import REQUEST
 from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
@@ -94,9 +96,8 @@ class _Start:
             finally:
                 exc_info = None
         self.status = int(status.partition(" ")[0])
-        self.headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
-        ]
+        # Werkzeug's look for line breaks in values, and these are not all of its making.
+        self.headers = encode_headers(Headers(headers))
         return self.write
 
     def write(self, data: bytes) -> None:

@@ -1131,6 +1131,22 @@ def test_any_byte_may_be_in_a_header(app: Quart, kind: str) -> None:
     assert exchange(app, kind, headers=[(b"x-odd", b"\xff\xe4")]).text == "'\\xff\\xe4'"
 
 
+@pytest.mark.parametrize("name", ["X\r\nSet-Cookie: a=b; X", "X: a", "\xe4", "\u20ac", " ", ""])
+def test_what_cannot_be_the_name_of_a_header_is_not_sent(app: Quart, kind: str, name: str) -> None:
+    closed = []
+
+    @route(app, kind)
+    async def view() -> Any:
+        response = Response("x", 403)
+        response.headers[name] = "1"
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    answer = exchange(app, kind)
+    assert (answer.status, closed) == (500, [True])
+    assert sorted(answer.headers.keys()) == ["content-length", "content-type"]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

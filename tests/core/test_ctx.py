@@ -334,6 +334,26 @@ def test_a_request_of_an_untrusted_host_is_a_routing_error(app: Quart, kind: str
     assert exchange(app, kind).status == 400
 
 
+def test_a_class_may_say_what_is_trusted(app: Quart, kind: str) -> None:
+    name = "request_class" if kind == "request" else "websocket_class"
+    trusting = type("Trusting", (getattr(app, name),), {"trusted_hosts": ["example.org"]})
+    setattr(app, name, trusting)
+    route(app, kind)(lambda: "ok")
+
+    assert exchange(app, kind).status == 400
+    assert exchange(app, kind, host=b"example.org").text == "ok"
+
+
+@pytest.mark.parametrize("other", [b"evil.example", b"example.org"])
+def test_of_two_hosts_none_is_trusted(app: Quart, kind: str, other: bytes) -> None:
+    app.config["TRUSTED_HOSTS"] = ["example.org"]
+    route(app, kind)(lambda: "ok")
+
+    assert exchange(app, kind, host=b"example.org").text == "ok"
+    headers = [(b"host", other)]
+    assert exchange(app, kind, host=b"example.org", headers=headers).status == 400
+
+
 # --- After this
 
 

@@ -329,6 +329,25 @@ def test_a_body_without_a_head_is_an_error(served: Flask, caplog: pytest.LogCapt
     run(main())
 
 
+@pytest.mark.parametrize("header", [("X-A", "1\r\nX-Evil: 1"), ("X-A: 1\r\nX-Evil", "1")])
+def test_a_header_stays_one(
+    served: Flask, header: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    called = served.wsgi_app
+
+    def adding(environ: Any, start_response: Any) -> Any:
+        def start(status: str, headers: list[Any], exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, header], exc_info)
+
+        return called(environ, start)
+
+    served.wsgi_app = adding  # type: ignore[method-assign]
+    answer = run(fetch(served, "/plain"))
+    assert (answer.status, answer.body) == (500, b"Internal Server Error")
+    assert set(answer.headers) == {"content-type"}
+    assert "X-Evil" in caplog.text or "newline" in caplog.text
+
+
 # The end
 
 

@@ -317,3 +317,25 @@ def test_a_background_task_has_no_request(
 
     run(main())
     assert seen == [(False, False), (either_app.name, either_app.name)]
+
+
+@pytest.mark.parametrize("path", ["/plain", "/async", "/redirected", "/nowhere"])
+def test_hosts_that_the_class_of_requests_does_not_trust_reach_nothing(
+    app: Flask, path: str
+) -> None:
+    class Trusting(flask.Request):
+        trusted_hosts = ["example.org"]  # noqa: RUF012  # as Werkzeug has it
+
+    app.request_class = Trusting
+    app.add_url_rule("/plain", "plain", lambda: "plain")
+    app.add_url_rule("/redirected/", "redirected", lambda: "redirected")
+
+    @app.get("/async")
+    async def view() -> str:
+        return "async"
+
+    def status(host: str) -> int:
+        return run(fetch(app, path, headers=[("host", host)])).status
+
+    assert status("evil.example") == app.test_client().get(path).status_code == 400
+    assert status("example.org") in (200, 308, 404)

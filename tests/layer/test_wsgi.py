@@ -130,6 +130,47 @@ def test_it_keeps_to_the_rules_of_wsgi(served: Flask, path: str) -> None:
 # On servers
 
 
+@pytest.mark.parametrize("path", ["/plain", "/async", "/stream", "/failing"])
+@pytest.mark.parametrize("own", [False, True], ids=["", "with ASGI middleware"])
+def test_a_server_that_refuses_the_answer_is_left_nothing_of_the_request(
+    app: Flask, path: str, own: bool
+) -> None:
+    """Servers look at names and values of headers when they are given them."""
+    seen, ended = [], []
+
+    @app.before_request
+    def begin() -> None:
+        seen.append(getattr(g, "user", None))
+        g.user = "alice"
+
+    app.teardown_request(lambda error: ended.append(g.user))
+    app.add_url_rule("/plain", "plain", lambda: "plain")
+    app.add_url_rule("/stream", "stream", lambda: stream_with_context(iter("stream")))
+    app.add_url_rule("/failing", "failing", lambda: Response("x", headers={"X-A": str(1 / 0)}))
+
+    @app.get("/async")
+    async def view() -> str:
+        return "async"
+
+    if own:
+        called = app.asgi_app
+
+        async def middleware(scope: Any, receive: Any, send: Any) -> None:
+            await called(scope, receive, send)
+
+        app.asgi_app = middleware  # type: ignore[method-assign]
+
+    def refuse(*args: Any) -> Any:
+        raise ValueError("the name of a header")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    for _ in range(2):
+        with pytest.raises(ValueError, match="the name of a header"):
+            app(create_environ(path), refuse)
+    assert (seen, ended) == ([None, None], ["alice", "alice"])
+    assert not has_request_context()
+
+
 class Quiet(WSGIRequestHandler):
     def log_message(self, *args: Any) -> None:
         """Keep still."""

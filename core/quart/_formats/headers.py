@@ -156,10 +156,19 @@ def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
         return [(_encode_name(name), _encode_value(value)) for name, value in headers]
 
 
+# RFC 9110 section 5.1. Werkzeug looks for line breaks in values alone, and not every server checks.
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
 # The names are few and always the same.
 @lru_cache(maxsize=256)
 def _encode_name(name: str) -> bytes:
-    return name.lower().encode("latin-1")
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(
+            f"Expected the name of a header, of letters, digits and '-', but got {name!r}; do not"
+            " make it of what a client has sent."
+        )
+    return name.lower().encode()
 
 
 def _encode_value(value: str) -> bytes:

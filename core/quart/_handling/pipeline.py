@@ -23,7 +23,7 @@ from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
-from .._types import Result, Scope
+from .._types import Function, Result, Scope
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
@@ -86,16 +86,31 @@ async def _in_place(ctx: AppContext) -> Result:
             response = await steps.handle_exception(app, ctx, cast(Exception, error))
         return response
     finally:
-        # A stream that was to keep the context will not be sent.
-        while raised is not None and len(ctx._tokens) > 1:
-            ctx.exit()
+        if raised is not None:
+            _give_up_streams(ctx)
         scope: Scope = ctx.connection.scope  # type: ignore[union-attr]  # it has one
-        closing = scope.get("quart.closing")
-        if closing is not None:
-            closing(ctx, response)
-        if (rest := close_context(app, ctx, raised)) is not None:
-            with shielded(None if raised is None else type(raised)):
-                await rest
+        try:
+            if (closing := scope.get("quart.closing")) is not None:
+                _start(ctx, closing, response)
+        finally:
+            if (rest := close_context(app, ctx, raised)) is not None:
+                with shielded(None if raised is None else type(raised)):
+                    await rest
+
+
+def _start(ctx: AppContext, closing: Function, response: object) -> None:
+    """Let a WSGI server have *response*, which it may refuse to take."""
+    try:
+        closing(ctx, response)
+    except BaseException:
+        _give_up_streams(ctx)
+        raise
+
+
+def _give_up_streams(ctx: AppContext) -> None:
+    """Leave *ctx* as often as a stream, which will not be sent, was to keep it."""
+    while len(ctx._tokens) > 1:
+        ctx.exit()
 
 
 def _is_stray(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from werkzeug.utils import cached_property
 from .. import json
 from .._flask import split_blueprint_path
 from .._formats.caching import kept
-from .._formats.headers import first_value
+from .._formats.headers import first_value, values_of
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
@@ -127,8 +127,12 @@ class BaseRequestWebsocket(SansIORequest):
             SecurityError: if it is not one of `trusted_hosts`.
         """
         server, hosts = self.server, self.trusted_hosts
-        if hosts is not None or not isinstance(server, tuple):
-            return get_host(self.scheme, self.headers.get("host"), server, hosts)
+        if hosts is not None:
+            # All that are named, since a proxy may go by another one than the first.
+            names = values_of(self.headers, b"host") or self.headers.getlist("host")
+            return get_host(self.scheme, ",".join(names) if names else None, server, hosts)
+        if not isinstance(server, tuple):
+            return get_host(self.scheme, self.headers.get("host"), server)
         return _known_host(self.headers.get("host"), self.scheme, server)
 
     @property
