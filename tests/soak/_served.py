@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from _serving import environment, served, Server
 from servers._servers import Serving, SERVINGS, UVICORN
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 #: Where plain views run, or a bare `Quart` application, whose views are async.
 PLACES = ("thread", "loop", "quart")
 
@@ -41,11 +41,15 @@ def is_installed(server: str) -> bool:
 
 
 @contextmanager
-def serving_of(server: str, place: str, log: Path) -> Iterator[tuple[Server, Serving]]:
-    """Start *server* with the application."""
+def serving_of(
+    server: str, place: str, log: Path, module: str = "_application", options: Sequence[str] = ()
+) -> Iterator[tuple[Server, Serving]]:
+    """Start *server* with the application of a *module* here, and more *options*."""
     serving = SERVERS[server]
     kind = "quart" if place == "quart" else "flask"
     variables = {"APPLICATION_KIND": kind, "PYTHONWARNINGS": "default"}
     env = environment("" if place == "quart" else place) | variables
-    with served(serving.command, HERE, env, log) as one:
+    command = [part.replace("_application:app", f"soak.{module}:app") for part in serving.command]
+    command += options
+    with served(command, TESTS, env, log) as one:
         yield one, serving

@@ -59,74 +59,65 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-class OverHTTP1:
-    """Requests one after the other; those that are begun at once are pipelined."""
-
-    has_websockets = True
-    unread_size = 300_000
+class Plain:
+    """A connection over HTTP/1.1, as far as bytes."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-        self._file = self._socket.makefile("rb")
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._file = self.socket.makefile("rb")
 
-    def begin(self, request: Request) -> None:
-        half = len(request.body) // 2
-        self._send(self._head(request, {"content-length": str(len(request.body))}))
-        self._send(request.body[:half])
-        request._unsent = request.body[half:]
-
-    def finish(self, request: Request) -> None:
-        self._send(request._unsent)
-
-    def answer(self, request: Request) -> None:
-        _, headers = self._read_head()
-        request.set_cookie = headers.get("set-cookie", "").partition(";")[0] or None
-        if headers.get("transfer-encoding") == "chunked":
-            body = b""
-            while size := int(self._line(), 16):
-                body += self._file.read(size)
-                self._line()
-            self._line()
-        elif "content-length" in headers:
-            body = self._file.read(int(headers["content-length"]))
-        else:
-            body = self._file.read()
-        request.text = body.decode()
-
-    def websocket(self, request: Request) -> str:
-        """Turn the connection into a websocket, and return the first message."""
-        key = base64.b64encode(os.urandom(16)).decode()
-        more = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": key}
-        self._send(self._head(request, {**more, "sec-websocket-version": "13"}))
-        status, _ = self._read_head()
-        assert status == 101, status
-        _, size = self._read(2)
-        if size == 126:
-            size = int.from_bytes(self._read(2))
-        return self._read(size).decode()
-
-    def close(self) -> None:
-        self._file.close()
-        self._socket.close()
-
-    def _head(self, request: Request, more: dict[str, str]) -> bytes:
-        fields = {"host": "localhost", **request.headers(), **more}
-        lines = [f"{request.method} {request.path} HTTP/1.1", *map(": ".join, fields.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data)
+            self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ConnectionEnded from error
 
-    def _read_head(self) -> tuple[int, dict[str, str]]:
+    def read_answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return the status, the headers and the body."""
+        status, headers = self.read_head()
+        if headers.get("transfer-encoding") == "chunked":
+            body = b""
+            while size := int(self._line(), 16):
+                body += self.read(size)
+                self._line()
+            self._line()
+        elif "content-length" in headers:
+            body = self.read(int(headers["content-length"]))
+        else:
+            body = b"" if status == 304 else self._file.read()
+        return status, headers, body
+
+    def read_head(self) -> tuple[int, dict[str, str]]:
         status = int(self._line().split()[1])
         headers: dict[str, str] = {}
         while line := self._line():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         return status, headers
+
+    def upgrade(self, path: str, headers: dict[str, str]) -> None:
+        """Turn the connection into a websocket."""
+        key = base64.b64encode(os.urandom(16)).decode()
+        more = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": key}
+        more["sec-websocket-version"] = "13"
+        self.send(head("GET", path, {**headers, **more}))
+        status, _ = self.read_head()
+        assert status == 101, status
+
+    def read_message(self) -> bytes:
+        """Return what the next frame holds, which is short."""
+        _, size = self.read(2)
+        if size == 126:
+            size = int.from_bytes(self.read(2))
+        return self.read(size)
+
+    def send_message(self, text: str) -> None:
+        data = text.encode()
+        self.send(bytes([0x81, 0x80 | len(data)]) + bytes(4) + data)
+
+    def close(self) -> None:
+        self._file.close()
+        self.socket.close()
 
     def _line(self) -> str:
         try:
@@ -137,11 +128,50 @@ class OverHTTP1:
             raise ConnectionEnded
         return line.decode("latin-1").strip()
 
-    def _read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         data = self._file.read(size)
         if len(data) < size:
             raise ConnectionEnded
         return data
+
+
+def head(method: str, path: str, headers: dict[str, str]) -> bytes:
+    fields = {"host": "localhost", **headers}
+    lines = [f"{method} {path} HTTP/1.1", *map(": ".join, fields.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class OverHTTP1:
+    """Requests one after the other; those that are begun at once are pipelined."""
+
+    has_websockets = True
+    unread_size = 300_000
+
+    def __init__(self, port: int) -> None:
+        self._plain = Plain(port)
+
+    def begin(self, request: Request) -> None:
+        half = len(request.body) // 2
+        fields = {**request.headers(), "content-length": str(len(request.body))}
+        self._plain.send(head(request.method, request.path, fields))
+        self._plain.send(request.body[:half])
+        request._unsent = request.body[half:]
+
+    def finish(self, request: Request) -> None:
+        self._plain.send(request._unsent)
+
+    def answer(self, request: Request) -> None:
+        _, headers, body = self._plain.read_answer()
+        request.set_cookie = headers.get("set-cookie", "").partition(";")[0] or None
+        request.text = body.decode()
+
+    def websocket(self, request: Request) -> str:
+        """Turn the connection into a websocket, and return the first message."""
+        self._plain.upgrade(request.path, request.headers())
+        return self._plain.read_message().decode()
+
+    def close(self) -> None:
+        self._plain.close()
 
 
 class OverHTTP2:
