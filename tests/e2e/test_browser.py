@@ -77,6 +77,19 @@ def test_the_start_page_shows_what_it_says(page: Page, live_stranger: Person) ->
     assert page.complaints == []
 
 
+def test_the_start_page_compares_with_flask(page: Page, live_stranger: Person) -> None:
+    page.open(f"{live_stranger.url}/tour/")
+    page.run("document.querySelector('#comparison button').click()")
+    page.wait_for("!document.querySelector('#comparison table').hidden")
+    cells = page.run("[...document.querySelectorAll('#comparison td')].map((c) => c.textContent)")
+    seconds = [float(cell.removesuffix(" s")) for cell in cells]
+    flask_plain, flask_async, plain, asynchronous = seconds
+    # What holds one of four threads takes five rounds of a tenth of a second.
+    assert min(flask_plain, flask_async, plain) >= 0.5
+    assert asynchronous < flask_async
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("width", [1200, 375])
 def test_a_long_word_does_not_widen_the_page(page: Page, live_user: Person, width: int) -> None:
     live_user.write("Long " + "x" * 110, "y" * 2000, shared="y")

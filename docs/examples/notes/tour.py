@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
 
 from .announcer import Announcer
+from .comparison import compare
 from .models import SAMPLE_USER, User
 
 bp = Blueprint("tour", __name__, url_prefix="/tour")
@@ -52,6 +53,12 @@ async def asynchronous() -> ResponseReturnValue:
     """Wait for as long, without a thread."""
     await asyncio.sleep(current_app.config["SUMMARY_SECONDS"])
     return where()
+
+
+@bp.post("/compare")
+def compared() -> ResponseReturnValue:
+    """Measure both kinds of view on Flask alone and on the layer; the first time takes a while."""
+    return compare()
 
 
 @bp.post("/wave")

@@ -51,6 +51,28 @@ function askOften(section) {
   }
 }
 
+function measure(section) {
+  const status = section.querySelector("[role=status]");
+  const token = document.querySelector("meta[name=csrf-token]").content;
+  section.querySelector("button").addEventListener("click", async () => {
+    status.textContent = "Measuring, for a few seconds …";
+    const asked = await fetch(section.dataset.url, { method: "POST", headers: { "X-CSRFToken": token } });
+    if (!asked.ok) {
+      status.textContent = "That did not work; the server's log says why.";
+      return;
+    }
+    const { requests, threads, seconds, taken } = await asked.json();
+    for (const row of section.querySelectorAll("[data-side]")) {
+      const { plain, async } = taken[row.dataset.side];
+      const [first, second] = row.querySelectorAll("td");
+      first.textContent = `${plain} s`;
+      second.textContent = `${async} s`;
+    }
+    section.querySelector("table").hidden = false;
+    status.textContent = `${requests} requests, each waiting for ${seconds} seconds, with ${threads} worker threads.`;
+  });
+}
+
 function meet(section) {
   const source = new EventSource(section.dataset.url);
   source.addEventListener("message", (event) => {
@@ -71,5 +93,7 @@ const section = document.querySelector("[data-socket-url]");
 if (section) talk(section);
 const places = document.querySelector("#places");
 if (places) askOften(places);
+const comparison = document.querySelector("#comparison");
+if (comparison) measure(comparison);
 const visitors = document.querySelector("#visitors");
 if (visitors) meet(visitors);
