@@ -133,9 +133,11 @@ def environment_with(folder: Path, *packages: str) -> str:
         [uv, "venv", "--quiet", "--python", sys.executable, str(folder / "venv")],
         [uv, "pip", "install", "--quiet", "--python", str(python), *packages],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"no environment with {', '.join(packages)}: {done.stderr[-200:]}")
+        try:
+            subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        except subprocess.SubprocessError as error:
+            why = getattr(error, "stderr", None) or str(error)
+            pytest.skip(f"no environment with {', '.join(packages)}: {why[-200:]}")
     asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     theirs = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     ours = [path for path in sys.path if path.endswith(("-packages", "core")) or is_ours(path)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import (
+    _beside_flask,
     _concurrency,
     _films,
     _growth,
@@ -31,6 +32,7 @@ class Measurement:
 _ALL = (
     Measurement("in-process", "CPU time per request, no server, no socket", _in_process.run),
     Measurement("servers", "requests per second over loopback", _on_servers.run),
+    Measurement("wsgi", "middleware, small files, the test client", _beside_flask.run),
     Measurement("concurrency", "400 views at once that wait for async code", _concurrency.run),
     Measurement("films", "an application on PostgreSQL, on servers", _films.run),
     Measurement("growth", "CPU time per request as the application grows", _growth.run),

@@ -17,9 +17,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
-from . import _asgi, _wsgi
+from . import _asgi, _client, _wsgi
 from ._contenders import load
 from ._scenarios import Answer, Headers, Scenario, TASKS
 
@@ -27,15 +28,27 @@ from ._scenarios import Answer, Headers, Scenario, TASKS
 PATIENCE = 60.0
 
 
-class _WSGIRunner:
+class _Called:
+    """What needs no event loop."""
+
+    call: Callable[..., Answer]
+
     def __init__(self, applications: dict[str, Any], loop: str) -> None:
         self._applications = applications
 
     def run(self, scenario: Scenario, headers: Headers, count: int) -> Answer:
-        return _wsgi.run(self._applications[scenario.app], scenario, headers, count)
+        return self.call(self._applications[scenario.app], scenario, headers, count)
 
     def close(self) -> None:
         pass
+
+
+class _WSGIRunner(_Called):
+    call = staticmethod(_wsgi.run)
+
+
+class _ClientRunner(_Called):
+    call = staticmethod(_client.run)
 
 
 class _ASGIRunner:
@@ -56,6 +69,9 @@ class _ASGIRunner:
         self._runner.close()
 
 
+RUNNERS: dict[str, Any] = {"asgi": _ASGIRunner, "wsgi": _WSGIRunner, "client": _ClientRunner}
+
+
 def _loop_factory(name: str) -> Any:
     return importlib.import_module(name).new_event_loop
 
@@ -65,8 +81,7 @@ class Worker:
 
     def __init__(self, tasks: str, applications: dict[str, Any], interface: str, loop: str) -> None:
         self._scenarios = TASKS[tasks]
-        runner = _WSGIRunner if interface == "wsgi" else _ASGIRunner
-        self.runner = runner(applications, loop)
+        self.runner = RUNNERS[interface](applications, loop)
         self._headers: dict[str, Headers] = {}
 
     def obey(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +132,7 @@ def main() -> None:
     parser.add_argument("tasks")
     parser.add_argument("app")
     parser.add_argument("--patched", action="store_true")
-    parser.add_argument("--interface", choices=("asgi", "wsgi"), required=True)
+    parser.add_argument("--interface", choices=tuple(RUNNERS), required=True)
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), required=True)
     options = parser.parse_args()
     channel = _private_stdout()

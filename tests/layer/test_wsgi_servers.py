@@ -5,6 +5,7 @@ An application that moves to an ASGI server may go on being served by its WSGI s
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -147,13 +148,49 @@ from served import app
 
 wsgi.server(eventlet.listen(("127.0.0.1", int(sys.argv[1]))), app, log_output=False)
 """
+UWSGI = """
+import sys
+
+import pyuwsgi
+
+port, *options = sys.argv[1:]
+pyuwsgi.run(
+    [
+        *("--http-socket", f"127.0.0.1:{port}", "--module", "served:app", "--need-app"),
+        # It closes each connection, and does not say so by itself.
+        *("--add-header", "Connection: close", "--die-on-term", "--disable-logging"),
+        *options,
+    ]
+)
+"""
+MOD_WSGI = """
+import sys
+from importlib.metadata import entry_points
+
+sys.argv[1:] = [
+    *("start-server", "served.py", "--callable-object", "app"),
+    *("--host", "127.0.0.1", "--port", sys.argv[1], "--processes", "1", "--threads", "8"),
+    *("--server-root", "mod_wsgi", "--log-to-terminal"),
+]
+(express,) = entry_points(group="console_scripts", name="mod_wsgi-express")
+express.load()()
+"""
 #: What needs an environment of its own, and the packages of that.
 APART = {
+    "cheroot": ["cheroot"],
+    "uWSGI, threads": ["pyuwsgi"],
+    "mod_wsgi": ["mod_wsgi"],
+    "uWSGI, gevent": ["pyuwsgi", "gevent"],
     "gunicorn, gevent": ["gevent"],
     "gevent.pywsgi": ["gevent"],
     "eventlet": ["eventlet"],
     "gunicorn, tornado": ["tornado"],
 }
+#: What has one thread, in which what blocks keeps all others waiting.
+OF_ONE_THREAD = set(APART) - {"cheroot", "uWSGI, threads", "mod_wsgi"}
+
+#: What does not say where a body without a length ends, or refuses one.
+WITHOUT_CHUNKS = {"eventlet", "gunicorn, tornado", "uWSGI, threads", "uWSGI, gevent", "mod_wsgi"}
 
 # Of gunicorn: its threads, and no socket in the home directory, which earlier releases have not.
 SETTINGS = "control_socket_disable = True\nworker_class = 'gthread'\n"
@@ -161,6 +198,9 @@ COMMANDS = {
     "gunicorn": ["gunicorn", "served:app", "-b", "127.0.0.1:{port}", "--threads=8"],
     "waitress": ["waitress", "--listen", "127.0.0.1:{port}", "--threads", "8", "served:app"],
     "cheroot": ["cheroot", "--bind", "127.0.0.1:{port}", "served:app"],
+    "uWSGI, threads": ["serve_by_uwsgi", "{port}", "--threads", "8"],
+    "uWSGI, gevent": ["serve_by_uwsgi", "{port}", "--gevent", "50", "--gevent-early-monkey-patch"],
+    "mod_wsgi": ["serve_by_mod_wsgi", "{port}"],
     "gunicorn, gevent": ["gunicorn", "served:app", "-b", "127.0.0.1:{port}", "-k", "gevent"],
     "gevent.pywsgi": ["serve_by_gevent", "{port}"],
     "eventlet": ["serve_by_eventlet", "{port}"],
@@ -172,8 +212,10 @@ COMMANDS = {
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    if "gunicorn" in request.param and sys.platform == "win32":
-        pytest.skip("gunicorn needs fork")
+    if sys.platform == "win32" and request.param.startswith(("gunicorn", "uWSGI", "mod_wsgi")):
+        pytest.skip("It needs fork.")
+    if request.param == "mod_wsgi" and os.geteuid() == 0:
+        pytest.skip("Apache does not serve as root, and its user may not read this Python.")
     folder = tmp_path_factory.mktemp("served")
     python, variables = sys.executable, {}
     if request.param in APART:
@@ -184,6 +226,7 @@ def server(
         pytest.importorskip(request.param)
     files = {"served.py": SOURCE, "gunicorn.conf.py": SETTINGS}
     files |= {"serve_by_gevent.py": GEVENT, "serve_by_eventlet.py": EVENTLET}
+    files |= {"serve_by_uwsgi.py": UWSGI, "serve_by_mod_wsgi.py": MOD_WSGI}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     command, env = COMMANDS[request.param], {**environment(), **variables}
@@ -210,7 +253,7 @@ def test_views(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/meet", "/meet-async"])
 def test_requests_are_served_at_once(server: Server, client: httpx.Client, path: str) -> None:
-    if server.kind in APART:
+    if server.kind in OF_ONE_THREAD:
         pytest.skip("It has one thread, in which what blocks keeps all others waiting.")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(client.get, [path, path]))
@@ -228,7 +271,7 @@ def test_many_requests_at_once_and_one_after_the_other(server: Server, path: str
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(ask, range(20))) == {expected}
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
-        answers = {(answer.status_code, answer.text) for answer in map(client.get, [path] * 100)}
+        answers = {(answer.status_code, answer.text) for answer in map(client.get, [path] * 200)}
     assert answers == {expected}
 
 
@@ -256,8 +299,8 @@ def test_uploads(client: httpx.Client, path: str) -> None:
 
 
 def test_a_chunked_body(server: Server, client: httpx.Client) -> None:
-    if server.kind in {"eventlet", "gunicorn, tornado"}:
-        pytest.skip("It does not say where a body without a length ends.")
+    if server.kind in WITHOUT_CHUNKS:
+        pytest.skip("It takes no body without a length.")
 
     def pieces() -> Iterator[bytes]:
         for _ in range(10):

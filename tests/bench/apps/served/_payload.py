@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
 
 MESSAGE = {"message": "Hello, world!", "count": 3, "tags": ["fast", "small", "plain"]}
+# Removed with the process that serves it.
+FILE = tempfile.NamedTemporaryFile(suffix=".bin")  # noqa: SIM115  # see above
+FILE.write(b"x" * 4 * 1024)
+FILE.flush()
+#: Whether the application is wrapped for a proxy.
+IS_PROXIED = bool(os.environ.get("BENCH_PROXY_FIX"))
 THREADS = int(os.environ.get("BENCH_THREADS", "64"))
 # Milliseconds that the views of `/block/10` and `/block/100` block their thread.
 BLOCKS = 10, 100

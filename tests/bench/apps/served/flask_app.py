@@ -7,17 +7,25 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, request, Response
+from flask import Flask, request, Response, send_file
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import _payload as payload
 
 app = Flask(__name__)
 app.config["SYNC_THREADS"] = payload.THREADS
+if payload.IS_PROXIED:
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs do
 
 
 @app.get("/json")
 def message() -> dict[str, Any]:
     return payload.MESSAGE
+
+
+@app.get("/file")
+def file() -> Response:
+    return send_file(payload.FILE.name)
 
 
 @app.get("/async")
