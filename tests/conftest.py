@@ -38,14 +38,16 @@ def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., No
 hypothesis.settings.register_profile(
     "short", max_examples=400, deadline=None, derandomize=True, database=None
 )
-hypothesis.settings.register_profile(
-    "long",
-    max_examples=1_000_000,
-    deadline=None,
-    database=None,
-    print_blob=True,
-    suppress_health_check=list(hypothesis.HealthCheck),
-)
+# More than a million in all; and as many as one has time for.
+for _name, _count in {"long": 60_000, "endless": 1_000_000_000}.items():
+    hypothesis.settings.register_profile(
+        _name,
+        max_examples=_count,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
 hypothesis.settings.load_profile("short")
 
 

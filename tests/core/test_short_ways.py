@@ -1,6 +1,6 @@
 """Short ways beside the library's own: what either makes of the same random, often hostile, input.
 
-A few hundred inputs each; `--hypothesis-profile=long` tries a million.
+A few hundred inputs each; `--hypothesis-profile=long` tries many more.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from flask.json.provider import DefaultJSONProvider
-from flask.sessions import SecureCookieSessionInterface as FlasksInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface as FlasksInterface
 from hypothesis import given, strategies as st
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -121,6 +121,53 @@ def test_a_forged_session_is_believed_by_both_or_by_none(
         return repr(serializer.loads(text, max_age=60))
 
     assert result_of(read, ours) == result_of(read, theirs)
+
+
+COOKIE_OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "SESSION_COOKIE_NAME": st.sampled_from(["s", "__Host-s", "a b", "\xe4", "a;b"]),
+        "SESSION_COOKIE_DOMAIN": st.sampled_from(
+            [None, "example.com", ".x", "\xe4.example", "a;b"]
+        ),
+        "SESSION_COOKIE_PATH": st.sampled_from([None, "/a", "/\xe4;", ""]),
+        "SESSION_COOKIE_SAMESITE": st.sampled_from([None, "Lax", "strict", "None", "odd"]),
+        "SESSION_COOKIE_HTTPONLY": st.booleans(),
+        "SESSION_COOKIE_SECURE": st.booleans(),
+        "SESSION_COOKIE_PARTITIONED": st.booleans(),
+        "SESSION_REFRESH_EACH_REQUEST": st.booleans(),
+    },
+)
+STATES = st.tuples(st.booleans(), st.booleans(), st.booleans())
+VARIES = st.sampled_from([{}, {"Vary": "Accept"}, {"vary": "cookie"}, {"Vary": "*"}])
+
+
+@given(SESSIONS, COOKIE_OPTIONS, STATES, VARIES)
+def test_a_session_is_set_as_flask_sets_it(
+    values: dict[str, Any],
+    options: dict[str, Any],
+    state: tuple[bool, bool, bool],
+    headers: dict[str, str],
+) -> None:
+    app: Any = Quart(__name__)
+    app.secret_key = "secret"
+    app.config.update(options)
+
+    def saved(save: Any) -> list[tuple[str, str]]:
+        session, response = SecureCookieSession(values), WSGIResponse(headers=headers)
+        session.modified, session.accessed, permanent = state
+        if permanent:
+            session["_permanent"] = True
+        save(app, session, response)
+        return sorted(response.headers)
+
+    # The second, which the cookie tells, may change between the two.
+    for _ in range(2):
+        ours = result_of(saved, SecureCookieSessionInterface()._save)
+        theirs = result_of(saved, FlasksInterface().save_session)
+        if ours == theirs:
+            return
+    assert ours == theirs
 
 
 @given(VALUES)

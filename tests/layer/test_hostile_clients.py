@@ -1,6 +1,6 @@
 """Whatever a client sends, an answer leaves the application, and no exception of ours.
 
-A few hundred connections of each kind; `--hypothesis-profile=long` makes a million.
+A few hundred connections of each kind; `--hypothesis-profile=long` makes many more.
 """
 
 from __future__ import annotations

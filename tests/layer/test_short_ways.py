@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request, Response
+from flask.json.provider import DefaultJSONProvider as FlasksProvider
 from hypothesis import given, strategies as st
 from werkzeug.datastructures import EnvironHeaders
 
 from _headers import ASKED, LOOKS, NAMES, result_of
+from quart_flask_patch._defaults.json import DefaultJSONProvider
 from quart_flask_patch.app import Flask
 from quart_flask_patch.wrappers import whole_response
 
@@ -28,6 +30,26 @@ def test_a_whole_response_is_flasks(body: str | bytes, mimetype: str | None) -> 
     assert (ours.mimetype, ours.is_sequence) == (theirs.mimetype, theirs.is_sequence)
     environ = {"REQUEST_METHOD": "GET"}
     assert list(ours.get_wsgi_headers(environ)) == list(theirs.get_wsgi_headers(environ))
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(st.lists(ANY_JSON, max_size=2), st.dictionaries(st.text(max_size=3), ANY_JSON, max_size=2))
+def test_a_json_response_is_flasks(args: list[Any], options: dict[str, Any]) -> None:
+    app = Flask(__name__)
+
+    def made(provider: Any) -> Any:
+        response = provider.response(*args, **options)
+        return list(response.headers), response.status, response.data
+
+    for app.debug in (False, True):
+        ours, theirs = (result_of(made, cls(app)) for cls in (DefaultJSONProvider, FlasksProvider))
+        assert ours == theirs
 
 
 VALUES = st.binary(max_size=3)
