@@ -1,6 +1,8 @@
 """The pages and the API of the notes, the same on plain Flask and on the layer."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -272,6 +274,19 @@ def test_init_db_empties_the_database(command: list[str] | None, tmp_path: Path)
         connection.commit()
         assert "empty and ready" in run_module(run, EXAMPLES, env)
         assert connection.execute("SELECT count(*) FROM user").fetchone() == (0,)
+
+
+def test_a_restart_logs_nobody_out(tmp_path: Path) -> None:
+    ask = "from notes import create_app; print(create_app().secret_key)"
+    env = environment(NOTES_DATABASE=str(tmp_path / "notes.sqlite"))
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", ask], cwd=EXAMPLES, env=env, capture_output=True, check=True
+        ).stdout.strip()
+        for _ in range(2)
+    )
+    assert first == second
+    assert len(first) == 64
 
 
 # --- The start page ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
 def configure(app: Flask, test_config: Mapping[str, Any] | None) -> None:
     """Read `SECRET_KEY` and every `NOTES_...` variable: `NOTES_DATABASE` becomes `DATABASE`."""
     app.config.from_mapping(
-        # Without a key of its own, each start of the server logs everybody out.
-        SECRET_KEY=os.environ.get("SECRET_KEY") or secrets.token_hex(),
+        SECRET_KEY=os.environ.get("SECRET_KEY"),
         SESSION_COOKIE_SAMESITE="Lax",
         DATABASE=os.path.join(app.instance_path, "notes.sqlite"),
         NOTES_PER_PAGE=10,
@@ -47,6 +47,20 @@ def configure(app: Flask, test_config: Mapping[str, Any] | None) -> None:
     database = Path(app.config["DATABASE"]).resolve()
     database.parent.mkdir(parents=True, exist_ok=True)
     app.config.setdefault("SQLALCHEMY_DATABASE_URI", f"sqlite:///{database}")
+    app.secret_key = app.secret_key or kept_key(database.with_suffix(".key"))
+
+
+def kept_key(path: Path) -> str:
+    """Return the key in *path*, made at the first start, so that a restart logs nobody out."""
+    if not path.exists():
+        made = path.with_name(f"{path.name}.{os.getpid()}")
+        made.touch(0o600)
+        made.write_text(secrets.token_hex())
+        # Another worker process may be first; then its key is the one.
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+    return path.read_text()
 
 
 def add_security_headers(response: Response) -> Response:
