@@ -13,7 +13,7 @@ from flask.cli import AppGroup as FlaskAppGroup
 from flask.sansio.scaffold import Scaffold as SansioScaffold
 
 from .._flask import replace_default_context_processor, setupmethod
-from .._handling.either import AskedByEither
+from .._handling.either import WithMethodsForBoth
 from ..cli import AppGroup
 from ..globals import current_app
 from ..helpers import send_from_directory
@@ -36,7 +36,7 @@ T_after_websocket = TypeVar("T_after_websocket", bound="AfterWebsocketCallable")
 T_teardown = TypeVar("T_teardown", bound="TeardownCallable")
 
 
-class Scaffold(AskedByEither, SansioScaffold):
+class Scaffold(WithMethodsForBoth, SansioScaffold):
     """Websocket routes and hooks, static files and resources."""
 
     cli: FlaskAppGroup

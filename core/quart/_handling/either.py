@@ -7,9 +7,9 @@ call one on an application, the strategy is asked what the caller gets.
 from __future__ import annotations
 
 import inspect
-from functools import update_wrapper
+from functools import partial
 from types import MethodType
-from typing import Any, cast
+from typing import Any, Self
 
 from .._threads import strategy
 from .._types import Function
@@ -37,45 +37,42 @@ NAMES = frozenset(
 )
 
 
-class Asked:
-    """Such a method; it has a function's attributes, so it is an async function to `inspect`."""
+class CallableByBoth(partial[Any]):
+    """Such a method. `inspect` takes a partial of an async function for one, on each Python."""
 
-    __code__ = cast(Any, None)
-    __defaults__: object = None
-    __kwdefaults__: object = None
-
-    def __init__(self, method: Any) -> None:
-        update_wrapper(self, method)
-        self.__dict__.update(method=method, __code__=method.__code__)
+    def __new__(cls, method: Function) -> Self:
+        made = super().__new__(cls, method)
+        # What a partial has of its own; for all else the method is asked.
+        made.__dict__.update(
+            __doc__=method.__doc__, __module__=method.__module__, __wrapped__=method
+        )
+        return made
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["method"], name)
+        return getattr(self.func, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if "method" in self.__dict__:
-            # A mark that somebody puts on the method is the function's.
-            setattr(self.method, name, value)
-        else:
-            super().__setattr__(name, value)
+        # A mark that somebody puts on the method is the function's.
+        setattr(self.func, name, value)
 
     def __get__(self, app: object, owner: type | None = None) -> Any:
-        return self.method if app is None else MethodType(self, app)
+        return self.func if app is None else MethodType(self, app)
 
     def __call__(self, app: Any, /, *args: Any, **kwargs: object) -> object:
-        return strategy.current().answer(self.method, app, *args, **kwargs)
+        return strategy.current().answer(self.func, app, *args, **kwargs)
 
 
 def function_of(method: Function) -> Function:
     """Return the function behind a bound method."""
     function: Any = getattr(method, "__func__", method)
-    return cast("Function", function.method) if type(function) is Asked else function
+    return function.func if type(function) is CallableByBoth else function
 
 
-class AskedByEither:
+class WithMethodsForBoth:
     """What makes the async methods of applications such methods, those of subclasses included."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name in NAMES & cls.__dict__.keys():
             if inspect.iscoroutinefunction(cls.__dict__[name]):
-                setattr(cls, name, Asked(cls.__dict__[name]))
+                setattr(cls, name, CallableByBoth(cls.__dict__[name]))

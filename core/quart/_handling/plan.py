@@ -21,7 +21,7 @@ from .._loops.forks import in_child
 from .._threads import strategy
 from .._types import Function, Result
 from . import pipeline, responses, session, teardown as _teardown
-from .either import Asked
+from .either import CallableByBoth
 from .hooks import hooks_of, in_order, newest_first, on_response
 from .overrides import wants_context
 
@@ -334,8 +334,8 @@ def step_of(internal: Function) -> Callable[[F], F]:
 def internal_of(method: Function) -> Function | None:
     """Return the step that the public *method*, bound or not, is the untouched face of, if any."""
     function: Any = method.__func__ if type(method) is MethodType else method
-    if type(function) is Asked:
-        function = function.method
+    if type(function) is CallableByBoth:
+        function = function.func
     # A wrapper, of wrapt's for one, may pass for what it wraps by all else but its type.
     return _internals.get(function) if type(function) is FunctionType else None
 
