@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from .._loops.forks import in_child
@@ -36,7 +37,9 @@ class _Watched:
     """A loop that is watched on behalf of an application."""
 
     def __init__(self, app: Quart, loop: KnownLoop, seconds: float) -> None:
-        self.app, self.loop, self.seconds = app, loop, seconds
+        self.loop, self.seconds = loop, seconds
+        # An application that nobody uses any more goes, watched or not.
+        self._app = weakref.ref(app)
         #: Since when the loop has been asked and has not answered.
         self._asked: float | None = None
         self._told = False
@@ -49,6 +52,9 @@ class _Watched:
         Raises:
             RuntimeError: if it has ended.
         """
+        app = self._app()
+        if app is None:
+            raise RuntimeError("The application has gone.")
         if not self.loop.is_running():
             self.excuse()
             self._told = False
@@ -59,7 +65,7 @@ class _Watched:
             self.loop.call_soon(self._turned)
         elif now - asked >= self.seconds and not self._told:
             self._told = True
-            self.app.logger.error(_HELD, now - asked, *_situation(self.loop))
+            app.logger.error(_HELD, now - asked, *_situation(self.loop))
 
     def excuse(self) -> None:
         """Begin anew: nobody has been held, or this thread did not run either."""
@@ -68,9 +74,10 @@ class _Watched:
 
     def _turned(self) -> None:
         asked, self._asked = self._asked, None
-        if self._told and asked is not None:
+        app = self._app()
+        if self._told and asked is not None and app is not None:
             self._told = False
-            self.app.logger.warning(
+            app.logger.warning(
                 "The event loop turns again, after %.1f seconds.", time.monotonic() - asked
             )
 
