@@ -19,6 +19,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from quart._connection import rest
+from quart._connection.date import one_date
 from quart._connection.inbound import Inbound, inbound_class
 from quart._connection.lifespan import see_to_loop
 from quart._connection.outbound import _convert_os_error, foreign_body, is_without_body, refuse
@@ -204,14 +205,21 @@ async def serve(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle an ASGI request by way of the WSGI middleware around *app*."""
     inbound = inbound_class()(receive, send)
     inbound.body_limit = partial(app.config.__getitem__, "MAX_CONTENT_LENGTH")
-    to_server = partial(_send, inbound, scope, _convert_os_error(send))
+    to_server = partial(_send, inbound, scope, send, _convert_os_error(send))
     with suppress(ClientDisconnectedError):
         if (work := inbound.watched(partial(_serve, app, scope), to_server)) is not None:
             await work
 
 
-async def _send(inbound: Inbound, scope: Scope, send: Send, message: Message) -> None:
-    """Send *message*; before the last one the rest of the request's body is received."""
+async def _send(
+    inbound: Inbound, scope: Scope, servers: Send, send: Send, message: Message
+) -> None:
+    """Send *message*; before the last one the rest of the request's body is received.
+
+    *servers* is what *send* stands before, which tells who adds a date.
+    """
+    if message["type"] == "http.response.start":
+        message = {**message, "headers": one_date(message["headers"], servers)}
     is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
     more = inbound if is_last and rest.is_to_come(inbound, scope) else None
     await rest.send_end(more, send, message)

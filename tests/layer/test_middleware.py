@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from wsgiref.validate import validator
 
@@ -154,6 +155,25 @@ def test_async_views_behind_what_does_not_block_keep_no_thread(
             assert (await exchange.end()).text == "done"
 
     run(main())
+
+
+@pytest.mark.parametrize("adds", [True, False])
+@pytest.mark.parametrize("middleware", WAYS, ids=NAMES)
+def test_a_date_is_not_sent_twice(app: Flask, middleware: Middleware, adds: bool) -> None:
+    """A server that adds one is known by what its `send` is a method of, middleware or not."""
+    app.get("/")(lambda: ("", {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}))
+
+    class Stream:
+        default_headers = [(b"date", b"now")] if adds else []  # as uvicorn's
+        messages: list[Any] = []  # noqa: RUF012  # one is made
+
+        async def send(self, message: Any) -> None:
+            self.messages.append(message)
+
+    Stream.__module__ = "uvicorn.fake"
+    wrap(app, middleware)
+    run(app(scope_for("http", "/"), partial(asyncio.sleep, 60), Stream().send))
+    assert (b"date" in dict(Stream.messages[0]["headers"])) == (not adds)
 
 
 # Other applications
