@@ -267,8 +267,9 @@ def sample(suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     """A row whose suite is *suite*, run by this Python, beside a layer that does nothing."""
     files = {"sample-1.0/tests/test_it.py": suite, "core/quart/__init__.py": ""}
     files |= {"core/quart/app.py": APP, "quart_flask_patch/__init__.py": ""}
-    counting = "core/quart/testing/_arrivals.py"
-    files |= {"core/quart/testing/__init__.py": "", counting: (PROJECT / counting).read_text()}
+    files |= {"core/quart/testing/__init__.py": ""}
+    for counting in ("core/quart/testing/_arrivals.py", "core/quart/_types.py"):
+        files[counting] = (PROJECT / counting).read_text()
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
