@@ -6,6 +6,7 @@ clients) is Flask's own code. What the pipeline does is the core's pipeline, wai
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from inspect import iscoroutine, Signature, signature
@@ -23,6 +24,7 @@ from quart._application.step_methods import current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
 from quart._handling.plan import internal_of, step_of
 from quart._handling.responses import unawaited
+from quart._handling.results import settle
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
@@ -111,6 +113,8 @@ if TYPE_CHECKING:
         _ensuring: ClassVar[Stock]
         _url_adapters: ClassVar[Stock]
         _wsgi_apps: ClassVar[Stock]
+        _wsgi_ways: ClassVar[Stock]
+        _context_makers: ClassVar[Stock]
 
         def _connection_at_once(self) -> type[ASGIHTTPConnection] | None: ...
         async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None: ...
@@ -223,8 +227,9 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _has_wsgi_middleware(self, kind: str) -> bool:
         """Whether something is around `wsgi_app`, or for requests in the place of `__call__`."""
-        if kind == "http" and type(self).replaced_call is not None:
-            return True
+        if kind == "http":
+            # What makes contexts is given an environ too.
+            return type(self).replaced_call is not None or not self._wsgi_ways.within(self)
         return kind != "lifespan" and not self._wsgi_apps.within(self)
 
     async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -267,6 +272,11 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def request_context(self, environ: Environ) -> Any:
         return _ctx.request_context(self, environ)
 
+    def _context_of(self, request: CoreRequest, environ: Environ | None) -> CoreContext:
+        if environ is None or self._context_makers.within(self):
+            return CoreContext(self._core_app, request=request)
+        return _ctx.made_by(self, request, environ)
+
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
         environ = entry.environ_given(connection.scope)
         if environ is not None and type(connection.headers) is not EnvironHeaders:
@@ -275,7 +285,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
             core = CoreContext(self._core_app, websocket=connection)
             core.place = LASTING
             return core
-        core = CoreContext(self._core_app, request=connection)
+        core = self._context_of(connection, environ)
         if environ is None:
             return core
         scope: Any = connection.scope
@@ -333,6 +343,16 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def _face_of(self, core: CoreContext) -> object:
         return wrappers.face_of(core)
 
+    def _only_closes_files(self, request: object) -> bool:
+        return Quart._only_closes_files(cast(Any, self), request) and wrappers.CLOSING.of(
+            self.request_class
+        )
+
+    def _close_request(self, core: CoreContext) -> Awaitable[object]:
+        if self._only_closes_files(core.request):
+            return core.request.close()
+        return settle(core.plan.place.adapt(wrappers.face_of(core).close)())
+
     def _propagates(self, core: CoreContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]
         if propagate is not None:
@@ -363,3 +383,5 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 Flask._ensuring = Stock(Flask, "ensure_sync", "async_to_sync")
 Flask._url_adapters = Stock(Flask, "create_url_adapter")
 Flask._wsgi_apps = Stock(Flask, "wsgi_app")
+Flask._wsgi_ways = Stock(Flask, "wsgi_app", "request_context", "app_context")
+Flask._context_makers = Stock(Flask, "request_context", "app_context")

@@ -27,6 +27,8 @@ from ._guards import AfterThis
 if TYPE_CHECKING:
     from typing import Self
 
+    from quart.wrappers import Request as CoreRequest
+
     from .app import Flask
 
 _FACE = "_flask_face"
@@ -79,12 +81,13 @@ class _Face:
     """What both of Flask's contexts are here."""
 
     _core: CoreContext
+    #: What is the application's context to Flask, if that is an object of its own.
+    _of_application: Any = None
     app: Any = _Once(_application)
     g = _forward("g")
     flashes = _forward("flashes")
     url_adapter = _forward("url_adapter")
     request: object = _Once(_request)
-    match_request = _forward("match_request", settable=False)
     _after_request_functions: object = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
     # What Flask 3.2 has in the place of these.
@@ -126,6 +129,10 @@ class _Face:
     @_session.setter
     def _session(self, value: Any) -> None:
         self._core._session = value
+
+    def match_request(self) -> None:
+        """Match the URL; a subclass may do so in its own way."""
+        CoreContext.match_request(self._core)
 
     def push(self) -> None:
         """Become the current context, open the session and match the URL."""
@@ -205,6 +212,37 @@ else:
             self, app: Flask, environ: Environ, request: Any = None, session: Any = None
         ) -> None:
             _attach(self, _core_of_request(app, environ, request, session))
+            if _is_flasks(app) and not app._context_makers.within(app):
+                self._of_application = _application_context_of(app, self._core)
+
+
+def made_by(app: Flask, request: CoreRequest, environ: Environ) -> CoreContext:
+    """Return the context that *app* makes for *request* by a method of its own.
+
+    Raises:
+        TypeError: if that gives something else.
+    """
+    entry.announce_arrival(environ, request)
+    face = app.request_context(environ)
+    core = core_of(face)
+    if core is None or core.connection is not request:
+        raise TypeError(
+            f"{type(app).__name__}.request_context returned {face!r}; expected the context of this"
+            " request, as `super().request_context(environ)` gives it."
+        )
+    # The core refers to it weakly, and nobody else has it until it is pushed.
+    cast(Any, core)._made_face = face
+    if type(face).match_request is not _Face.match_request:
+        cast(Any, core).match_request = face.match_request
+    return core
+
+
+def _application_context_of(app: Flask, core: CoreContext) -> Any:
+    """Return the context that *app* makes for itself by a method of its own, as one of *core*."""
+    made = app.app_context()
+    if isinstance(made, _Face):
+        made._core = core
+    return made
 
 
 def request_context(app: Any, environ: Environ) -> Any:
@@ -215,7 +253,7 @@ def request_context(app: Any, environ: Environ) -> Any:
 
 
 def _core_of_request(app: Flask, environ: Environ, request: object, session: Any) -> CoreContext:
-    connection = entry.connection_of(app, environ)
+    connection = entry.arrived(environ) or entry.connection_of(app, environ)
     if request is not None:
         wrappers.share(request, connection)
     core = CoreContext(_core_app(app), request=connection, session=session)
@@ -271,7 +309,8 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     # As with Flask, a request within a context of its application has that very object as its
     # application context: Flask-SQLAlchemy, for one, has a session for each such object.
     # Unless one of the genuine Flask's has been entered in between.
-    app_token = None if core._outer is not None and _is_within() else flask_cv_app.set(face)
+    within = core._outer is not None and _is_within()
+    app_token = None if within else flask_cv_app.set(face._of_application or face)
     if core.connection is None:
         return app_token, None
     return app_token, flask_cv_request.set(face)

@@ -141,6 +141,8 @@ class Request(flask_wrappers.Request):
         shallow = False
 
 
+#: Closing a request closes the files of its form, and does nothing else.
+CLOSING = Stock(WerkzeugRequest, "close")
 #: How a form is parsed by a request's own class.
 FORMS = Stock(
     Request,

@@ -43,6 +43,7 @@ from .sessions import SecureCookieSessionInterface, SessionInterface
 from .templating import Environment
 from .utils import run_sync, run_sync_iterable
 from .wrappers import Request, Response, Websocket
+from .wrappers.request import CLOSES_FILES
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -310,6 +311,13 @@ class Quart(StepMethods, ServingMethods):
     def _face_of(self, ctx: AppContext) -> Any:
         """Return the request or websocket as session interfaces and such expect it."""
         return ctx.connection
+
+    def _only_closes_files(self, request: object) -> bool:
+        """Whether nothing else happens when *request* is closed than that files are."""
+        return CLOSES_FILES.within(request)
+
+    def _close_request(self, ctx: AppContext) -> Awaitable[object]:
+        return ctx.request.close()
 
     # Errors
 

@@ -39,6 +39,8 @@ PENDING = "quart_flask_patch.pending"
 #: What the contexts of such calls say of their place.
 CALLED = "called"
 BEHIND_MIDDLEWARE = "behind middleware"
+#: In an environ: the request that it is of.
+_ARRIVED = "quart_flask_patch.arrived"
 _READ_SIZE = 64 * 1024
 
 
@@ -267,6 +269,24 @@ def connection_behind(
         body_timeout=app.config["BODY_TIMEOUT"],
         send_push_promise=send_push_promise,
     )
+
+
+def announce_arrival(environ: Environ, request: CoreRequest) -> None:
+    """Say that *environ*, from which a context is about to be made, is that of *request*."""
+    environ[_ARRIVED] = request
+
+
+def arrived(environ: Environ) -> CoreRequest | None:
+    """Return the request that *environ* is of, with what was changed in it meanwhile."""
+    request: CoreRequest | None = environ.pop(_ARRIVED, None)
+    if request is not None:
+        made = scope_of(environ)
+        request.method, request.scheme = made["method"], made["scheme"]
+        request.path = _decoded(environ.get("PATH_INFO", "")) or "/"
+        request.root_path, request.query_string = made["root_path"], made["query_string"]
+        request.headers = EnvironHeaders(environ)
+        request.scope[_ENVIRON] = environ  # type: ignore[literal-required]  # ours
+    return request
 
 
 class _Input:

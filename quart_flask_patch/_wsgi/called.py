@@ -19,6 +19,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as WSGIResponse
 
+from quart._connection.outbound import is_called
 from quart._handling import pipeline
 from quart._kind import REQUEST
 from quart._stock import Stock
@@ -241,7 +242,9 @@ def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:
     request = entry.connection_of(app, environ)
     ctx = app._context_for(request)
     call = _Call(environ, start_response)
+    # Which calls the response, too.
     request.scope["quart.closing"] = call.close_context  # type: ignore[typeddict-unknown-key]  # ours
+    request.scope["quart.calling"] = True  # type: ignore[typeddict-unknown-key]  # ours
     try:
         strategy.finish(pipeline.handle(app, ctx, request))
     finally:
@@ -272,7 +275,7 @@ class _Call:
             preserve(face_of(core))
 
     def _respond(self, core: AppContext, response: Any) -> object:
-        if cast(Any, core.request.scope)[entry.PENDING] is not None:
+        if cast(Any, core.request.scope)[entry.PENDING] is not None and not is_called(response):
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
         if core.plan.place is IN_THREAD and core._lease is not None and not _is_whole(response):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Any, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING, TypeGuard
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
@@ -30,6 +30,7 @@ _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 _ENCODING = Stock(WSGIResponse, "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
+_CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
 #: The status, headers and body of a response, and whether closing it may do anything. The body is
 #: None if it is not here as a whole.
 Outgoing = tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]
@@ -58,6 +59,18 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     elif ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         body = b""
     return status, headers, body, closes
+
+
+def is_called(response: object) -> TypeGuard[WSGIResponse]:
+    """Whether what Werkzeug's *response* gives when called as WSGI is of its own making."""
+    return isinstance(response, WSGIResponse) and not _CALLING.within(response)
+
+
+async def called(ctx: AppContext, response: WSGIResponse) -> WSGIResponse:
+    """Return what *response* gives when it is called as WSGI, as Flask calls each."""
+    environ = ctx.app._face_of(ctx).environ
+    made: Any = ctx.plan.place.adapt(WSGIResponse.from_app)(response, environ)
+    return await made if hasattr(made, "__await__") else made  # type: ignore[no-any-return]  # as above
 
 
 def foreign_body(response: object) -> tuple[bytes | None, bool]:

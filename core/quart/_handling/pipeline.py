@@ -19,6 +19,7 @@ from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServe
 from werkzeug.routing import RoutingException
 
 from .._connection.disclosure import SHOWN, VARIABLES
+from .._connection.outbound import called, is_called
 from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
@@ -84,6 +85,8 @@ async def _in_place(ctx: AppContext) -> Result:
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
             response = await steps.handle_exception(app, ctx, cast(Exception, error))
+        if is_called(response) and "quart.calling" not in ctx.connection.scope:  # type: ignore[union-attr]  # as above
+            response = await called(ctx, response)
         return response
     finally:
         if raised is not None:

@@ -13,7 +13,6 @@ from .._flask import ignores_error, UNSET
 from .._kind import REQUEST
 from .._loops.raised import as_raised
 from .._types import CoroutineOf, Function
-from ..wrappers.request import CLOSES_FILES
 from .results import emit
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def close_context(
         or steps.context_popped.receivers
         or (connection is not None and (connection.may_have_files or steps.tearing_down.receivers))
         # To close a request may do more than to close the files of its form.
-        or (ctx.kind is REQUEST and not CLOSES_FILES.of(type(connection)))
+        or (ctx.kind is REQUEST and not app._only_closes_files(connection))
     ):
         return _close_context(app, ctx, exc)
     ctx.exit()
@@ -73,7 +72,7 @@ async def _run_teardown(
     if ctx.kind is not None:
         await _collect(errors, steps.do_teardown(app, ctx, exc))
     if ctx.kind is REQUEST:
-        await _collect(errors, ctx.request.close())
+        await _collect(errors, app._close_request(ctx))
     if ctx.owns_app_context:
         await _collect(errors, _tear_down_app(app, ctx, exc))
 
