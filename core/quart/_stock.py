@@ -18,7 +18,12 @@ from __future__ import annotations
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType, ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    _Meta = ABCMeta
+else:
+    _Meta = type(Protocol)
 
 Owner = type | ModuleType
 #: Owners and names of theirs.
@@ -28,8 +33,15 @@ Besides = Sequence[tuple[Owner, Sequence[str]]]
 changes = 0
 
 
-class Watched(ABCMeta):
-    """A class that counts its changes. It derives from ABCMeta, as `class App(Quart, ABC)` may."""
+class Watched(_Meta):
+    """A class that counts its changes.
+
+    `class App(Quart, ABC)` and `class App(Quart, SomeProtocol)` must find one metaclass for both.
+    """
+
+    # A protocol's own would look for what only protocols have.
+    __instancecheck__ = ABCMeta.__instancecheck__
+    __subclasscheck__ = ABCMeta.__subclasscheck__
 
     def __setattr__(cls, name: str, value: object) -> None:
         super().__setattr__(name, value)

@@ -329,10 +329,11 @@ class Quart(StepMethods, ServingMethods):
         given = [*args, *kwargs.values()]
         ctx = given[0] if isinstance(given[0], AppContext) else current_context()
         connection = ctx.connection
-        where = ""
+        message = "Exception"
         if connection is not None:
-            where = f" on {connection.path} [{connection.method}]"
-        self.logger.error("Exception%s", where, exc_info=given[-1])
+            message += f" on {connection.path} [{connection.method}]"
+        # As Flask has it: what looks at records, or stands for the logger, finds it in the message.
+        self.logger.error(message, exc_info=given[-1])
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]

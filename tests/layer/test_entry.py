@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from unittest import mock
 
 import pytest
@@ -203,6 +203,44 @@ def test_an_application_class_may_be_abstract() -> None:
     app = filled(Concrete(__name__))
     assert isinstance(app, Flask)
     check(app, [], [])
+
+
+class Named(Protocol):
+    def name_of_it(self) -> str: ...
+
+
+T = TypeVar("T")
+
+
+def test_an_application_class_may_be_generic_and_follow_a_protocol() -> None:
+    class Mine(Flask, Named, Generic[T]):
+        def name_of_it(self) -> str:
+            return "mine"
+
+    app = filled(Mine[int](__name__))
+    assert isinstance(app, Mine)
+    assert not isinstance(Flask(__name__), Mine)
+    assert issubclass(Mine, Flask)
+    check(app, [], [])
+
+
+def test_an_application_class_may_have_a_metaclass_of_its_own() -> None:
+    class Registering(type):
+        made: ClassVar[list[str]] = []
+
+        def __init__(cls, name: str, *args: Any) -> None:
+            super().__init__(name, *args)
+            cls.made.append(name)
+
+    # As it is with any class that has a metaclass; on Flask itself the second one is `type`.
+    class Meta(Registering, type(Flask)):  # type: ignore[misc]  # a class that is worked out
+        pass
+
+    class Mine(Flask, metaclass=Meta):
+        pass
+
+    assert Registering.made == ["Mine"]
+    check(filled(Mine(__name__)), [], [])
 
 
 def test_the_entry_looks_like_the_method_that_it_is() -> None:

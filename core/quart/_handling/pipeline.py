@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, cast, TYPE_CHECKING, TypeGuard
 
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
@@ -33,6 +33,8 @@ from .results import emit, resolve, settle
 from .teardown import close_context
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as WSGIResponse
+
     from ..app import Quart
     from ..ctx import AppContext
 
@@ -85,9 +87,7 @@ async def _in_place(ctx: AppContext) -> Result:
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
             response = await steps.handle_exception(app, ctx, cast(Exception, error))
-        if is_called(response) and "quart.calling" not in ctx.connection.scope:  # type: ignore[union-attr]  # as above
-            response = await called(ctx, response)
-        return response
+        return await called(ctx, response) if _is_called(response, ctx) else response
     finally:
         if raised is not None:
             _give_up_streams(ctx)
@@ -114,6 +114,11 @@ def _give_up_streams(ctx: AppContext) -> None:
     """Leave *ctx* as often as a stream, which will not be sent, was to keep it."""
     while len(ctx._tokens) > 1:
         ctx.exit()
+
+
+def _is_called(response: object, ctx: AppContext) -> TypeGuard[WSGIResponse]:
+    """Whether *response* answers in its own way when it is called, and nobody else calls it."""
+    return is_called(response) and "quart.calling" not in ctx.connection.scope  # type: ignore[union-attr]  # as above
 
 
 def _is_stray(error: BaseException) -> bool:
@@ -326,4 +331,4 @@ async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Result:
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.adapt(handler)(failure))
-    return await settle(ctx.plan.steps.finalize(app, ctx, result, True))
+    return await settle(ctx.plan.steps.finalize(app, ctx, result, from_error_handler=True))
