@@ -6,7 +6,6 @@ clients) is Flask's own code. What the pipeline does is the core's pipeline, wai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from inspect import iscoroutine, Signature, signature
@@ -24,7 +23,6 @@ from quart._application.step_methods import current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
 from quart._handling.plan import internal_of, step_of
 from quart._handling.responses import unawaited
-from quart._handling.results import settle
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
@@ -347,11 +345,6 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return Quart._only_closes_files(cast(Any, self), request) and wrappers.CLOSING.of(
             self.request_class
         )
-
-    def _close_request(self, core: CoreContext) -> Awaitable[object]:
-        if self._only_closes_files(core.request):
-            return core.request.close()
-        return settle(core.plan.place.adapt(wrappers.face_of(core).close)())
 
     def _propagates(self, core: CoreContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]

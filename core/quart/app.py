@@ -313,11 +313,7 @@ class Quart(StepMethods, ServingMethods):
         return ctx.connection
 
     def _only_closes_files(self, request: object) -> bool:
-        """Whether nothing else happens when *request* is closed than that files are."""
         return CLOSES_FILES.within(request)
-
-    def _close_request(self, ctx: AppContext) -> Awaitable[object]:
-        return ctx.request.close()
 
     # Errors
 
@@ -329,11 +325,9 @@ class Quart(StepMethods, ServingMethods):
         given = [*args, *kwargs.values()]
         ctx = given[0] if isinstance(given[0], AppContext) else current_context()
         connection = ctx.connection
-        message = "Exception"
-        if connection is not None:
-            message += f" on {connection.path} [{connection.method}]"
-        # As Flask has it: what looks at records, or stands for the logger, finds it in the message.
-        self.logger.error(message, exc_info=given[-1])
+        where = "" if connection is None else f" on {connection.path} [{connection.method}]"
+        # As Flask has it: the message of the record says all.
+        self.logger.error(f"Exception{where}", exc_info=given[-1])
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]

@@ -354,10 +354,11 @@ def _step(method: Function, internal: F) -> F:
         return cast(F, own)
     ctx_first, is_async = wants_context(method), strategy.is_async(method)
 
-    async def overridden(app: Quart, ctx: AppContext, *args: object) -> Result:
+    async def overridden(app: Quart, ctx: AppContext, *args: object, **named: object) -> Result:
         place = ctx.plan.place
         given = (app._context_face_of(ctx), *args) if ctx_first else args
-        result = method(*given) if is_async else await place.run(ctx, method, *given)
+        call = partial(method, **named) if named else method
+        result = call(*given) if is_async else await place.run(ctx, call, *given)
         if hasattr(result, "__await__"):
             result = await place.resolve(result)
         return result

@@ -13,7 +13,7 @@ from .._flask import ignores_error, UNSET
 from .._kind import REQUEST
 from .._loops.raised import as_raised
 from .._types import CoroutineOf, Function
-from .results import emit
+from .results import emit, settle
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -72,9 +72,16 @@ async def _run_teardown(
     if ctx.kind is not None:
         await _collect(errors, steps.do_teardown(app, ctx, exc))
     if ctx.kind is REQUEST:
-        await _collect(errors, app._close_request(ctx))
+        await _collect(errors, _close_request(app, ctx))
     if ctx.owns_app_context:
         await _collect(errors, _tear_down_app(app, ctx, exc))
+
+
+async def _close_request(app: Quart, ctx: AppContext) -> None:
+    if app._only_closes_files(ctx.request):
+        await ctx.request.close()
+    else:
+        await settle(ctx.plan.place.adapt(app._face_of(ctx).close)())
 
 
 async def _tear_down_app(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
