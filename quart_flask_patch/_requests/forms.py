@@ -91,6 +91,9 @@ def of_a_quart_application(request: object) -> CoreRequest | None:
 class Connection(CoreRequest):
     """The async face of a Flask application's request."""
 
+    # As with Flask, where the environ has none.
+    no_address = None
+
     async def _load_form_data(self) -> None:
         core = _cv_app.get(None)
         if "form" not in self.__dict__ and core is not None and core.connection is self:

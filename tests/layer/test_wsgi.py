@@ -427,3 +427,14 @@ def test_asgis_arguments_may_be_given_by_name(app: Flask, names: tuple[str, ...]
         await app(*given.values(), **named)
 
     assert run(fetch(by_name, "/")).text == "index"
+
+
+def test_a_request_without_an_address_has_none() -> None:
+    """As one that is made up for a test; what takes it for an address would fail."""
+    app = Flask(__name__)
+    with app.test_request_context("/"):
+        assert request.remote_addr is None
+    app.add_url_rule("/", "view", lambda: repr(request.remote_addr))
+    assert app.test_client().get("/").text == "'127.0.0.1'"
+    with app.test_request_context("/"):
+        assert app.full_dispatch_request().get_data() == b"None"

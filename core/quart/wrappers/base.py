@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from .._connection.inbound import Inbound
     from ..routing import QuartRule
 
-#: ASGI's `receive`, which is awaited only when someone asks for what it brings.
-
-
-#: The `remote_addr` of a client without an address: over a Unix socket, or in a test.
-NO_ADDRESS = "<local>"
-
 
 class ClientDisconnectedError(ClientDisconnected, asyncio.CancelledError):
     """The client has gone: nothing more can be read from it or sent to it.
@@ -82,6 +76,8 @@ class BaseRequestWebsocket(SansIORequest):
     json_module: Any = json
     #: Whether this is a websocket's handshake. The scheme does not tell: a proxy says what it is.
     is_websocket: ClassVar[bool] = False
+    #: The `remote_addr` of a client without an address: over a Unix socket, or in a test.
+    no_address: ClassVar[str | None] = "<local>"
     #: What matching the URL raised, if it did not match.
     routing_exception: HTTPException | None
     url_rule: QuartRule | None
@@ -115,7 +111,7 @@ class BaseRequestWebsocket(SansIORequest):
         self.headers = headers
         client = scope.get("client")
         # Never from a header: a client may send any header it likes.
-        self.remote_addr = client[0] if client else NO_ADDRESS
+        self.remote_addr = client[0] if client else self.no_address
         self.http_version = http_version
         self.scope = scope
 
