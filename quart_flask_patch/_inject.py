@@ -138,6 +138,8 @@ def _replace_names(in_its_place: dict[int, object]) -> None:
     originals = {
         id(getattr(genuine, name)): replacement for (_, name), replacement in REPLACED.items()
     } | in_its_place
+    # Every module: a program may have imported a name of Flask's into any. By identity, so that
+    # nothing but that very object is replaced, whatever it is called there.
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in _OURS:
             continue

@@ -193,6 +193,8 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
         or (mimetype := cls.default_mimetype if mimetype is None else mimetype) is None
     ):
         return cls(body, mimetype=mimetype)
+    # The core's constructor has the same short way for its own class. The two share the header, and
+    # nothing else is alike: Flask's response has headers of its own and a list for a body.
     made: Any = object.__new__(cls)
     data = body.encode() if isinstance(body, str) else body
     made.headers = Headers()

@@ -107,6 +107,21 @@ def test_any_is_the_exception(folder: str) -> None:
     assert found * 1000 / len(lines) <= ANY_BUDGET[folder]
 
 
+# --- Docstrings ----------------------------------------------------------------------------------
+
+
+def test_docstrings_have_one_style() -> None:
+    """Names of parameters as *name*, and `Raises:` for what a caller can act on."""
+    field = re.compile(r"^\s*:(param|type|returns?|rtype|raises)\b")
+    wrong = [
+        f"{source.name}:{number} {line.strip()}"
+        for source in SOURCES
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if field.match(line)
+    ]
+    assert wrong == []
+
+
 # --- Imports -------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,14 @@ value that is awaitable is waited for, through the portal that the template is r
 
 The plain code belongs to another face of the environment: the same instance dict, except for what
 must differ. The environment itself stays as async as its users know it.
+
+Measured in process, rendering included: a template of one line takes 27 us this way and 25 us in
+async code, one with a table of thirty rows 47 and 74. Its size does not choose the way. What it
+extends or includes is compiled the same way, and its size is not known to it; and two forms of the
+small ones would cost each process a second compilation, to save 2 us.
+
+The classes here come before the environment's, the template's and the generator's own classes,
+which an application chooses. So their bases are known at run time only.
 """
 
 from __future__ import annotations

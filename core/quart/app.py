@@ -152,7 +152,8 @@ class Quart(StepMethods, ServingMethods):
             assert app is not None
             return await app.send_static_file(filename)
 
-        # A mark put on the method later on, to keep it out of a schema say, is seen on the view.
+        # Attributes set on the method later (to exclude it from a schema, say) also appear on the
+        # view: the two share one dict. A view that is an object would be no function to extensions.
         static.__dict__ = vars(type(self).send_static_file)
         self.add_url_rule(
             f"{self.static_url_path}/<path:filename>",
@@ -161,6 +162,8 @@ class Quart(StepMethods, ServingMethods):
             view_func=cast(Any, static),
         )
 
+    # An application is set up once, and attributes of its own may have any name: a descriptor for
+    # each table and each step would be as long, and what a subclass defines would be before it.
     def __setattr__(self, name: str, value: Any) -> None:
         if name in HOOK_TABLES:
             value = HookTable(value, self._plans.clear)

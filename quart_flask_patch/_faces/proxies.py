@@ -1,6 +1,8 @@
 """Flask's proxies, made faster where they are: `request`, `session`, `g`, `current_app` and others.
 
 Programs have imported them already, so the objects stay; only what they are instances of changes.
+That has to be asked of `object`: a proxy hands on `__class__` to what it stands for. One that is no
+plain `LocalProxy`, as somebody has replaced it, stays as it is.
 """
 
 from __future__ import annotations

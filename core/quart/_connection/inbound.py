@@ -7,6 +7,19 @@ and cancels the handler when the client is gone. `inbound_trio.py` does the same
 A server tells of that only after all that the client has sent before. So as long as the handler
 takes what comes, `AHEAD` bytes at most are received ahead, and the client has to wait for it; but
 for one that has taken nothing for `PATIENCE` seconds they go to a file, up to a limit.
+
+A connection is in one of these states, and each attribute of `Inbound` belongs to one of them:
+
+    idle       nothing has been waited for: how a short request begins, and most end
+    armed      the handler has waited: `_handler`, `since`, and a timer in `_alarm`
+    watching   `watcher` receives ahead into `_ahead`; who receives waits for `_changed`
+    gone       the disconnect has come: `gone`, which is the answer to all that is asked from now on
+
+It only moves down this list. In each of them somebody may be within `receive` (`receiving`). Two
+must not receive at once, so if the timer goes off meanwhile, `late` says to watch as soon as that
+has returned. What the server raised to the watcher is kept in `_failure` for whoever asks next.
+The attributes have their defaults on the class, and are no enum, since each request has an
+`Inbound`.
 """
 
 from __future__ import annotations

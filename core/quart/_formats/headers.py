@@ -52,7 +52,9 @@ def _spelled(name: bytes) -> str:
 class _Undecoded(Headers):
     """Headers as they came. They turn into ordinary ones when somebody looks at all of them.
 
-    Most handlers ask for one or two, and decoding each costs more than matching the URL.
+    Most handlers ask for one or two, and decoding each costs more than matching the URL. The object
+    changes its own class, and is not made by a property of the request: it is handed to Werkzeug's
+    functions and kept by applications, and has to be a `Headers` from the beginning.
     """
 
     #: Names are in lower case, as the ASGI specification has it.

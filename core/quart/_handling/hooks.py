@@ -88,6 +88,8 @@ class HookList(list[Function]):
         super().__init__(values)
         self.changed = changed
 
+    # A list still: extensions ask `isinstance(hooks, list)`, and a `UserList` is none. Each method
+    # that changes a list does the same thing besides, so they are made in a loop.
     locals().update(
         _observed(
             list,

@@ -165,8 +165,10 @@ async def serve(
 ) -> None:
     """Serve *app* until it is asked to stop.
 
-    :param shutdown_trigger: Asks by returning. Without one, SIGINT and SIGTERM do.
-    :raises hypercorn.utils.LifespanFailureError: If the app fails to start or to shut down.
+    - *shutdown_trigger*: Asks by returning. Without one, SIGINT and SIGTERM do.
+
+    Raises:
+        LifespanFailureError: if the app fails to start or to shut down.
     """
     stop = stop or Stop()
     connections = Connections(app)
@@ -216,10 +218,10 @@ def run_app(
 ) -> None:
     """Load an app and serve it until a signal says to stop; what commands named ``run`` do.
 
-    :param load: Gives the app, any ASGI application. Called again in each reloaded process.
-    :param name: What the banner calls the app, if not by its own name.
-    :param framework: What it calls the app's kind; None if the caller has said that.
-    :param loop: Used, and not closed, instead of a new event loop.
+    - *load*: Gives the app, any ASGI application. Called again in each reloaded process.
+    - *name*: What the banner calls the app, if not by its own name.
+    - *framework*: What it calls the app's kind; None if the caller has said that.
+    - *loop*: Used, and not closed, instead of a new event loop.
 
     Raises:
         RuntimeError: if an event loop is running in this thread.

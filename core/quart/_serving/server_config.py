@@ -26,12 +26,12 @@ Certificate: TypeAlias = "ssl.SSLContext | tuple[str, str | None] | str | None"
 class ServeOptions:
     """Where and how to serve.
 
-    :param host: A name or an address, or ``unix:PATH`` or ``fd://NUMBER``.
-    :param port: 0 lets the system choose.
-    :param ssl_context: Instead of the files: a context, ``"adhoc"`` for a certificate made on the
-        spot, or a pair of certificate and key file.
-    :param extra_files: Files and directories that are reloaded for, besides the modules.
-    :param exclude_patterns: Files that are not, as :mod:`fnmatch` patterns.
+    - *host*: A name or an address, or ``unix:PATH`` or ``fd://NUMBER``.
+    - *port*: 0 lets the system choose.
+    - *ssl_context*: Instead of the files: a context, ``"adhoc"`` for a certificate made on the
+      spot, or a pair of certificate and key file.
+    - *extra_files*: Files and directories that are reloaded for, besides the modules.
+    - *exclude_patterns*: Files that are not, as :mod:`fnmatch` patterns.
     """
 
     host: str = "127.0.0.1"

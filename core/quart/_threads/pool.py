@@ -1,4 +1,22 @@
-"""Threads that wait for work, bounded in number, and who gets one."""
+"""Threads that wait for work, bounded in number, and who gets one.
+
+The rules that keep a bounded pool from locking up, and a queue from being unfair:
+
+1. A worker is in one place: with one lease, or in `_idle`. It moves under `_lock`, and `threads`
+   counts it wherever it is.
+2. There is a queue only while nobody is idle. A worker that comes back goes to the first in the
+   queue and never to `_idle` past it, so nobody overtakes.
+3. Whoever gives up waiting may have been given a worker in the same moment. Either it is still in
+   the queue, and leaves it, or its mailbox holds a worker, which goes back. There is no third case,
+   as both are decided under `_lock`.
+4. A lease never waits for a second worker: what a request starts while its own work waits runs on
+   the thread that it has (`lease.py`). So a full pool makes requests wait, and never stops them.
+5. A thread ends by itself when it has been idle for a while (`worker.py`), but only if it could be
+   taken out of `_idle` first: see `retire`.
+
+`widen` is for what keeps a thread without an end in sight, such as a websocket that plain code has
+taken over. It lends one more thread, so that those of requests stay as many.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,19 @@
 The hub takes jobs from the thread's inbox, and does them itself. A call that waits for async code
 stops the greenlet that it runs in, so another one is the hub then, until the call can go on. So a
 call that does not wait costs no switch, and needs no stack but the hub's.
+
+A call that waits, step by step, with the greenlets of one thread in a row:
+
+    A is the hub, takes a job, calls the view         A: view()          spare: B
+    the view waits: A stops, B becomes the hub        A: view() parked   B: hub
+    B takes other jobs of the same request            A: view() parked   B: hub
+    the answer comes as a job: `Work.reply`           A: view() parked   B: in `_go_on`
+    B puts itself among the spare, switches to A      A: view() goes on  spare: B
+
+If there are enough spare ones, B ends instead. A greenlet that ends switches to its parent, so
+`_go_on` makes A its parent and raises GreenletExit, which unwinds B and runs nothing else. The
+reply lies in an attribute of the work and not in the job: B would keep the job, and with it what
+the view was answered, for as long as it is spare.
 """
 
 from __future__ import annotations

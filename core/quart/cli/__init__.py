@@ -67,9 +67,9 @@ __all__ = [
 class QuartGroup(AppGroup):
     """The group behind ``quart``: its own commands, those of plugins, and those of the app.
 
-    :param create_app: Gives the app, instead of ``--app``.
-    :param load_dotenv: Load ``.env`` and ``.quartenv``.
-    :param set_debug_flag: Set the app's debug flag from ``--debug`` and ``QUART_DEBUG``.
+    - *create_app*: Gives the app, instead of ``--app``.
+    - *load_dotenv*: Load ``.env`` and ``.quartenv``.
+    - *set_debug_flag*: Set the app's debug flag from ``--debug`` and ``QUART_DEBUG``.
     """
 
     def __init__(

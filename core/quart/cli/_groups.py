@@ -45,7 +45,8 @@ class ScriptInfo(FlaskScriptInfo):
     def load_app(self) -> Quart:  # type: ignore[override]
         """The app, imported or made on the first call.
 
-        :raises NoAppException: If there is none.
+        Raises:
+            NoAppException: if there is none.
         """
         app = cast("Quart | None", self._loaded_app)
         if app is None:

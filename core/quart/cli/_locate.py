@@ -32,9 +32,11 @@ def locate_app(
 ) -> Quart | None:
     """Import a module and find the app in it.
 
-    :param app_name: A name or a call of a factory; without one the app is looked for.
-    :param raise_if_not_found: If false, give ``None`` when there is no such module.
-    :raises NoAppException: If there is no app, or importing the module fails.
+    - *app_name*: A name or a call of a factory; without one the app is looked for.
+    - *raise_if_not_found*: If false, give ``None`` when there is no such module.
+
+    Raises:
+        NoAppException: if there is no app, or importing the module fails.
     """
     try:
         module = import_module(module_name)
@@ -62,7 +64,8 @@ def _is_missing(module_name: str, error: ImportError) -> bool:
 def find_best_app(module: ModuleType) -> Quart:
     """Find the app of a module: by its usual names, as the only one, or from a factory.
 
-    :raises NoAppException: If there is none, or more than one.
+    Raises:
+        NoAppException: if there is none, or more than one.
     """
     for name in APP_NAMES:
         if _is_app(app := getattr(module, name, None)):
@@ -88,7 +91,8 @@ def find_best_app(module: ModuleType) -> Quart:
 def find_app_by_string(module: ModuleType, app_name: str) -> Quart:
     """Get the app that a name, or a call of a factory with literal arguments, stands for.
 
-    :raises NoAppException: If it does not stand for an app.
+    Raises:
+        NoAppException: if it does not stand for an app.
     """
     name, args, kwargs = _parse(app_name)
     try:

@@ -91,12 +91,12 @@ class QuartClient:
     ) -> Response:
         """Make a request and give its response, the whole body included.
 
-        :param path: A path with an optional query string, or an absolute URL.
-        :param follow_redirects: Give the response at the end of the redirects.
-        :param options: ``headers``, ``query_string``, ``auth`` (a pair of username and password,
-            or an ``Authorization``), ``subdomain``, ``scheme``, ``root_path``, ``http_version``,
-            ``scope_base`` (entries of the ASGI scope); and for the body one of ``data``, ``json``
-            and ``form``/``files``.
+        - *path*: A path with an optional query string, or an absolute URL.
+        - *follow_redirects*: Give the response at the end of the redirects.
+        - *options*: ``headers``, ``query_string``, ``auth`` (a pair of username and password,
+          or an ``Authorization``), ``subdomain``, ``scheme``, ``root_path``, ``http_version``,
+          ``scope_base`` (entries of the ASGI scope); and for the body one of ``data``, ``json``
+          and ``form``/``files``.
         """
         await self._preserved.aclose()
         self.push_promises = []

@@ -151,9 +151,9 @@ def make_test_headers_path_and_query_string(
 ) -> tuple[Headers, str, bytes]:
     """Fill in what a test leaves out of the head of a request.
 
-    :param path: May carry the query string, and may be an absolute URL, whose host is then sent.
-    :param headers: Copied, not changed.
-    :param auth: A ``(username, password)`` pair stands for basic authentication.
+    - *path*: May carry the query string, and may be an absolute URL, whose host is then sent.
+    - *headers*: Copied, not changed.
+    - *auth*: A ``(username, password)`` pair stands for basic authentication.
     """
     parts = urlsplit(path)
     if parts.query and query_string is not None:
@@ -207,9 +207,9 @@ def make_test_body_with_headers(
 
     At most one of *data*, *json* and form data (*form* and *files*, which may be combined).
 
-    :param files: Field name to a file storage, a ``(stream, filename[, content_type])`` tuple, or
-        a list of these.
-    :param app: Its JSON provider encodes *json*.
+    - *files*: Field name to a file storage, a ``(stream, filename[, content_type])`` tuple, or
+      a list of these.
+    - *app*: Its JSON provider encodes *json*.
     """
     kinds = {
         "data": data is not None,
@@ -314,9 +314,9 @@ def make_test_scope(
 ) -> Scope:
     """Make the scope that a server would make.
 
-    :param scope_base: Entries that replace, or add to, the usual ones.
-    :param _preserve_context: What the app calls with the context of the connection before it
-        pops it. A plain ``True`` has nobody to call and does nothing.
+    - *scope_base*: Entries that replace, or add to, the usual ones.
+    - *_preserve_context*: What the app calls with the context of the connection before it
+      pops it. A plain ``True`` has nobody to call and does nothing.
     """
     scope: dict[str, Any] = {
         "type": type_,

@@ -184,8 +184,9 @@ class Request(Limits, BaseRequestWebsocket):
     def _receive_at_once(self) -> None:
         """Receive the body if that is one message, and here already, as most are.
 
-        An object that others could read and wait for is made for other bodies only. Under Trio it
-        is made for all: what `receive` begins in its first step would not be within the limit.
+        An object that others could read and wait for is made for other bodies only, and goes on
+        from where this stopped, so how a body is read stands in one place. Under Trio it is made
+        for all: what `receive` begins in its first step would not be within the limit.
         """
         if in_trio():
             return

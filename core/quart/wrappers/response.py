@@ -119,8 +119,9 @@ class Response(ConditionalResponse, SansIOResponse):
         mimetype: str | None = None,
         content_type: str | None = None,
     ) -> None:
-        # This says what Werkzeug's constructor says, in the order in which it costs least: it runs
-        # for every request. Values that a caller gave still go through the setters that check them.
+        # Equivalent to Werkzeug's constructor, cheapest checks first: it runs for every request.
+        # Values that a caller gave still go through the setters that check them, and all of them do
+        # as soon as anybody has changed one of those: see `_MAKING`.
         self._on_close: list[Callable[[], object]] | None = None
         if not _MAKING.of(type(self)):
             self._make_as_werkzeug(response, status, headers, mimetype, content_type)

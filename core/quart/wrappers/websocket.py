@@ -81,7 +81,10 @@ _MESSAGES_IN_A_ROW = 16
 
 
 def _receive_is_optional(init: Callable[P, None]) -> Callable[P, None]:
-    """Let *init* be called as in Quart 0.22 too, with a `receive` before its `send`."""
+    """Let *init* be called as in Quart 0.22 too, with a `receive` before its `send`.
+
+    Quart-Trio calls it so, by position. Only the number of arguments tells the two apart.
+    """
 
     @wraps(init)
     def create(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -230,7 +233,8 @@ class Websocket(BaseRequestWebsocket):
         data, inbound = None, self._inbound
         while data is None:
             if inbound is not None and inbound.watcher is None and inbound.gone is None:
-                # As its `receive`, one coroutine less for each message.
+                # As its `receive`, one coroutine less for each message. What of it has
+                # a rule of its own is a method there.
                 inbound.receiving = True
                 try:
                     message = await inbound.from_server()
