@@ -69,6 +69,18 @@ FOREIGN: dict[str, dict[str, Use]] = {
             "core/quart/_flask.py",
             "Set-up is refused late. Without: AttributeError at the first request.",
         ),
+        "_max_content_length": Use(
+            "flask.wrappers",
+            "core/quart/wrappers/_body.py core/quart/wrappers/_limits.py"
+            " core/quart/wrappers/request.py",
+            "A request's own limit, seen on both faces. Without: that of one face alone counts.",
+        ),
+        "_max_form_memory_size": Use(
+            "flask.wrappers", "core/quart/wrappers/_limits.py", "As `_max_content_length`."
+        ),
+        "_max_form_parts": Use(
+            "flask.wrappers", "core/quart/wrappers/_limits.py", "As `_max_content_length`."
+        ),
         "_loaded_app": Use(
             "flask.cli",
             "core/quart/cli/_groups.py",
@@ -135,6 +147,12 @@ FOREIGN: dict[str, dict[str, Use]] = {
             " core/quart/wrappers/response.py quart_flask_patch/wrappers.py",
             "Headers without a copy. Without: AttributeError at the first request.",
         ),
+        "_load_form_data": Use(
+            "werkzeug.wrappers.request",
+            "core/quart/wrappers/request.py quart_flask_patch/_requests/forms.py"
+            " quart_flask_patch/wrappers.py",
+            "Parses a form at its first use. Without: Flask's own parser does, by its own rules.",
+        ),
         "_matcher": Use(
             "werkzeug.routing.map",
             "core/quart/routing.py",
@@ -152,10 +170,26 @@ FOREIGN: dict[str, dict[str, Use]] = {
             "quart_flask_patch/wrappers.py",
             "A kept content type. Without: it is parsed again.",
         ),
+        "_parse_urlencoded": Use(
+            "werkzeug.formparser",
+            "core/quart/formparser.py quart_flask_patch/wrappers.py",
+            "Whether somebody replaced it. Without: AttributeError at import.",
+        ),
         "_rules_by_endpoint": Use(
             "werkzeug.routing.map",
             "core/quart/routing.py",
             "Whether rules redirect to one another. Without: AttributeError at the first request.",
+        ),
+        "_status": Use(
+            "werkzeug.sansio.response",
+            "core/quart/wrappers/response.py quart_flask_patch/wrappers.py",
+            "The short way of whole responses. Without: `status` is an AttributeError.",
+        ),
+        "_status_code": Use(
+            "werkzeug.sansio.response",
+            "core/quart/_connection/outbound.py core/quart/wrappers/response.py"
+            " quart_flask_patch/wrappers.py",
+            "As `_status`.",
         ),
     },
     "wrapt": {
