@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
@@ -37,24 +37,24 @@ class Signal:
 
 def start_thread(func: Callable[[], None], name: str) -> None:
     """Run *func* in a thread that is none of the greenlets'."""
-    if _is_gevents():
+    if _GEVENT.runs_here():
         monkey = import_module("gevent.monkey")
         monkey.get_original("_thread", "start_new_thread")(func, ())
     else:
-        threads = _original_threading() if _is_eventlets() else threading
+        threads = _original_threading() if _EVENTLET.runs_here() else threading
         threads.Thread(target=func, name=name, daemon=True).start()
 
 
 def make_signal() -> Signal:
     """Return what to wait for in this thread or greenlet."""
-    if _is_gevents():
+    if _GEVENT.runs_here():
         return _take_gevents()
-    return _EventletSignal() if _is_eventlets() else Signal()
+    return _EventletSignal() if _EVENTLET.runs_here() else Signal()
 
 
 def is_green() -> bool:
     """Whether other greenlets may run in this thread while this one waits."""
-    return _is_gevents() or _is_eventlets()
+    return _GEVENT.runs_here() or _EVENTLET.runs_here()
 
 
 class _GeventSignal(Signal):
@@ -106,15 +106,42 @@ def _original_threading() -> Any:
     return import_module("eventlet.patcher").original("threading")
 
 
+class _Library(NamedTuple):
+    """A library of greenlets: what it patches Python with, and in what greenlets its code runs."""
+
+    name: str
+    patcher: str
+    #: Says whether a module is patched; and what it calls `threading`.
+    is_patched: str
+    threads: str
+    #: The module and the class of its greenlets.
+    module: str
+    greenlet: str
+
+    def has_patched(self, name: str) -> bool:
+        patcher = sys.modules.get(self.patcher)
+        return patcher is not None and bool(getattr(patcher, self.is_patched)(name))
+
+    def runs_here(self) -> bool:
+        """Whether the code here runs in its greenlets, or may as well."""
+        if self.name not in sys.modules:
+            return False
+        if self.has_patched("select"):
+            return True
+        module = sys.modules.get(self.module)
+        return module is not None and _is_beneath(getattr(module, self.greenlet))
+
+
+_GEVENT = _Library("gevent", "gevent.monkey", "is_module_patched", "threading", "gevent.hub", "Hub")
+_EVENTLET = _Library(
+    *("eventlet", "eventlet.patcher", "is_monkey_patched", "thread"),
+    *("eventlet.greenthread", "GreenThread"),
+)
+
+
 def _patchers() -> frozenset[str]:
     """Return which of the two has put its own in the place of Python's threads."""
-    gevents: Any = sys.modules.get("gevent.monkey")
-    eventlets: Any = sys.modules.get("eventlet.patcher")
-    found = {
-        "gevent": gevents is not None and gevents.is_module_patched("threading"),
-        "eventlet": eventlets is not None and eventlets.is_monkey_patched("thread"),
-    }
-    return frozenset(name for name, patched in found.items() if patched)
+    return frozenset(each.name for each in (_GEVENT, _EVENTLET) if each.has_patched(each.threads))
 
 
 #: Those that had done it before the layer was imported, which then uses theirs throughout.
@@ -131,26 +158,6 @@ def late_patching() -> str | None:
     """Return what to say if Python was patched when the layer had begun to use it; else None."""
     late = sorted(_patchers() - _BEFORE)
     return _LATE.format(name=late[0]) if late else None
-
-
-def _is_gevents() -> bool:
-    if "gevent" not in sys.modules:
-        return False
-    monkey: Any = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("select"):
-        return True
-    hub: Any = sys.modules.get("gevent.hub")
-    return hub is not None and _is_beneath(hub.Hub)
-
-
-def _is_eventlets() -> bool:
-    if "eventlet" not in sys.modules:
-        return False
-    patcher: Any = sys.modules.get("eventlet.patcher")
-    if patcher is not None and patcher.is_monkey_patched("select"):
-        return True
-    greenthread: Any = sys.modules.get("eventlet.greenthread")
-    return greenthread is not None and _is_beneath(greenthread.GreenThread)
 
 
 def _is_beneath(cls: type) -> bool:
