@@ -152,8 +152,7 @@ class Quart(StepMethods, ServingMethods):
             assert app is not None
             return await app.send_static_file(filename)
 
-        # Attributes set on the method later (to exclude it from a schema, say) also appear on the
-        # view: the two share one dict. A view that is an object would be no function to extensions.
+        # Attributes set on the method later (to exclude it from a schema, say) are the view's too.
         static.__dict__ = vars(type(self).send_static_file)
         self.add_url_rule(
             f"{self.static_url_path}/<path:filename>",
@@ -162,8 +161,6 @@ class Quart(StepMethods, ServingMethods):
             view_func=cast(Any, static),
         )
 
-    # An application is set up once, and attributes of its own may have any name: a descriptor for
-    # each table and each step would be as long, and what a subclass defines would be before it.
     def __setattr__(self, name: str, value: Any) -> None:
         if name in HOOK_TABLES:
             value = HookTable(value, self._plans.clear)

@@ -50,7 +50,8 @@ def newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Fu
         yield from reversed(hooks.get(scope, ()))
 
 
-#: The attributes of an application whose change changes plans.
+#: The attributes of an application whose change changes plans. Its `__setattr__` looks for them, as
+#: a descriptor for each would come after what a subclass defines; an application is set up once.
 HOOK_TABLES = frozenset(
     {
         "view_functions",
