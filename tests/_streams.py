@@ -177,14 +177,43 @@ WAYS: dict[str, Callable[[Stream], Any]] = {
     ),
     "file, by flask.send_file": lambda stream: flask.send_file(File(stream), "text/plain"),  # type: ignore[arg-type]
 }
+TEMPLATE = "{% for chunk in chunks %}{{ chunk }}{% endfor %}"
+WAYS["plain, by flask.stream_template_string"] = lambda stream: flask.stream_template_string(
+    TEMPLATE, chunks=stream.plain()
+)
+#: Those that are awaited, and so only for async views.
+AWAITED: dict[str, Callable[[Stream], Any]] = {
+    "plain, by quart.stream_template_string": lambda stream: quart.stream_template_string(
+        TEMPLATE, chunks=stream.plain()
+    ),
+    "async, by quart.stream_template_string": lambda stream: quart.stream_template_string(
+        TEMPLATE, chunks=stream.asynchronous()
+    ),
+}
+
+
+#: What is stepped where it cannot wait: an open file, and what a Quart application's templates,
+#: which are async, loop over.
+NEVER_WAITS = {"file, by flask.send_file", "plain, by quart.stream_template_string"}
+#: What a Flask application's templates, which are plain, cannot loop over.
+NOT_OF_FLASK = {"async, by quart.stream_template_string"}
+
+
+def ways(application: str, views: str, end: str) -> list[str]:
+    """Return the ways of an application, of a class named so, whose views are plain or async."""
+    names = [*WAYS, *AWAITED] if views == "async" else [*WAYS]
+    left_out = (NEVER_WAITS if end == "waits" else set()) | (
+        NOT_OF_FLASK if application == "flask" else set()
+    )
+    return [way for way in names if way not in left_out]
 
 
 def expected(way: str) -> list[str]:
     """Return what is noted of a stream, whatever ends it."""
-    if "kept by flask" in way and not HAS_ONE_CONTEXT:
+    if ("kept by flask" in way or "flask.stream_template" in way) and not HAS_ONE_CONTEXT:
         # Flask 3.1 pushes the context anew.
         return ["teardown", "closed", "teardown", "on close"]
-    if "kept" in way:
+    if "kept" in way or "stream_template" in way:
         return ["closed", "teardown", "on close"]
     return ["teardown", "closed", "on close"]
 
@@ -199,7 +228,7 @@ def add_streams(app: Any, is_async: bool) -> None:
 
     def answer() -> Any:
         stream = Stream(request.args["key"], request.args["end"])
-        return WAYS[request.args["way"]](stream)
+        return (WAYS | AWAITED)[request.args["way"]](stream)
 
     def after(response: Any) -> Any:
         stream = Stream(request.args["key"], request.args["end"])
@@ -211,7 +240,8 @@ def add_streams(app: Any, is_async: bool) -> None:
         Stream(request.args["key"], "").note("teardown")
 
     async def async_answer() -> Any:
-        return answer()
+        result = answer()
+        return await result if request.args["way"] in AWAITED else result
 
     async def async_after(response: Any) -> Any:
         return after(response)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, AsyncExitStack
 from functools import cache, partial
+from types import GeneratorType
 from typing import Any, cast, TYPE_CHECKING
 
 from flask.templating import (
@@ -22,7 +23,7 @@ from .signals import (
     before_render_template as before_render_template,
     template_rendered as template_rendered,
 )
-from .utils import run_sync_iterable
+from .utils import run_sync, run_sync_iterable
 
 if TYPE_CHECKING:
     from flask.sansio.app import App
@@ -132,7 +133,7 @@ async def _stream(app: Quart, template: Template, context: dict[str, object]) ->
     await _prepare(app, template, context)
 
     async def generate() -> AsyncIterator[str]:
-        async with aclosing(_pieces(template, context)) as pieces:
+        async with _closing(template, context), aclosing(_pieces(template, context)) as pieces:
             async for piece in pieces:
                 yield piece
         await app._emit(template_rendered, template=template, context=context)
@@ -140,6 +141,23 @@ async def _stream(app: Quart, template: Template, context: dict[str, object]) ->
     if app_ctx.connected is None:
         return generate()
     return stream_with_context(generate())
+
+
+@asynccontextmanager
+async def _closing(template: Template, context: dict[str, object]) -> AsyncIterator[None]:
+    """Close at the end what a template may have looped over: Jinja leaves that to chance."""
+    is_async = template.environment.is_async
+    async with AsyncExitStack() as stack:
+        for value in context.values():
+            if hasattr(type(value), "__anext__") and hasattr(type(value), "aclose"):
+                stack.push_async_callback(cast(Any, value).aclose)
+            elif isinstance(value, GeneratorType):
+                # Where it was stepped, as `_pieces` does.
+                if is_async:
+                    stack.callback(value.close)
+                else:
+                    stack.push_async_callback(run_sync(value.close))
+        yield
 
 
 def _pieces(template: Template, context: dict[str, object]) -> Any:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import gc
 import random
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +18,7 @@ from quart import Quart, request, Response, websocket
 from quart._connection import inbound
 from quart._connection.backlog import Backlog, IN_MEMORY
 
-from .driver import Message, route, scope_for
+from .driver import Message, route, run, scope_for
 
 LIMIT = 10.0
 PIECE = b"x" * 16_000
@@ -274,3 +278,48 @@ def test_messages_come_back_as_they_were() -> None:
     assert taken == messages
     assert (backlog.size, backlog.length) == (0, 0)
     backlog.close()
+
+
+class OpaqueFuture(asyncio.Future[Message]):
+    """A server's future that still knows who waited for it, unseen by the garbage collector.
+
+    An extension module's objects may: Granian's do.
+    """
+
+    known: int | None = None
+
+    def add_done_callback(self, func: Any, *, context: Any = None) -> None:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(func))
+        self.known = id(func)
+        super().add_done_callback(func, context=context)
+
+    def __del__(self) -> None:
+        if self.known is not None:
+            ctypes.pythonapi.Py_DecRef(ctypes.cast(self.known, ctypes.py_object))
+
+
+def test_what_watched_for_the_client_is_gone_whatever_its_server_knows() -> None:
+    app = Quart("watched")
+    watchers: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+
+    @app.get("/")
+    async def view() -> str:
+        before = asyncio.all_tasks()
+        while not (watching := asyncio.all_tasks() - before):  # noqa: ASYNC110  # Nobody says.
+            await asyncio.sleep(0.001)
+        watchers.update(watching)
+        del watching
+        await asyncio.sleep(0.001)  # Now it waits.
+        return ""
+
+    async def main() -> None:
+        async def send(message: Message) -> None: ...
+
+        await app(scope_for("http"), receive, send)
+
+    async def receive() -> Message:
+        return await OpaqueFuture()
+
+    run(main())
+    gc.collect()
+    assert len(watchers) == 0

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from flask import Flask
 
-from _streams import add_streams, CHUNKS, expected, notes, OnPurpose, WAYS
+from _streams import add_streams, CHUNKS, expected, notes, OnPurpose, ways
 from quart import Quart
 from quart._connection import inbound as _inbound
 
@@ -175,13 +175,11 @@ def test_a_stream_is_closed_however_it_ends(
     add_streams(either_app, kind == "async")
 
     async def main() -> dict[str, list[str]]:
-        return {way: await notes_of(either_app, way, end) for way in ways_for(end)}
+        return {way: await notes_of(either_app, way, end) for way in wanted}
 
-    assert anyio.run(main, backend=backend) == {way: expected(way) for way in ways_for(end)}
-
-
-def ways_for(end: type[Server]) -> list[str]:
-    return [way for way in WAYS if end.stream != "waits" or "file" not in way]
+    application = "flask" if isinstance(either_app, Flask) else "quart"
+    wanted = {way: expected(way) for way in ways(application, kind, end.stream)}
+    assert anyio.run(main, backend=backend) == wanted
 
 
 @pytest.fixture(params=["thread", "loop"])

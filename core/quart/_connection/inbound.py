@@ -246,12 +246,18 @@ class Inbound(Server):
             self.late = True
         else:
             self._begin_to_watch(asyncio.Event())
-            self.watcher = asyncio.get_running_loop().create_task(self._run_ahead())
+            self.watcher = asyncio.get_running_loop().create_task(self._run_until_cancelled())
 
     def _begin_to_watch(self, changed: Any) -> None:
         self._changed = changed
         if self.receiving is not None:
             self._asked = time.monotonic()
+
+    async def _run_until_cancelled(self) -> None:
+        # An error that a task keeps has frames, in which is what the server gave to wait for. That
+        # may know this task: Granian's does, and the garbage collector does not see it.
+        with suppress(asyncio.CancelledError):
+            await self._run_ahead()
 
     async def _run_ahead(self) -> None:
         turns = Turns()
