@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from greenlet import getcurrent, greenlet
 
-from quart._threads.greenlets import KEPT, Parked
+from quart._threads.greenlets import KEPT, ReusableGreenlet
 
 
-class Some(Parked):
+class Some(ReusableGreenlet):
     """One of their own."""
 
 
-class Other(Parked):
+class Other(ReusableGreenlet):
     """Another's."""
 
 

@@ -28,7 +28,7 @@ class _Idle(threading.local):
         self.greenlets: list[Any] = []
 
 
-class Parked(greenlet):
+class ReusableGreenlet(greenlet):
     """A greenlet that makes one call after another; each class has its own."""
 
     _idle: ClassVar[_Idle]
@@ -79,7 +79,7 @@ def _serve() -> None:
         _make_call(cast(Any, getcurrent())).switch()
 
 
-def _make_call(this: Parked) -> greenlet:
+def _make_call(this: ReusableGreenlet) -> greenlet:
     func, args, kwargs = this._call
     this._call = None
     try:

@@ -20,18 +20,18 @@ from greenlet import getcurrent, greenlet
 from .._loops.forks import in_child
 from .._loops.raised import raise_again
 from .._types import Stepping
-from .greenlets import Parked
+from .greenlets import ReusableGreenlet
 from .worker import current_work, Work
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Bridge(Parked):
+class Bridge(ReusableGreenlet):
     """A greenlet in which plain code runs on behalf of the task above it."""
 
 
-class _Severed(Parked):
+class _Severed(ReusableGreenlet):
     """A bridge in a forked child, where no task is above."""
 
 
