@@ -16,7 +16,7 @@ that what was compiled from them is compiled anew (`changes`).
 from __future__ import annotations
 
 from abc import ABCMeta
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, ClassVar, Protocol, TYPE_CHECKING
 
@@ -73,24 +73,24 @@ class Stock:
 
     #: Whether these attributes of a class, which may be derived from the owner, are as they came.
     of: Callable[[Any], bool]
+    #: Whether they are in the class of an object, and it has no such attribute itself.
+    within: Callable[[Any], bool]
 
     def __init__(self, owner: Owner, *names: str, besides: Besides = ()) -> None:
         """Take *names* of *owner*, and *besides* them what some other owners have."""
         self.owner, self.names, self.besides = owner, frozenset(names), besides
         self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
-        self.of = _compile(owner, names, besides)
+        self.of, self.within = _compile(owner, names, besides)
         Stock.known.append(self)
 
     def has(self, value: object) -> bool:
         """Whether *value* is one of these, as it came."""
         return any(value is part for part in self._came)
 
-    def within(self, thing: object) -> bool:
-        """Whether they are in the class of *thing*, and *thing* has no such attribute itself."""
-        return self.of(type(thing)) and thing.__dict__.keys().isdisjoint(self.names)
 
-
-def _compile(owner: Owner, names: Iterable[str], besides: Besides) -> Callable[[Any], bool]:
+def _compile(
+    owner: Owner, names: Sequence[str], besides: Besides
+) -> tuple[Callable[[Any], bool], Callable[[Any], bool]]:
     asked: list[str] = []
     values: dict[str, object] = {}
     for number, (place, attributes) in enumerate([(owner, names), *besides]):
@@ -98,12 +98,30 @@ def _compile(owner: Owner, names: Iterable[str], besides: Besides) -> Callable[[
         asked_of = f"owner{number}" if number else "cls"
         for name in attributes:
             if not is_genuine(place, name):
-                return _never
+                return _never, _never
             values[f"{name}_{number}"] = getattr(place, name)
             asked.append(f"{asked_of}.{name} is {name}_{number}")
     # Written out, since a loop takes five times as long. Compared by identity: a wrapper of wrapt's
     # says that it equals what it wraps.
-    return eval(f"lambda cls: {' and '.join(asked)}", values)  # type: ignore[no-any-return]  # names of ours
+    of = eval(f"lambda cls: {' and '.join(asked)}", values)  # names of ours
+    inside = [_asked_within(values, name) for name in names] + asked[len(names) :]
+    within = eval(f"lambda thing: {' and '.join(inside)}", values)
+    return of, within
+
+
+def _asked_within(values: dict[str, Any], name: str) -> str:
+    """Return what asks an object for *name*. Its `__dict__` would be made for that if one looked.
+
+    An object that has had one costs more to read from ever after.
+    """
+    value = values[f"{name}_0"]
+    if type(value) is FunctionType:
+        return f"getattr(thing.{name}, '__func__', None) is {name}_0"
+    if type(value) is property:  # No attribute of an object comes before one.
+        return f"type(thing).{name} is {name}_0"
+    if not hasattr(type(value), "__get__"):
+        return f"thing.{name} is {name}_0"
+    return f"type(thing).{name} is {name}_0 and {name!r} not in thing.__dict__"
 
 
 def _never(cls: object) -> bool:

@@ -25,9 +25,11 @@ from ._application.serving_methods import ServingMethods
 from ._application.step_methods import current_context, StepMethods, takes_ctx
 from ._connection import entry, origins
 from ._flask import has_served
+from ._formats.target import ANCHOR_SAFE
 from ._handling import results
 from ._handling.hooks import HOOK_TABLES, HookTable
 from ._handling.plan import Plans, STEP_NAMES
+from ._kind import REQUEST
 from ._stock import Stock
 from ._threads import strategy
 from ._types import CoroutineOf, Function, Receive, Scope, Send
@@ -179,7 +181,10 @@ class Quart(StepMethods, ServingMethods):
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
-        if self._asgi_apps.within(self):
+        direct = self._plans.steps(self, REQUEST).connection_class
+        if direct is not None and scope["type"] == "http":
+            await direct(self, scope)(receive, send)
+        elif self._asgi_apps.within(self):
             await self.asgi_app(scope, receive, send)
         else:
             await entry.go_on(self.asgi_app, scope, receive, send)
@@ -188,11 +193,10 @@ class Quart(StepMethods, ServingMethods):
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Handle one ASGI connection: ``app.asgi_app = Middleware(app.asgi_app)`` wraps it."""
-        at_once = self._connection_at_once() if scope["type"] == "http" else None
-        if at_once is None:
-            await entry.go_on(self._serve_connection, scope, receive, send)
-        else:
+        if scope["type"] == "http" and (at_once := self._connection_at_once()) is not None:
             await at_once(self, scope)(receive, send)
+        else:
+            await entry.go_on(self._serve_connection, scope, receive, send)
 
     def _connection_at_once(self) -> type[ASGIHTTPConnection] | None:
         """Return the class that gives a request a context, if nothing comes before that."""
@@ -480,7 +484,7 @@ class Quart(StepMethods, ServingMethods):
         except BuildError as error:
             values.update(_anchor=_anchor, _method=_method, _scheme=_scheme, _external=external)
             return self.handle_url_build_error(error, endpoint, values)
-        return url if _anchor is None else f"{url}#{quote(_anchor, safe=_ANCHOR_SAFE)}"
+        return url if _anchor is None else f"{url}#{quote(_anchor, safe=ANCHOR_SAFE)}"
 
     async def open_instance_resource(self, path: FilePath, mode: str = "rb") -> Any:
         """Open a file of the instance folder, to be used with ``async with``."""
@@ -493,8 +497,5 @@ class Quart(StepMethods, ServingMethods):
 
 
 Quart._ensuring = Stock(Quart, "ensure_async", "sync_to_async")
-Quart._asgi_apps = Stock(Quart, "asgi_app")
+Quart._asgi_apps = Quart._entries = Stock(Quart, "asgi_app")
 Quart._url_adapters = Stock(Quart, "create_url_adapter")
-
-# What may stand in a fragment unquoted, RFC 3986 section 3.5, and "#" and "%" as Flask has it.
-_ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"

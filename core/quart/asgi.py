@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from ._connection.inbound import Inbound, inbound_class, undisturbed
 from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
 from ._connection.outbound import (
     _convert_os_error as _convert_os_error,
+    BARE,
     cannot_push,
     close_response,
     headers_of as headers_of,
@@ -39,6 +39,7 @@ from .wrappers.websocket import State
 
 if TYPE_CHECKING:
     from ._connection.outbound import Outgoing
+    from ._handling.plan import Steps
     from .app import Quart
     from .ctx import AppContext
     from .typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
@@ -58,6 +59,8 @@ class _Connection:
     #: Whether a whole answer is left to be sent in the server's context, and that answer.
     _leaves = False
     _left: tuple[Any, Any, Inbound | None] | None = None
+    #: The pipeline's steps, once they are known.
+    _steps: Steps | None = None
 
     def __init__(self, app: Quart, scope: Scope) -> None:
         self.app = app
@@ -78,9 +81,11 @@ class _Connection:
             return  # There is nobody left to tell.
         if self._left is not None:
             start, end, more = self._left
-            with suppress(OSError):
+            try:
                 await send(start)
                 await (send(end) if more is None else rest.send_end(more, send, end))
+            except OSError:
+                return
 
     def _is_stock(self) -> bool:
         """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
@@ -130,7 +135,9 @@ class _Connection:
             status, headers, body, closes = content or self._outgoing(ctx, response)
             if (more := self._still_to_come(ctx)) is not None:
                 headers = rest.announce(self.scope, headers)
-            start = {"type": start_type, "status": status, "headers": one_date(headers, send)}
+            if len(headers) > BARE:
+                headers = one_date(headers, send)
+            start = {"type": start_type, "status": status, "headers": headers}
             end = {"type": body_type, "body": body or b"", "more_body": False}
             if self._can_push and getattr(response, "_push_promises", None):
                 for path in response.push_promises:
@@ -141,7 +148,7 @@ class _Connection:
             try:
                 await send(start)
                 if body is not None:
-                    await rest.send_end(more, send, end)
+                    await (send(end) if more is None else rest.send_end(more, send, end))
                     return
             except OSError as error:  # As in `_send`, which is one more call for each answer.
                 raise ClientDisconnectedError from error
@@ -159,6 +166,9 @@ class _Connection:
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
+    #: The first value of each of the request's header fields, once it was made here.
+    _fields: Mapping[bytes, bytes] | None = None
+
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         return self._serve_request(self._create_request_from_scope(send), inbound, send)
 
@@ -169,8 +179,10 @@ class ASGIHTTPConnection(_Connection):
         return self.handle_request(request, send)
 
     def _still_to_come(self, ctx: AppContext) -> Inbound | None:
-        inbound = ctx.request._inbound
-        return inbound if inbound and rest.is_to_come(inbound, self.scope) else None
+        inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
+        if inbound is not None and rest.is_to_come(inbound, self.scope, self._fields):
+            return inbound
+        return None
 
     def _body_limit(self) -> int | None:
         return limit_of(self._request, self.app)
@@ -178,7 +190,8 @@ class ASGIHTTPConnection(_Connection):
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
         app = self.app
-        ctx, handle = app._context_for(request), app._plans.steps(app, REQUEST).handle
+        steps = self._steps or app._plans.steps(app, REQUEST)
+        ctx, handle = app._context_for(request), steps.handle
         try:
             try:
                 response = await handle(app, ctx, request)
@@ -228,18 +241,20 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Send) -> Request:
         app, scope = self.app, self.scope
-        steps = app._plans.steps(app, REQUEST)
+        steps = self._steps = app._plans.steps(app, REQUEST)
         if not steps.is_watched:
             see_to_loop(app, scope, steps)
         path, root_path = scope["path"], scope.get("root_path")
         if root_path or path[:1] != "/" or not path.isascii():
             path = path_within_root(scope)
+        headers = headers_of_request(scope["headers"])
+        self._fields = headers.first
         self._request = steps.request_class(
             scope["method"],
             http_scheme(scope),
             NOWHERE if path is None else path,
             scope["query_string"],
-            headers_of_request(scope["headers"]),
+            headers,
             root_path or "",
             scope["http_version"],
             cast("HTTPScope", scope),

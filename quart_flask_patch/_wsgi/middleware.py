@@ -221,7 +221,7 @@ async def _send(
     if message["type"] == "http.response.start":
         message = {**message, "headers": one_date(message["headers"], servers)}
     is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-    more = inbound if is_last and rest.is_to_come(inbound, scope) else None
+    more = inbound if is_last and rest.is_to_come(inbound, scope, None) else None
     await rest.send_end(more, send, message)
 
 

@@ -89,7 +89,9 @@ def test_it_closes_for_an_object_with_its_own(stock: Stock, place: Any, name: st
         pytest.skip("it has slots")
     assert stock.within(thing)
     thing.__dict__[name] = lambda *args: None
-    assert not stock.within(thing)
+    # A property comes before what an object has of that name.
+    is_hidden = type(original_of(stock.owner, name)) is property
+    assert stock.within(thing) is is_hidden
 
 
 def test_what_had_been_replaced_before_is_no_stock(replaced: Any) -> None:

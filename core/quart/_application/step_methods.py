@@ -97,6 +97,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
 
     #: For the short ways that do without these of an application's methods.
     _asgi_apps: ClassVar[_stock.Stock]
+    _entries: ClassVar[_stock.Stock]
     _ensuring: ClassVar[_stock.Stock]
     _url_adapters: ClassVar[_stock.Stock]
 

@@ -13,8 +13,9 @@ def one_date(headers: RawHeaders, send: Send) -> RawHeaders:
     RFC 9110, section 5.3: such a header may be there once. What stands between the server and the
     application may have a `send` of its own; then nobody knows, and the date stays.
     """
-    if any(name == b"date" for name, _ in headers) and _adds_date(send):
-        return [header for header in headers if header[0] != b"date"]
+    for name, _ in headers:
+        if name == b"date" and _adds_date(send):
+            return [header for header in headers if header[0] != b"date"]
     return headers
 
 

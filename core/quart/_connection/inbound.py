@@ -36,7 +36,7 @@ from typing import Any, cast, TypeVar
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .._loops.mailbox import in_trio, time_limit
-from .._loops.resume import begin, resume, Through
+from .._loops.resume import begin, ENDED, resume, Through
 from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
 from .._types import CoroutineOf, Message, Send
@@ -137,6 +137,10 @@ class Inbound(Server):
         elif not message.get("more_body", True):
             self.complete = True
         return message
+
+    def can_receive(self) -> bool:
+        """Whether there may be more of the body, and nobody is receiving it."""
+        return not (self.complete or self.gone is not None or self.receiving)
 
     # What `receive` is made of: receiving message after message, you save its coroutine.
 
@@ -351,12 +355,11 @@ class Inbound(Server):
         is to wait for.
         """
         # Stepped by hand, so that watching costs nothing if it never suspends.
-        try:
-            if context is None:
-                work, future = begin(serve, self, send)
-            else:
-                work, future = context.run(begin, serve, self, send)
-        except StopIteration:
+        if context is None:
+            work, future = begin(serve, self, send)
+        else:
+            work, future = context.run(begin, serve, self, send)
+        if future is ENDED:
             return None
         return self._watched(work, future, None if context is None else context.run)
 

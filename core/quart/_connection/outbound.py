@@ -34,6 +34,8 @@ _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
 #: The status, headers and body of a response, and whether closing it may do anything. The body is
 #: None if it is not here as a whole.
 Outgoing = tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]
+#: How many headers a response has of its own: its type and length.
+BARE = 2
 _NO_BODY = frozenset({204, 304})
 _CORRECTED = frozenset({"location", "content-location"})
 

@@ -7,6 +7,7 @@ before the end of the answer is said, which the client need not wait for: it has
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .._types import Message, Scope, Send
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def is_to_come(inbound: Inbound, scope: Scope) -> bool:
+def is_to_come(inbound: Inbound, scope: Scope, fields: Mapping[bytes, bytes] | None) -> bool:
     """Whether some of the body has not been received, as far as the client has said."""
-    if inbound.complete or inbound.gone is not None or inbound.receiving:
-        return False
-    fields = dict(scope["headers"])
+    return is_announced(scope, fields) and inbound.can_receive()
+
+
+def is_announced(scope: Scope, fields: Mapping[bytes, bytes] | None) -> bool:
+    """Whether the request has a body; its header *fields* are those of *scope* unless given."""
+    if fields is None:
+        fields = dict(scope["headers"])
     length = fields.get(b"content-length")
     if length is not None:
-        return bool(length != b"0")
+        return length != b"0"
+    if b"transfer-encoding" in fields:
+        return True
     # Since HTTP/2 a body needs neither.
-    is_framed = scope["http_version"][:1] != "1" and scope["method"] not in _BODILESS
-    return b"transfer-encoding" in fields or is_framed
+    return scope["http_version"][:1] != "1" and scope["method"] not in _BODILESS
 
 
 def is_too_much(scope: Scope) -> bool:

@@ -59,6 +59,8 @@ class _Undecoded(Headers):
 
     #: Names are in lower case, as the ASGI specification has it.
     raw: RawHeaders | None
+    #: The first value of each name. Some five are asked for, so a dict pays.
+    first: dict[bytes, bytes]
     _list = cast("list[tuple[str, str]]", _ListOnDemand())
 
     def __init__(self, *args: Any) -> None:
@@ -114,10 +116,13 @@ def decode_headers(headers: RawHeaders) -> Headers:
     return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
 
 
-def headers_of_request(headers: RawHeaders) -> Headers:
+def headers_of_request(headers: RawHeaders) -> _Undecoded:
     """Return the same of a request or a websocket; the names are in title case."""
     decoded = _Undecoded.__new__(_Undecoded)
-    decoded.raw = headers if type(headers) is list else list(headers)
+    decoded.raw = raw = headers if type(headers) is list else list(headers)
+    decoded.first = first = dict(raw)
+    if len(first) != len(raw):  # Of one that came twice, that is the last value.
+        decoded.first = dict(raw[::-1])
     return decoded
 
 
@@ -125,11 +130,8 @@ def first_value(headers: Headers, name: bytes) -> str | None:
     """Return the first value of *name*, which is in lower case, without decoding the others."""
     if type(headers) is not _Undecoded or headers.raw is None:
         return headers.get(name.decode("latin-1"))
-    # So few are asked for, and the host comes first, that a dict of all would cost more.
-    for found, value in headers.raw:
-        if found == name:
-            return text_of(value)
-    return None
+    value = headers.first.get(name)
+    return None if value is None else text_of(value)
 
 
 def whole_number(text: str) -> int | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from blinker import Signal
 
     from ..app import Quart
+    from ..asgi import ASGIHTTPConnection
     from ..ctx import AppContext
 
 
@@ -58,6 +59,10 @@ STEP_NAMES = frozenset(
         "make_response",
         "session_interface",
         "request_class",
+        # How the application is entered.
+        "asgi_app",
+        "asgi_http_class",
+        "wsgi_app",
         # How functions are called.
         "async_to_sync",
         "ensure_async",
@@ -203,13 +208,14 @@ class Plans:
         self._changes = 0
         #: Classes behind the application's that do not say when they change, and what they had.
         self._mixed_in: tuple[type, ...] = ()
-        self._seen: list[object] = []
+        self._seen: list[list[object]] = []
         self._plans: dict[tuple[Kind, str | None, strategy.Place | str | None], Plan] = {}
         self._steps: dict[Kind, Steps] = {}
 
     def clear(self) -> None:
         self._plans.clear()
         self._steps.clear()
+        self._changes = -1  # Its class may be another one, too.
 
     def get(
         self,
@@ -238,12 +244,14 @@ class Plans:
 
     def _look_at_classes(self, app: Quart) -> None:
         """Forget everything if a class that *app* is made from may be another than it was."""
-        mixed_in = _stock.unwatched_before(type(app))
-        seen: list[object] = [vars(cls).get(name) for cls in mixed_in for name in STEP_NAMES]
-        is_same = len(seen) == len(self._seen) and all(map(operator.is_, seen, self._seen))
-        if self._changes != _stock.changes or not is_same:
-            self.clear()
-        self._changes, self._mixed_in, self._seen = _stock.changes, mixed_in, seen
+        if self._changes == _stock.changes and all(
+            all(map(operator.is_, map(vars(cls).get, STEP_NAMES), seen))
+            for cls, seen in zip(self._mixed_in, self._seen, strict=True)
+        ):
+            return
+        self.clear()
+        self._changes, self._mixed_in = _stock.changes, _stock.unwatched_before(type(app))
+        self._seen = [[vars(cls).get(name) for name in STEP_NAMES] for cls in self._mixed_in]
 
 
 class Steps:
@@ -254,7 +262,7 @@ class Steps:
     """
 
     __slots__ = (
-        *("context_popped", "context_pushed", "context_tearing_down"),
+        *("connection_class", "context_popped", "context_pushed", "context_tearing_down"),
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
@@ -280,6 +288,10 @@ class Steps:
         self._find_signals(app, kind)
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
+        #: What a server's request goes to, if nothing that anybody has put there is in between.
+        entry: type[ASGIHTTPConnection] | None = app.asgi_http_class
+        is_direct = app._entries.within(app) and app._connection_at_once() is entry
+        self.connection_class = entry if is_direct else None
         #: Whether it has been seen to that the loop is watched on which these run.
         self.is_watched = False
 

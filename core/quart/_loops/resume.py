@@ -57,26 +57,28 @@ def step(awaitable: Awaitable[T]) -> T | Waiting[T]:
     return Waiting(awaitable, steps, future)
 
 
-def begin(call: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Any, Any]:
+#: In place of a future: there is nothing to wait for any more.
+ENDED: Any = object()
+
+
+def begin(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, Any]:
     """Return the steps of what *call* gives, which have begun, and the future that they wait for.
 
-    Raises:
-        StopIteration: with the result, if they have ended.
+    That is `ENDED` if they have come to their end. No exception says so, as `step` has it: one that
+    passes through frames costs as much as a small handler.
     """
-    steps: Any = call(*args)
-    if type(steps) is not types.CoroutineType:
-        steps = steps.__await__()
-        return steps, next(steps)
-    return steps, steps.send(None)
+    work: Any = call(*args)
+    steps = work.__await__()
+    future = next(steps, ENDED)
+    # A report of what is under way can look into a coroutine, and into nothing else.
+    return work if type(work) is types.CoroutineType else steps, future
 
 
-async def run_in(context: Context, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+async def run_in(context: Context, call: Callable[..., Awaitable[None]], *args: Any) -> None:
     """Await what *call* gives, all of it in *context*."""
-    try:
-        steps, future = context.run(begin, call, *args)
-    except StopIteration as stop:
-        return cast(T, stop.value)
-    return cast(T, await resume(steps, future, context.run))
+    steps, future = context.run(begin, call, *args)
+    if future is not ENDED:
+        await resume(steps, future, context.run)
 
 
 @types.coroutine
