@@ -1,0 +1,1 @@
+"""The sdist of Flask-pyoidc leaves this file and `util.py` out."""
