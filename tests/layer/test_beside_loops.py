@@ -119,11 +119,62 @@ jobs = [gevent.spawn(check) for _ in range(20)]
 gevent.joinall(jobs, timeout=60, raise_error=True)
 assert [job.value for job in jobs] == ["all is well"] * 20
 """
+LOAD_TESTER = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import json
+import socket
+import urllib.request
+
+import gevent
+from gevent.pywsgi import WSGIServer
+
+from served import app
+
+from locust import constant, HttpUser, task
+from locust.env import Environment
+
+server = WSGIServer(("127.0.0.1", 0), app, log=None)
+server.start()
+
+
+class Person(HttpUser):
+    host = f"http://127.0.0.1:{server.server_port}"
+    wait_time = constant(0.01)
+
+    @task
+    def ask(self):
+        self.client.get("/async")
+
+
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+environment = Environment(user_classes=[Person])
+runner = environment.create_local_runner()
+# A Flask application, and so on the layer.
+environment.create_web_ui("127.0.0.1", port)
+runner.start(5, spawn_rate=5)
+with gevent.Timeout(60):
+    stats = [{"num_requests": 0}]
+    while stats[-1]["num_requests"] < 50:
+        gevent.sleep(0.1)
+        try:
+            answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/stats/requests")
+        except ConnectionRefusedError:
+            continue
+        stats = json.load(answer)["stats"]
+assert stats[-1]["num_failures"] == 0, stats
+runner.quit()
+"""
 RUNS = {
     "pytest-asyncio": (["pytest-asyncio"], ASYNC_SUITE.format(mark="asyncio"), "pytest"),
     "anyio": (["anyio"], ASYNC_SUITE.format(mark="anyio"), "pytest"),
     "notebook": (["ipykernel", "jupyter_client"], NOTEBOOK, ""),
     "gevent": (["gevent"], GREENLETS, ""),
+    "locust": (["locust"], LOAD_TESTER, ""),
 }
 
 
