@@ -37,7 +37,8 @@ STRATEGY, OUTBOUND = "quart/_threads/strategy.py", "quart/_connection/outbound.p
 
 ARRIVING = [
     Jump(APP, "await self.asgi_app(scope", "asgi_app", APP, "async def asgi_app("),
-    Jump(APP, "await ASGIHTTPConnection(self", "ASGIHTTPConnection", ASGI, "class ASGIHTTP"),
+    Jump(APP, "self._connection_at_once()", "_connection_at_once", APP, "def _connection_at_once("),
+    Jump(APP, "return ASGIHTTPConnection if", "ASGIHTTPConnection", ASGI, "class ASGIHTTP"),
     Jump(APP, "go_on(self._serve_conn", "go_on", "quart/_connection/entry.py", "def go_on("),
     Jump(APP, "go_on(self._serve_conn", "_serve_connection", APP, "def _serve_connection("),
     Jump(APP, "self.asgi_http_class(self", "asgi_http_class", APP, "asgi_http_class: type["),
