@@ -49,8 +49,8 @@ ARRIVING = [
         ASGI, "self._create_request_from_scope(", "_create_request_from_scope", ASGI, "def _create"
     ),
     Jump(ASGI, "return self.handle_request(", "handle_request", ASGI, "async def handle_request("),
-    Jump(ASGI, "app._plans.steps(app, REQUEST).handle", "steps", PLAN, "def steps("),
-    Jump(ASGI, "app._plans.steps(app, REQUEST).handle", "handle", PLAN, "self.handle = "),
+    Jump(ASGI, "or app._plans.steps(app, REQUEST)", "steps", PLAN, "def steps("),
+    Jump(ASGI, "app._context_for(request), steps.handle", "handle", PLAN, "self.handle = "),
 ]
 
 INWARD = [
