@@ -113,13 +113,10 @@ class _Connection:
         app.logger.error("Exception outside of the view and its hooks", exc_info=error)
         return app.response_class(InternalServerError().get_body(), status=500)
 
-    def _outgoing(self, ctx: AppContext, response: Any) -> Outgoing:
-        """Return what of *response* is sent; of one that cannot be, that of a 500."""
-        try:
-            return outgoing(ctx, response)
-        except Exception as error:
-            status, headers, body, _ = outgoing(ctx, self._failed(ctx, error))
-            return status, headers, body, True  # It is still the first one that is closed.
+    def _instead(self, ctx: AppContext, error: Exception) -> Outgoing:
+        """Return what is sent of a 500, in the place of a response that cannot be sent."""
+        status, headers, body, _ = outgoing(ctx, self._failed(ctx, error))
+        return status, headers, body, True  # It is still the first one that is closed.
 
     def _still_to_come(self, ctx: AppContext) -> Inbound | None:
         """Return where the rest of the body is to be received from, if there is any."""
@@ -132,7 +129,10 @@ class _Connection:
         start_type, body_type = self.message_types
         closes, raised = True, None
         try:
-            status, headers, body, closes = content or self._outgoing(ctx, response)
+            try:
+                status, headers, body, closes = content or outgoing(ctx, response)
+            except Exception as error:
+                status, headers, body, closes = self._instead(ctx, error)
             if (more := self._still_to_come(ctx)) is not None:
                 headers = rest.announce(self.scope, headers)
             if len(headers) > BARE:

@@ -232,9 +232,17 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     Raises:
         BadHost: if the host cannot be one.
     """
-    if not _binds_as_stock(app, connection) or app._trusted_hosts(connection) is not None:
-        return False
-    if app._finds_subdomains():
+    url_map = app.url_map
+    if (
+        type(url_map) is not QuartMap
+        or url_map.host_matching
+        or app.subdomain_matching
+        or app._finds_subdomains()
+        or app._trusted_hosts(connection) is not None
+        or not app._url_adapters.within(app)
+        or not _MATCHING.within(url_map)
+        or not _HOST.of(type(connection))
+    ):
         return False
     host = first_value(connection.headers, b"host")
     if host is None:
@@ -276,24 +284,12 @@ _MATCHING = Stock(
     *("bind_to_request", "look_up", "search", "static_rules"),
     besides=[
         (Map, ("bind", "bind_to_environ")),
-        (MapAdapter, ("__init__", "match")),
+        (MapAdapter, ("match",)),
         (QuartMapAdapter, ("__init__", "match")),
     ],
 )
 _HOST = Stock(BaseRequestWebsocket, "host")
 BINDING = Stock(Map, "bind", "bind_to_environ")
-
-
-def _binds_as_stock(app: Quart, connection: BaseRequestWebsocket) -> bool:
-    """Whether *app* binds its URL map as `Quart` does, and whatever host a request names."""
-    url_map = app.url_map
-    return (
-        type(url_map) is QuartMap
-        and not (app.subdomain_matching or url_map.host_matching)
-        and app._url_adapters.within(app)
-        and _MATCHING.within(url_map)
-        and _HOST.of(type(connection))
-    )
 
 
 def _find_static_rules(url_map: QuartMap) -> StaticRules:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
 
 # What is read of a response, and done with it, where no more is done than is foreseen here.
-_READ = Stock(Response, "headers", "response", "status_code")
+_READ = Stock(Response, "response", "status_code")
 _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 _ENCODING = Stock(WSGIResponse, "iter_encoded")
