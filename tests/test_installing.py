@@ -414,15 +414,16 @@ def test_the_lines_for_uv(
 def test_the_lines_for_poetry(uv: str, clone: Path, tmp_path: Path) -> None:
     (table,) = blocks("With Poetry", "toml")
     table = table.replace(REPOSITORY, clone.as_uri())
-    # What it asks of PyPI otherwise, a description of each version, not every index has.
-    table += '[[tool.poetry.source]]\nname = "simple"\nurl = "https://pypi.org/simple/"\n'
+    if index := index_of_pip():
+        # By default it asks for a description of each version, which not every index has.
+        table += f'[[tool.poetry.source]]\nname = "simple"\nurl = "{index}"\n'
     (tmp_path / "pyproject.toml").write_text(table)
     places = {"POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_CACHE_DIR": str(tmp_path / "cache")}
     command = [uv, "tool", "run", "--quiet", "poetry", "install", "--no-interaction"]
     result = subprocess.run(
         command,
         cwd=tmp_path,
-        env=os.environ | places,
+        env={name: os.environ[name] for name in os.environ if name != "VIRTUAL_ENV"} | places,
         capture_output=True,
         text=True,
         check=False,
@@ -438,6 +439,12 @@ def test_the_lines_for_poetry(uv: str, clone: Path, tmp_path: Path) -> None:
     )
     for name in ("Quart", "Quart-Flask-Patch"):
         assert f"{name} {version(name.lower())}" in shown.stdout
+
+
+def index_of_pip() -> str:
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
 
 
 @pypi

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar, Protocol, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def _asked_within(values: dict[str, Any], name: str) -> str:
     """
     value = values[f"{name}_0"]
     if type(value) is FunctionType:
-        return f"getattr(thing.{name}, '__func__', None) is {name}_0"
+        # By type first: a wrapper of wrapt's has the `__func__` of what it wraps.
+        values["MethodType"] = MethodType
+        return f"type(it := thing.{name}) is MethodType and it.__func__ is {name}_0"
     if type(value) is property:  # No attribute of an object comes before one.
         return f"type(thing).{name} is {name}_0"
     if not hasattr(type(value), "__get__"):

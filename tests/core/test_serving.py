@@ -739,6 +739,29 @@ def test_a_failing_child_can_be_given_up(tmp_path: Path) -> None:
         assert program.wait() == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the parent's socket is not inherited there")
+def test_a_script_that_does_not_compile_answers_with_the_error_at_once(tmp_path: Path) -> None:
+    """No line of it runs, so it is the reloading parent that answers."""
+    port = free_port()
+    file = tmp_path / "app.py"
+    text = PROGRAM.replace("VERSION", "one").replace("PORT", f"{port}, debug=True")
+    file.write_text(text)
+    with running(["app.py"], tmp_path) as program:
+        url = f"http://127.0.0.1:{port}/"
+        wait_for(url, "one")
+        for _ in range(2):
+            file.write_text("def broken(:")
+            assert "SyntaxError" in wait_for(url, "<!doctype html>")
+            file.write_text("raise SystemExit(1)")
+            wait_for(
+                url, '<!doctype html>\n<html lang="en">\n<title>RuntimeError: The program ended'
+            )
+            file.write_text(text)
+            wait_for(url, "one")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.wait() == 0
+
+
 FAILING_START = """
 from quart import Quart
 app = Quart(__name__)

@@ -64,8 +64,10 @@ def test_it_closes_when_a_class_is_patched(
 ) -> None:
     if name == "__new__":
         pytest.skip("Python does not forget that a class had one")
+    thing = None if isinstance(stock.owner, ModuleType) else object.__new__(stock.owner)
     replaced(place, name, way)
     assert not stock.of(stock.owner)
+    assert thing is None or not stock.within(thing)
     monkeypatch.undo()
     assert stock.of(stock.owner)
 

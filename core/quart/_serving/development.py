@@ -44,8 +44,8 @@ class Broken:
         send: Send,
     ) -> None:
         if scope["type"] == "lifespan":
-            while True:
-                phase = (await receive())["type"]
+            for phase in "lifespan.startup", "lifespan.shutdown":
+                await receive()
                 await send({"type": f"{phase}.complete"})
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1011, "reason": ""})

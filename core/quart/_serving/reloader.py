@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -44,16 +44,21 @@ def is_child() -> bool:
     return os.environ.get(RUN_MAIN) == "true"
 
 
-def supervise(environment: Mapping[str, str] | None = None) -> int:
+#: Told of a program that cannot even begin, until a change; returns whether there was one.
+Tell = Callable[[BaseException, "Watcher"], bool]
+
+
+def supervise(environment: Mapping[str, str] | None = None, tell: Tell | None = None) -> int:
     """Run this command as a child until it ends for good, and return its exit code."""
-    supervisor = _Supervisor({**os.environ, **_MARKS, **(environment or {})})
+    supervisor = _Supervisor({**os.environ, **_MARKS, **(environment or {})}, tell)
     with supervisor.handling_signals():
         return supervisor.run()
 
 
 class _Supervisor:
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], tell: Tell | None) -> None:
         self._environment = environment
+        self._tell = tell
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
 
@@ -75,6 +80,9 @@ class _Supervisor:
 
     def _wait_to_mend(self, watcher: Watcher) -> bool:
         """Wait for a change after the program failed before it could watch for one itself."""
+        if self._tell is not None and not self._stopping and not watcher.changed():
+            with self.handling_signals():  # An event loop that ends leaves none of them.
+                return self._tell(_reason(), watcher)
         while not self._stopping:
             if watcher.changed():
                 return True
@@ -97,6 +105,16 @@ class _Supervisor:
         self._stopping = True
         if os.name == "posix" and self._child is not None:
             self._child.send_signal(number)
+
+
+def _reason() -> BaseException:
+    """Return what keeps the program from beginning, as far as that can be found out here."""
+    script = Path(sys.argv[0])
+    try:
+        compile(script.read_bytes(), str(script), "exec")
+    except (SyntaxError, ValueError, OSError) as error:
+        return error
+    return RuntimeError("The program ended before it could serve; the terminal shows why.")
 
 
 class Watcher:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -241,7 +242,8 @@ def run_app(
     label = name or getattr(app, "name", None) or type(app).__name__
     show_banner(str(label), framework, debug, config, use_reloader)
     if use_reloader:
-        sys.exit(reloader.supervise(_inherited(config)))
+        tell = partial(_tell_of_failure, debug, options, config)
+        sys.exit(reloader.supervise(_inherited(config), tell if os.name == "posix" else None))
     _run_loop(loop, debug, serve(Development(app), config))
 
 
@@ -268,6 +270,19 @@ def _run_child(
         must_reload = _serve_error(Broken(error, debug), options, watcher)
     if must_reload:
         sys.exit(reloader.RELOAD_EXIT_CODE)
+
+
+def _tell_of_failure(
+    debug: bool,
+    options: ServeOptions,
+    parent: ServerConfig,
+    error: BaseException,
+    watcher: reloader.Watcher,
+) -> bool:
+    """Answer in the parent for a child that has ended before it could do so itself."""
+    config = ServerConfig.from_options(options)
+    config.inherit(str(os.dup(parent.bound()[0].fileno())))
+    return bool(_run_loop(None, False, _serve_and_watch(Broken(error, debug), config, watcher)))
 
 
 def _config_of_child(options: ServeOptions) -> ServerConfig:
