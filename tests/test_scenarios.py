@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import sys
 import threading
@@ -30,6 +31,20 @@ from compat_matrix.scenarios._exchange import (
 )
 
 ROWS = {name: row for name, row in load_rows().items() if row.scenario}
+
+
+def test_a_scenario_that_lists_settings_knows_which_are_ours() -> None:
+    """It runs on Flask alone too, so it cannot ask us."""
+    from quart_flask_patch.app import Flask
+    from quart_flask_patch.genuine import Flask as GenuineFlask
+
+    source = ast.parse((SCENARIOS / "flask_debugtoolbar.py").read_text())
+    (named,) = (
+        ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CORES"
+    )
+    assert set(named.split("|")) == {*Flask.default_config} - {*GenuineFlask.default_config}
 
 
 # --- what is compared ---
