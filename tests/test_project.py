@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = ("core/quart", "quart_flask_patch", "compat_matrix")
 
 FILE_LINES = 400
-FILE_LINES_OF = {"core/quart/app.py": 505}
+FILE_LINES_OF = {"core/quart/app.py": 500}
 FUNCTION_LINES = 40
 FUNCTION_MEDIAN = 6
 

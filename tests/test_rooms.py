@@ -60,9 +60,9 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "templating": "_rendering _threads ctx globals helpers signals utils",
         "__main__": "cli",
         "_application": "_flask _handling _kind _serving _stock _types cli ctx globals helpers"
-        " templating",
-        "app": "_application _connection _flask _formats _handling _kind _stock _threads _types"
-        " asgi config ctx globals helpers json logging routing sessions templating utils wrappers",
+        " routing templating",
+        "app": "_application _connection _flask _handling _kind _stock _threads _types asgi"
+        " config ctx globals helpers json logging routing sessions templating utils wrappers",
         "blueprints": "_application _flask _types",
         ".": "_installation app blueprints cli config ctx globals helpers json signals templating"
         " typing wrappers",

@@ -1,7 +1,8 @@
 """The application: its configuration, contexts and factories.
 
 Its methods for the steps of handling a connection are in `_application/step_methods.py`, those for
-being served in `_application/serving_methods.py`.
+URLs in `_application/url_methods.py`, and those for being served in
+`_application/serving_methods.py`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, cast, ClassVar, overload, ParamSpec, TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
 import aiofiles
 from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
-from werkzeug.routing import BuildError, Map, MapAdapter, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
 from ._application.step_methods import current_context, StepMethods, takes_ctx
+from ._application.url_methods import UrlMethods
 from ._connection import entry, origins
 from ._flask import has_served
-from ._formats.target import ANCHOR_SAFE
 from ._handling import results
 from ._handling.hooks import HOOK_TABLES, HookTable
 from ._handling.plan import Plans, STEP_NAMES
@@ -40,7 +40,7 @@ from .globals import _cv_app, g, request, session, websocket
 from .helpers import get_flashed_messages
 from .json.provider import DefaultJSONProvider, JSONProvider
 from .logging import create_logger as create_logger
-from .routing import bind_to_request, QuartMap, QuartRule
+from .routing import QuartMap, QuartRule
 from .sessions import SecureCookieSessionInterface, SessionInterface
 from .templating import Environment
 from .utils import run_sync, run_sync_iterable
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
     from .testing import QuartClient, QuartCliRunner, TestApp
     from .typing import FilePath
-    from .wrappers.base import BaseRequestWebsocket
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -77,7 +76,7 @@ class _TestingClass:
         return getattr(testing, self.name)
 
 
-class Quart(StepMethods, ServingMethods):
+class Quart(UrlMethods, StepMethods, ServingMethods):
     """An ASGI application with Flask's API."""
 
     aborter_class = App.aborter_class
@@ -342,47 +341,6 @@ class Quart(StepMethods, ServingMethods):
 
     # Factories
 
-    def create_url_adapter(self, request: Any) -> MapAdapter | None:
-        """Bind the URL map to *request* (or websocket), or without one to SERVER_NAME.
-
-        Raises:
-            SecurityError: if the host is not one of TRUSTED_HOSTS.
-        """
-        if request is not None:
-            trusted = self._trusted_hosts(request)
-            if trusted is not None:
-                request.trusted_hosts = trusted
-                # Reading it checks it.
-                request.host  # noqa: B018
-            server_name = self.config["SERVER_NAME"]
-            subdomain = None
-            if self.url_map.host_matching:
-                server_name = None
-            elif not (self.subdomain_matching or self._finds_subdomains()):
-                subdomain = self.url_map.default_subdomain or ""
-            return bind_to_request(self.url_map, request, subdomain, server_name)
-        if self.config["SERVER_NAME"] is None:
-            return None
-        scheme = "https" if self.config["PREFER_SECURE_URLS"] else None
-        return self.url_map.bind(
-            self.config["SERVER_NAME"],
-            script_name=self.config["APPLICATION_ROOT"],
-            url_scheme=scheme or self.config["PREFERRED_URL_SCHEME"],
-        )
-
-    def _trusted_hosts(self, request: BaseRequestWebsocket) -> list[str] | None:
-        """Return the hosts that *request* may name; None if it may name any."""
-        hosts: list[str] | None = self.config["TRUSTED_HOSTS"]
-        return request.trusted_hosts if hosts is None else hosts
-
-    def _finds_subdomains(self) -> bool:
-        """Whether SERVER_NAME alone makes rules match subdomains, as it does in Quart."""
-        return self.config["SERVER_NAME"] is not None
-
-    def _host_by_default(self) -> str | None:
-        """Return the host of a request that came without one, over HTTP/1.0."""
-        return self.config["SERVER_NAME"] or ""
-
     def create_jinja_environment(self) -> Environment:
         """Return the Jinja environment; use `jinja_options` to change how it is made."""
         options = dict(self.jinja_options)
@@ -439,52 +397,7 @@ class Quart(StepMethods, ServingMethods):
         """Return the application as ``async with`` serves it in a test: started, then shut down."""
         return self.test_app_class(self)
 
-    # URLs and files
-
-    def url_for(
-        self,
-        /,
-        endpoint: str,
-        *,
-        _anchor: str | None = None,
-        _external: bool | None = None,
-        _method: str | None = None,
-        _scheme: str | None = None,
-        **values: Any,
-    ) -> str:
-        """Build the URL of *endpoint*, as `flask.Flask.url_for` does.
-
-        Raises:
-            BuildError: if there is none for these values.
-            RuntimeError: outside of a request, if SERVER_NAME is not set.
-        """
-        ctx = _cv_app.get(None)
-        connected = None if ctx is None else ctx.connected
-        if connected is not None:
-            adapter = connected.url_adapter
-            if endpoint.startswith("."):
-                blueprint = connected.connection.blueprint  # type: ignore[union-attr]  # it has one
-                endpoint = endpoint[1:] if blueprint is None else f"{blueprint}{endpoint}"
-            external = _scheme is not None if _external is None else _external
-        else:
-            adapter = self.create_url_adapter(None) if ctx is None else ctx.url_adapter
-            external = True if _external is None else _external
-        if adapter is None:
-            raise RuntimeError(
-                "A URL cannot be built outside of a request unless SERVER_NAME is configured (and"
-                " APPLICATION_ROOT and PREFERRED_URL_SCHEME as needed)."
-            )
-        if _scheme is not None and not external:
-            raise ValueError("_scheme was given, so _external must not be False.")
-        self.inject_url_defaults(endpoint, values)
-        try:
-            url = adapter.build(
-                endpoint, values, method=_method, url_scheme=_scheme, force_external=external
-            )
-        except BuildError as error:
-            values.update(_anchor=_anchor, _method=_method, _scheme=_scheme, _external=external)
-            return self.handle_url_build_error(error, endpoint, values)
-        return url if _anchor is None else f"{url}#{quote(_anchor, safe=ANCHOR_SAFE)}"
+    # Files
 
     async def open_instance_resource(self, path: FilePath, mode: str = "rb") -> Any:
         """Open a file of the instance folder, to be used with ``async with``."""

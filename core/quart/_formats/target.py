@@ -47,10 +47,6 @@ def _path_of_target(target: str) -> str | None:
     return slash + path or "/" if _AUTHORITY.fullmatch(host) else None
 
 
-# What may stand in a fragment unquoted, RFC 3986 section 3.5, and "#" and "%" as Flask has it.
-ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"
-
-
 def http_scheme(scope: Scope) -> str:
     """Return a request's scheme, which may be what a proxy says of a websocket."""
     scheme: str = scope.get("scheme", "http")
