@@ -104,15 +104,18 @@ def _compile(
     # Written out, since a loop takes five times as long. Compared by identity: a wrapper of wrapt's
     # says that it equals what it wraps.
     of = eval(f"lambda cls: {' and '.join(asked)}", values)  # names of ours
-    inside = [_asked_within(values, name) for name in names] + asked[len(names) :]
-    within = eval(f"lambda thing: {' and '.join(inside)}", values)
+    # The class comes first: what it has been given instead may be called when an object is asked.
+    asked[0] = asked[0].replace("cls", "(cls := type(thing))", 1)
+    own = [question for name in names if (question := _asked_of_object(values, name))]
+    within = eval(f"lambda thing: {' and '.join(asked + own)}", values)
     return of, within
 
 
-def _asked_within(values: dict[str, Any], name: str) -> str:
-    """Return what asks an object for *name*. Its `__dict__` would be made for that if one looked.
+def _asked_of_object(values: dict[str, Any], name: str) -> str | None:
+    """Return what asks an object whether its *name* is that of its class; None if it has to be.
 
-    An object that has had one costs more to read from ever after.
+    Its `__dict__` is not looked at where there is another way. Python makes one for that, and an
+    object that has had one costs more to read from ever after.
     """
     value = values[f"{name}_0"]
     if type(value) is FunctionType:
@@ -120,10 +123,10 @@ def _asked_within(values: dict[str, Any], name: str) -> str:
         values["MethodType"] = MethodType
         return f"type(it := thing.{name}) is MethodType and it.__func__ is {name}_0"
     if type(value) is property:  # No attribute of an object comes before one.
-        return f"type(thing).{name} is {name}_0"
+        return None
     if not hasattr(type(value), "__get__"):
         return f"thing.{name} is {name}_0"
-    return f"type(thing).{name} is {name}_0 and {name!r} not in thing.__dict__"
+    return f"{name!r} not in thing.__dict__"
 
 
 def _never(cls: object) -> bool:

@@ -96,6 +96,16 @@ def test_it_closes_for_an_object_with_its_own(stock: Stock, place: Any, name: st
     assert stock.within(thing) is is_hidden
 
 
+def test_what_was_put_into_a_class_is_not_called_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: object) -> None:
+        raise AssertionError("asked by calling it")
+
+    stock, response = Stock(quart.Response, "close", "get_data"), quart.Response()
+    assert stock.within(response)
+    monkeypatch.setattr(quart.Response, "close", property(fail))
+    assert not stock.within(response)
+
+
 def test_what_had_been_replaced_before_is_no_stock(replaced: Any) -> None:
     class Base:
         def method(self) -> None: ...

@@ -87,6 +87,26 @@ def add_view(app: Any, get: Get, func: Any) -> None:
     app.add_url_rule("/", "view", as_async(func) if get.kind == "async" else func)
 
 
+@pytest.mark.parametrize("name", ["app_context", "request_context"])
+def test_one_that_makes_contexts_is_put_in_after_the_first_request(name: str, get: Get) -> None:
+    app = flask.Flask(__name__)
+    add_view(app, get, lambda: "answer")
+    get(app, "/")
+    calls = []
+    original = getattr(app, name)
+
+    def counted(*args: Any) -> Any:
+        calls.append(name)
+        return original(*args)
+
+    setattr(app, name, counted)
+    get(app, "/")
+    assert calls == [name]
+    delattr(app, name)
+    get(app, "/")
+    assert calls == [name]
+
+
 def test_a_request_context_changes_the_environ(get: Get) -> None:
     class App(Flask):
         def request_context(self, environ: Any) -> Any:

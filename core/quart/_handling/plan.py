@@ -63,6 +63,9 @@ STEP_NAMES = frozenset(
         "asgi_app",
         "asgi_http_class",
         "wsgi_app",
+        # What makes contexts is given an environ in the layer, so it decides on the way.
+        "app_context",
+        "request_context",
         # How functions are called.
         "async_to_sync",
         "ensure_async",
