@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from typing import Any
 
-from _kit import call, make_app, page, returns, scope, told
+from _kit import call, CONNECT, DENIAL, GONE, make_app, page, returns, said, scope, told
 
 import quart
 from quart import (
@@ -23,15 +23,6 @@ from quart import (
 )
 from quart.ctx import after_this_websocket
 from quart.testing import WebsocketResponseError
-
-CONNECT = {"type": "websocket.connect"}
-DENIAL = {"websocket.http.response": {}}
-GONE = {"type": "websocket.disconnect", "code": 1001}
-
-
-def said(text: Any) -> dict[str, Any]:
-    name = "bytes" if isinstance(text, bytes) else "text"
-    return {"type": "websocket.receive", "text": None, "bytes": None, name: text}
 
 
 async def receive() -> None:

@@ -21,6 +21,18 @@ BEHAVIOURS: dict[str, tuple[str, Behaviour]] = {}
 LIMIT = 20.0
 
 
+# What a server says to a websocket, and what its scope has if it takes a whole refusal.
+CONNECT = {"type": "websocket.connect"}
+DENIAL: dict[str, Any] = {"websocket.http.response": {}}
+GONE = {"type": "websocket.disconnect", "code": 1001}
+
+
+def said(text: str | bytes) -> Message:
+    """Return what a server has received of a client."""
+    name = "bytes" if isinstance(text, bytes) else "text"
+    return {"type": "websocket.receive", "text": None, "bytes": None, name: text}
+
+
 def page(name: str) -> Callable[[Behaviour], Behaviour]:
     """Add a behaviour that the page *name* of Quart's documentation tells of."""
 

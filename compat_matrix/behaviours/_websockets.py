@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from _kit import call, make_app, page, scope, told
+from _kit import call, CONNECT, DENIAL, GONE, make_app, page, said, scope, told
 
 from quart import (
     abort,
@@ -19,18 +19,6 @@ from quart import (
     websocket,
 )
 from quart.testing import WebsocketResponseError
-
-CONNECT = {"type": "websocket.connect"}
-
-
-DENIAL = {"websocket.http.response": {}}
-
-
-GONE = {"type": "websocket.disconnect", "code": 1001}
-
-
-def said(text: str) -> dict[str, Any]:
-    return {"type": "websocket.receive", "text": text, "bytes": None}
 
 
 @page("how_to_guides/websockets")

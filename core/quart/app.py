@@ -180,8 +180,9 @@ class Quart(UrlMethods, StepMethods, ServingMethods):
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
-        direct = self._plans.steps(self, REQUEST).connection_class
-        if direct is not None and scope["type"] == "http":
+        is_http = scope["type"] == "http"
+        direct = self._plans.steps(self, REQUEST).connection_class if is_http else None
+        if direct is not None:
             await direct(self, scope)(receive, send)
         elif self._asgi_apps.within(self):
             await self.asgi_app(scope, receive, send)
@@ -410,5 +411,7 @@ class Quart(UrlMethods, StepMethods, ServingMethods):
 
 
 Quart._ensuring = Stock(Quart, "ensure_async", "sync_to_async")
+# Two names: what counts arrivals puts an `asgi_app` of its own there, which says that it is as it
+# came, but has to be called (`testing/_arrivals.py`).
 Quart._asgi_apps = Quart._entries = Stock(Quart, "asgi_app")
 Quart._url_adapters = Stock(Quart, "create_url_adapter")

@@ -14,7 +14,7 @@ from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactor
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
-from ._formats.caching import kept, LONGEST
+from ._formats.caching import kept
 from ._formats.headers import first_value
 from ._stock import Stock
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
@@ -248,9 +248,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     if host is None:
         return False
     # As `bind_to_request` has it, which may come later, but must not fail then.
-    named = host, connection.scheme, app.config["SERVER_NAME"]
-    if named not in _checked:
-        _check_host(*named)
+    _check_host(host, connection.scheme, app.config["SERVER_NAME"])
     return True
 
 
@@ -266,16 +264,9 @@ def match_without_adapter(
 
 
 # A server hears few names, and checking one takes longer than matching a path.
-_checked: set[tuple[str, str, str | None]] = set()
-_MOST_CHECKED = 256
-
-
+@kept(256)
 def _check_host(host: str, scheme: str, server_name: str | None) -> None:
     _to_ascii(server_name or get_host(scheme, host))
-    if len(host) <= LONGEST:
-        if len(_checked) >= _MOST_CHECKED:
-            _checked.clear()
-        _checked.add((host, scheme, server_name))
 
 
 #: What is called to match a URL, all of it foreseen by `match_without_adapter`.

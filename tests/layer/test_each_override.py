@@ -22,7 +22,7 @@ from quart._flask import HAS_ONE_CONTEXT
 from quart_flask_patch.app import Flask
 
 from ._asgi import fetch, run
-from .test_overriding import as_async, Get
+from .test_overriding import as_async, Get, GETS
 
 PROGRAM = Path(__file__).with_name("_overriding_program.py")
 #: What is called another number of times, and why.
@@ -69,13 +69,6 @@ def test_each_is_called_as_often_as_on_flask(
 
 
 # --- Contexts of one's own -----------------------------------------------------------------------
-
-
-GETS = {
-    "plain": Get("asgi", "sync", "thread"),
-    "async": Get("asgi", "async", "thread"),
-    "wsgi": Get("wsgi", "sync", "thread"),
-}
 
 
 @pytest.fixture(params=GETS)

@@ -83,6 +83,14 @@ class Get:
         return app
 
 
+#: Through each entry, and with views of each kind.
+GETS = {
+    "plain": Get("asgi", "sync", "thread"),
+    "async": Get("asgi", "async", "thread"),
+    "wsgi": Get("wsgi", "sync", "thread"),
+}
+
+
 def view() -> str:
     return str(g.hook)
 

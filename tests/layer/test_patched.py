@@ -18,13 +18,7 @@ from _patches import patched, WAYS
 from quart_flask_patch.app import Flask
 
 from ._asgi import fetch, run
-from .test_overriding import Get, STEPS
-
-GETS = {
-    "plain": Get("asgi", "sync", "thread"),
-    "async": Get("asgi", "async", "thread"),
-    "wsgi": Get("wsgi", "sync", "thread"),
-}
+from .test_overriding import Get, GETS, STEPS
 
 
 @pytest.fixture(params=GETS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from . import _state, disconnects, forks, mixed, shutdown
-from ._served import is_installed, PLACES, serving_of
+from ._served import installed, PLACES, serving_of
 
 SERVERS = ("hypercorn", "uvicorn", "granian")
 SEED = 1
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if not is_installed(name):
-        pytest.skip(f"what {name} needs is not installed")
-    return name
+    return installed(request.param)
 
 
 @pytest.fixture(scope="module", params=PLACES)

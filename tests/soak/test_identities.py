@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ._served import is_installed, PLACES, SERVERS, serving_of
+from ._served import installed, PLACES, SERVERS, serving_of
 from ._wire import ConnectionEnded
 from .identities import ACTIONS, Client, ended, run
 
@@ -20,10 +20,7 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if not is_installed(name):
-        pytest.skip(f"what {name} needs is not installed")
-    return name
+    return installed(request.param)
 
 
 @pytest.fixture(scope="module", params=PLACES)

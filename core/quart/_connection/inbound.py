@@ -138,10 +138,6 @@ class Inbound(Server):
             self.complete = True
         return message
 
-    def can_receive(self) -> bool:
-        """Whether there may be more of the body, and nobody is receiving it."""
-        return not (self.complete or self.gone is not None or self.receiving)
-
     # What `receive` is made of: receiving message after message, you save its coroutine.
 
     def watch_after_all(self) -> None:

@@ -20,12 +20,12 @@ _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_to_come(inbound: Inbound, scope: Scope, fields: Mapping[bytes, bytes] | None) -> bool:
-    """Whether some of the body has not been received, as far as the client has said."""
-    return is_announced(scope, fields) and inbound.can_receive()
+    """Whether some of the body has not been received, as far as the client has said.
 
-
-def is_announced(scope: Scope, fields: Mapping[bytes, bytes] | None) -> bool:
-    """Whether the request has a body; its header *fields* are those of *scope* unless given."""
+    The header *fields* are those of *scope* unless given.
+    """
+    if inbound.complete or inbound.gone is not None or inbound.receiving:
+        return False
     if fields is None:
         fields = dict(scope["headers"])
     length = fields.get(b"content-length")

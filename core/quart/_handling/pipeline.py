@@ -17,10 +17,9 @@ from typing import Any, cast, TYPE_CHECKING, TypeGuard
 
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
-from werkzeug.wrappers import Response as WSGIResponse
 
 from .._connection.disclosure import SHOWN, VARIABLES
-from .._connection.outbound import called, is_called as calls_itself
+from .._connection.outbound import called, is_called
 from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
@@ -34,6 +33,8 @@ from .results import emit, resolve, settle
 from .teardown import close_context
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as WSGIResponse
+
     from ..app import Quart
     from ..ctx import AppContext
 
@@ -86,8 +87,7 @@ async def _in_place(ctx: AppContext) -> Result:
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
             response = await steps.handle_exception(app, ctx, cast(Exception, error))
-        is_called = isinstance(response, WSGIResponse) and _is_called(response, ctx)
-        return await called(ctx, response) if is_called else response
+        return await called(ctx, response) if _is_called(response, ctx) else response
     finally:
         if raised is not None:
             _give_up_streams(ctx)
@@ -118,7 +118,7 @@ def _give_up_streams(ctx: AppContext) -> None:
 
 def _is_called(response: object, ctx: AppContext) -> TypeGuard[WSGIResponse]:
     """Whether *response* answers in its own way when it is called, and nobody else calls it."""
-    return calls_itself(response) and "quart.calling" not in ctx.connection.scope  # type: ignore[union-attr]  # as above
+    return is_called(response) and "quart.calling" not in ctx.connection.scope  # type: ignore[union-attr]  # as above
 
 
 def _is_stray(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from .._kind import WEBSOCKET
 from .._types import Result
 from ..sessions import asked_for_late, report_lost
 from ..wrappers.websocket import State
+from .results import resolve
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -36,11 +37,7 @@ async def open_eagerly(app: Quart, ctx: AppContext) -> None:
     """Open the session, unless that may wait."""
     if ctx.connection is not None and ctx._session is None and not is_lazy(app):
         opened = ctx.plan.adapted(app.session_interface.open_session)(app, app._face_of(ctx))
-        ctx.keep_session(await _settle(ctx, opened))
-
-
-async def _settle(ctx: AppContext, result: Result) -> Result:
-    return await ctx.plan.place.resolve(result) if hasattr(result, "__await__") else result
+        ctx.keep_session(await resolve(ctx, opened))
 
 
 def is_concerned(app: Quart, ctx: AppContext) -> bool:
