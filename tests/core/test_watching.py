@@ -35,6 +35,10 @@ def no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "_watchdog", watchdog.Watchdog())
 
 
+def watchdogs() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "quart-watchdog"}
+
+
 class Served:
     """An application that is served, as far as its lifespan goes."""
 
@@ -242,9 +246,11 @@ def test_a_test_client_s_loop_is_not_watched(app: Quart) -> None:
 
 
 def test_it_ends_with_what_it_watches(app: Quart) -> None:
+    earlier = watchdogs()
+
     async def main() -> threading.Thread:
         async with Served(app):
-            (thread,) = [t for t in threading.enumerate() if t.name == "quart-watchdog"]
+            (thread,) = watchdogs() - earlier
             assert thread.daemon
         return thread
 
@@ -255,12 +261,13 @@ def test_it_ends_with_what_it_watches(app: Quart) -> None:
 
 def test_a_loop_that_ends_without_a_word_is_forgotten(app: Quart) -> None:
     app.config["BLOCKED_LOOP_WARNING"] = 0.1
+    earlier = watchdogs()
 
     async def main() -> threading.Thread:
         client = Client(UP)
         task = asyncio.create_task(connect(app, LIFESPAN, client))
         await client.until("lifespan.startup.complete")
-        (thread,) = [t for t in threading.enumerate() if t.name == "quart-watchdog"]
+        (thread,) = watchdogs() - earlier
         task.cancel()
         return thread
 
