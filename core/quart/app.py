@@ -19,7 +19,7 @@ from typing import Any, cast, ClassVar, overload, ParamSpec, TYPE_CHECKING, Type
 import aiofiles
 from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
-from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.routing import BuildError as BuildError, Map, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
 from ._application.step_methods import current_context, StepMethods, takes_ctx
