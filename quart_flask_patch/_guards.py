@@ -22,12 +22,12 @@ _HOOKS: Any = {
     "after": WEBSOCKET.after + REQUEST.after,
     "teardown": WEBSOCKET.teardown + REQUEST.teardown,
 }
-#: A plain view takes over the socket, by an extension as a rule. It is a request with all its steps
+#: A plain view takes over the socket, by an extension as a rule. It is a request with all its stages
 #: and signals, but may return nothing.
 TAKEN_OVER = replace(
     REQUEST, name="websocket", must_answer=False, handle=WEBSOCKET.handle, **_HOOKS
 )
-#: `@app.websocket` has steps and signals of its own.
+#: `@app.websocket` has stages and signals of its own.
 GUARDED = replace(WEBSOCKET, **_HOOKS)
 
 

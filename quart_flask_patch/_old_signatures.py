@@ -1,7 +1,7 @@
 """Subclasses of `Flask` whose methods have the signatures of Flask 3.1.
 
 Flask 3.2 rewrites its own class for such a subclass, and so changes every other application of the
-process. Here a step takes a context as its first argument or goes without, so the subclass's own
+process. Here a stage takes a context as its first argument or goes without, so the subclass's own
 methods are all that has to be looked after.
 """
 

@@ -97,7 +97,7 @@ class Thread(SyncPlace):
 
         @wraps(func)
         def in_thread(*args: object, **kwargs: object) -> object:
-            # An override of a step may be async; what it calls comes from the loop then.
+            # An override of a stage may be async; what it calls comes from the loop then.
             if worker.current_work() is not None:
                 return func(*args, **kwargs)
             return lease.call(func, *args, **kwargs)

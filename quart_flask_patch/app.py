@@ -19,9 +19,9 @@ from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
-from quart._application.step_methods import current_context
+from quart._application.stage_methods import current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
-from quart._handling.plan import internal_of, step_of
+from quart._handling.plan import internal_of, stage_of
 from quart._handling.responses import unawaited
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
@@ -49,7 +49,7 @@ from .genuine import Flask as GenuineFlask
 
 
 def _waits(method: Function) -> Function:
-    """Return a step of the core's pipeline as a synchronous method with Flask's signature."""
+    """Return a stage of the core's pipeline as a synchronous method with Flask's signature."""
     internal: Any = internal_of(method)
     flasks = getattr(GenuineFlask, method.__name__)
     # Since Flask 3.2 there is a context before the others, and here it may be left out.
@@ -72,7 +72,7 @@ def _waits(method: Function) -> Function:
             args = shape.bind(self, *args, **kwargs).args[1:]
         return strategy.finish(internal(self, core, *args))
 
-    return step_of(internal)(waiting)
+    return stage_of(internal)(waiting)
 
 
 _WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
@@ -180,7 +180,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     create_jinja_environment = GenuineFlask.create_jinja_environment
     ensure_sync = GenuineFlask.ensure_sync
     get_send_file_max_age = GenuineFlask.get_send_file_max_age
-    make_response: Any = step_of(_make_response)(
+    make_response: Any = stage_of(_make_response)(
         wraps(GenuineFlask.make_response)(lambda self, rv: _make_response(self, None, rv))
     )
     make_shell_context = GenuineFlask.make_shell_context
@@ -194,7 +194,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     update_template_context = GenuineFlask.update_template_context
     url_for = GenuineFlask.url_for
 
-    # The pipeline's steps, waited for
+    # The pipeline's stages, waited for
 
     dispatch_request = _waits(Quart.dispatch_request)
     do_teardown_appcontext = _waits(Quart.do_teardown_appcontext)

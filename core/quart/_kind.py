@@ -39,7 +39,7 @@ class Kind:
     before: tuple[str, ...]
     after: tuple[str, ...]
     teardown: tuple[str, ...]
-    #: The application's public, overridable method of each step.
+    #: The application's public, overridable method of each stage.
     handle: str
     full_dispatch: str
     preprocess: str

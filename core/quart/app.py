@@ -1,6 +1,6 @@
 """The application: its configuration, contexts and factories.
 
-Its methods for the steps of handling a connection are in `_application/step_methods.py`, those for
+Its methods for the stages of handling a connection are in `_application/stage_methods.py`, those for
 URLs in `_application/url_methods.py`, and those for being served in
 `_application/serving_methods.py`.
 """
@@ -22,7 +22,7 @@ from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import BuildError as BuildError, Map, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
-from ._application.step_methods import current_context, StepMethods, takes_ctx
+from ._application.stage_methods import current_context, StageMethods, takes_ctx
 from ._application.url_methods import UrlMethods
 from ._connection import entry, origins
 from ._flask import has_served
@@ -76,7 +76,7 @@ class _TestingClass:
         return getattr(testing, self.name)
 
 
-class Quart(UrlMethods, StepMethods, ServingMethods):
+class Quart(UrlMethods, StageMethods, ServingMethods):
     """An ASGI application with Flask's API."""
 
     aborter_class = App.aborter_class
@@ -181,7 +181,7 @@ class Quart(UrlMethods, StepMethods, ServingMethods):
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
         is_http = scope["type"] == "http"
-        direct = self._plans.steps(self, REQUEST).connection_class if is_http else None
+        direct = self._plans.stages(self, REQUEST).connection_class if is_http else None
         if direct is not None:
             await direct(self, scope)(receive, send)
         elif self._asgi_apps.within(self):
@@ -309,7 +309,7 @@ class Quart(UrlMethods, StepMethods, ServingMethods):
         return nullcontext()
 
     def _context_face_of(self, ctx: AppContext) -> object:
-        """Return the context as a method that overrides one of the pipeline's steps expects it."""
+        """Return the context as a method that overrides one of the pipeline's stages expects it."""
         return ctx
 
     def _face_of(self, ctx: AppContext) -> Any:

@@ -39,7 +39,7 @@ from .wrappers.websocket import State
 
 if TYPE_CHECKING:
     from ._connection.outbound import Outgoing
-    from ._handling.plan import Steps
+    from ._handling.plan import Stages
     from .app import Quart
     from .ctx import AppContext
     from .typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
@@ -59,8 +59,8 @@ class _Connection:
     #: Whether a whole answer is left to be sent in the server's context, and that answer.
     _leaves = False
     _left: tuple[Any, Any, Inbound | None] | None = None
-    #: The pipeline's steps, once they are known.
-    _steps: Steps | None = None
+    #: The pipeline's stages, once they are known.
+    _stages: Stages | None = None
 
     def __init__(self, app: Quart, scope: Scope) -> None:
         self.app = app
@@ -190,8 +190,8 @@ class ASGIHTTPConnection(_Connection):
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         """Answer *request* with what the application makes of it."""
         app = self.app
-        steps = self._steps or app._plans.steps(app, REQUEST)
-        ctx, handle = app._context_for(request), steps.handle
+        stages = self._stages or app._plans.stages(app, REQUEST)
+        ctx, handle = app._context_for(request), stages.handle
         try:
             try:
                 response = await handle(app, ctx, request)
@@ -241,15 +241,15 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Send) -> Request:
         app, scope = self.app, self.scope
-        steps = self._steps = app._plans.steps(app, REQUEST)
-        if not steps.is_watched:
-            see_to_loop(app, scope, steps)
+        stages = self._stages = app._plans.stages(app, REQUEST)
+        if not stages.is_watched:
+            see_to_loop(app, scope, stages)
         path, root_path = scope["path"], scope.get("root_path")
         if root_path or path[:1] != "/" or not path.isascii():
             path = path_within_root(scope)
         headers = headers_of_request(scope["headers"])
         self._fields = headers.first
-        self._request = steps.request_class(
+        self._request = stages.request_class(
             scope["method"],
             http_scheme(scope),
             NOWHERE if path is None else path,
@@ -297,7 +297,7 @@ class ASGIWebsocketConnection(_Connection):
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
         """Let the application handle *websocket*, then close or refuse it as is still needed."""
         app = self.app
-        ctx, handle = app._context_for(websocket), app._plans.steps(app, WEBSOCKET).handle
+        ctx, handle = app._context_for(websocket), app._plans.stages(app, WEBSOCKET).handle
         code = 1011  # RFC 6455 section 7.4.1: an unexpected condition.
         try:
             try:
@@ -372,9 +372,9 @@ class ASGIWebsocketConnection(_Connection):
 
     def _create_websocket_from_scope(self, send: Send) -> Websocket:
         app, scope = self.app, self.scope
-        steps = app._plans.steps(app, WEBSOCKET)
-        if not steps.is_watched:
-            see_to_loop(app, scope, steps)
+        stages = app._plans.stages(app, WEBSOCKET)
+        if not stages.is_watched:
+            see_to_loop(app, scope, stages)
         path = path_within_root(scope)
         websocket = app.websocket_class(
             NOWHERE if path is None else path,

@@ -226,7 +226,7 @@ def _can_answer(app: Any) -> bool:
     return (
         app._asgi_apps.within(app)
         and app.asgi_http_class is ASGIHTTPConnection
-        and app._plans.steps(app, REQUEST).handle is pipeline.handle
+        and app._plans.stages(app, REQUEST).handle is pipeline.handle
     )
 
 

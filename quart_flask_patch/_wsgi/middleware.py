@@ -176,9 +176,9 @@ class PassingOn(ASGIHTTPConnection):
         ):
             serve: Any = reached if is_mounted else reached._serve_connection
             return cast("CoroutineOf[None]", serve(scope, inbound.receive, send))
-        steps = reached._plans.steps(reached, REQUEST)
-        if not steps.is_watched:
-            see_to_loop(reached, scope, steps)
+        stages = reached._plans.stages(reached, REQUEST)
+        if not stages.is_watched:
+            see_to_loop(reached, scope, stages)
         request = entry.connection_behind(reached, scope, self._push_by(send))
         if not is_ours:
             request.routing_exception = NotFound()

@@ -49,8 +49,8 @@ ARRIVING = [
         ASGI, "self._create_request_from_scope(", "_create_request_from_scope", ASGI, "def _create"
     ),
     Jump(ASGI, "return self.handle_request(", "handle_request", ASGI, "async def handle_request("),
-    Jump(ASGI, "or app._plans.steps(app, REQUEST)", "steps", PLAN, "def steps("),
-    Jump(ASGI, "app._context_for(request), steps.handle", "handle", PLAN, "self.handle = "),
+    Jump(ASGI, "or app._plans.stages(app, REQUEST)", "stages", PLAN, "def stages("),
+    Jump(ASGI, "app._context_for(request), stages.handle", "handle", PLAN, "self.handle = "),
 ]
 
 INWARD = [
@@ -62,11 +62,11 @@ INWARD = [
     Jump(PIPELINE, "ctx.find_plan().place.enter(", "enter", STRATEGY, "def enter("),
     Jump(PIPELINE, "ctx.find_plan().place.enter(", "_in_place", PIPELINE, "def _in_place("),
     Jump(PLAN, "strategy.current().place_for(", "place_for", STRATEGY, "def place_for("),
-    Jump(PIPELINE, "= steps.full_dispatch", "full_dispatch", PLAN, "self.full_dispatch = "),
+    Jump(PIPELINE, "= stages.full_dispatch", "full_dispatch", PLAN, "self.full_dispatch = "),
     Jump(PLAN, "self.full_dispatch = ", "full_dispatch)", PIPELINE, "def full_dispatch("),
-    Jump(PIPELINE, "await steps.preprocess(", "preprocess", PLAN, "self.preprocess = "),
+    Jump(PIPELINE, "await stages.preprocess(", "preprocess", PLAN, "self.preprocess = "),
     Jump(PLAN, "self.preprocess = ", "preprocess)", PIPELINE, "async def preprocess("),
-    Jump(PIPELINE, "= steps.dispatch, steps.finalize", "dispatch", PLAN, "self.dispatch = "),
+    Jump(PIPELINE, "= stages.dispatch, stages.finalize", "dispatch", PLAN, "self.dispatch = "),
     Jump(PLAN, "self.dispatch = ", "dispatch)", PIPELINE, "def dispatch("),
     Jump(PIPELINE, "= plan.view", "view", PLAN, "self.view = "),
     Jump(PLAN, "return self.place.adapt", "adapt", STRATEGY, "def adapt("),
@@ -76,16 +76,18 @@ INWARD = [
 ]
 
 BACK = [
-    Jump(PIPELINE, "= steps.dispatch, steps.finalize", "finalize", PLAN, "self.finalize = "),
+    Jump(PIPELINE, "= stages.dispatch, stages.finalize", "finalize", PLAN, "self.finalize = "),
     Jump(PLAN, "self.finalize = ", "finalize)", PIPELINE, "def finalize("),
-    Jump(PIPELINE, "= steps.make_response", "make_response", PLAN, "self.make_response = "),
+    Jump(PIPELINE, "= stages.make_response", "make_response", PLAN, "self.make_response = "),
     Jump(PLAN, "self.make_response = ", "_make_response)", PLAN, "def _make_response("),
     Jump(PLAN, "return responses.make", "make_r", "quart/_handling/responses.py", "def make_r"),
-    Jump(PIPELINE, "await steps.process(", "process", PLAN, "self.process = "),
+    Jump(PIPELINE, "await stages.process(", "process", PLAN, "self.process = "),
     Jump(PLAN, "self.process = ", "process)", PIPELINE, "async def process("),
     Jump(PIPELINE, "session.save(app", "save", "quart/_handling/session.py", "def save("),
-    Jump(PIPELINE, "await steps.handle_user", "handle_user", PLAN, "self.handle_user_exception = "),
-    Jump(PIPELINE, "await steps.handle_exc", "handle_exc", PLAN, "self.handle_exception = "),
+    Jump(
+        PIPELINE, "await stages.handle_user", "handle_user", PLAN, "self.handle_user_exception = "
+    ),
+    Jump(PIPELINE, "await stages.handle_exc", "handle_exc", PLAN, "self.handle_exception = "),
     Jump(
         PIPELINE, "close_context(app", "close", "quart/_handling/teardown.py", "def close_context"
     ),
@@ -196,7 +198,7 @@ def place_of(jump: Jump) -> tuple[int, int]:
 @pytest.mark.parametrize(
     "jump", [*ARRIVING, *INWARD, *BACK], ids=lambda jump: f"{jump.file}-{jump.name}"
 )
-def test_an_editor_follows_each_step_of_a_request(server: LanguageServer, jump: Jump) -> None:
+def test_an_editor_follows_each_stage_of_a_request(server: LanguageServer, jump: Jump) -> None:
     found = server.definitions(jump.file, *place_of(jump))
     known = [(file, line) for file, line in found if (ROOT / "core" / file).exists()]
     shown = {(file, lines_of(file)[line].strip()) for file, line in known}

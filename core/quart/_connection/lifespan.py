@@ -12,7 +12,7 @@ from .disclosure import SHOWN
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScope
 
-    from .._handling.plan import Steps
+    from .._handling.plan import Stages
     from ..app import Quart
 
 
@@ -32,9 +32,9 @@ class ASGILifespan:
         while True:
             message = await receive()
             phase = message["type"].removeprefix("lifespan.")
-            step = self.app.startup if phase == "startup" else self.app.shutdown
+            stage = self.app.startup if phase == "startup" else self.app.shutdown
             try:
-                await step()
+                await stage()
             except ENDINGS as error:
                 # A server that is not told goes on without a lifespan, or ends as if all were well.
                 text = str(as_raised(error)) or type(error).__name__
@@ -47,9 +47,9 @@ class ASGILifespan:
                 return
 
 
-def see_to_loop(app: Quart, scope: Any, steps: Steps) -> None:
+def see_to_loop(app: Quart, scope: Any, stages: Stages) -> None:
     """Let the loop be watched on which the first connection has come, if nobody watches it."""
     # A test client's says nothing of a server.
     if SHOWN not in scope:
-        steps.is_watched = True
+        stages.is_watched = True
         served.see_to_loop(app)

@@ -1,10 +1,10 @@
 """From connection to response, for requests and websockets alike.
 
-`handle` chooses the place and enters it; `_in_place` is all that happens there. Each step goes
+`handle` chooses the place and enters it; `_in_place` is all that happens there. Each stage goes
 through the application's public method of that name, so an override, be it a plain function,
 takes effect; what differs between the kinds of connection is asked of `ctx.kind`.
 
-A step that often has nothing to wait for is a plain function. It returns its result, or something
+A stage that often has nothing to wait for is a plain function. It returns its result, or something
 to `await` for it: see `settle`.
 """
 
@@ -61,9 +61,9 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Result:
 
 
 async def _in_place(ctx: AppContext) -> Result:
-    app, kind, steps = ctx.app, ctx.kind, ctx.plan.steps
-    # Steps are called by a name of their own: a method call looks for one in the class first.
-    full_dispatch = steps.full_dispatch
+    app, kind, stages = ctx.app, ctx.kind, ctx.plan.stages
+    # Stages are called by a name of their own: a method call looks for one in the class first.
+    full_dispatch = stages.full_dispatch
     ctx.handled = True
     raised: BaseException | None = None
     response: Result = None
@@ -71,12 +71,12 @@ async def _in_place(ctx: AppContext) -> Result:
         try:
             if ctx.failure is not None:
                 raise ctx.failure
-            if steps.context_pushed.receivers or not steps.has_lazy_session:
+            if stages.context_pushed.receivers or not stages.has_lazy_session:
                 await open_context(app, ctx)
             response = await full_dispatch(app, ctx)
         except Exception as error:
             raised = as_raised(error)
-            response = await steps.handle_exception(app, ctx, raised)
+            response = await stages.handle_exception(app, ctx, raised)
         except BaseException as error:
             raised = error
             if not _is_stray(error):
@@ -86,7 +86,7 @@ async def _in_place(ctx: AppContext) -> Result:
                         await settle(finalize(app, ctx, None, from_error_handler=True))
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
-            response = await steps.handle_exception(app, ctx, cast(Exception, error))
+            response = await stages.handle_exception(app, ctx, cast(Exception, error))
         return await called(ctx, response) if _is_called(response, ctx) else response
     finally:
         if raised is not None:
@@ -138,26 +138,26 @@ def _is_stray(error: BaseException) -> bool:
 
 async def open_context(app: Quart, ctx: AppContext) -> None:
     """Do what follows upon `ctx.enter()`."""
-    pushed = ctx.plan.steps.context_pushed
+    pushed = ctx.plan.stages.context_pushed
     if pushed.receivers and ctx.owns_app_context:
         await emit(app, ctx, pushed)
     await session.open_eagerly(app, ctx)
 
 
-# The steps
+# The stages
 
 
 async def full_dispatch(app: Quart, ctx: AppContext) -> Result:
     if not has_served(app):
         mark_served(app)
     plan, result = ctx.plan, None
-    steps = plan.steps
-    dispatch, finalize = steps.dispatch, steps.finalize
+    stages = plan.stages
+    dispatch, finalize = stages.dispatch, stages.finalize
     try:
-        if steps.started.receivers:
-            await emit(app, ctx, steps.started)
+        if stages.started.receivers:
+            await emit(app, ctx, stages.started)
         if plan.preprocesses:
-            result = await steps.preprocess(app, ctx)
+            result = await stages.preprocess(app, ctx)
         if result is None and not (plan.preprocesses and _ended(ctx)):
             result = dispatch(app, ctx)
             if hasattr(result, "__await__"):
@@ -168,7 +168,7 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Result:
         if not ctx.kind.must_answer and only_says_gone(error):  # type: ignore[union-attr]  # as above
             result = None  # The ordinary end of a websocket.
         else:
-            result = await steps.handle_user_exception(app, ctx, as_raised(error))
+            result = await stages.handle_user_exception(app, ctx, as_raised(error))
     response = finalize(app, ctx, result)
     return await response if hasattr(response, "__await__") else response
 
@@ -206,7 +206,7 @@ def dispatch(app: Quart, ctx: AppContext) -> Result:
     if connection.method == "OPTIONS" and getattr(
         connection.url_rule, "provide_automatic_options", False
     ):
-        return plan.steps.make_default_options_response(app, ctx)
+        return plan.stages.make_default_options_response(app, ctx)
     view = plan.view
     if view is None:
         raise KeyError(
@@ -221,14 +221,14 @@ def finalize(
     app: Quart, ctx: AppContext, result: Result, from_error_handler: bool = False
 ) -> Result:
     plan, response = ctx.plan, None
-    steps = plan.steps
-    make_response = steps.make_response
+    stages = plan.stages
+    make_response = stages.make_response
     if result is not None or ctx.kind.must_answer:  # type: ignore[union-attr]  # as above
         response = make_response(app, ctx, result)
     if (
         plan.processes
         or ctx._after is not None
-        or steps.finished.receivers
+        or stages.finished.receivers
         or hasattr(response, "__await__")
         or from_error_handler
     ):
@@ -248,12 +248,12 @@ async def _after(saving: Awaitable[object], response: Result) -> Result:
 async def _finalize(
     app: Quart, ctx: AppContext, response: Result, from_error_handler: bool
 ) -> Result:
-    steps = ctx.plan.steps
+    stages = ctx.plan.stages
     response = await settle(response)
     try:
-        response = await steps.process(app, ctx, response)
-        if steps.finished.receivers:
-            await emit(app, ctx, steps.finished, response=response)
+        response = await stages.process(app, ctx, response)
+        if stages.finished.receivers:
+            await emit(app, ctx, stages.finished, response=response)
     except Exception:
         if not from_error_handler:
             raise
@@ -303,7 +303,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
     ):
         error.show_exception = True
     if isinstance(error, HTTPException) and not app.trap_http_exception(error):
-        return await ctx.plan.steps.handle_http_exception(app, ctx, error)
+        return await ctx.plan.stages.handle_http_exception(app, ctx, error)
     handler = find_error_handler(app, error, ctx.plan.blueprints)
     if handler is None:
         raise error
@@ -312,7 +312,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
 
 async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Result:
     raised = sys.exc_info()
-    await emit(app, ctx, ctx.plan.steps.failed, exception=error)
+    await emit(app, ctx, ctx.plan.stages.failed, exception=error)
     if app._propagates(ctx):
         raise error
     traceback = raised[2] if raised[1] is error else error.__traceback__
@@ -331,4 +331,4 @@ async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Result:
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.adapt(handler)(failure))
-    return await settle(ctx.plan.steps.finalize(app, ctx, result, from_error_handler=True))
+    return await settle(ctx.plan.stages.finalize(app, ctx, result, from_error_handler=True))

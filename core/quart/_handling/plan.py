@@ -100,7 +100,7 @@ class Plan:
         "preprocesses",
         "preprocessors",
         "processes",
-        "steps",
+        "stages",
         "teardown",
         "tears_down",
         "view",
@@ -114,7 +114,7 @@ class Plan:
         place: strategy.Place | str | None,
     ) -> None:
         kind = app._manner_of(kind, endpoint)
-        self.steps = app._plans.steps(app, kind)
+        self.stages = app._plans.stages(app, kind)
         view = None if endpoint is None else app.view_functions.get(endpoint)
         if kind is REQUEST and endpoint in app._websocket_endpoints:
             view = _refuse_upgrade
@@ -141,7 +141,7 @@ class Plan:
         teardown = hooks_of(app, kind.teardown, newest_first, outward)
         self.teardown = tuple(adapt(func) for _, func in teardown)
         self._adapted: dict[int, tuple[MethodType, Function]] = {}
-        self._find_idle_steps()
+        self._find_idle_stages()
 
     def _adapting(self, app: Quart) -> Callable[[Function], Function]:
         if app._ensuring.within(app):
@@ -165,17 +165,17 @@ class Plan:
         # A function for requests counts on a response, which a websocket seldom has.
         return adapted if kind.must_answer or table not in REQUEST.after else on_response(adapted)
 
-    def _find_idle_steps(self) -> None:
-        """Note which steps have nothing to do: to call one would cost more than to ask."""
-        steps = self.steps
+    def _find_idle_stages(self) -> None:
+        """Note which stages have nothing to do: to call one would cost more than to ask."""
+        stages = self.stages
         self.preprocesses = bool(
-            self.before or self.preprocessors or not _is_ours(steps.preprocess)
+            self.before or self.preprocessors or not _is_ours(stages.preprocess)
         )
-        self.processes = bool(self.after or not _is_ours(steps.process))
+        self.processes = bool(self.after or not _is_ours(stages.process))
         self.tears_down = bool(
             self.teardown
-            or not _is_ours(steps.do_teardown)
-            or not _is_ours(steps.do_teardown_appcontext)
+            or not _is_ours(stages.do_teardown)
+            or not _is_ours(stages.do_teardown_appcontext)
         )
 
 
@@ -200,12 +200,12 @@ def _ensured(app: Quart, func: Function) -> Function:
 
 
 class Plans:
-    """The compiled plans and steps of one application; `clear` forgets them.
+    """The compiled plans and stages of one application; `clear` forgets them.
 
     It has no reference to the application, so that one that never served is freed at once.
     """
 
-    __slots__ = ("_changes", "_mixed_in", "_plans", "_seen", "_steps")
+    __slots__ = ("_changes", "_mixed_in", "_plans", "_seen", "_stages")
 
     def __init__(self) -> None:
         self._changes = 0
@@ -213,11 +213,11 @@ class Plans:
         self._mixed_in: tuple[type, ...] = ()
         self._seen: list[list[object]] = []
         self._plans: dict[tuple[Kind, str | None, strategy.Place | str | None], Plan] = {}
-        self._steps: dict[Kind, Steps] = {}
+        self._stages: dict[Kind, Stages] = {}
 
     def clear(self) -> None:
         self._plans.clear()
-        self._steps.clear()
+        self._stages.clear()
         self._changes = -1  # Its class may be another one, too.
 
     def get(
@@ -236,14 +236,14 @@ class Plans:
             plan = self._plans[key] = Plan(app, kind, endpoint, place)
         return plan
 
-    def steps(self, app: Quart, kind: Kind | None) -> Steps:
+    def stages(self, app: Quart, kind: Kind | None) -> Stages:
         if self._changes != _stock.changes or self._mixed_in:
             self._look_at_classes(app)
         kind = kind or REQUEST
-        steps = self._steps.get(kind)
-        if steps is None:
-            steps = self._steps[kind] = Steps(app, kind)
-        return steps
+        stages = self._stages.get(kind)
+        if stages is None:
+            stages = self._stages[kind] = Stages(app, kind)
+        return stages
 
     def _look_at_classes(self, app: Quart) -> None:
         """Forget everything if a class that *app* is made from may be another than it was."""
@@ -257,8 +257,8 @@ class Plans:
         self._seen = [[vars(cls).get(name) for name in STEP_NAMES] for cls in self._mixed_in]
 
 
-class Steps:
-    """The pipeline's steps as an application has them: ours, or what it overrides one with.
+class Stages:
+    """The pipeline's stages as an application has them: ours, or what it overrides one with.
 
     And the signals that it sends on the way, which the strategy chooses. From a field here an
     editor leads to the function that it is unless somebody overrides it.
@@ -275,16 +275,16 @@ class Steps:
 
     def __init__(self, app: Quart, kind: Kind) -> None:
         def of_kind(name: str, internal: F) -> F:
-            return _step(getattr(app, name), internal)
+            return _stage(getattr(app, name), internal)
 
-        self.handle = _first_step(getattr(app, kind.handle), pipeline.handle)
+        self.handle = _first_stage(getattr(app, kind.handle), pipeline.handle)
         self.full_dispatch = of_kind(kind.full_dispatch, pipeline.full_dispatch)
         self.preprocess = of_kind(kind.preprocess, pipeline.preprocess)
         self.dispatch = of_kind(kind.dispatch, pipeline.dispatch)
-        self.make_response = _step(app.make_response, _make_response)
+        self.make_response = _stage(app.make_response, _make_response)
         self.finalize = of_kind(kind.finalize, pipeline.finalize)
         self.process = of_kind(kind.process, pipeline.process)
-        self.make_default_options_response = _step(
+        self.make_default_options_response = _stage(
             app.make_default_options_response, pipeline.make_default_options_response
         )
         self._find_endings(app, kind)
@@ -299,17 +299,17 @@ class Steps:
         self.is_watched = False
 
     def _find_endings(self, app: Quart, kind: Kind) -> None:
-        self.handle_http_exception = _step(
+        self.handle_http_exception = _stage(
             app.handle_http_exception, pipeline.handle_http_exception
         )
-        self.handle_user_exception = _step(
+        self.handle_user_exception = _stage(
             app.handle_user_exception, pipeline.handle_user_exception
         )
-        self.handle_exception = _step(
+        self.handle_exception = _stage(
             getattr(app, kind.handle_exception), pipeline.handle_exception
         )
-        self.do_teardown = _step(getattr(app, kind.do_teardown), _teardown.do_teardown)
-        self.do_teardown_appcontext = _step(
+        self.do_teardown = _stage(getattr(app, kind.do_teardown), _teardown.do_teardown)
+        self.do_teardown_appcontext = _stage(
             app.do_teardown_appcontext, _teardown.do_teardown_appcontext
         )
 
@@ -332,12 +332,12 @@ def _make_response(app: Quart, ctx: AppContext | None, result: Result) -> Result
 # What a parent has seen to, such as that its loop is watched, a forked child sees to again.
 in_child(_stock.count_change)
 
-#: What each public method of a step does, less what it takes to be called from outside.
+#: What each public method of a stage does, less what it takes to be called from outside.
 _internals: dict[FunctionType, Function] = {}
 
 
-def step_of(internal: Function) -> Callable[[F], F]:
-    """Mark a public method as the untouched face of the step *internal*."""
+def stage_of(internal: Function) -> Callable[[F], F]:
+    """Mark a public method as the untouched face of the stage *internal*."""
 
     def mark(method: F) -> F:
         _internals[cast(FunctionType, method)] = internal
@@ -347,7 +347,7 @@ def step_of(internal: Function) -> Callable[[F], F]:
 
 
 def internal_of(method: Function) -> Function | None:
-    """Return the step that the public *method*, bound or not, is the untouched face of, if any."""
+    """Return the stage that the public *method*, bound or not, is the untouched face of, if any."""
     function: Any = method.__func__ if type(method) is MethodType else method
     if type(function) is CallableByBoth:
         function = function.func
@@ -355,12 +355,12 @@ def internal_of(method: Function) -> Function | None:
     return _internals.get(function) if type(function) is FunctionType else None
 
 
-def _is_ours(step: Function) -> bool:
-    return step in _internals.values()
+def _is_ours(stage: Function) -> bool:
+    return stage in _internals.values()
 
 
-def _step(method: Function, internal: F) -> F:
-    """Return *method* as ``step(app, ctx, *args)``, what it returns perhaps awaitable.
+def _stage(method: Function, internal: F) -> F:
+    """Return *method* as ``stage(app, ctx, *args)``, what it returns perhaps awaitable.
 
     If nobody overrides it that is *internal*, or what a face of the application has in its place.
     """
@@ -385,8 +385,8 @@ def _step(method: Function, internal: F) -> F:
 PREPARED = "quart.context"
 
 
-def _first_step(method: Function, internal: F) -> F:
-    """The same for the step that finds the place: there is no plan before that."""
+def _first_stage(method: Function, internal: F) -> F:
+    """The same for the stage that finds the place: there is no plan before that."""
     if internal_of(method) is not None:
         return internal
 

@@ -21,7 +21,7 @@ async def resolve(ctx: AppContext, result: Result) -> Result:
 
 
 async def settle(result: Result) -> Result:
-    """Return the result of a step that may have to be waited for."""
+    """Return the result of a stage that may have to be waited for."""
     return await result if hasattr(result, "__await__") else result
 
 

@@ -30,13 +30,13 @@ def close_context(
     Returns None if that is done, or what there is to wait for.
     """
     plan, connection = ctx.plan, ctx.connection
-    steps = plan.steps
+    stages = plan.stages
     if (
         plan.tears_down
         or app.teardown_appcontext_funcs
-        or steps.context_tearing_down.receivers
-        or steps.context_popped.receivers
-        or (connection is not None and (connection.may_have_files or steps.tearing_down.receivers))
+        or stages.context_tearing_down.receivers
+        or stages.context_popped.receivers
+        or (connection is not None and (connection.may_have_files or stages.tearing_down.receivers))
         # To close a request may do more than to close the files of its form.
         or (ctx.kind is REQUEST and not app._only_closes_files(connection))
     ):
@@ -46,7 +46,7 @@ def close_context(
 
 
 async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
-    """Do so, step by step.
+    """The slow path of `close_context`: there is something to run.
 
     Raises:
         BaseException: what a teardown function raised; as a group if several did.
@@ -58,7 +58,7 @@ async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None)
         with undisturbed(ctx.connection):
             await _run_teardown(app, ctx, exc, errors)
     ctx.exit()
-    popped = ctx.plan.steps.context_popped
+    popped = ctx.plan.stages.context_popped
     if popped.receivers and ctx.owns_app_context:
         await _collect(errors, emit(app, ctx, popped))
     if errors:
@@ -68,9 +68,9 @@ async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None)
 async def _run_teardown(
     app: Quart, ctx: AppContext, exc: BaseException | None, errors: list[BaseException]
 ) -> None:
-    steps = ctx.plan.steps
+    stages = ctx.plan.stages
     if ctx.kind is not None:
-        await _collect(errors, steps.do_teardown(app, ctx, exc))
+        await _collect(errors, stages.do_teardown(app, ctx, exc))
     if ctx.kind is REQUEST:
         await _collect(errors, _close_request(app, ctx))
     if ctx.owns_app_context:
@@ -85,14 +85,14 @@ async def _close_request(app: Quart, ctx: AppContext) -> None:
 
 
 async def _tear_down_app(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
-    step = ctx.plan.steps.do_teardown_appcontext
+    stage = ctx.plan.stages.do_teardown_appcontext
     with app._application_alone(ctx):
-        await step(app, ctx, exc)
+        await stage(app, ctx, exc)
 
 
-async def _collect(errors: list[BaseException], step: Awaitable[object]) -> None:
+async def _collect(errors: list[BaseException], stage: Awaitable[object]) -> None:
     try:
-        await step
+        await stage
     except BaseException as error:
         errors.append(as_raised(error))
 
@@ -103,12 +103,12 @@ def _raise(app: Quart, errors: list[BaseException]) -> None:
     raise BaseExceptionGroup("Several teardown functions failed.", errors)
 
 
-# The steps
+# The stages
 
 
 async def do_teardown(app: Quart, ctx: AppContext, exc: BaseException | None = _UNSET) -> None:
     plan = ctx.plan
-    await _tear_down(app, ctx, plan.teardown, plan.steps.tearing_down, exc)
+    await _tear_down(app, ctx, plan.teardown, plan.stages.tearing_down, exc)
 
 
 async def do_teardown_appcontext(
@@ -116,7 +116,7 @@ async def do_teardown_appcontext(
 ) -> None:
     plan = ctx.plan
     funcs = map(plan.adapt, reversed(app.teardown_appcontext_funcs))
-    await _tear_down(app, ctx, funcs, plan.steps.context_tearing_down, exc)
+    await _tear_down(app, ctx, funcs, plan.stages.context_tearing_down, exc)
 
 
 async def _tear_down(

@@ -1,4 +1,4 @@
-"""Each step is a public method that a subclass, or an extension at run time, may replace."""
+"""Each stage is a public method that a subclass, or an extension at run time, may replace."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from quart.globals import app_ctx
 from .driver import exchange, KINDS, route
 
 # What a connection whose view fails goes through, and what only some do.
-STEPS = (
+STAGES = (
     *("full_dispatch", "preprocess", "dispatch", "finalize", "process", "do_teardown"),
     *("handle", "handle_exception", "handle_user_exception", "handle_http_exception"),
     *("do_teardown_appcontext", "make_response"),
 )
 
 
-def method_of(kind: str, step: str) -> str:
-    """Return the name of the public method of *step*."""
+def method_of(kind: str, stage: str) -> str:
+    """Return the name of the public method of *stage*."""
     value: Kind = KINDS[kind]
-    return str(getattr(value, step, step))
+    return str(getattr(value, stage, stage))
 
 
-def prepared(app: Quart, kind: str, step: str) -> Quart:
-    """Give *app* a view of which *step* is a part."""
+def prepared(app: Quart, kind: str, stage: str) -> Quart:
+    """Give *app* a view of which *stage* is a part."""
 
     @route(app, kind)
     async def view() -> str:
-        if step in {"handle_exception", "handle_user_exception"}:
+        if stage in {"handle_exception", "handle_user_exception"}:
             raise ValueError
-        if step == "handle_http_exception":
+        if stage == "handle_http_exception":
             abort(403)
         return "ok"
 
@@ -60,13 +60,13 @@ def overriding(original: Callable[..., Any], log: list[str], colour: str) -> Cal
     return plain if colour == "plain" else asynchronous
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_subclass_may_override_any_step(
-    kind: str, step: str, colour: str, log: list[str]
+    kind: str, stage: str, colour: str, log: list[str]
 ) -> None:
-    name = method_of(kind, step)
+    name = method_of(kind, stage)
     method = overriding(getattr(Quart, name), log, colour)
-    app = prepared(type("Sub", (Quart,), {name: method})(__name__), kind, step)
+    app = prepared(type("Sub", (Quart,), {name: method})(__name__), kind, stage)
 
     client = exchange(app, kind)
 
@@ -74,13 +74,13 @@ def test_a_subclass_may_override_any_step(
     assert client.text == "ok"
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("stage", STAGES)
 def test_an_instance_may_have_any_step_replaced_while_it_serves(
-    app: Quart, kind: str, step: str, colour: str, log: list[str]
+    app: Quart, kind: str, stage: str, colour: str, log: list[str]
 ) -> None:
-    prepared(app, kind, step)
+    prepared(app, kind, stage)
     exchange(app, kind)
-    name = method_of(kind, step)
+    name = method_of(kind, stage)
 
     setattr(app, name, overriding(getattr(app, name), log, colour))
     first = exchange(app, kind).text
@@ -93,17 +93,17 @@ def test_an_instance_may_have_any_step_replaced_while_it_serves(
 
 @pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("step", STEPS)
-def test_a_class_may_be_patched(app: Quart, kind: str, step: str, way: str, served: bool) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_class_may_be_patched(app: Quart, kind: str, stage: str, way: str, served: bool) -> None:
     """Before the first connection, and after it."""
-    prepared(app, kind, step)
+    prepared(app, kind, stage)
     if served:
         exchange(app, kind)
 
-    with patched(Quart, method_of(kind, step), way) as calls:
+    with patched(Quart, method_of(kind, stage), way) as calls:
         assert exchange(app, kind).text == "ok"
 
-    assert calls == [method_of(kind, step)]
+    assert calls == [method_of(kind, stage)]
     assert exchange(app, kind).text == "ok"
     assert len(calls) == 1
 
@@ -143,12 +143,12 @@ def test_an_instance_may_become_another_class(app: Quart, kind: str, log: list[s
     assert log == ["overridden"]
 
 
-@pytest.mark.parametrize("step", sorted({*STEPS} - {"handle", "make_response"}))
+@pytest.mark.parametrize("stage", sorted({*STAGES} - {"handle", "make_response"}))
 def test_an_override_may_pass_the_context_first(
-    app: Quart, kind: str, step: str, log: list[str]
+    app: Quart, kind: str, stage: str, log: list[str]
 ) -> None:
-    prepared(app, kind, step)
-    name = method_of(kind, step)
+    prepared(app, kind, stage)
+    name = method_of(kind, stage)
     original = getattr(app, name)
 
     async def override(*args: Any) -> Any:
@@ -162,7 +162,7 @@ def test_an_override_may_pass_the_context_first(
 
 
 @pytest.mark.parametrize(
-    ("step", "value"),
+    ("stage", "value"),
     [
         ("preprocess", "ok"),
         ("dispatch", "ok"),
@@ -173,9 +173,9 @@ def test_an_override_may_pass_the_context_first(
         ("make_response", Response("ok")),
     ],
 )
-def test_a_plain_override_may_return_a_value(app: Quart, kind: str, step: str, value: Any) -> None:
+def test_a_plain_override_may_return_a_value(app: Quart, kind: str, stage: str, value: Any) -> None:
     route(app, kind)(lambda: "view")
-    setattr(app, method_of(kind, step), lambda *args: value)
+    setattr(app, method_of(kind, stage), lambda *args: value)
 
     assert exchange(app, kind).text == "ok"
 

@@ -1,6 +1,6 @@
-"""The application's public method of each pipeline step.
+"""The application's public method of each pipeline stage.
 
-What the steps do is in `_handling/pipeline.py`. A subclass, or an extension at run time, may
+What the stages do is in `_handling/pipeline.py`. A subclass, or an extension at run time, may
 replace any of these methods, also by a plain function.
 """
 
@@ -17,7 +17,7 @@ from werkzeug.routing import RequestRedirect
 from .. import _stock
 from .._flask import SetUpAtAnyTime
 from .._handling import pipeline, responses, results, teardown
-from .._handling.plan import PREPARED, step_of
+from .._handling.plan import PREPARED, stage_of
 from .._kind import Kind
 from .._serving import lifespan
 from .._types import CoroutineOf
@@ -38,7 +38,7 @@ def current_context() -> AppContext:
     ctx = _cv_app.get(None)
     if ctx is None:
         raise RuntimeError(
-            "This step of handling a request needs a context, and none is active; open one with"
+            "This stage of handling a request needs a context, and none is active; open one with"
             " `async with app.test_request_context(...)`."
         )
     return ctx
@@ -76,7 +76,7 @@ def takes_ctx(
     return cast(Any, public)  # type: ignore[no-any-return]  # it takes more than it says
 
 
-def _app(methods: StepMethods) -> Quart:
+def _app(methods: StageMethods) -> Quart:
     return cast("Quart", methods)
 
 
@@ -92,8 +92,8 @@ async def _handle(app: Quart, connection: Request | Websocket) -> Any:
         ctx.release()
 
 
-class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
-    """From a connection to a response, step by step."""
+class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
+    """From a connection to a response, stage by stage."""
 
     #: For the short ways that do without these of an application's methods.
     _asgi_apps: ClassVar[_stock.Stock]
@@ -114,35 +114,35 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         """Return how connections of *endpoint* are handled, which are of *kind*."""
         return kind
 
-    @step_of(pipeline.handle)
+    @stage_of(pipeline.handle)
     async def handle_request(self, request: Request) -> Response:
         """Handle *request* in a context of its own."""
         return cast("Response", await _handle(_app(self), request))
 
-    @step_of(pipeline.handle)
+    @stage_of(pipeline.handle)
     async def handle_websocket(self, websocket: Websocket) -> Response | None:
         """Handle *websocket* in a context of its own."""
         return cast("Response | None", await _handle(_app(self), websocket))
 
-    @step_of(pipeline.full_dispatch)
+    @stage_of(pipeline.full_dispatch)
     @takes_ctx
     async def full_dispatch_request(self) -> Response:
         """Run the hooks and the view of the current request, and handle their errors."""
         return cast("Response", await pipeline.full_dispatch(_app(self), current_context()))
 
-    @step_of(pipeline.full_dispatch)
+    @stage_of(pipeline.full_dispatch)
     @takes_ctx
     async def full_dispatch_websocket(self) -> Response | None:
         """Run the hooks and the handler of the current websocket, and handle their errors."""
         return cast("Response | None", await pipeline.full_dispatch(_app(self), current_context()))
 
-    @step_of(pipeline.preprocess)
+    @stage_of(pipeline.preprocess)
     @takes_ctx
     async def preprocess_request(self) -> ResponseReturnValue | None:
         """Run the before-request functions; the first that returns something answers."""
         return cast("ResponseReturnValue | None", await self._preprocess())
 
-    @step_of(pipeline.preprocess)
+    @stage_of(pipeline.preprocess)
     @takes_ctx
     async def preprocess_websocket(self) -> ResponseReturnValue | None:
         """Run the before-websocket functions; the first that returns something refuses."""
@@ -151,13 +151,13 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     async def _preprocess(self) -> object:
         return await pipeline.preprocess(_app(self), current_context())
 
-    @step_of(pipeline.dispatch)
+    @stage_of(pipeline.dispatch)
     @takes_ctx
     async def dispatch_request(self) -> ResponseReturnValue:
         """Call the view of the current request and return what it returns."""
         return cast("ResponseReturnValue", await self._dispatch())
 
-    @step_of(pipeline.dispatch)
+    @stage_of(pipeline.dispatch)
     @takes_ctx
     async def dispatch_websocket(self) -> ResponseReturnValue | None:
         """Call the handler of the current websocket and return what it returns."""
@@ -166,13 +166,13 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     async def _dispatch(self) -> object:
         return await results.settle(pipeline.dispatch(_app(self), current_context()))
 
-    @step_of(pipeline.finalize)
+    @stage_of(pipeline.finalize)
     @takes_ctx
     async def finalize_request(self, result: Any, from_error_handler: bool = False) -> Response:
         """Turn *result* into a response and process it."""
         return cast("Response", await self._finalize(result, from_error_handler))
 
-    @step_of(pipeline.finalize)
+    @stage_of(pipeline.finalize)
     @takes_ctx
     async def finalize_websocket(
         self, result: Any, from_error_handler: bool = False
@@ -183,13 +183,13 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     async def _finalize(self, *args: Any) -> Any:
         return await results.settle(pipeline.finalize(_app(self), current_context(), *args))
 
-    @step_of(pipeline.process)
+    @stage_of(pipeline.process)
     @takes_ctx
     async def process_response(self, response: Response) -> Response:
         """Run the after-request functions and save the session."""
         return cast("Response", await pipeline.process(_app(self), current_context(), response))
 
-    @step_of(pipeline.process)
+    @stage_of(pipeline.process)
     @takes_ctx
     async def postprocess_websocket(self, response: Response | None) -> Response | None:
         """Run the after-websocket functions and save the session."""
@@ -197,7 +197,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
             "Response | None", await pipeline.process(_app(self), current_context(), response)
         )
 
-    @step_of(responses.make_response)
+    @stage_of(responses.make_response)
     async def make_response(self, result: Any) -> Response:
         """Return the response that the return value of a view stands for.
 
@@ -206,26 +206,26 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         """
         return responses.make_response(_app(self), _cv_app.get(None), result)
 
-    @step_of(pipeline.make_default_options_response)
+    @stage_of(pipeline.make_default_options_response)
     @takes_ctx
     async def make_default_options_response(self) -> Response:
         """Answer an OPTIONS request with the methods that the URL allows."""
         ctx = current_context()
         return cast("Response", await pipeline.make_default_options_response(_app(self), ctx))
 
-    @step_of(teardown.do_teardown)
+    @stage_of(teardown.do_teardown)
     @takes_ctx
     async def do_teardown_request(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the current request, all of them."""
         await teardown.do_teardown(_app(self), current_context(), exc)
 
-    @step_of(teardown.do_teardown)
+    @stage_of(teardown.do_teardown)
     @takes_ctx
     async def do_teardown_websocket(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the current websocket, all of them."""
         await teardown.do_teardown(_app(self), current_context(), exc)
 
-    @step_of(teardown.do_teardown_appcontext)
+    @stage_of(teardown.do_teardown_appcontext)
     @takes_ctx
     async def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the application context, newest first."""
@@ -233,7 +233,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
 
     # Errors
 
-    @step_of(pipeline.handle_http_exception)
+    @stage_of(pipeline.handle_http_exception)
     @takes_ctx
     async def handle_http_exception(
         self, error: HTTPException
@@ -242,7 +242,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         ctx = current_context()
         return cast(HTTPException, await pipeline.handle_http_exception(_app(self), ctx, error))
 
-    @step_of(pipeline.handle_user_exception)
+    @stage_of(pipeline.handle_user_exception)
     @takes_ctx
     async def handle_user_exception(self, error: Exception) -> HTTPException | ResponseReturnValue:
         """Call the handler of an error that a hook or a view raised.
@@ -253,7 +253,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         ctx = current_context()
         return cast(HTTPException, await pipeline.handle_user_exception(_app(self), ctx, error))
 
-    @step_of(pipeline.handle_exception)
+    @stage_of(pipeline.handle_exception)
     @takes_ctx
     async def handle_exception(self, error: Exception) -> Response:
         """Log *error*, which nobody handled, and answer 500.
@@ -265,7 +265,7 @@ class StepMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
             "Response", await pipeline.handle_exception(_app(self), current_context(), error)
         )
 
-    @step_of(pipeline.handle_exception)
+    @stage_of(pipeline.handle_exception)
     @takes_ctx
     async def handle_websocket_exception(self, error: Exception) -> Response | None:
         """Log *error*, which nobody handled; answer 500 if the websocket is not open yet.
