@@ -22,8 +22,8 @@ _HOOKS: Any = {
     "after": WEBSOCKET.after + REQUEST.after,
     "teardown": WEBSOCKET.teardown + REQUEST.teardown,
 }
-#: A plain view takes over the socket, by an extension as a rule. It is a request with all its stages
-#: and signals, but may return nothing.
+#: A plain view takes over the socket, by an extension as a rule. It is a request with all its
+#: stages and signals, but may return nothing.
 TAKEN_OVER = replace(
     REQUEST, name="websocket", must_answer=False, handle=WEBSOCKET.handle, **_HOOKS
 )

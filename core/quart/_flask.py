@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 #: Whether a request's context is its application's too, as since Flask 3.2, or one of two.
-#: With one, an application context around a request is not reused for it, the stages of the pipeline
+#: With one, an application context around a request is not reused for it, the pipeline's stages
 #: have a context as first argument, and what teardown functions raise is always a group.
 HAS_ONE_CONTEXT = "RequestContext" not in vars(ctx)
 #: Where Flask looks for the request: in a variable of its own, or in that of the one context.

@@ -1,8 +1,7 @@
 """The application: its configuration, contexts and factories.
 
-Its methods for the stages of handling a connection are in `_application/stage_methods.py`, those for
-URLs in `_application/url_methods.py`, and those for being served in
-`_application/serving_methods.py`.
+Its methods for the pipeline's stages are in `_application/stage_methods.py`, those for URLs in
+`_application/url_methods.py`, and those for being served in `_application/serving_methods.py`.
 """
 
 from __future__ import annotations

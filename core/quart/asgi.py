@@ -121,7 +121,7 @@ class _Connection:
     def _still_to_come(self, ctx: AppContext) -> Inbound | None:
         """Return where the rest of the body is to be received from, if there is any."""
 
-    async def _answer(
+    async def _deliver(
         self, ctx: AppContext, send: Send, response: Any, content: Outgoing | None = None
     ) -> None:
         """Send *response*, or of it what *content* says."""
@@ -197,7 +197,7 @@ class ASGIHTTPConnection(_Connection):
                 response = await handle(app, ctx, request)
             except Exception as error:
                 response = self._failed(ctx, error)
-            await self._answer(ctx, send, response)
+            await self._deliver(ctx, send, response)
         finally:
             ctx.release()
             if (inbound := request._inbound) is not None:
@@ -212,7 +212,7 @@ class ASGIHTTPConnection(_Connection):
         ctx = self.app._context_for(self._request)
         ctx.find_plan()
         try:
-            await self._answer(ctx, send, response)
+            await self._deliver(ctx, send, response)
         finally:
             ctx.release()
 
@@ -337,7 +337,7 @@ class ASGIWebsocketConnection(_Connection):
 
     async def _refuse(self, ctx: AppContext, send: Send, response: object) -> None:
         if "websocket.http.response" in (self.scope.get("extensions") or {}):
-            await self._answer(ctx, send, response)
+            await self._deliver(ctx, send, response)
         else:
             # The server can only say 403.
             await self.close_connection(send, 1000, "")

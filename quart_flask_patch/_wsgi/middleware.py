@@ -155,7 +155,7 @@ class _Sending(_Start):
         if is_without_body(core, self.status):
             body = b""
         content = self.status, cast(RawHeaders, self.headers), body, closes
-        await connection._answer(core, self._send, response, content)
+        await connection._deliver(core, self._send, response, content)
 
 
 class PassingOn(ASGIHTTPConnection):
@@ -278,10 +278,10 @@ async def _serve(app: Flask, scope: Scope, inbound: Inbound, send: Send) -> None
     environ[entry.PENDING] = pending
     with lease_of(app) as lease:
         pending.lease = lease
-        await _answer(call, pending, environ, send)
+        await _respond(call, pending, environ, send)
 
 
-async def _answer(call: Call, pending: Pending, environ: Environ, send: Send) -> None:
+async def _respond(call: Call, pending: Pending, environ: Environ, send: Send) -> None:
     app, start = pending.app, _Sending(send)
     try:
         await _send_pieces(call, pending, environ, start)

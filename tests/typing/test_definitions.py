@@ -91,7 +91,7 @@ BACK = [
     Jump(
         PIPELINE, "close_context(app", "close", "quart/_handling/teardown.py", "def close_context"
     ),
-    Jump(ASGI, "await self._answer(ctx, send, response)", "_answer", ASGI, "async def _answer("),
+    Jump(ASGI, "await self._deliver(ctx, send, response)", "_deliver", ASGI, "async def _deliver("),
     Jump(ASGI, "outgoing(ctx, response)", "outgoing", OUTBOUND, "def outgoing("),
     Jump(ASGI, "await send_chunks(", "send_chunks", OUTBOUND, "async def send_chunks("),
     Jump(ASGI, "await close_response(", "close_response", OUTBOUND, "async def close_response("),
