@@ -84,7 +84,7 @@ class Lease:
                     return cast(T, outcome_of(payload, mailbox.cancelled))
                 self._active -= own
                 try:
-                    job = await answer(work, payload, mailbox, self.bridged)
+                    job = await reply(work, payload, mailbox, self.bridged)
                 finally:
                     self._active += own
                 worker.give(job)
@@ -166,7 +166,7 @@ def outcome_of(payload: Outcome, cancelled: BaseException | None) -> Any:
     return result
 
 
-async def answer(
+async def reply(
     work: Work, awaitable: Awaitable[object], mailbox: Mailbox, bridged: Bridged
 ) -> Job:
     """Await what *work* waits for and return the job that lets it go on."""

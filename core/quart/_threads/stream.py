@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from inspect import isgenerator
 from typing import Any, TYPE_CHECKING
 
-from .lease import answer, discard, outcome_of
+from .lease import reply, discard, outcome_of
 from .worker import Work
 
 if TYPE_CHECKING:
@@ -87,14 +87,14 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
                 elif sender is steps:
                     yield payload
                 else:
-                    worker.give(await answer(sender, payload, mailbox, lease.bridged))
+                    worker.give(await reply(sender, payload, mailbox, lease.bridged))
     finally:
         steps.stopped = True
         while running:
             sender, payload = await mailbox.get()
             running = sender is not None
             if steps.has_given_up and isinstance(sender, Work):
-                worker.give(await answer(sender, payload, mailbox, lease.bridged))
+                worker.give(await reply(sender, payload, mailbox, lease.bridged))
             else:
                 steps.give_up(sender, payload, worker)
         if (close := closing(steps.iterator, iterable)) is not None:
