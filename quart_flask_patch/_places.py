@@ -207,8 +207,10 @@ class Layer(Strategy):
     def wait(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
 
-    def answer(self, method: Function, app: Quart, *args: object, **kwargs: object) -> object:
-        return quart_face.for_whoever_calls(method, app, args, kwargs)
+    def call_for_caller(
+        self, method: Function, app: Quart, *args: object, **kwargs: object
+    ) -> object:
+        return quart_face.call_for_caller(method, app, args, kwargs)
 
 
 def chosen(view: Function) -> str | None:

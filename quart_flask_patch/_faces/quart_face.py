@@ -83,7 +83,7 @@ def _forwarded(name: str) -> Function:
     @wraps(getattr(Flask, name))
     def method(self: QuartFace, *args: object, **kwargs: object) -> object:
         bound = getattr(self._quart, name)
-        return answer(either.function_of(bound), self._quart, args, kwargs, bound)
+        return call_for_plain_code(either.function_of(bound), self._quart, args, kwargs, bound)
 
     return method
 
@@ -116,7 +116,7 @@ def make_id(obj: object) -> object:
     return genuine.make_id(obj._quart if type(obj) is QuartFace else obj)
 
 
-def answer(
+def call_for_plain_code(
     method: Function,
     app: object,
     args: tuple[object, ...],
@@ -140,7 +140,7 @@ def answer(
     return wrappers.response_of(face_of_app(app), result)
 
 
-def for_whoever_calls(
+def call_for_caller(
     method: Function, app: object, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> object:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code or to async code."""
@@ -148,7 +148,7 @@ def for_whoever_calls(
     if upper is None and runner.loop_runs():
         # Nothing can be waited for in such a task.
         return method(app, *args, **kwargs)
-    plain = partial(answer, method, app, args, kwargs)
+    plain = partial(call_for_plain_code, method, app, args, kwargs)
     if not isinstance(upper, portal.Bridge):
         # On a loop there would be a bridge, so this is no async code.
         return plain()

@@ -59,7 +59,7 @@ class CallableByBoth(partial[Any]):
         return self.func if app is None else MethodType(self, app)
 
     def __call__(self, app: Any, /, *args: Any, **kwargs: object) -> object:
-        return strategy.current().answer(self.func, app, *args, **kwargs)
+        return strategy.current().call_for_caller(self.func, app, *args, **kwargs)
 
 
 def function_of(method: Function) -> Function:

@@ -159,7 +159,9 @@ class Strategy:
         """
         return portal.wait(awaitable, run_to_end)
 
-    def answer(self, method: Function, app: Quart, *args: object, **kwargs: object) -> Result:
+    def call_for_caller(
+        self, method: Function, app: Quart, *args: object, **kwargs: object
+    ) -> Result:
         """Call an async *method* of an application for somebody, who may be plain code."""
         return method(app, *args, **kwargs)
 

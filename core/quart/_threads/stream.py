@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from inspect import isgenerator
 from typing import Any, TYPE_CHECKING
 
-from .lease import reply, discard, outcome_of
+from .lease import discard, outcome_of, reply
 from .worker import Work
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from .._threads import greenlets, lease, portal, stream
 from .._threads.portal import Bridge
 from .._threads.worker import Work, Worker
 
-_ANSWER = lease.answer.__code__
+_REPLY = lease.reply.__code__
 _CALLS = frozenset({lease.Lease.call.__code__, stream.iterate.__code__})
 _DRIVE = portal.drive.__code__
 _MAKE_CALL = greenlets._make_call.__code__
@@ -75,7 +75,7 @@ def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
     """Yield the frames of what a call runs, or has parked, in a worker thread."""
     names = frame.f_locals
     work, worker = names.get("work", names.get("sender")), names.get("worker")
-    if getattr(awaited, "cr_code", None) is _ANSWER:
+    if getattr(awaited, "cr_code", None) is _REPLY:
         if isinstance(work, Work):
             yield from _of_greenlets(getattr(work, "_waiter", None), Work)
     elif isinstance(worker, Worker):

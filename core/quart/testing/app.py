@@ -57,12 +57,12 @@ class TestApp:
         }
         self._task = asyncio.create_task(self.app(scope, self._asgi_receive, self._asgi_send))
         self._app_queue.put_nowait({"type": "lifespan.startup"})
-        await self._answer("startup", self._startup, self.startup_timeout)
+        await self._await_phase("startup", self._startup, self.startup_timeout)
 
     async def shutdown(self) -> None:
         """Run the shutdown; raise what it raised, or :class:`LifespanError`."""
         self._app_queue.put_nowait({"type": "lifespan.shutdown"})
-        await self._answer("shutdown", self._shutdown, self.shutdown_timeout)
+        await self._await_phase("shutdown", self._shutdown, self.shutdown_timeout)
         if self._task is not None:
             await self._task
 
@@ -84,7 +84,7 @@ class TestApp:
             # The failure of the test matters more, and may well be the cause of this one.
             exc_value.add_note(f"the shutdown of the app failed too: {error!r}")
 
-    async def _answer(self, stage: str, answered: asyncio.Event, timeout: float) -> None:
+    async def _await_phase(self, phase: str, answered: asyncio.Event, timeout: float) -> None:
         task = self._task
         if task is None:
             raise RuntimeError("expected a started app; await startup() before shutdown()")
@@ -98,7 +98,7 @@ class TestApp:
             await task
         elif not answered.is_set():
             task.cancel()
-            raise TimeoutError(f"expected the {stage} of the app within {timeout} seconds")
+            raise TimeoutError(f"expected the {phase} of the app within {timeout} seconds")
 
     async def _asgi_receive(self) -> ASGIReceiveEvent:
         return await self._app_queue.get()
