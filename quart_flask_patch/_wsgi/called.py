@@ -207,18 +207,18 @@ def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> obj
         del environ[entry.PENDING]
         return pending.passed_through(app, environ, start_response)
     if not runner.loop_runs() or bridge.can_wait():
-        return _answer(app, environ, start_response)
+        return _respond(app, environ, start_response)
     # The loop is held up, and what is waited for has to be awaited elsewhere.
     with runner.called():
-        return _Within(_answer(app, environ, start_response))
+        return _Within(_respond(app, environ, start_response))
 
 
-def _answer(app: Flask, environ: Environ, start_response: StartResponse) -> object:
+def _respond(app: Flask, environ: Environ, start_response: StartResponse) -> object:
     if not _can_answer(app):
-        return exchange.answer(app, environ, start_response)
+        return exchange.respond(app, environ, start_response)
     if entry.PENDING in environ:
         return _call(app, environ, start_response)
-    return answer(app, environ, start_response)
+    return respond(app, environ, start_response)
 
 
 def _can_answer(app: Any) -> bool:
@@ -230,12 +230,12 @@ def _can_answer(app: Any) -> bool:
     )
 
 
-def answer(app: object, environ: Environ, start_response: StartResponse) -> object:
+def respond(app: object, environ: Environ, start_response: StartResponse) -> object:
     """Answer a WSGI call that has not come as ASGI before."""
     return _call(app, environ, start_response)
 
 
-Quart._other_entries.append((sys.modules[__name__], answer.__name__))
+Quart._other_entries.append((sys.modules[__name__], respond.__name__))
 
 
 def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:

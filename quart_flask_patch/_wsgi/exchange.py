@@ -165,7 +165,7 @@ class _Body:
             self._exchange.wait(self._exchange.cancel())
 
 
-def answer(
+def respond(
     app: Flask,
     environ: Environ,
     start_response: StartResponse,

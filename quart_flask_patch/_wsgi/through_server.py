@@ -19,7 +19,7 @@ from .._environs import entry
 from .._environs.body_stream import BY_WSGI
 from .._waiting import apart
 from ..app import Flask
-from .exchange import answer, Exchange
+from .exchange import Exchange, respond
 
 #: What in a scope tells that it was made of an environ.
 _OF_AN_ENVIRON = (BY_WSGI, SHARED, entry.EXCHANGED, "quart.undisturbed", "quart.closing")
@@ -57,7 +57,7 @@ def install() -> None:
 
     def run_wsgi_app(app: Any, *args: Any, **kwargs: Any) -> Any:
         if issubclass(type(app), Flask):
-            app = partial(answer, app, kind=_Served)
+            app = partial(respond, app, kind=_Served)
         return genuine(app, *args, **kwargs)
 
     test.run_wsgi_app = run_wsgi_app
