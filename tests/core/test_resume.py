@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from quart._loops.resume import run_in, step, stepped, told, Waiting
+from quart._loops.resume import run_in, start, stepped, Suspended, told
 
 from .driver import run
 
@@ -38,7 +38,7 @@ def test_what_need_not_wait_is_had_at_once() -> None:
     async def at_once() -> str:
         return "result"
 
-    assert step(at_once()) == "result"
+    assert start(at_once()) == "result"
 
 
 def test_an_error_of_the_first_step_is_raised() -> None:
@@ -46,7 +46,7 @@ def test_an_error_of_the_first_step_is_raised() -> None:
         raise LookupError("at once")
 
     with pytest.raises(LookupError, match="at once"):
-        step(fails())
+        start(fails())
 
 
 def test_what_waits_says_for_what_and_goes_on_when_it_is_awaited() -> None:
@@ -56,10 +56,10 @@ def test_what_waits_says_for_what_and_goes_on_when_it_is_awaited() -> None:
         began.append(True)
         return await future
 
-    waiting = step(waits())
-    assert isinstance(waiting, Waiting)
-    assert (waiting.future, began) == (future, [True])
-    steps = waiting.__await__()
+    suspended = start(waits())
+    assert isinstance(suspended, Suspended)
+    assert (suspended.future, began) == (future, [True])
+    steps = suspended.__await__()
     assert next(steps) is future
     with pytest.raises(StopIteration) as stop:
         steps.send("reply")
@@ -75,9 +75,9 @@ def test_what_waits_can_be_ended() -> None:
         finally:
             ended.append(True)
 
-    waiting = step(waits())
-    assert isinstance(waiting, Waiting)
-    waiting.close()
+    suspended = start(waits())
+    assert isinstance(suspended, Suspended)
+    suspended.close()
     assert ended == [True]
 
 
@@ -86,9 +86,9 @@ def test_replies_reach_it_in_any_order(replies: tuple[Any, Any]) -> None:
     async def waits() -> list[Any]:
         return [await Future(), await Future()]
 
-    waiting = step(waits())
-    assert isinstance(waiting, Waiting)
-    steps = waiting.__await__()
+    suspended = start(waits())
+    assert isinstance(suspended, Suspended)
+    steps = suspended.__await__()
     next(steps)
     steps.send(replies[0])
     with pytest.raises(StopIteration) as stop:
@@ -99,9 +99,9 @@ def test_replies_reach_it_in_any_order(replies: tuple[Any, Any]) -> None:
 def test_an_iterator_that_can_only_be_iterated() -> None:
     async def main() -> None:
         # A bare yield is asyncio's `sleep(0)`.
-        waiting = step(Bare(None, None, None))
-        assert isinstance(waiting, Waiting)
-        await waiting
+        suspended = start(Bare(None, None, None))
+        assert isinstance(suspended, Suspended)
+        await suspended
 
     run(main())
 

@@ -36,7 +36,7 @@ from typing import Any, cast, TypeVar
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .._loops.mailbox import in_trio, time_limit
-from .._loops.resume import begin, ENDED, resume, Through
+from .._loops.resume import ENDED, resume, start_call, Through
 from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
 from .._types import CoroutineOf, Message, Send
@@ -352,9 +352,9 @@ class Inbound(Server):
         """
         # Stepped by hand, so that watching costs nothing if it never suspends.
         if context is None:
-            work, future = begin(serve, self, send)
+            work, future = start_call(serve, self, send)
         else:
-            work, future = context.run(begin, serve, self, send)
+            work, future = context.run(start_call, serve, self, send)
         if future is ENDED:
             return None
         return self._watched(work, future, None if context is None else context.run)

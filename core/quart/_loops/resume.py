@@ -1,9 +1,9 @@
 """Coroutines that are stepped by hand: the only driver there is.
 
-A coroutine is stepped until it yields what it waits for, which is a future to asyncio. `step` takes
-the first step, wherever it is called. `resume` goes on from there, and yields each future to
-whoever awaits it, so to the event loop its task has simply awaited. Code that has to be around each
-step, or to know of a cancellation first, is handed to `stepped` or `told`.
+A coroutine is stepped until it yields what it waits for, which is a future to asyncio. `start` and
+`start_call` take the first step, wherever they are called. `resume` goes on from there, and yields
+each future to whoever awaits it, so to the event loop its task has simply awaited. Code that has to
+be around each step, or to know of a cancellation first, is handed to `stepped` or `told`.
 
 Greenlets are stepped in `_threads/portal.py`: there a future is not yielded but switched up, which
 no generator can do.
@@ -23,7 +23,7 @@ T = TypeVar("T")
 Through = Callable[[Callable[[Any], Any], Any], Any]
 
 
-class Waiting(Generic[T]):
+class Suspended(Generic[T]):
     """What has begun, and waits for `future`; await this to go on with it."""
 
     __slots__ = ("_steps", "awaited", "future")
@@ -44,7 +44,7 @@ class Waiting(Generic[T]):
             self._steps.close()
 
 
-def step(awaitable: Awaitable[T]) -> T | Waiting[T]:
+def start(awaitable: Awaitable[T]) -> T | Suspended[T]:
     """Return what *awaitable* gives, or what there is to wait for if its first step stops there.
 
     No event loop is needed for the step itself.
@@ -54,18 +54,18 @@ def step(awaitable: Awaitable[T]) -> T | Waiting[T]:
         future = next(steps)
     except StopIteration as stop:
         return cast(T, stop.value)
-    return Waiting(awaitable, steps, future)
+    return Suspended(awaitable, steps, future)
 
 
 #: In place of a future: there is nothing to wait for any more.
 ENDED: Any = object()
 
 
-def begin(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, Any]:
+def start_call(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, Any]:
     """Return the steps of what *call* gives, which have begun, and the future that they wait for.
 
-    That is `ENDED` if they have come to their end. No exception says so, as `step` has it: one that
-    passes through frames costs as much as a small handler.
+    That is `ENDED` if they have come to their end. No exception says so, unlike in `start`: one
+    that passes through frames costs as much as a small handler.
     """
     work: Any = call(*args)
     steps = work.__await__()
@@ -76,7 +76,7 @@ def begin(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, Any]:
 
 async def run_in(context: Context, call: Callable[..., Awaitable[None]], *args: Any) -> None:
     """Await what *call* gives, all of it in *context*."""
-    steps, future = context.run(begin, call, *args)
+    steps, future = context.run(start_call, call, *args)
     if future is not ENDED:
         await resume(steps, future, context.run)
 

@@ -14,7 +14,7 @@ from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from .._loops.raised import raise_again
-from .._loops.resume import step, Waiting
+from .._loops.resume import start, Suspended
 from .._types import CoroutineOf, Function, Result
 from . import lease, portal, stream
 
@@ -171,11 +171,11 @@ def finish(result: Result) -> Result:
     if not hasattr(result, "__await__"):
         return result
     try:
-        result = step(result)
+        result = start(result)
     except RuntimeError as error:
         raise_again(error)
         raise
-    return current().wait(result) if type(result) is Waiting else result
+    return current().wait(result) if type(result) is Suspended else result
 
 
 def run_to_end(awaitable: Awaitable[T]) -> T:

@@ -256,7 +256,7 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
         return cast(T, await resume(steps, first))
 
 
-def step(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
+def receive_now(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
     """Return the message that *receive* brings, or what to await for it if it is not here."""
     steps = receive().__await__()
     try:

@@ -27,7 +27,7 @@ from .._types import CoroutineOf, Message, Receive
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
 from ..formparser import FormDataParser as FormDataParser, parses_as_stock, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
-from ._body import Body as Body, step, within
+from ._body import Body as Body, receive_now, within
 from ._limits import announced_length, Limits
 from .base import (
     BaseRequestWebsocket as BaseRequestWebsocket,
@@ -193,7 +193,7 @@ class Request(Limits, BaseRequestWebsocket):
         limit = sys.maxsize if self.max_content_length is None else self.max_content_length
         if self._receive is None or (announced_length(self.headers) or 0) > limit:
             return
-        message, rest = step(self._receive)
+        message, rest = receive_now(self._receive)
         if rest is not None:
             self.body.go_on_with(rest)
         elif _is_whole(message, limit):
