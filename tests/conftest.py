@@ -21,6 +21,9 @@ from quart.globals import _cv_app
 
 PATIENCE = 5.0
 
+# Long, and in need of services: `python -m pytest tests/scale` asks for it by its name.
+collect_ignore = ["scale"]
+
 _entered: WeakSet[AppContext] = WeakSet()
 _pools: WeakSet[_pool.Pool] = WeakSet([lease._shared_pool])
 

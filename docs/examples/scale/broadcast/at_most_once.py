@@ -1,0 +1,81 @@
+"""A chat over any number of processes, on Redis' publish and subscribe.
+
+Each message reaches each client at most once, in order. It is lost for a client that is not
+connected just then, and for all while Redis is away.
+"""
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+
+from feed import Feed, Message, TooSlow
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from quart import Quart, websocket
+
+CHANNEL = "chat"
+SLOW = float(os.environ.get("SLOW_CLIENT_SECONDS", "10"))
+
+app = Quart(__name__)
+app.config["WEBSOCKET_ORIGINS"] = ["same"]
+redis = Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost"), decode_responses=True)
+feed = Feed()
+listening = asyncio.Event()
+
+
+async def listen() -> None:
+    """Read for all clients of this process."""
+    count = 0
+    while True:
+        try:
+            async with redis.pubsub() as subscription:
+                await subscription.subscribe(CHANNEL)
+                async for heard in subscription.listen():
+                    listening.set()
+                    if heard["type"] == "message":
+                        count += 1
+                        feed.add([Message((0, count), heard["data"])])
+        except RedisError as error:
+            listening.clear()
+            logging.getLogger("chat").warning("Redis is away, will subscribe again: %s", error)
+            await asyncio.sleep(0.2)
+
+
+@app.while_serving
+async def serving():
+    task = asyncio.create_task(listen())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await redis.aclose()
+
+
+@app.get("/ready")
+async def ready():
+    return ("ready", 200) if listening.is_set() else ("Redis is away", 503)
+
+
+@app.websocket("/chat")
+async def chat():
+    await websocket.accept()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(send_from(feed.last))
+            while True:
+                await redis.publish(CHANNEL, await websocket.receive())
+    except* TooSlow:
+        await websocket.close(1013, "too slow")
+    except* RedisError:
+        await websocket.close(1013, "Redis is away")
+
+
+async def send_from(place):
+    async for message in feed.follow(place):
+        try:
+            async with asyncio.timeout(SLOW):
+                await websocket.send(message.text)
+        except TimeoutError:
+            raise TooSlow from None

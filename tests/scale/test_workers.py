@@ -1,0 +1,63 @@
+"""Two processes on each server: restarted under load, asked for their health, behind nginx."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from ._chat import until
+from ._examples import command, example, kill, workers_of
+from ._load import under_load
+
+pytestmark = pytest.mark.timeout(200)
+
+SERVERS = ("uvicorn", "gunicorn", "granian", "hypercorn")
+
+
+def workers(name: str) -> list[str]:
+    return command(f"{name} ", " app:app" if name != "hypercorn" else "workers/app:app", "8000")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_both_processes_answer(python: str, tmp_path: Path, name: str) -> None:
+    async def main() -> None:
+        async with under_load(server.port) as load:
+            await until(lambda: len(load.processes) == 2, "both have answered", 30)
+        assert load.failed == []
+
+    with example(python, tmp_path / "log", workers(name)) as server:
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "gunicorn", "granian"])
+def test_a_restart_under_load_loses_nothing(python: str, tmp_path: Path, name: str) -> None:
+    async def main() -> None:
+        async with under_load(server.port) as load:
+            await until(lambda: len(load.processes) == 2, "both have answered", 30)
+            before = set(workers_of(server))
+            server.process.send_signal(signal.SIGHUP)
+            await until(lambda: not before & set(workers_of(server)), "the old ones are gone", 60)
+            load.processes.clear()
+            await until(lambda: len(load.processes - before) == 2, "new ones have answered", 30)
+        assert load.failed == []
+        assert load.answered > 100
+
+    with example(python, tmp_path / "log", workers(name)) as server:
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "gunicorn", "granian"])
+def test_a_process_that_dies_is_replaced(python: str, tmp_path: Path, name: str) -> None:
+    async def main() -> None:
+        async with under_load(server.port) as load:
+            await until(lambda: len(load.processes) == 2, "both have answered", 30)
+            dead = workers_of(server)[0]
+            kill(dead)
+            load.processes.clear()
+            await until(lambda: len(load.processes - {dead}) == 2, "it is replaced", 30)
+
+    with example(python, tmp_path / "log", workers(name)) as server:
+        asyncio.run(main())
