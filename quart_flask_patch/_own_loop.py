@@ -28,7 +28,7 @@ from quart._types import CoroutineOf, Receive
 from quart.wrappers.response import IterableBody
 
 from ._places import CHOICES, finish, lease_of, PLACES, Thread
-from ._waiting import apart, runner
+from ._waiting import apart, bridge, runner
 
 if TYPE_CHECKING:
     from quart._threads.strategy import Place
@@ -99,7 +99,7 @@ class Own:
     async def _noted(self, awaitable: Awaitable[T]) -> T:
         self._task = asyncio.current_task()
         try:
-            return await apart.bridged(awaitable)
+            return await bridge.await_bridged(awaitable)
         finally:
             self._task = None
 

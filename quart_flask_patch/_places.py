@@ -20,7 +20,7 @@ from . import ctx as _ctx, wrappers
 from ._environs import entry
 from ._environs.takeover import LASTING
 from ._faces import quart_face, signals
-from ._waiting import apart, bridge
+from ._waiting import bridge
 from ._watching import watch
 from .app import Flask
 
@@ -68,11 +68,11 @@ class Loop(SyncPlace):
         return func
 
     def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
-        entered: Any = bridge.portal(bridge.enter, work, ctx)
+        entered: Any = bridge.call_bridged(bridge.drive_here, work(ctx))
         return watch.watched(ctx, entered) if is_watched(ctx) else entered
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
-        return await bridge.portal(func, *args)
+        return await bridge.call_bridged(func, *args)
 
     def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
         return self.step_through(ctx, iterable)
@@ -120,7 +120,7 @@ def lease_of(app: object) -> lease.Lease:
 
     That is for plain code beneath it, such as a hook that an async function calls.
     """
-    return lease.Lease(pool.pool_of(app), apart.bridged)
+    return lease.Lease(pool.pool_of(app), bridge.await_bridged)
 
 
 def finish(work: Callable[[Any], object], ctx: AppContext) -> Any:

@@ -22,7 +22,7 @@ import flask
 
 import quart
 from quart._flask import HAS_ONE_CONTEXT
-from quart._threads import portal as _portal
+from quart._threads import bridge as _bridge
 
 CHUNK = b"x" * 64_000
 #: After so many chunks a stream `ends`, `fails`, `waits` for ever, or `goes on`.
@@ -73,7 +73,7 @@ class Stream:
             while self.end != "ends":
                 if self.end == "waits":
                     notes[self.key].append("waits")
-                    _portal.wait(anyio.sleep(60), refuse)
+                    _bridge.wait(anyio.sleep(60), refuse)
                 yield CHUNK
         finally:
             self.note_closed()

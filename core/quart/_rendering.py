@@ -3,7 +3,7 @@
 For async use Jinja compiles a template into async generators, with an `await` around each call and
 each attribute, which take half as long again as plain ones. So what `render_template` renders is
 compiled as plain code, with a look at the type of what each call and attribute gives. The rare
-value that is awaitable is waited for, through the portal that the template is rendered beneath.
+value that is awaitable is waited for, through the bridge that the template is rendered beneath.
 
 The plain code belongs to another face of the environment: the same instance dict, except for what
 must differ. The environment itself stays as async as its users know it.
@@ -34,7 +34,7 @@ from markupsafe import Markup
 
 from ._stock import Stock
 from ._threads import strategy
-from ._threads.portal import portal
+from ._threads.bridge import call_bridged
 from ._types import Result, Stepping
 
 # For classes that go before one of an application's: its environment's, or what that one names.
@@ -234,18 +234,18 @@ class _PlainTemplate(_Before):  # type: ignore[misc]  # whichever that is
     """The async methods of a template, for plain code."""
 
     async def render_async(self, *args: object, **kwargs: object) -> object:
-        return await portal(self.render, *args, **kwargs)
+        return await call_bridged(self.render, *args, **kwargs)
 
     async def generate_async(self, *args: object, **kwargs: object) -> AsyncGenerator[str, object]:
         pieces = self.generate(*args, **kwargs)
         try:
-            while (piece := await portal(next, pieces, _END)) is not _END:
+            while (piece := await call_bridged(next, pieces, _END)) is not _END:
                 yield piece
         finally:
-            await portal(pieces.close)
+            await call_bridged(pieces.close)
 
     async def make_module_async(self, *args: object, **kwargs: object) -> object:
-        return await portal(self.make_module, *args, **kwargs)
+        return await call_bridged(self.make_module, *args, **kwargs)
 
 
 class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is

@@ -15,7 +15,7 @@ from flask.templating import (
 from jinja2 import Environment as BaseEnvironment, nodes, Template as Template
 
 from ._rendering import is_plain, plain_face
-from ._threads.portal import portal
+from ._threads.bridge import call_bridged
 from .ctx import has_app_context as has_app_context, has_request_context as has_request_context
 from .globals import _cv_app, app_ctx as app_ctx, current_app as current_app
 from .helpers import stream_with_context as stream_with_context
@@ -124,7 +124,7 @@ async def _render(app: Quart, template: Template, context: dict[str, object]) ->
     if template.environment.is_async:
         rendered = await template.render_async(context)
     else:
-        rendered = await portal(template.render, context)
+        rendered = await call_bridged(template.render, context)
     await app._emit(template_rendered, template=template, context=context)
     return rendered
 

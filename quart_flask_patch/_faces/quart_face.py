@@ -15,7 +15,7 @@ from typing import Any, cast
 from quart._handling import either
 from quart._handling.plan import internal_of
 from quart._rendering import plain_face
-from quart._threads import portal, strategy
+from quart._threads import strategy
 from quart._types import Function
 from quart.app import Quart
 from quart.ctx import AppContext as CoreContext
@@ -144,12 +144,12 @@ def call_for_caller(
     method: Function, app: object, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> object:
     """Return what *method* of *app*, or of a blueprint, gives, to plain code or to async code."""
-    upper = portal.above()
+    upper = bridge.above()
     if upper is None and runner.loop_runs():
         # Nothing can be waited for in such a task.
         return method(app, *args, **kwargs)
     plain = partial(call_for_plain_code, method, app, args, kwargs)
-    if not isinstance(upper, portal.Bridge):
+    if not isinstance(upper, bridge.Bridge):
         # On a loop there would be a bridge, so this is no async code.
         return plain()
     if method is _MAKE_RESPONSE:

@@ -16,10 +16,8 @@ from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any, TypeVar
 
-from greenlet import getcurrent
-
 from quart._loops.forks import abandon, in_child
-from quart._threads.portal import drive, portal
+from quart._threads.bridge import await_bridged
 from quart._types import CoroutineOf
 
 from . import green
@@ -27,17 +25,6 @@ from . import green
 T = TypeVar("T")
 
 _MISSING = object()
-
-
-async def bridged(awaitable: Awaitable[T]) -> T:
-    """Await *awaitable*; plain code beneath it may wait."""
-    return await portal(_enter, awaitable)
-
-
-def _enter(awaitable: Awaitable[T]) -> T:
-    task = getcurrent().parent
-    assert task is not None
-    return drive(awaitable, task)
 
 
 def begin(
@@ -150,7 +137,7 @@ class Apart:
         loop = Caller().wait_for(self._loop)
         caller, context, future = Caller(), copy_context(), Future[T]()
         context.run(_caller.set, caller)
-        loop.call_soon_threadsafe(begin, loop, bridged(awaitable), context, future)
+        loop.call_soon_threadsafe(begin, loop, await_bridged(awaitable), context, future)
         try:
             return caller.wait_for(future)
         finally:

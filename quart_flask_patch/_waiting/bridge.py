@@ -1,7 +1,7 @@
-"""How the layer's plain code waits: the core's portal, and what to do where none is above.
+"""How the layer's plain code waits: the core's bridge, and what to do where none is above.
 
 `wait` is the one function of the layer that does. Beneath an async function of a request the task
-awaits, through the portal that the request's place has opened; in a worker thread the request's
+awaits, through the bridge that the request's place has opened; in a worker thread the request's
 task does; and where no loop runs, one of the thread's own.
 
 Which of the cases it is, `wait` finds out from the greenlets above the caller and from nothing
@@ -24,10 +24,14 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from greenlet import getcurrent
-
-from quart._threads import portal as _portal
-from quart._threads.portal import portal as portal
+from quart._threads import bridge as _core
+from quart._threads.bridge import (
+    above as above,
+    await_bridged as await_bridged,
+    Bridge as Bridge,
+    call_bridged as call_bridged,
+    drive_here as drive_here,
+)
 from quart._types import CoroutineOf
 
 from . import runner
@@ -36,16 +40,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-def enter(work: Callable[P, CoroutineOf[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run the coroutine of *work* within a bridge."""
-    task = getcurrent().parent
-    assert task is not None
-    return _portal.drive(work(*args, **kwargs), task)
-
-
 def can_wait() -> bool:
     """Whether plain code here is beneath a bridge, or in a request's worker thread."""
-    return _portal.above() is not None
+    return above() is not None
 
 
 def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None = None) -> T:
@@ -58,7 +55,7 @@ def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None 
     Raises:
         RuntimeError: in a task of a running loop that nothing bridges; the awaitable is closed.
     """
-    return _portal.wait(awaitable, otherwise or runner.run)
+    return _core.wait(awaitable, otherwise or runner.run)
 
 
 def bridged(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]:
@@ -66,6 +63,6 @@ def bridged(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]:
 
     @wraps(func)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await portal(func, *args, **kwargs)
+        return await call_bridged(func, *args, **kwargs)
 
     return call

@@ -22,6 +22,7 @@ from greenlet import getcurrent
 
 from quart._loops.forks import abandon, in_child
 from quart._loops.mailbox import in_trio
+from quart._threads.bridge import await_bridged
 from quart._threads.lease import discard
 from quart._types import CoroutineOf
 
@@ -70,10 +71,10 @@ class _Kept:
         """Run *awaitable* to its end; the caller sees the variables that it sets."""
         context = own_context()
         if context is not None:
-            return self.run_in(context, apart.bridged(awaitable))
+            return self.run_in(context, await_bridged(awaitable))
         context = copy_context()
         try:
-            return self.run_in(context, apart.bridged(awaitable))
+            return self.run_in(context, await_bridged(awaitable))
         finally:
             apart.bring_back(context)
 

@@ -23,7 +23,7 @@ from quart._connection.outbound import is_called
 from quart._handling import pipeline
 from quart._kind import REQUEST
 from quart._stock import Stock
-from quart._threads import lease, pool, portal, strategy, stream
+from quart._threads import lease, pool, strategy, stream
 from quart._threads.worker import current_work, Work
 from quart._types import CoroutineOf, Environ, Function, StartResponse
 from quart.app import Quart
@@ -79,7 +79,7 @@ class OnLoop(Loop):
     """
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
-        above = portal.above()
+        above = bridge.above()
         if type(above) is Work or (above is not None and _places.is_watched(ctx)):
             return bridge.wait(_awaited(super().enter(ctx, work)))
         if above is None and (run := runner.kept_here()) is not None:
@@ -95,7 +95,7 @@ class OnLoop(Loop):
     def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         if current_work() is None:
             return func(*args)
-        return bridge.wait(_awaited(bridge.portal(func, *args)))
+        return bridge.wait(_awaited(bridge.call_bridged(func, *args)))
 
 
 def _finish(work: Callable[[AppContext], CoroutineOf[T]], ctx: AppContext) -> T:
@@ -107,7 +107,7 @@ class InThread(Thread):
     """In a worker thread, which the caller waits for; in this one, if it is one."""
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
-        above = portal.above()
+        above = bridge.above()
         if type(above) is Work:
             return await work(ctx)
         if ctx._lease is None:

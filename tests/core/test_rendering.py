@@ -1,4 +1,4 @@
-"""Templates that wait: what `render_template` renders is plain code beneath a portal."""
+"""Templates that wait: what `render_template` renders is plain code beneath a bridge."""
 
 from __future__ import annotations
 

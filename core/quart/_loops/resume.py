@@ -5,7 +5,7 @@ A coroutine is stepped until it yields what it waits for, which is a future to a
 each future to whoever awaits it, so to the event loop its task has simply awaited. Code that has to
 be around each step, or to know of a cancellation first, is handed to `stepped` or `told`.
 
-Greenlets are stepped in `_threads/portal.py`: there a future is not yielded but switched up, which
+Greenlets are stepped in `_threads/bridge.py`: there a future is not yielded but switched up, which
 no generator can do.
 """
 

@@ -30,27 +30,27 @@ from .worker import Call, Job, run_call, Work, Worker
 
 T = TypeVar("T")
 P = ParamSpec("P")
-#: Makes an awaitable one beneath which plain code may wait.
-Bridged = Callable[[Awaitable[Any]], Awaitable[Any]]
+#: Awaits what a thread waits for, perhaps so that plain code beneath it may wait.
+Awaiting = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
 class Lease:
     """The worker thread of one request, taken when first needed and kept until `release`."""
 
-    __slots__ = ("_active", "_pool", "_waiting", "_worker", "bridged", "make_mailbox")
+    __slots__ = ("_active", "_pool", "_waiting", "_worker", "awaiting", "make_mailbox")
 
     def __init__(
         self,
         pool: Pool,
-        bridged: Bridged = lambda awaitable: awaitable,
+        awaiting: Awaiting = lambda awaitable: awaitable,
         mailbox: Callable[[], Mailbox] = make_mailbox,
     ) -> None:
-        """Lease a thread of *pool*; what its work waits for is awaited as *bridged* gives it.
+        """Lease a thread of *pool*; *awaiting* awaits what its work waits for.
 
-        Who is no task, and blocks, waits in a *mailbox* of another kind.
+        A caller that is no task, and blocks, has a *mailbox* of another kind.
         """
         self._pool = pool
-        self.bridged = bridged
+        self.awaiting = awaiting
         self.make_mailbox = mailbox
         self._worker: Worker | None = None
         self._active = 0
@@ -84,7 +84,7 @@ class Lease:
                     return cast(T, outcome_of(payload, mailbox.cancelled))
                 self._active -= own
                 try:
-                    job = await reply(work, payload, mailbox, self.bridged)
+                    job = await reply(work, payload, mailbox, self.awaiting)
                 finally:
                     self._active += own
                 worker.give(job)
@@ -167,7 +167,7 @@ def outcome_of(payload: Outcome, cancelled: BaseException | None) -> Any:
 
 
 async def reply(
-    work: Work, awaitable: Awaitable[object], mailbox: Mailbox, bridged: Bridged
+    work: Work, awaitable: Awaitable[object], mailbox: Mailbox, awaiting: Awaiting
 ) -> Job:
     """Await what *work* waits for and return the job that lets it go on."""
     try:
@@ -175,7 +175,7 @@ async def reply(
             cancelled, mailbox.cancelled = mailbox.cancelled, None
             discard(awaitable)
             raise cancelled
-        value = await bridged(awaitable)
+        value = await awaiting(awaitable)
     except BaseException as error:
         return work.reply(None, error)
     return work.reply(value)

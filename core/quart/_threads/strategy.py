@@ -16,7 +16,7 @@ from typing import Any, TYPE_CHECKING, TypeVar
 from .._loops.raised import raise_again
 from .._loops.resume import start, Suspended
 from .._types import CoroutineOf, Function, Result
-from . import lease, portal, stream
+from . import bridge, lease, stream
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -157,7 +157,7 @@ class Strategy:
         Raises:
             RuntimeError: on a thread whose event loop is running, which this would block.
         """
-        return portal.wait(awaitable, run_to_end)
+        return bridge.wait(awaitable, run_to_end)
 
     def call_for_caller(
         self, method: Function, app: Quart, *args: object, **kwargs: object

@@ -87,14 +87,14 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
                 elif sender is steps:
                     yield payload
                 else:
-                    worker.give(await reply(sender, payload, mailbox, lease.bridged))
+                    worker.give(await reply(sender, payload, mailbox, lease.awaiting))
     finally:
         steps.stopped = True
         while running:
             sender, payload = await mailbox.get()
             running = sender is not None
             if steps.has_given_up and isinstance(sender, Work):
-                worker.give(await reply(sender, payload, mailbox, lease.bridged))
+                worker.give(await reply(sender, payload, mailbox, lease.awaiting))
             else:
                 steps.give_up(sender, payload, worker)
         if (close := closing(steps.iterator, iterable)) is not None:

@@ -15,15 +15,15 @@ from types import FrameType
 from greenlet import greenlet
 
 from .._frames import is_ours
-from .._threads import greenlets, lease, portal, stream
-from .._threads.portal import Bridge
+from .._threads import bridge, greenlets, lease, stream
+from .._threads.bridge import Bridge
 from .._threads.worker import Work, Worker
 
 _REPLY = lease.reply.__code__
 _CALLS = frozenset({lease.Lease.call.__code__, stream.iterate.__code__})
-_DRIVE = portal.drive.__code__
+_DRIVE = bridge.drive.__code__
 _MAKE_CALL = greenlets._make_call.__code__
-_PORTAL = portal.portal.__code__
+_CALL_BRIDGED = bridge.call_bridged.__code__
 _RUN_LOOP = asyncio.BaseEventLoop.run_until_complete.__code__
 #: Objects of C's that stand for a coroutine or a generator, and tell nobody but the garbage
 #: collector for which.
@@ -36,7 +36,7 @@ def frames_of(step: object) -> Iterator[FrameType]:
     """Yield the frames of a coroutine and of all that it waits for, the innermost last."""
     while (frame := _frame_of(step)) is not None:
         yield frame
-        if frame.f_code is _PORTAL:
+        if frame.f_code is _CALL_BRIDGED:
             yield from _of_greenlets(frame.f_locals.get("waiter"), Bridge)
             return
         awaited = _awaited(step, frame)

@@ -1,6 +1,6 @@
 """How plain code waits beneath an async task: the only place that knows.
 
-A task enters plain code in a child greenlet (`portal`). When that code waits (`wait`), each
+A task enters plain code in a child greenlet (`call_bridged`). When that code waits (`wait`), each
 future that the awaitable yields is switched up to the task, which yields it to its event loop as
 its own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context
 variables behave as if the code had awaited, on any loop.
@@ -44,13 +44,13 @@ def _sever() -> None:
         current = current.parent
 
 
-# The two sides of a bridge step by hand, not by `_loops/resume.py`. `portal` steps no coroutine: it
-# switches to whichever greenlet has switched a future up, another one each time. And `drive` steps
-# one from plain code, which can switch a future up but not yield it.
+# The two sides of a bridge step by hand, not by `_loops/resume.py`. `call_bridged` steps no
+# coroutine: it switches to whichever greenlet has switched a future up, another one each time. And
+# `drive` steps one from plain code, which can switch a future up but not yield it.
 
 
 @types.coroutine
-def portal(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Stepping[T]:
+def call_bridged(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Stepping[T]:
     """Call *func*; what it, or any plain code beneath it, waits for is awaited here."""
     bridge = Bridge.take(getcurrent().gr_context)
     step = bridge.begin(func, args, kwargs)
@@ -80,6 +80,18 @@ def drive(awaitable: Awaitable[T], task: greenlet) -> T:
                 future = steps.send(reply) if reply is not None else next(steps)
     except StopIteration as stop:
         return cast(T, stop.value)
+
+
+def drive_here(awaitable: Awaitable[T]) -> T:
+    """Step *awaitable* in the greenlet of a bridge, beneath the task that has made it."""
+    task = getcurrent().parent
+    assert task is not None
+    return drive(awaitable, task)
+
+
+async def await_bridged(awaitable: Awaitable[T]) -> T:
+    """Await *awaitable*; plain code beneath it may wait."""
+    return await call_bridged(drive_here, awaitable)
 
 
 def above() -> Bridge | Work | None:
