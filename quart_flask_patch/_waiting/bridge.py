@@ -9,9 +9,9 @@ else: a variable would be inherited by the tasks and threads that the caller sta
 
 1. A `Bridge` is above. Each future is switched up to the task, which yields it as its own. So a
    cancellation, a timeout and `current_task` are those of the task.
-2. A `Work` is above: a request's worker thread. The awaitable goes to the task by its mailbox, and
-   the thread takes other work of that request until the reply comes. A `Work` comes before a bridge
-   within it, as that bridge's task is on another thread.
+2. A `WorkGreenlet` is above: a request's worker thread. The awaitable goes to the task by its
+   mailbox, and the thread takes other work of that request until the reply comes. It comes before a
+   bridge within it, as that bridge's task is on another thread.
 3. Nothing is above, and no loop runs here: a loop that the thread keeps (`runner.py`).
 4. Nothing is above, but a loop runs here. What needs no loop is stepped in place. To wait for more
    would block the loop, so that is an error that says what to do, and the awaitable is closed.

@@ -24,7 +24,7 @@ from quart._handling import pipeline
 from quart._kind import REQUEST
 from quart._stock import Stock
 from quart._threads import lease, pool, strategy, stream
-from quart._threads.worker import current_work, Work
+from quart._threads.worker import current_work, WorkGreenlet
 from quart._types import CoroutineOf, Environ, Function, StartResponse
 from quart.app import Quart
 from quart.asgi import ASGIHTTPConnection, headers_of
@@ -80,7 +80,7 @@ class OnLoop(Loop):
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = bridge.above()
-        if type(above) is Work or (above is not None and _places.is_watched(ctx)):
+        if type(above) is WorkGreenlet or (above is not None and _places.is_watched(ctx)):
             return bridge.wait(_awaited(super().enter(ctx, work)))
         if above is None and (run := runner.kept_here()) is not None:
             return run(_awaited(super().enter(ctx, work)))
@@ -108,7 +108,7 @@ class InThread(Thread):
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = bridge.above()
-        if type(above) is Work:
+        if type(above) is WorkGreenlet:
             return await work(ctx)
         if ctx._lease is None:
             ctx.lease = _blocking_lease(ctx.app) if above is None else _places.lease_of(ctx.app)

@@ -18,7 +18,7 @@ from quart._threads import scheduling
 from quart._threads.lease import Lease
 from quart._threads.pool import Pool
 from quart._threads.scheduling import BUSY, CROWD
-from quart._threads.worker import Call, current_work, KEPT, run_call, Work, Worker
+from quart._threads.worker import Call, current_work, KEPT, run_call, WorkerThread, WorkGreenlet
 
 from .driver import run
 
@@ -58,13 +58,13 @@ class Closed(Box):
 
 
 @pytest.fixture
-def worker() -> Worker:
+def worker() -> WorkerThread:
     taken = Pool(1).take()
     assert taken is not None
     return taken
 
 
-def do(worker: Worker, func: Callable[..., Any], *args: Any, box: Box | None = None) -> Any:
+def do(worker: WorkerThread, func: Callable[..., Any], *args: Any, box: Box | None = None) -> Any:
     """Call *func* in the worker's thread and return the first message."""
     box = box or Box()
     worker.give(Call(run_call, func, args, {}, None, box))
@@ -77,13 +77,13 @@ def wait(awaitable: Any = None) -> Any:
     return work.wait(awaitable)
 
 
-def test_calls_that_do_not_wait_are_made_by_one_greenlet(worker: Worker) -> None:
+def test_calls_that_do_not_wait_are_made_by_one_greenlet(worker: WorkerThread) -> None:
     seen = {do(worker, lambda: id(getcurrent())) for _ in range(5)}
     assert len(seen) == 1
     assert worker.spare == []
 
 
-def test_who_has_waited_is_the_hub_again(worker: Worker) -> None:
+def test_who_has_waited_is_the_hub_again(worker: WorkerThread) -> None:
     def work() -> tuple[Any, Any]:
         return getcurrent(), wait()
 
@@ -98,16 +98,16 @@ def test_who_has_waited_is_the_hub_again(worker: Worker) -> None:
         assert worker.spare == [beside]
 
 
-def test_a_greenlet_beneath_a_call_may_wait(worker: Worker) -> None:
+def test_a_greenlet_beneath_a_call_may_wait(worker: WorkerThread) -> None:
     def work() -> list[Any]:
         child = greenlet(lambda: [wait(), type(getcurrent())])
         return [*child.switch(), type(getcurrent())]
 
     box = Box()
     waiting, _ = do(worker, work, box=box)
-    assert type(waiting) is Work
+    assert type(waiting) is WorkGreenlet
     worker.give(waiting.reply(1))
-    assert box.take() == (None, ([1, greenlet, Work], None))
+    assert box.take() == (None, ([1, greenlet, WorkGreenlet], None))
 
 
 def test_many_calls_of_one_thread_may_wait_at_once() -> None:
@@ -162,7 +162,7 @@ def test_nothing_of_a_call_is_kept() -> None:
     run(main())
 
 
-def test_the_context_of_a_call_is_left_with_it(worker: Worker) -> None:
+def test_the_context_of_a_call_is_left_with_it(worker: WorkerThread) -> None:
     context, box = copy_context(), Box()
     contexts: list[Any] = []
 
@@ -177,19 +177,19 @@ def test_the_context_of_a_call_is_left_with_it(worker: Worker) -> None:
     assert contexts[1] is None
 
 
-def test_between_calls_nothing_waits(worker: Worker) -> None:
+def test_between_calls_nothing_waits(worker: WorkerThread) -> None:
     seen: list[Any] = []
     worker.give(lambda: seen.append(current_work()))
     do(worker, int)
     assert seen == [None]
 
 
-def test_a_loop_that_was_closed_does_not_end_the_thread(worker: Worker) -> None:
+def test_a_loop_that_was_closed_does_not_end_the_thread(worker: WorkerThread) -> None:
     thread = do(worker, threading.get_ident, box=Closed())
     assert do(worker, threading.get_ident) == thread
 
 
-def test_a_call_cannot_end_its_thread(worker: Worker) -> None:
+def test_a_call_cannot_end_its_thread(worker: WorkerThread) -> None:
     def leave() -> None:
         raise GreenletExit
 
@@ -199,7 +199,7 @@ def test_a_call_cannot_end_its_thread(worker: Worker) -> None:
     assert do(worker, threading.get_ident) == before
 
 
-def test_a_call_that_cannot_begin_is_answered(worker: Worker) -> None:
+def test_a_call_that_cannot_begin_is_answered(worker: WorkerThread) -> None:
     def broken(*args: Any) -> None:
         raise TimeoutError
 

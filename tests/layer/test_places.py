@@ -305,13 +305,13 @@ class Hops:
 
 @pytest.fixture
 def hops(monkeypatch: pytest.MonkeyPatch) -> Hops:
-    hops, give = Hops(), worker.Worker.give
+    hops, give = Hops(), worker.WorkerThread.give
 
-    def counted(self: worker.Worker, job: Any) -> None:
+    def counted(self: worker.WorkerThread, job: Any) -> None:
         hops.count += 1
         give(self, job)
 
-    monkeypatch.setattr(worker.Worker, "give", counted)
+    monkeypatch.setattr(worker.WorkerThread, "give", counted)
     return hops
 
 

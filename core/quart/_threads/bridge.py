@@ -21,7 +21,7 @@ from .._loops.forks import in_child
 from .._loops.raised import raise_again
 from .._types import Stepping
 from .greenlets import ReusableGreenlet
-from .worker import current_work, Work
+from .worker import current_work, WorkGreenlet
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -94,7 +94,7 @@ async def await_bridged(awaitable: Awaitable[T]) -> T:
     return await call_bridged(drive_here, awaitable)
 
 
-def above() -> Bridge | Work | None:
+def above() -> Bridge | WorkGreenlet | None:
     """Return what awaits for the plain code that runs now; code may have greenlets of its own.
 
     A worker thread's work comes before a bridge within it: what is awaited for the thread is
@@ -115,7 +115,7 @@ def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T]) -> T:
     try:
         if upper is None:
             return otherwise(awaitable)
-        if isinstance(upper, Work):
+        if isinstance(upper, WorkGreenlet):
             return upper.wait(awaitable)
         assert upper.parent is not None
         return drive(awaitable, upper.parent)

@@ -26,7 +26,7 @@ from .._loops.mailbox import Mailbox, make_mailbox
 from .._types import Function, Outcome
 from ..globals import _cv_app
 from .pool import Pool, pool_of
-from .worker import Call, Job, run_call, Work, Worker
+from .worker import Call, Job, run_call, WorkerThread, WorkGreenlet
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -52,7 +52,7 @@ class Lease:
         self._pool = pool
         self.awaiting = awaiting
         self.make_mailbox = mailbox
-        self._worker: Worker | None = None
+        self._worker: WorkerThread | None = None
         self._active = 0
         #: Calls that wait until another one has got this lease its thread.
         self._waiting: list[Mailbox] | None = None
@@ -93,13 +93,13 @@ class Lease:
             if other is not None:
                 self._pool.release(other)
 
-    def _take(self) -> Worker | None:
+    def _take(self) -> WorkerThread | None:
         """Take a thread that is free, without the coroutines that it takes to wait for one."""
         if self._waiting is None:
             self._worker = self._pool.take()
         return self._worker
 
-    async def _own_worker(self) -> Worker:
+    async def _own_worker(self) -> WorkerThread:
         while self._worker is None:
             if self._waiting is None:
                 await self._acquire()
@@ -119,7 +119,7 @@ class Lease:
             for mailbox in waiting:
                 mailbox.put(None)
 
-    async def start(self, func: Callable[[], object], mailbox: Mailbox) -> Worker:
+    async def start(self, func: Callable[[], object], mailbox: Mailbox) -> WorkerThread:
         """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
         worker = await self._own_worker()
         worker.give(_first_job(func, (), {}, mailbox))
@@ -167,7 +167,7 @@ def outcome_of(payload: Outcome, cancelled: BaseException | None) -> Any:
 
 
 async def reply(
-    work: Work, awaitable: Awaitable[object], mailbox: Mailbox, awaiting: Awaiting
+    work: WorkGreenlet, awaitable: Awaitable[object], mailbox: Mailbox, awaiting: Awaiting
 ) -> Job:
     """Await what *work* waits for and return the job that lets it go on."""
     try:

@@ -29,7 +29,7 @@ from typing import Any, cast
 from .._loops.forks import in_child
 from .._loops.mailbox import Mailbox, make_mailbox
 from .scheduling import scheduling_named
-from .worker import Load, Worker
+from .worker import Load, WorkerThread
 
 DEFAULT_SIZE = 40
 _POOL_KEY = "quart.sync_pool"
@@ -45,7 +45,7 @@ class Pool:
         self.scheduling = scheduling_named(scheduling)
         #: How many threads are lent; they are part of the size.
         self._lent = 0
-        self._idle: list[Worker] = []
+        self._idle: list[WorkerThread] = []
         self._begin()
         # Threads of a pool that nobody uses any more must not outlive it.
         weakref.finalize(self, _dismiss, self._idle).atexit = False
@@ -88,18 +88,18 @@ class Pool:
         waited = 0.0 if since is None else time.monotonic() - since
         return max(self._longest_wait, waited)
 
-    def take(self) -> Worker | None:
+    def take(self) -> WorkerThread | None:
         """Return a worker if there is one at once."""
         with self._lock:
             return self._take()
 
-    def _take(self) -> Worker | None:
+    def _take(self) -> WorkerThread | None:
         if self._idle:
             return self._idle.pop()
         if self.threads >= self.size:
             return None
         try:
-            worker = Worker(self)
+            worker = WorkerThread(self)
         except RuntimeError:
             # The system has no more threads, but one of these will be free again.
             if self.threads:
@@ -108,7 +108,7 @@ class Pool:
         self.threads += 1
         return worker
 
-    async def acquire(self, make_mailbox: Callable[[], Mailbox] = make_mailbox) -> Worker:
+    async def acquire(self, make_mailbox: Callable[[], Mailbox] = make_mailbox) -> WorkerThread:
         """Return a worker, as soon as there is one."""
         with self._lock:
             worker = self._take()
@@ -122,7 +122,7 @@ class Pool:
             self._give_up(mailbox)
             raise
         self._longest_wait = max(self._longest_wait, time.monotonic() - since)
-        return cast(Worker, worker)
+        return cast(WorkerThread, worker)
 
     def _give_up(self, mailbox: Mailbox) -> None:
         with self._lock:
@@ -131,7 +131,7 @@ class Pool:
                 return
         self.release(mailbox.take())
 
-    def release(self, worker: Worker) -> None:
+    def release(self, worker: WorkerThread) -> None:
         with self._lock:
             if self._queue:
                 mailbox = next(iter(self._queue))
@@ -150,7 +150,7 @@ class Pool:
                 del self._queue[mailbox]
                 mailbox.put(worker)
 
-    def retire(self, worker: Worker) -> bool:
+    def retire(self, worker: WorkerThread) -> bool:
         """Let an idle worker end; False if somebody has taken it in the meantime."""
         with self._lock:
             if worker not in self._idle:
@@ -160,7 +160,7 @@ class Pool:
             return True
 
 
-def _dismiss(idle: list[Worker]) -> None:
+def _dismiss(idle: list[WorkerThread]) -> None:
     for worker in idle:
         worker.dismiss()
 

@@ -11,12 +11,12 @@ from inspect import isgenerator
 from typing import Any, TYPE_CHECKING
 
 from .lease import discard, outcome_of, reply
-from .worker import Work
+from .worker import WorkGreenlet
 
 if TYPE_CHECKING:
     from .._loops.mailbox import Mailbox
     from .lease import Lease
-    from .worker import Worker
+    from .worker import WorkerThread
 
 #: How many bytes a run makes before it waits until they are taken.
 AHEAD = 128 * 1024
@@ -25,7 +25,7 @@ _CHUNK_COST = 1024
 _END: Any = object()
 
 
-class _Steps:
+class _Source:
     """The iterator, as it is seen in the thread."""
 
     def __init__(self, iterable: Iterable[Any]) -> None:
@@ -52,9 +52,11 @@ class _Steps:
             size += _CHUNK_COST + len(chunk)
         return True
 
-    def give_up(self, sender: Work | _Steps | None, payload: Any, worker: Worker) -> None:
+    def give_up(
+        self, sender: WorkGreenlet | _Source | None, payload: Any, worker: WorkerThread
+    ) -> None:
         """Let the work end that waits for *payload*, if that is what the message says."""
-        if isinstance(sender, Work):
+        if isinstance(sender, WorkGreenlet):
             self.has_given_up = True
             discard(payload)
             worker.give(sender.reply(None, GeneratorExit()))
@@ -67,13 +69,13 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
     What that step waits for is given up: it sees GeneratorExit, as it does when a generator is
     closed. It may wait again then, to clean up.
     """
-    steps = _Steps(iterable)
+    source = _Source(iterable)
     more, running = True, False
     try:
         while more:
             # Each run has its own, since what comes after its outcome is not for the next one.
-            mailbox = steps.mailbox = lease.make_mailbox()
-            worker = await lease.start(steps.run, mailbox)
+            mailbox = source.mailbox = lease.make_mailbox()
+            worker = await lease.start(source.run, mailbox)
             running = True
             while running:
                 sender, payload = await mailbox.get()
@@ -81,23 +83,23 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
                     running = False
                     more = outcome_of(payload, mailbox.cancelled)
                 elif mailbox.cancelled is not None:
-                    steps.give_up(sender, payload, worker)
+                    source.give_up(sender, payload, worker)
                     cancelled, mailbox.cancelled = mailbox.cancelled, None
                     raise cancelled
-                elif sender is steps:
+                elif sender is source:
                     yield payload
                 else:
                     worker.give(await reply(sender, payload, mailbox, lease.awaiting))
     finally:
-        steps.stopped = True
+        source.stopped = True
         while running:
             sender, payload = await mailbox.get()
             running = sender is not None
-            if steps.has_given_up and isinstance(sender, Work):
+            if source.has_given_up and isinstance(sender, WorkGreenlet):
                 worker.give(await reply(sender, payload, mailbox, lease.awaiting))
             else:
-                steps.give_up(sender, payload, worker)
-        if (close := closing(steps.iterator, iterable)) is not None:
+                source.give_up(sender, payload, worker)
+        if (close := closing(source.iterator, iterable)) is not None:
             await lease.call(close)
 
 

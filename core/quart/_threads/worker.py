@@ -9,13 +9,13 @@ A call that waits, step by step, with the greenlets of one thread in a row:
     A is the hub, takes a job, calls the view         A: view()          spare: B
     the view waits: A stops, B becomes the hub        A: view() parked   B: hub
     B takes other jobs of the same request            A: view() parked   B: hub
-    the answer comes as a job: `Work.reply`           A: view() parked   B: in `_go_on`
+    the reply comes as a job: `WorkGreenlet.reply`     A: view() parked   B: in `_go_on`
     B puts itself among the spare, switches to A      A: view() goes on  spare: B
 
 If there are enough spare ones, B ends instead. A greenlet that ends switches to its parent, so
 `_go_on` makes A its parent and raises GreenletExit, which unwinds B and runs nothing else. The
-reply lies in an attribute of the work and not in the job: B would keep the job, and with it what
-the view was answered, for as long as it is spare.
+reply lies in an attribute of the work and not in the job: B would keep the job, and with it the
+reply, for as long as it is spare.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ KEPT = 64
 
 
 class Load:
-    """What the threads of a pool have to do now, counted by lists, whose methods are atomic."""
+    """What the threads of a pool have to do now, counted by lists, whose methods are atomic.
+
+    It is not part of the pool, since a thread must not keep its pool alive.
+    """
 
     __slots__ = ("begun", "given")
 
@@ -59,7 +62,7 @@ class Load:
         self.begun: list[None] = []
 
 
-class Worker:
+class WorkerThread:
     """A thread that does one job after another."""
 
     def __init__(self, pool: Pool) -> None:
@@ -70,7 +73,7 @@ class Worker:
         self.load = pool.load
         self._scheduling = pool.scheduling
         #: Greenlets that have been the hub, and can be again.
-        self.spare: list[Work] = []
+        self.spare: list[WorkGreenlet] = []
         self._ends = False
         name = f"quart-sync-{pool.started + 1}"
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -97,7 +100,7 @@ class Worker:
         # Each begins from here, or one that another one starts would begin deeper in the stack.
         while not self._ends:
             with suppress(BaseException):
-                Work(self).switch()
+                WorkGreenlet(self).switch()
         self.spare.clear()
 
     def serve(self) -> None:
@@ -136,14 +139,14 @@ class Worker:
         """End *job* by *error*; between jobs, end the wait that the next one is the end of."""
         if job is None and self._jobs:
             job = self._jobs[0]
-            if not isinstance(getattr(job, "__self__", None), Work):
+            if not isinstance(getattr(job, "__self__", None), WorkGreenlet):
                 # The call that the error was meant for is over.
                 self._bell.put(None)
                 return
             del self._jobs[0]
             self.load.given.pop()
         owner = job if isinstance(job, Call) else getattr(job, "__self__", None)
-        if isinstance(owner, (Call, Work)):
+        if isinstance(owner, (Call, WorkGreenlet)):
             owner.fail(error)
 
     def _may_end(self) -> bool:
@@ -151,7 +154,7 @@ class Worker:
         return pool is None or pool.retire(self)
 
 
-class Work(greenlet):
+class WorkGreenlet(greenlet):
     """What is done in a worker thread; a greenlet that is the thread's hub while it has no call."""
 
     #: Where its task waits for it, while it has a call.
@@ -162,7 +165,7 @@ class Work(greenlet):
     _waiter: greenlet
     _reply: Outcome
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: WorkerThread) -> None:
         super().__init__(worker.serve)
         self.worker = worker
 
@@ -200,7 +203,7 @@ class Work(greenlet):
         return self._go_on
 
     def _go_on(self) -> None:
-        hub, spare = cast(Work, getcurrent()), self.worker.spare
+        hub, spare = cast(WorkGreenlet, getcurrent()), self.worker.spare
         if len(spare) < KEPT:
             spare.append(hub)
             go_on = self._waiter.switch
@@ -221,11 +224,11 @@ class Work(greenlet):
             self.reply(None, error)()
 
 
-def current_work() -> Work | None:
+def current_work() -> WorkGreenlet | None:
     """The work whose greenlet, or a greenlet beneath it, is running now."""
     current: greenlet | None = getcurrent()
     while current is not None:
-        if type(current) is Work and current.mailbox is not None:
+        if type(current) is WorkGreenlet and current.mailbox is not None:
             return current
         current = current.parent
     return None
@@ -236,7 +239,7 @@ def _leave_thread() -> None:
     """In a forked child nobody waits for this work, and its thread is the only one."""
     current: greenlet | None = getcurrent()
     while current is not None:
-        if isinstance(current, Work):
+        if isinstance(current, WorkGreenlet):
             current.mailbox = None
             current.worker.dismiss()
         current = current.parent
@@ -250,7 +253,7 @@ def run_call(
     mailbox: Mailbox,
 ) -> None:
     """Call *func* in the hub, as a job; what comes of it is left in *mailbox*."""
-    work = cast(Work, getcurrent())
+    work = cast(WorkGreenlet, getcurrent())
     begun = work.worker.load.begun
     outcome: Outcome | None = None
     try:

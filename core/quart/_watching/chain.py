@@ -17,7 +17,7 @@ from greenlet import greenlet
 from .._frames import is_ours
 from .._threads import bridge, greenlets, lease, stream
 from .._threads.bridge import Bridge
-from .._threads.worker import Work, Worker
+from .._threads.worker import WorkerThread, WorkGreenlet
 
 _REPLY = lease.reply.__code__
 _CALLS = frozenset({lease.Lease.call.__code__, stream.iterate.__code__})
@@ -76,9 +76,9 @@ def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
     names = frame.f_locals
     work, worker = names.get("work", names.get("sender")), names.get("worker")
     if getattr(awaited, "cr_code", None) is _REPLY:
-        if isinstance(work, Work):
-            yield from _of_greenlets(getattr(work, "_waiter", None), Work)
-    elif isinstance(worker, Worker):
+        if isinstance(work, WorkGreenlet):
+            yield from _of_greenlets(getattr(work, "_waiter", None), WorkGreenlet)
+    elif isinstance(worker, WorkerThread):
         frames = running(sys._current_frames().get(worker.thread.ident or 0))
         yield from frames
         # It may run a loop, on which a task waits.
