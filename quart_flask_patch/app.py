@@ -223,12 +223,12 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
         return connection_class_behind(self)
 
-    def _has_wsgi_middleware(self, kind: str) -> bool:
+    def _has_wsgi_middleware(self, scope_type: str) -> bool:
         """Whether something is around `wsgi_app`, or for requests in the place of `__call__`."""
-        if kind == "http":
+        if scope_type == "http":
             # What makes contexts is given an environ too.
             return type(self).replaced_call is not None or not self._wsgi_ways.within(self)
-        return kind != "lifespan" and not self._wsgi_apps.within(self)
+        return scope_type != "lifespan" and not self._wsgi_apps.within(self)
 
     async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""

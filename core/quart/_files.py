@@ -186,14 +186,14 @@ def _set_size(response: Response, size: int | None) -> None:
         response.content_length = size
 
 
-def _set_disposition(response: Response, kind: str, name: str | None) -> None:
+def _set_disposition(response: Response, disposition: str, name: str | None) -> None:
     names = {}
     if name is not None:
         # Old clients read the first, a simpler name; RFC 6266 prefers the second.
         names["filename"] = normalize("NFKD", name).encode("ascii", "ignore").decode()
         if not name.isascii():
             names["filename*"] = f"UTF-8''{quote(name, safe=_RFC_5987_SAFE)}"
-    response.headers.set("Content-Disposition", kind, **names)
+    response.headers.set("Content-Disposition", disposition, **names)
 
 
 def _set_age(response: Response, age: int | None) -> None:

@@ -331,8 +331,8 @@ def plain_face(environment: Environment) -> Environment:
     face: object = environment.__dict__.get(_FACE)
     # An overlay begins with a copy of its environment's dict.
     if face is None or face.__dict__ is not environment.__dict__:
-        kind: object = type(environment)
-        face = object.__new__(_before(_PlainFace, kind))
+        environment_class: object = type(environment)
+        face = object.__new__(_before(_PlainFace, environment_class))
         face.__dict__ = environment.__dict__
         environment.__dict__[_FACE] = face
     return cast(Environment, face)

@@ -154,8 +154,8 @@ def origin_of(value: object) -> str | None:
         # Not `__module__`, which `functools.wraps` copies.
         return _root(function.__globals__["__name__"])
     # A class is of its own package; anything else, such as what wraps a function, of its class's.
-    kind = value if isinstance(value, type) else type(value)
-    return None if kind.__module__ == "builtins" else _root(kind.__module__)
+    cls = value if isinstance(value, type) else type(value)
+    return None if cls.__module__ == "builtins" else _root(cls.__module__)
 
 
 def _root(module: str) -> str:

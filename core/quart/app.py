@@ -202,16 +202,16 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         return ASGIHTTPConnection if self.asgi_http_class is ASGIHTTPConnection else None
 
     async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "http":
+        scope_type = scope["type"]
+        if scope_type == "http":
             await self.asgi_http_class(self, scope)(receive, send)
-        elif kind == "websocket":
+        elif scope_type == "websocket":
             await origins.serve(self, scope, receive, send)
-        elif kind == "lifespan":
+        elif scope_type == "lifespan":
             await self.asgi_lifespan_class(self, cast("LifespanScope", scope))(receive, send)
         else:
             raise RuntimeError(
-                f"Expected an ASGI scope of type http, websocket or lifespan, got {kind!r}."
+                f"Expected an ASGI scope of type http, websocket or lifespan, got {scope_type!r}."
             )
 
     # Contexts

@@ -106,8 +106,10 @@ def _reader(kind: Kind, name: str) -> Callable[[Any], object]:
     return read
 
 
-def _proxy(attribute: str | None, message: str, kind: type[_LocalProxy] = _LocalProxy) -> Any:
-    return kind(_cv_app, attribute, unbound_message=message)
+def _proxy(
+    attribute: str | None, message: str, proxy_class: type[_LocalProxy] = _LocalProxy
+) -> Any:
+    return proxy_class(_cv_app, attribute, unbound_message=message)
 
 
 app_ctx: AppContextProxy = _proxy(None, _NO_APP)

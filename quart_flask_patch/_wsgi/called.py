@@ -186,15 +186,15 @@ def passes_on(middleware: Any) -> bool:
 
     What is around is an application on the layer then, or several.
     """
-    kind = type(middleware)
-    if kind is MethodType:
+    middleware_class = type(middleware)
+    if middleware_class is MethodType:
         return Flask._wsgi_apps.has(middleware.__func__)
-    if kind is ProxyFix:
-        return _PROXY_FIX.of(kind) and passes_on(middleware.app)
-    if kind is DispatcherMiddleware:
+    if middleware_class is ProxyFix:
+        return _PROXY_FIX.of(middleware_class) and passes_on(middleware.app)
+    if middleware_class is DispatcherMiddleware:
         apps = middleware.app, *middleware.mounts.values()
-        return _DISPATCHER.of(kind) and all(map(passes_on, apps))
-    return issubclass(kind, Flask) and passes_on(wsgi_entry(middleware))
+        return _DISPATCHER.of(middleware_class) and all(map(passes_on, apps))
+    return issubclass(middleware_class, Flask) and passes_on(wsgi_entry(middleware))
 
 
 # The call

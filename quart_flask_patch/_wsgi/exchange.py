@@ -169,10 +169,10 @@ def respond(
     app: Flask,
     environ: Environ,
     start_response: StartResponse,
-    kind: type[Exchange] = Exchange,
+    exchange_class: type[Exchange] = Exchange,
 ) -> object:
     """Answer a WSGI call through the ASGI entry."""
-    exchange = kind(app, environ, start_response)
+    exchange = exchange_class(app, environ, start_response)
     try:
         first = exchange.wait(exchange.advance())
     except BaseException:

@@ -57,7 +57,7 @@ def install() -> None:
 
     def run_wsgi_app(app: Any, *args: Any, **kwargs: Any) -> Any:
         if issubclass(type(app), Flask):
-            app = partial(respond, app, kind=_Served)
+            app = partial(respond, app, exchange_class=_Served)
         return genuine(app, *args, **kwargs)
 
     test.run_wsgi_app = run_wsgi_app

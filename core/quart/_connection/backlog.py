@@ -48,9 +48,9 @@ class Backlog:
             return
         if self._file is None:
             self._file = TemporaryFile()  # noqa: SIM115  # it is closed with the rest
-        kind, data = _packed(message)
+        code, data = _packed(message)
         self._file.seek(self._written)
-        self._file.write(_HEAD.pack(kind, len(data)) + data)
+        self._file.write(_HEAD.pack(code, len(data)) + data)
         self._written += _HEAD.size + len(data)
 
     def take(self) -> Message:
@@ -61,8 +61,8 @@ class Backlog:
         else:
             assert self._file is not None
             self._file.seek(self._read)
-            kind, length = _HEAD.unpack(self._file.read(_HEAD.size))
-            message = _unpacked(kind, self._file.read(length))
+            code, length = _HEAD.unpack(self._file.read(_HEAD.size))
+            message = _unpacked(code, self._file.read(length))
             self._read += _HEAD.size + length
             if self._read == self._written:
                 self._read = self._written = 0
@@ -94,10 +94,10 @@ def _packed(message: Message) -> tuple[int, bytes]:
     return _TEXT, (message.get("text") or "").encode("utf-8", "surrogatepass")
 
 
-def _unpacked(kind: int, data: bytes) -> Message:
-    if kind in (_PART, _LAST_PART):
-        return {"type": "http.request", "body": data, "more_body": kind == _PART}
-    if kind == _BYTES:
+def _unpacked(code: int, data: bytes) -> Message:
+    if code in (_PART, _LAST_PART):
+        return {"type": "http.request", "body": data, "more_body": code == _PART}
+    if code == _BYTES:
         return {"type": "websocket.receive", "bytes": data, "text": None}
     text = data.decode("utf-8", "surrogatepass")
     return {"type": "websocket.receive", "bytes": None, "text": text}

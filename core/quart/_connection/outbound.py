@@ -266,6 +266,6 @@ async def refuse(
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1000, "reason": ""})
         return
-    kind = "websocket.http.response"
-    await send({"type": f"{kind}.start", "status": status, "headers": headers})
-    await send({"type": f"{kind}.body", "body": body, "more_body": False})
+    message_type = "websocket.http.response"
+    await send({"type": f"{message_type}.start", "status": status, "headers": headers})
+    await send({"type": f"{message_type}.body", "body": body, "more_body": False})

@@ -29,8 +29,8 @@ def wants_context(method: Function) -> bool:
         return False
     if first is None:
         return False
-    kind = first.annotation
-    name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+    annotation = first.annotation
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
     return first.name == "ctx" or name.rpartition(".")[2] == "AppContext"
 
 

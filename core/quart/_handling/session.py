@@ -28,8 +28,12 @@ def is_lazy(app: Quart) -> bool:
     Its own class has to say so, as a subclass might do anything, and nobody may have changed it.
     """
     interface = app.session_interface
-    kind: type = type(interface)
-    stock = _FLASKS if kind is FlaskCookieSessions else vars(kind).get("opens_lazily")
+    interface_class: type = type(interface)
+    stock = (
+        _FLASKS
+        if interface_class is FlaskCookieSessions
+        else vars(interface_class).get("opens_lazily")
+    )
     return stock is not None and stock.within(interface)
 
 

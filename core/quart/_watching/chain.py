@@ -89,12 +89,12 @@ def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
                     yield from frames_of(coroutine)
 
 
-def _of_greenlets(inner: greenlet | None, kind: type[greenlet]) -> Iterator[FrameType]:
-    """Yield the frames of *inner* and of the greenlets above it, up to one of *kind*."""
+def _of_greenlets(inner: greenlet | None, last: type[greenlet]) -> Iterator[FrameType]:
+    """Yield the frames of *inner* and of the greenlets above it, up to a *last*."""
     chain: list[greenlet] = []
     while inner is not None:
         chain.append(inner)
-        inner = None if isinstance(inner, kind) else inner.parent
+        inner = None if isinstance(inner, last) else inner.parent
     for one in reversed(chain):
         for frame in _stack(one.gr_frame):
             yield frame
