@@ -149,18 +149,18 @@ class _Face:
         return self
 
     def __exit__(
-        self, kind: type | None, value: BaseException | None, traceback: TracebackType | None
+        self, exc_type: type | None, exc_value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self.pop(value)
+        self.pop(exc_value)
 
     async def __aenter__(self) -> Self:
         await self._core.push()
         return self
 
     async def __aexit__(
-        self, kind: type | None, value: BaseException | None, traceback: TracebackType | None
+        self, exc_type: type | None, exc_value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self._core.pop(value)
+        await self._core.pop(exc_value)
 
     def copy(self) -> Self:
         """Return a new context of the same request and session, whose `g` is that of where it goes.

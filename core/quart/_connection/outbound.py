@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from types import TracebackType
 from typing import Any, TYPE_CHECKING, TypeGuard
 
 from werkzeug.datastructures import Headers
@@ -202,14 +201,9 @@ class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):
     async def __aenter__(self) -> AsyncIterable[object]:
         return await self._source.__aenter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with shielded(kind), undisturbed(self._connection):
-            await self._source.__aexit__(kind, value, traceback)
+    async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: Any) -> None:
+        with shielded(exc_type), undisturbed(self._connection):
+            await self._source.__aexit__(exc_type, *exc_info)
 
 
 async def close_response(ctx: AppContext, response: Any) -> None:
