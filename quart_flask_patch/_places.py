@@ -18,7 +18,6 @@ from quart._types import CoroutineOf, Function
 
 from . import ctx as _ctx, wrappers
 from ._environs import entry
-from ._environs.takeover import LASTING
 from ._faces import quart_face, signals
 from ._waiting import bridge
 from ._watching import watch
@@ -177,7 +176,7 @@ class Layer(Strategy):
             return CHOICES[name]
         if view is not None and runs_async(view):
             return self.async_place(app)
-        if default == LASTING:
+        if default == entry.WEBSOCKET:
             return PLACES["thread"]
         return self.sync_place(app, default)
 

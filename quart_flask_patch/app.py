@@ -41,7 +41,7 @@ from ._defaults.json import DefaultJSONProvider
 from ._defaults.templating import Environment
 from ._entry import CalledByServers, Entry
 from ._environs import entry
-from ._environs.takeover import LASTING, TAKEOVER, Takeover
+from ._environs.takeover import TAKEOVER, Takeover
 from ._old_signatures import OldSignatures
 from ._requests.forms import Connection
 from ._waiting import bridge
@@ -281,7 +281,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
             connection.headers = EnvironHeaders(environ)
         if isinstance(connection, Websocket):
             core = CoreContext(self._core_app, websocket=connection)
-            core.place = LASTING
+            core.wanted_place = entry.WEBSOCKET
             return core
         core = self._context_of(connection, environ)
         if environ is None:
@@ -289,10 +289,10 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         scope: Any = connection.scope
         if (pending := scope.get(entry.PENDING)) is not None:
             core.borrow(pending.lease)
-            core.place = None if entry.EXCHANGED in scope else entry.BEHIND_MIDDLEWARE
+            core.wanted_place = None if entry.EXCHANGED in scope else entry.BEHIND_MIDDLEWARE
         elif entry.called_as_wsgi(scope):
             # The caller's thread is the request's own already.
-            core.place = "loop" if entry.EXCHANGED in scope else entry.CALLED
+            core.wanted_place = "loop" if entry.EXCHANGED in scope else entry.CALLED
         return core
 
     def _response_for_session(self) -> object:

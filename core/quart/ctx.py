@@ -98,8 +98,8 @@ class AppContext:
         self.handled = False
         #: What a URL converter raised that is no HTTP error, until errors can be handled.
         self.failure: Exception | None = None
-        #: Where its work runs: a certain place, the name of a default, or as the view says.
-        self.place: strategy.Place | str | None = None
+        #: Where its work is to run: a certain place, the name of a default, or as the view says.
+        self.wanted_place: strategy.Place | str | None = None
         self._after: list[Callable[[Any], object]] | None = None
         self._lease: _lease.Lease | None = None
         self._outer: AppContext | None = None
@@ -217,7 +217,7 @@ class AppContext:
         """Look up how the endpoint is handled, which is known once the URL is matched."""
         rule = None if self.connection is None else self.connection.url_rule
         endpoint = None if rule is None else rule.endpoint
-        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.place)
+        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.wanted_place)
         return self.plan
 
     @property
@@ -368,7 +368,7 @@ class AppContext:
     def __enter__(self) -> AppContext:
         if self.handled and self._home is None:
             self._home = self.plan.place
-        self.place = strategy.current().inline
+        self.wanted_place = strategy.current().inline
         strategy.finish(self.push())
         return self
 

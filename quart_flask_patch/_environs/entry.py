@@ -36,9 +36,11 @@ EXCHANGED = "quart_flask_patch.exchanged"
 #: In an environ: the ASGI request that is on its way through WSGI middleware. In a scope: the one
 #: that has come through, while the middleware waits for it.
 PENDING = "quart_flask_patch.pending"
-#: What the contexts of such calls say of their place.
+#: What a context may want of a place by how its connection came: by a WSGI call, through WSGI
+#: middleware, or as a websocket, whose plain view lasts, and waits, so it always has a thread.
 CALLED = "called"
 BEHIND_MIDDLEWARE = "behind middleware"
+WEBSOCKET = "websocket"
 #: In an environ: the request that it is of.
 _ARRIVED = "quart_flask_patch.arrived"
 _READ_SIZE = 64 * 1024

@@ -41,8 +41,6 @@ from . import sockets
 
 #: In a scope: what lets plain code take over this websocket.
 TAKEOVER = "quart_flask_patch.takeover"
-#: The default place of websockets: their plain views last, and wait, so they always have a thread.
-LASTING = "lasting"
 #: RFC 6455, 7.4.1: these say that there was no close frame, or none with a code.
 _WITHOUT_FRAME = (1005, 1006)
 
