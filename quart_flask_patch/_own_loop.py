@@ -27,7 +27,7 @@ from quart._threads import worker
 from quart._types import CoroutineOf, Receive
 from quart.wrappers.response import IterableBody
 
-from ._places import CHOICES, finish, lease_of, PLACES, Thread
+from ._places import CHOICES, lease_of, PLACES, Thread, wait_for_work
 from ._waiting import apart, bridge, runner
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class OwnLoop(Thread):
 
 def _in_own(own: Own, work: Callable[[AppContext], Any], ctx: AppContext) -> Any:
     with own.here():
-        response = finish(work, ctx)
+        response = wait_for_work(work, ctx)
         if not _step_plainly(own, response):
             own.end()
         return response

@@ -111,7 +111,7 @@ class Thread(SyncPlace):
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
         assert ctx.lease is not None
-        return ctx.lease.call(finish, work, ctx)
+        return ctx.lease.call(wait_for_work, work, ctx)
 
 
 def lease_of(app: object) -> lease.Lease:
@@ -122,8 +122,8 @@ def lease_of(app: object) -> lease.Lease:
     return lease.Lease(pool.pool_of(app), bridge.await_bridged)
 
 
-def finish(work: Callable[[Any], object], ctx: AppContext) -> Any:
-    return wrappers.with_small_file(strategy.finish(work(ctx)))
+def wait_for_work(work: Callable[[Any], object], ctx: AppContext) -> Any:
+    return wrappers.with_small_file(strategy.wait_for(work(ctx)))
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}

@@ -70,7 +70,7 @@ def _waits(method: Function) -> Function:
         if kwargs:
             # Flask's names of the arguments, which are not the core's.
             args = shape.bind(self, *args, **kwargs).args[1:]
-        return strategy.finish(internal(self, core, *args))
+        return strategy.wait_for(internal(self, core, *args))
 
     return stage_of(internal)(waiting)
 

@@ -204,13 +204,13 @@ class AppContext:
                     " current context has none."
                 )
             interface, face = self.app.session_interface, self.app._face_of(self)
-            self.keep_session(strategy.finish(interface.open_session(self.app, face)))
+            self.keep_session(strategy.wait_for(interface.open_session(self.app, face)))
         return cast("SessionMixin", self._session)
 
     def keep_session(self, session: SessionMixin | None) -> None:
         if session is None:
             interface = self.app.session_interface
-            session = strategy.finish(interface.make_null_session(self.app))
+            session = strategy.wait_for(interface.make_null_session(self.app))
         self._session = session
 
     def find_plan(self) -> Plan:
@@ -369,13 +369,13 @@ class AppContext:
         if self.handled and self._home is None:
             self._home = self.plan.place
         self.wanted_place = strategy.current().inline
-        strategy.finish(self.push())
+        strategy.wait_for(self.push())
         return self
 
     def __exit__(
         self, exc_type: type | None, exc_value: BaseException | None, tb: TracebackType | None
     ) -> None:
-        strategy.finish(self.pop(exc_value))
+        strategy.wait_for(self.pop(exc_value))
 
     def copy(self) -> AppContext:
         """Return a new context of the same connection, session and `g`, to push elsewhere."""

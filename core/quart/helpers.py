@@ -110,7 +110,7 @@ def get_template_attribute(template_name: str, attribute: str) -> Any:
     template = app_ctx.app.jinja_env.get_template(template_name)
     if not template.environment.is_async:
         return getattr(template.module, attribute)
-    return getattr(strategy.finish(template.make_module_async()), attribute)
+    return getattr(strategy.wait_for(template.make_module_async()), attribute)
 
 
 def url_for(

@@ -41,7 +41,7 @@ class BodyStream(io.RawIOBase):
         if chunk is not None:
             return chunk
         if self._by_wsgi:
-            return cast(bytes, strategy.finish(body.read_chunk()))
+            return cast(bytes, strategy.wait_for(body.read_chunk()))
         return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
     def _wait_without_task(self, body: Body, reading: CoroutineOf[bytes]) -> bytes:

@@ -134,7 +134,7 @@ def call_for_plain_code(
         args = tuple(wrappers.core_response_of(app, value) for value in args)
     result = (bound or method.__get__(app))(*args, **kwargs)
     if method in _CORES and internal_of(method) is not None:
-        result = strategy.finish(result)
+        result = strategy.wait_for(result)
     elif hasattr(result, "__await__"):
         result = bridge.wait(result)
     return wrappers.response_of(face_of_app(app), result)

@@ -44,7 +44,7 @@ def _hand_on(future: Future[Any], task: asyncio.Task[Any]) -> None:
         if not task.cancelled():
             task.exception()  # Nobody is left to see it.
         return
-    settle(future, task.result)
+    complete(future, task.result)
 
 
 def _end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], future: Future[Any]) -> None:
@@ -54,7 +54,7 @@ def _end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], future: Futur
             loop.call_soon_threadsafe(task.cancel)
 
 
-def settle(future: Future[T], func: Callable[[], T]) -> None:
+def complete(future: Future[T], func: Callable[[], T]) -> None:
     """Let *future* give what *func* does."""
     try:
         result = func()
@@ -96,7 +96,7 @@ class Caller:
     async def do(self, func: Callable[[], T]) -> T:
         """Have the caller call *func*."""
         future: Future[T] = Future()
-        self._jobs.append(partial(settle, future, func))
+        self._jobs.append(partial(complete, future, func))
         self._signal.give()
         return await asyncio.wrap_future(future)
 

@@ -98,9 +98,9 @@ class OnLoop(Loop):
         return bridge.wait(_awaited(bridge.call_bridged(func, *args)))
 
 
-def _finish(work: Callable[[AppContext], CoroutineOf[T]], ctx: AppContext) -> T:
+def _wait_for_work(work: Callable[[AppContext], CoroutineOf[T]], ctx: AppContext) -> T:
     # The response is on its way to the caller then: what it consists of must stay as it is.
-    return cast(T, strategy.finish(work(ctx)))
+    return cast(T, strategy.wait_for(work(ctx)))
 
 
 class InThread(Thread):
@@ -112,12 +112,12 @@ class InThread(Thread):
             return await work(ctx)
         if ctx._lease is None:
             ctx.lease = _blocking_lease(ctx.app) if above is None else _places.lease_of(ctx.app)
-        return cast(T, self.step(ctx, _finish, work, ctx))
+        return cast(T, self.step(ctx, _wait_for_work, work, ctx))
 
     def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         if ctx._lease is None or current_work() is not None:
             return func(*args)
-        return bridge.wait(ctx._lease.call(func, *args), strategy.finish)
+        return bridge.wait(ctx._lease.call(func, *args), strategy.wait_for)
 
     async def iterate(
         self, ctx: AppContext, iterable: Iterable[object]
@@ -246,7 +246,7 @@ def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:
     request.scope["quart.closing"] = call.close_context  # type: ignore[typeddict-unknown-key]  # ours
     request.scope["quart.calling"] = True  # type: ignore[typeddict-unknown-key]  # ours
     try:
-        strategy.finish(pipeline.handle(app, ctx, request))
+        strategy.wait_for(pipeline.handle(app, ctx, request))
     finally:
         # Or they would refer to each other.
         body, call.body = call.body, ()

@@ -164,7 +164,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         return cast("ResponseReturnValue | None", await self._dispatch())
 
     async def _dispatch(self) -> object:
-        return await results.settle(pipeline.dispatch(_app(self), current_context()))
+        return await results.resolve_here(pipeline.dispatch(_app(self), current_context()))
 
     @stage_of(pipeline.finalize)
     @takes_ctx
@@ -181,7 +181,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         return cast("Response | None", await self._finalize(result, from_error_handler))
 
     async def _finalize(self, *args: Any) -> Any:
-        return await results.settle(pipeline.finalize(_app(self), current_context(), *args))
+        return await results.resolve_here(pipeline.finalize(_app(self), current_context(), *args))
 
     @stage_of(pipeline.process)
     @takes_ctx

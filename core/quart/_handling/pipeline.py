@@ -5,7 +5,7 @@ through the application's public method of that name, so an override, be it a pl
 takes effect; what differs between the kinds of connection is asked of `ctx.kind`.
 
 A stage that often has nothing to wait for is a plain function. It returns its result, or something
-to `await` for it: see `settle`.
+to `await` for it: see `resolve_here`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
 from .overrides import log_exception
-from .results import emit, resolve, settle
+from .results import emit, resolve, resolve_here
 from .teardown import close_context
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def _in_place(ctx: AppContext) -> Result:
                 if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
                     # The client left or the server stops. What was set up is cleaned up.
                     with shielded():
-                        await settle(finalize(app, ctx, None, from_error_handler=True))
+                        await resolve_here(finalize(app, ctx, None, from_error_handler=True))
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
             response = await stages.handle_exception(app, ctx, cast(Exception, error))
@@ -249,7 +249,7 @@ async def _finalize(
     app: Quart, ctx: AppContext, response: Result, from_error_handler: bool
 ) -> Result:
     stages = ctx.plan.stages
-    response = await settle(response)
+    response = await resolve_here(response)
     try:
         response = await stages.process(app, ctx, response)
         if stages.finished.receivers:
@@ -331,4 +331,4 @@ async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Result:
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
         result = await resolve(ctx, ctx.plan.adapt(handler)(failure))
-    return await settle(ctx.plan.stages.finalize(app, ctx, result, from_error_handler=True))
+    return await resolve_here(ctx.plan.stages.finalize(app, ctx, result, from_error_handler=True))

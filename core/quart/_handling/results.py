@@ -20,8 +20,8 @@ async def resolve(ctx: AppContext, result: Result) -> Result:
     return result
 
 
-async def settle(result: Result) -> Result:
-    """Return the result of a stage that may have to be waited for."""
+async def resolve_here(result: Result) -> Result:
+    """The same, but without a place: await *result* in the current task."""
     return await result if hasattr(result, "__await__") else result
 
 

@@ -13,7 +13,7 @@ from .._flask import ignores_error, UNSET
 from .._kind import REQUEST
 from .._loops.raised import as_raised
 from .._types import CoroutineOf, Function
-from .results import emit, settle
+from .results import emit, resolve_here
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -81,7 +81,7 @@ async def _close_request(app: Quart, ctx: AppContext) -> None:
     if app._only_closes_files(ctx.request):
         await ctx.request.close()
     else:
-        await settle(ctx.plan.place.adapt(app._face_of(ctx).close)())
+        await resolve_here(ctx.plan.place.adapt(app._face_of(ctx).close)())
 
 
 async def _tear_down_app(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:

@@ -157,7 +157,7 @@ class Strategy:
         Raises:
             RuntimeError: on a thread whose event loop is running, which this would block.
         """
-        return bridge.wait(awaitable, run_to_end)
+        return bridge.wait(awaitable, wait_on_new_loop)
 
     def call_for_caller(
         self, method: Function, app: Quart, *args: object, **kwargs: object
@@ -166,8 +166,8 @@ class Strategy:
         return method(app, *args, **kwargs)
 
 
-def finish(result: Result) -> Result:
-    """Return what *result* gives if awaited; in place if that needs no waiting."""
+def wait_for(result: Result) -> Result:
+    """Return *result*, or what it gives if it is awaitable; wait only if it suspends."""
     if not hasattr(result, "__await__"):
         return result
     try:
@@ -178,7 +178,7 @@ def finish(result: Result) -> Result:
     return current().wait(result) if type(result) is Suspended else result
 
 
-def run_to_end(awaitable: Awaitable[T]) -> T:
+def wait_on_new_loop(awaitable: Awaitable[T]) -> T:
     """Run *awaitable* on an event loop of its own, where no loop is running."""
     try:
         asyncio.get_running_loop()
