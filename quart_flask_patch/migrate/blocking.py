@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from .findings import Level
 
 OWN_LOOP = 'give it @runs_in("own-loop")'
+Unit = Literal["call", "function", "request"]
 RUN_SYNC = "await quart.utils.run_sync(function)(...)"
 
 
@@ -21,15 +23,26 @@ class Blocking:
     way_out: str
     #: Whether an async way of the same kind is at hand; otherwise the view may as well stay plain.
     replaceable: bool = True
+    #: What goes to a thread as a whole: this call alone; the function around it, as what the call
+    #: gives blocks as well; or the whole request, to which, or to whose thread, its object belongs.
+    unit: Unit = "call"
 
 
 def _family(
-    kind: str, level: Level, names: str, way_out: str, replaceable: bool = True
+    kind: str,
+    level: Level,
+    names: str,
+    way_out: str,
+    replaceable: bool = True,
+    unit: Unit = "call",
 ) -> Blocking:
     pattern = "|".join(f"(?:{name})" for name in names.split())
-    return Blocking(kind, level, re.compile(pattern), way_out, replaceable)
+    return Blocking(kind, level, re.compile(pattern), way_out, replaceable, unit)
 
 
+_FILE_WAY = f"aiofiles, or {RUN_SYNC}"
+_THREAD_WAY = "what asyncio has of that name, or run_sync"
+_HTTP_WAY = f"httpx.AsyncClient, or {RUN_SYNC}"
 _VERBS = "(?:get|post|put|patch|delete|head|options|request|send|stream)"
 _SQL = (
     r"(?:execute|executemany|executescript|scalars?|commit|rollback|flush|refresh|merge|get|get_one"
@@ -44,11 +57,18 @@ FAMILIES = (
     _family(
         "HTTP",
         "error",
-        rf"requests\.(?:api\.)?{_VERBS} requests\.(?:sessions\.)?[sS]ession\(\)\.{_VERBS}"
-        rf" httpx\.{_VERBS} httpx\.Client\(\)\.{_VERBS} urllib\.request\.url\w+"
-        r" urllib3\.(?:request|\w+\(\)\.(?:request|urlopen))"
+        r"httpx\.(?:Client\(\)\.)?stream urllib\.request\.url\w+"
         r" http\.client\.\w+\(\)\.(?:request|getresponse|connect)",
-        f"httpx.AsyncClient, or {RUN_SYNC}",
+        _HTTP_WAY,
+        unit="function",
+    ),
+    _family(
+        "HTTP",
+        "error",
+        rf"requests\.(?:api\.)?{_VERBS} requests\.(?:sessions\.)?[sS]ession\(\)\.{_VERBS}"
+        rf" httpx\.{_VERBS} httpx\.Client\(\)\.{_VERBS}"
+        r" urllib3\.(?:request|\w+\(\)\.(?:request|urlopen))",
+        _HTTP_WAY,
     ),
     _family(
         "another process",
@@ -71,10 +91,17 @@ FAMILIES = (
     _family(
         "a thread",
         "error",
-        r"threading\.(?:Lock|RLock|Condition|Semaphore|Event)\(\)\.(?:acquire|wait)"
+        r"threading\.(?:RLock|Condition)\(\)\.(?:acquire|wait)",
+        _THREAD_WAY,
+        unit="request",
+    ),
+    _family(
+        "a thread",
+        "error",
+        r"threading\.(?:Lock|Semaphore|Event)\(\)\.(?:acquire|wait)"
         r" threading\.Thread\(\)\.join queue\.\w*Queue\(\)\.(?:get|put|join)"
         r" concurrent\.futures\.\w+\(\)\.submit\(\)\.result concurrent\.futures\.wait",
-        "what asyncio has of that name, or run_sync",
+        _THREAD_WAY,
     ),
     _family("a person", "error", r"input getpass\.getpass", "no view should ask at the console"),
     _family(
@@ -87,6 +114,7 @@ FAMILIES = (
         rf" {_SESSION}\.{_SQL} sqlalchemy\.create_engine\(\)(?:\.(?:connect|begin)\(\))?\.{_SQL}",
         f"leave the view plain, {OWN_LOOP}, SQLAlchemy's AsyncSession, or {RUN_SYNC}",
         replaceable=False,
+        unit="request",
     ),
     _family(
         "the database",
@@ -94,6 +122,7 @@ FAMILIES = (
         rf"(?:sqlite3|psycopg2?|pymysql|MySQLdb|pyodbc|oracledb|mysql\.connector)\.connect"
         rf"(?:\(\)(?:\.cursor\(\)|\.execute\(\))?\.{_SQL})?",
         f"an async driver (aiosqlite, asyncpg, psycopg's AsyncConnection), or {RUN_SYNC}",
+        unit="request",
     ),
     _family(
         "the database",
@@ -107,10 +136,18 @@ FAMILIES = (
     _family(
         "a file",
         "warning",
-        r"open io\.open pathlib\.Path\(\).*\.(?:open|read_\w+|write_\w+|touch|unlink|stat|iterdir)"
+        r"open io\.open (?:zipfile\.ZipFile|tarfile\.open)"
+        r" pathlib\.Path\(\).*\.open",
+        _FILE_WAY,
+        unit="function",
+    ),
+    _family(
+        "a file",
+        "warning",
+        r"pathlib\.Path\(\).*\.(?:read_\w+|write_\w+|touch|unlink|stat|iterdir)"
         r" shutil\.(?:copy\w*|move|rmtree|make_archive|unpack_archive)"
-        r" (?:zipfile\.ZipFile|tarfile\.open) .*\.(?:read_text|read_bytes|write_text|write_bytes)",
-        f"aiofiles, or {RUN_SYNC}",
+        r" .*\.(?:read_text|read_bytes|write_text|write_bytes)",
+        _FILE_WAY,
     ),
 )
 

@@ -15,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 
 FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
-_SKIPPED = {"build", "dist", "node_modules", "site-packages", "tests", "test", "__pycache__"}
+_TESTS = {"tests", "test"}
+_SKIPPED = {"build", "dist", "node_modules", "site-packages", "__pycache__", *_TESTS}
 #: How often a name is looked up through others; more is a circle.
 _DEPTH = 12
 #: What gives an object of the model that is asked for.
@@ -66,6 +67,8 @@ class Function(Scope):
 class Module(Scope):
     path: Path = field(kw_only=True)
     shown: str = field(kw_only=True)
+    #: Its path beneath the folder that is read.
+    below: Path = field(kw_only=True)
     tree: ast.Module = field(kw_only=True)
 
     @property
@@ -85,14 +88,15 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 class CodeBase:
     """The Python files beneath a folder, or one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, with_tests: bool = False) -> None:
+        self.top = path.resolve() if path.is_dir() else path.resolve().parent
         self.modules: dict[str, Module] = {}
         self.functions: dict[str, Function] = {}
         self.classes: dict[str, Scope] = {}
         #: What is assigned to attributes, by their full names.
         self.attributes: dict[str, list[tuple[Scope, ast.expr]]] = {}
         self.unread: list[tuple[str, str]] = []
-        for file in python_files(path):
+        for file in python_files(path, with_tests):
             self._read(file)
         for function in [*self.functions.values()]:
             self._note_attributes(function)
@@ -106,7 +110,8 @@ class CodeBase:
             self.unread.append((f"{shown}:{getattr(error, 'lineno', 1) or 1}", str(error)))
             return
         name = module_name(file)
-        module = Module(None, name, tree, path=file, shown=shown, tree=tree)  # type: ignore[arg-type]  # itself
+        below = file.relative_to(self.top)
+        module = Module(None, name, tree, path=file, shown=shown, below=below, tree=tree)  # type: ignore[arg-type]  # itself
         module.module = self.modules[name] = module
         self._fill(module, tree.body)
 
@@ -125,6 +130,8 @@ class CodeBase:
         owner = scope if isinstance(scope.node, ast.ClassDef) else None
         function = Function(scope.module, name, node=node, parent=scope, owner=owner)
         scope.names[node.name] = name
+        if (earlier := self.functions.get(name)) is not None:
+            self.functions[f"{name}@{earlier.node.lineno}"] = earlier
         self.functions[name] = function
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         for number, argument in enumerate(arguments):
@@ -176,6 +183,10 @@ class CodeBase:
         # `x = x.y` in a function asks for the name around it.
         outer = where.parent if _mentions(value, name) else where
         return self.name_of(value, outer, depth + 1) if outer is not None else ""
+
+    def expanded(self, name: str) -> str:
+        """Return the full name of what *name*, a full name too, was imported as."""
+        return self._expanded(name, 0)
 
     def _expanded(self, name: str, depth: int) -> str:
         """Follow *name* to where it comes from, through modules of the code base."""
@@ -271,7 +282,8 @@ def _imported_from(module: Module, node: ast.ImportFrom) -> str:
     return ".".join([*parts, node.module] if node.module else parts)
 
 
-def python_files(path: Path) -> Iterator[Path]:
+def python_files(path: Path, with_tests: bool = False) -> Iterator[Path]:
+    skipped = _SKIPPED - _TESTS if with_tests else _SKIPPED
     if path.is_file():
         yield path.resolve()
         return
@@ -280,13 +292,22 @@ def python_files(path: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if name not in _SKIPPED
+            if name not in skipped
             and not name.startswith(".")
             and not (here / name / "pyvenv.cfg").exists()
         )
         for name in sorted(files):
-            if name.endswith(".py") and not name.startswith("test_") and name != "conftest.py":
+            if name.endswith(".py") and (with_tests or not is_test(here / name)):
                 yield here / name
+
+
+def is_test(file: Path) -> bool:
+    return file.name.startswith("test_") or file.name == "conftest.py"
+
+
+def is_in_tests(module: Module) -> bool:
+    """Whether *module* is a test, or lies in a folder of tests of its own code base."""
+    return is_test(module.path) or bool(_TESTS.intersection(module.below.parts[:-1]))
 
 
 def module_name(file: Path) -> str:

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import click
 
+from .rewrite.command import rewrite
+
 #: Modules of the extra.
-NEEDED = ("packaging", "rich", "ruff")
+NEEDED = ("libcst", "packaging", "rich", "ruff")
 
 
 @click.group("migrate", short_help="Look at a code base that moves to the layer.")
 def migrate() -> None:
     """Answer the questions of a code base that moves from Flask: will it work, what blocks?
 
-    These commands read, import and report, and change nothing. They need the extra `migrate`. A
-    command of this name that your application has is found by `flask migrate` as before.
+    These commands read, import and report; `rewrite --write` alone changes files. They need the
+    extra `migrate`. A command of this name that your application has is found by `flask migrate`
+    as before.
     """
 
 
@@ -24,7 +27,7 @@ def require_extra() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise click.ClickException(
-            "Expected the packages of the extra 'migrate' (packaging, rich, ruff), got no"
+            "Expected the packages of the extra 'migrate' (libcst, packaging, rich, ruff), got no"
             f" {', '.join(missing)}. Install it: pip install 'quart-flask-patch[migrate]', or"
             ' pip install ./core ".[migrate]" at the top of a clone.'
         )
@@ -88,3 +91,6 @@ def check(
     report = check_all(path, chosen, requirements, timeout)
     show(report, as_json)
     ctx.exit(report.fails(fail_on))
+
+
+migrate.add_command(rewrite)

@@ -108,10 +108,10 @@ def reached(code: CodeBase, start: Function) -> Iterator[Site]:
                 continue
             name = code.name_of(node.func, function)
             called = code.called(name)
-            if called is not None and called not in seen and _runs_here(code, called):
+            if called is not None and called not in seen and runs_here(code, called):
                 seen.add(called)
                 to_do.append((called, f"{way} -> {called.node.name}"))
-            elif called is None and (family := blocking(name)) and not _is_awaited(node, function):
+            elif called is None and (family := blocking(name)) and not is_awaited(node, function):
                 place = f"{function.module.shown}:{node.lineno}"
                 if (place, family.kind) not in told:
                     told.add((place, family.kind))
@@ -127,7 +127,7 @@ def _shown(node: ast.expr) -> str:
     return ast.unparse(node)
 
 
-def _runs_here(code: CodeBase, function: Function) -> bool:
+def runs_here(code: CodeBase, function: Function) -> bool:
     """Whether calling *function* runs it there, and not in a thread."""
     around = function.parent or function
     names = [
@@ -137,7 +137,7 @@ def _runs_here(code: CodeBase, function: Function) -> bool:
     return not any(name.endswith(("run_sync", "sync_to_async")) for name in names)
 
 
-def _is_awaited(call: ast.Call, function: Function) -> bool:
+def is_awaited(call: ast.Call, function: Function) -> bool:
     return any(isinstance(n, ast.Await) and n.value is call for n in function.own_nodes)
 
 

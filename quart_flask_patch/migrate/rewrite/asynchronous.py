@@ -1,0 +1,257 @@
+"""``--to async``: views become `async def` on the layer, and nothing of them holds its loop."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..code import CodeBase, Function, Scope
+from ..entries import Entry
+from ..findings import Finding
+from ..source import reached, Site
+from .callers import Callers
+from .names import Names
+from .outcome import Done, Rewritten, said
+from .reach import async_callees, Implied, is_held, Use, uses
+from .refusals import Refusals
+from .spots import Changes
+from .views import class_decorators, hooks, place_of, View
+from .walk import is_generator
+
+#: Hooks that may be async functions.
+_ASYNC_HOOKS = {
+    *("before_request", "after_request", "before_app_request", "after_app_request"),
+    *("errorhandler", "app_errorhandler", "teardown_request", "teardown_app_request"),
+}
+
+
+@dataclass(eq=False)
+class Target:
+    """A function that is async or becomes it, and why it gets a loop of its own, if so."""
+
+    function: Function
+    view: View | None = None
+    uses: list[Use] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    place: str = ""
+
+    @property
+    def is_apart(self) -> bool:
+        return bool(self.reasons) or self.place == "own-loop"
+
+
+class ToAsync:
+    """Plans the edits of a code base; *chosen* are the views that are meant."""
+
+    def __init__(self, code: CodeBase, chosen: Iterable[View]) -> None:
+        self.code, self.changes = code, Changes()
+        self.names = Names(code, self.changes)
+        self.views = list(chosen)
+        self.outcomes: list[Rewritten] = []
+        self.findings: list[Finding] = []
+        self.hooks = hooks(code)
+        self.implied, self.callers = Implied(code), Callers(code)
+        entered = {view.function for view in self.views} | {e.function for e, _ in self.hooks}
+        self.refusals = Refusals(code, self.callers, entered)
+        self.targets: dict[Function, Target] = {}
+        self.refused: dict[View, tuple[str, str]] = {}
+
+    def plan(self) -> Changes:
+        for view in self.views:
+            if why := self.refusals.why(view):
+                self.refused[view] = why
+            else:
+                self.targets[view.function] = Target(view.function, view, place=place_of(view))
+        self._add_functions()
+        for target in self.targets.values():
+            self._find_reasons(target)
+        self._share_reasons()
+        for target in [*self.targets.values()]:
+            if target.reasons and (why := self._conflict(target)):
+                assert target.view is not None
+                self.refused[target.view] = why
+                del self.targets[target.function]
+        for target in self.targets.values():
+            self._edit(target)
+        self._mend_callers()
+        self._mend_decorators()
+        self._report()
+        return self.changes
+
+    def _add_functions(self) -> None:
+        """Add hooks that can wait by awaiting, and async functions that are called."""
+        for entry, owner in self.hooks:
+            if entry.function.is_async or self._can_be_async(entry, owner):
+                self.targets.setdefault(entry.function, Target(entry.function))
+        for function in async_callees(self.code, self.targets):
+            self.targets.setdefault(function, Target(function))
+        for target in self.targets.values():
+            target.uses = uses(self.code, target.function, self.targets)
+
+    def _can_be_async(self, entry: Entry, owner: str) -> bool:
+        function = entry.function
+        found = uses(self.code, function)
+        return (
+            bool(found)
+            and all(use.can_move for use in found)
+            and registered_as(function) <= _ASYNC_HOOKS
+            and bool(registered_as(function))
+            and len(function.node.decorator_list) == len(registered_as(function))
+            and not is_generator(function)
+            and not self.callers.of(function)
+            and any(applies(entry, owner, view) for view in self.views)
+        )
+
+    # --- which of them have a loop of their own --------------------------------------------------
+
+    def _find_reasons(self, target: Target) -> None:
+        view, function = target.view, target.function
+        if view is None or target.place == "own-loop":
+            return
+        for use in target.uses:
+            if not use.can_move:
+                target.reasons.append(f"{use.kind} ({function.module.shown}:{use.call.lineno})")
+            elif is_held(self.code, function, use):
+                place = f"{function.module.shown}:{use.call.lineno}"
+                target.reasons.append(f"what is held around {place}")
+        sites = list(self.implied.sites(function, view.decorators))
+        for callee in async_callees(self.code, [function]):
+            sites += [s for s in reached(self.code, callee) if s.family.unit != "call"]
+        for entry, owner in self.hooks:
+            if applies(entry, owner, view) and entry.function not in self.targets:
+                sites += reached(self.code, entry.function)
+        target.reasons += _shown(sites)
+        target.reasons = list(dict.fromkeys(target.reasons))
+
+    def _share_reasons(self) -> None:
+        """The methods of a class are one view, which has one place."""
+        shared: dict[Scope, list[str]] = {}
+        for target in self.targets.values():
+            if (owner := target.function.owner) is not None:
+                shared.setdefault(owner, []).extend(target.reasons)
+        for target in self.targets.values():
+            if target.view is not None and (owner := target.function.owner) is not None:
+                target.reasons = list(dict.fromkeys(shared[owner]))
+
+    def _conflict(self, target: Target) -> tuple[str, str] | None:
+        """Return why the view of *target* cannot have a loop of its own, if so."""
+        waits = f"it waits for {target.reasons[0]}"
+        if target.place:
+            return f"{waits}, and is to run in {target.place!r}", 'runs_in("own-loop") in its place'
+        owner = target.function.owner
+        if owner is not None and class_decorators(owner) is None:
+            return f"{waits}, and its class inherits decorators", "decorate it by hand"
+        return None
+
+    # --- the edits -------------------------------------------------------------------------------
+
+    def _edit(self, target: Target) -> None:
+        function, module = target.function, target.function.module
+        edits = self.changes.of(module)
+        start = self.changes.start(module, function.node)
+        if not function.is_async:
+            edits.asynced.add(start)
+        if target.reasons:
+            name = self.names.name(module, "quart_flask_patch", "runs_in")
+            where = function.owner.node if function.owner is not None else function.node
+            assert isinstance(where, ast.stmt)
+            edits.decorated[self.changes.start(module, where)] = f'{name}("own-loop")'
+        for use in target.uses:
+            if use.can_move and not (use.is_helper and target.is_apart):
+                self._await(function, use)
+            elif use.place.obstacle and use.unit == "call":
+                self._comment(function, use)
+
+    def _await(self, function: Function, use: Use) -> None:
+        module = function.module
+        edits = self.changes.of(module)
+        spot = self.changes.spot(module, use.call)
+        edits.awaited.add(spot)
+        if use.name == "time.sleep" and self.names.is_free(module, "asyncio"):
+            name = self.names.name(module, "asyncio", "")
+            edits.renamed[self.changes.spot(module, use.call.func)] = f"{name}.sleep"
+        else:
+            edits.through[spot] = self.names.name(module, "quart.utils", "run_sync")
+
+    def _comment(self, function: Function, use: Use) -> None:
+        module = function.module
+        shown = ast.unparse(use.call.func)
+        line = f"# migrate: {shown}(...) waits in {use.place.obstacle}, where no await can stand."
+        start = self.changes.start(module, use.place.statement)
+        self.changes.of(module).comments.setdefault(start, []).append(line)
+        self.findings.append(
+            said(
+                "warning",
+                "no-await-here",
+                f"{module.shown}:{use.call.lineno}",
+                f"{function.node.name}: {shown}(...) waits in {use.place.obstacle}, where no await"
+                " can stand",
+                "write a loop in its place",
+            )
+        )
+
+    def _mend_callers(self) -> None:
+        """Let what calls a view, or a hook, go on getting what it returns."""
+        for target in [*self.targets.values()]:
+            if target.function.is_async:
+                continue
+            for caller in self.callers.of(target.function):
+                module = caller.scope.module
+                edits, spot = self.changes.of(module), self.changes.spot(module, caller.call)
+                scope = caller.scope
+                is_async = isinstance(scope, Function) and (scope in self.targets or scope.is_async)
+                if is_async and not caller.place.obstacle:
+                    edits.awaited.add(spot)
+                else:
+                    name = self.names.name(module, "flask", "current_app")
+                    edits.through[spot] = f"{name}.ensure_sync"
+
+    def _mend_decorators(self) -> None:
+        """Let decorators that use what a view returns wait for it."""
+        for target in self.targets.values():
+            if target.view is None:
+                continue
+            for found in self.refusals.verdicts(target.view):
+                for function, call in found.calls if not found.is_outside else ():
+                    module = function.module
+                    name = self.names.name(module, "flask", "current_app")
+                    spot = self.changes.spot(module, call)
+                    self.changes.of(module).through[spot] = f"{name}.ensure_sync"
+
+    # --- the report ------------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        for view in self.views:
+            function = view.function
+            if why := self.refused.get(view):
+                what = f"{view.name} stays as it is: {why[0]}"
+                self.findings.append(said("warning", "view-left", function.place, what, why[1]))
+                self.outcomes.append(Rewritten(function.place, view.name, "left", why=(why[0],)))
+                continue
+            target = self.targets[function]
+            done: Done = "unchanged" if function.is_async and not target.reasons else "rewritten"
+            place = "own-loop" if target.is_apart else target.place or "loop"
+            self.outcomes.append(
+                Rewritten(function.place, view.name, done, place, tuple(target.reasons))
+            )
+
+
+def _shown(sites: Sequence[Site]) -> list[str]:
+    return [f"{site.family.kind} ({site.place})" for site in sites]
+
+
+def registered_as(function: Function) -> set[str]:
+    """Return the attributes that decorate *function*, such as `before_request`."""
+    named = [
+        node.func if isinstance(node, ast.Call) else node for node in function.node.decorator_list
+    ]
+    return {node.attr for node in named if isinstance(node, ast.Attribute)}
+
+
+def applies(entry: Entry, owner: str, view: View) -> bool:
+    """Whether the hook *entry*, registered on the variable *owner*, runs for *view*."""
+    app_wide = not entry.owner.endswith("Blueprint()") or any(
+        "_app_" in name or name.startswith("app_") for name in registered_as(entry.function)
+    )
+    return app_wide or owner == view.owner

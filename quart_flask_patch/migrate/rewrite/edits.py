@@ -1,0 +1,215 @@
+"""Carries edits out: LibCST keeps all else as it was, to the blank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from ..entries import ROUTES
+from .imports import add_imports
+from .spots import Edits, Spot, Start, Text
+
+
+def edited(text: Text, edits: Edits) -> bytes:
+    """Return the file with *edits* in it."""
+    module = cst.parse_module(text.bytes)
+    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+    changed = wrapper.visit(_Editor(edits))
+    changed = add_imports(changed, sorted(edits.needed))
+    return text.bom + changed.code.encode(changed.encoding)
+
+
+class _Editor(cst.CSTTransformer):
+    METADATA_DEPENDENCIES = (PositionProvider,)
+
+    def __init__(self, edits: Edits) -> None:
+        super().__init__()
+        self.edits = edits
+
+    def _range(self, node: cst.CSTNode) -> CodeRange:
+        return self.get_metadata(PositionProvider, node)
+
+    def _spot(self, node: cst.CSTNode) -> Spot:
+        found = self._range(node)
+        return found.start.line, found.start.column, found.end.line, found.end.column
+
+    def _start(self, node: cst.CSTNode) -> Start:
+        found = self._range(node)
+        return found.start.line, found.start.column
+
+    # --- expressions -----------------------------------------------------------------------------
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        spot, node = self._spot(original_node), updated_node
+        if spot in self.edits.unwrapped:
+            return _moved_brackets(updated_node, node.args[0].value)
+        if through := self.edits.through.get(spot):
+            wrapped = cst.Call(cst.parse_expression(through), [cst.Arg(node.func)])
+            node = node.with_changes(func=wrapped)
+        return self._awaited(original_node, node)
+
+    def leave_Attribute(
+        self, original_node: cst.Attribute, updated_node: cst.Attribute
+    ) -> cst.BaseExpression:
+        return self._awaited(original_node, self._renamed(original_node, updated_node))
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
+        return self._renamed(original_node, updated_node)
+
+    def _renamed(self, original: cst.CSTNode, node: cst.BaseExpression) -> cst.BaseExpression:
+        if (new := self.edits.renamed.get(self._spot(original))) is None:
+            return node
+        return cst.parse_expression(new).with_changes(lpar=node.lpar, rpar=node.rpar)
+
+    def _awaited(self, original: cst.CSTNode, node: cst.BaseExpression) -> cst.BaseExpression:
+        if self._spot(original) not in self.edits.awaited:
+            return node
+        awaited = cst.Await(node.with_changes(lpar=[], rpar=[]))
+        return _moved_brackets(node, awaited)
+
+    def on_leave(
+        self, original_node: cst.CSTNodeT, updated_node: cst.CSTNodeT
+    ) -> cst.CSTNodeT | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNodeT]:
+        left = super().on_leave(original_node, updated_node)
+        if isinstance(left, cst.Attribute | cst.Subscript) and _is_bare_await(left.value):
+            return left.with_changes(value=_in_brackets(left.value))
+        if isinstance(left, cst.Call) and _is_bare_await(left.func):
+            return left.with_changes(func=_in_brackets(left.func))
+        if isinstance(left, cst.Await) and _is_bare_await(left.expression):
+            return left.with_changes(expression=_in_brackets(left.expression))
+        if isinstance(original_node, cst.BaseStatement | cst.SimpleStatementLine):
+            lines = self.edits.comments.get(self._start(original_node))
+            if lines and isinstance(left, cst.CSTNode):
+                return _commented(left, lines)  # type: ignore[return-value]  # of the same class
+        return left
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def leave_FunctionDef(
+        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
+    ) -> cst.FunctionDef:
+        start, node = self._start(original_node), updated_node
+        if start in self.edits.asynced:
+            node = node.with_changes(asynchronous=cst.Asynchronous())
+        if decorator := self.edits.decorated.get(start):
+            made = cst.Decorator(cst.parse_expression(decorator))
+            place = _beneath_routes(original_node.decorators)
+            decorators = [*node.decorators[:place], made, *node.decorators[place:]]
+            node = node.with_changes(decorators=decorators)
+        gone = [
+            number
+            for number, each in enumerate(original_node.decorators)
+            if self._spot(each.decorator) in self.edits.undecorated
+        ]
+        if gone:
+            kept = [each for number, each in enumerate(node.decorators) if number not in gone]
+            node = node.with_changes(decorators=kept)
+        return node
+
+    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.With:
+        start = self._start(original_node)
+        if start in self.edits.asynced:
+            updated_node = updated_node.with_changes(asynchronous=cst.Asynchronous())
+        return updated_node
+
+    def leave_ClassDef(
+        self, original_node: cst.ClassDef, updated_node: cst.ClassDef
+    ) -> cst.ClassDef:
+        start = self._start(original_node)
+        if decorator := self.edits.decorated.get(start):
+            updated_node = _with_class_decorator(updated_node, decorator)
+        return updated_node
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.SimpleStatementLine | cst.RemovalSentinel | cst.FlattenSentinel[cst.BaseStatement]:
+        start = self._start(original_node)
+        if start in self.edits.removed:
+            return cst.RemoveFromParent()
+        if (lines := self.edits.imports.get(start)) is not None:
+            return _replaced(updated_node, lines)
+        return updated_node
+
+    def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.For:
+        start = self._start(original_node)
+        if start in self.edits.asynced:
+            updated_node = updated_node.with_changes(asynchronous=cst.Asynchronous())
+        return updated_node
+
+
+def _beneath_routes(decorators: Sequence[cst.Decorator]) -> int:
+    """Return the place beneath the decorators that register, which are outermost."""
+    place = 0
+    for number, each in enumerate(decorators, 1):
+        called = each.decorator.func if isinstance(each.decorator, cst.Call) else each.decorator
+        last = called.attr.value if isinstance(called, cst.Attribute) else ""
+        if last in ROUTES:
+            place = number
+    return place
+
+
+def _with_class_decorator(node: cst.ClassDef, decorator: str) -> cst.ClassDef:
+    """Put *decorator* into the list `decorators` of a class-based view; as the last, outermost."""
+    body = cst.ensure_type(node.body, cst.IndentedBlock)
+    made = cst.Element(cst.parse_expression(decorator))
+    statements = list(body.body)
+    for number, statement in enumerate(statements):
+        match statement:
+            case cst.SimpleStatementLine(
+                body=[cst.Assign(targets=[cst.AssignTarget(target=cst.Name("decorators"))]) as old]
+            ) if isinstance(old.value, cst.List | cst.Tuple):
+                elements = [*old.value.elements]
+                if elements:
+                    elements[-1] = elements[-1].with_changes(comma=_COMMA)
+                value = old.value.with_changes(elements=[*elements, made])
+                statements[number] = statement.with_changes(body=[old.with_changes(value=value)])
+                return node.with_changes(body=body.with_changes(body=statements))
+    line = cst.ensure_type(
+        cst.parse_statement(f"decorators = [{decorator}]"), cst.SimpleStatementLine
+    )
+    place = 1 if node.get_docstring() is not None else 0
+    if place:
+        line = line.with_changes(leading_lines=[_BLANK])
+    if place < len(statements) and isinstance(statements[place], cst.FunctionDef | cst.ClassDef):
+        after = cst.ensure_type(statements[place], cst.FunctionDef)
+        if not any(each.comment is None for each in after.leading_lines[:1]):
+            statements[place] = after.with_changes(leading_lines=[_BLANK, *after.leading_lines])
+    return node.with_changes(
+        body=body.with_changes(body=[*statements[:place], line, *statements[place:]])
+    )
+
+
+_COMMA = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+_BLANK = cst.EmptyLine(indent=False)
+
+
+def _replaced(
+    line: cst.SimpleStatementLine, lines: Sequence[str]
+) -> cst.FlattenSentinel[cst.BaseStatement]:
+    made = [cst.ensure_type(cst.parse_statement(each), cst.SimpleStatementLine) for each in lines]
+    made[0] = made[0].with_changes(leading_lines=line.leading_lines)
+    made[-1] = made[-1].with_changes(trailing_whitespace=line.trailing_whitespace)
+    return cst.FlattenSentinel(made)
+
+
+def _commented(node: cst.CSTNode, lines: Sequence[str]) -> cst.CSTNode:
+    """Put *lines* above a statement, but for those that are there."""
+    there = [each.comment.value for each in getattr(node, "leading_lines", ()) if each.comment]
+    new = [cst.EmptyLine(comment=cst.Comment(line)) for line in lines if line not in there]
+    return node.with_changes(leading_lines=[*getattr(node, "leading_lines", ()), *new])
+
+
+def _moved_brackets(old: cst.BaseExpression, new: cst.BaseExpression) -> cst.BaseExpression:
+    if old.lpar:
+        return new.with_changes(lpar=old.lpar, rpar=old.rpar)
+    return new
+
+
+def _is_bare_await(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Await) and not node.lpar
+
+
+def _in_brackets(node: cst.BaseExpression) -> cst.BaseExpression:
+    return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])

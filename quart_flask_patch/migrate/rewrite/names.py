@@ -1,0 +1,46 @@
+"""Names that an edit needs in a module, under one that is free there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ..code import CodeBase, Module
+from .spots import Changes
+
+
+class Names:
+    def __init__(self, code: CodeBase, changes: Changes) -> None:
+        self.code, self.changes = code, changes
+
+    def name(self, module: Module, source: str, name: str) -> str:
+        """Return what *name* of *source* is called in *module*; import it if need be."""
+        full = f"{source}.{name}" if name else source
+        for local in _imported(module):
+            if module.names.get(local) == full:
+                return local
+        wanted = name or source
+        if not self._is_bound(module, wanted, full):
+            self.changes.of(module).needed.add((source, name))
+            return wanted
+        # `import x as y` is not written: callers ask whether the name is free.
+        other = f"{source.partition('.')[0]}_{wanted}"
+        self.changes.of(module).needed.add((source, f"{name} as {other}"))
+        return other
+
+    def is_free(self, module: Module, source: str) -> bool:
+        """Whether `import source` is there, or takes nothing away."""
+        return not self._is_bound(module, source, source)
+
+    def _is_bound(self, module: Module, name: str, full: str) -> bool:
+        scopes = [module, *self.code.functions.values(), *self.code.classes.values()]
+        return any(
+            scope.names.get(name, full) != full for scope in scopes if scope.module is module
+        )
+
+
+def _imported(module: Module) -> Iterator[str]:
+    """Give the names that *module* imports in any case, not for type checkers alone."""
+    for statement in module.tree.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in statement.names)

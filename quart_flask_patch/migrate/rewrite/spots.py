@@ -1,0 +1,107 @@
+"""Places in a file, said in the same way for `ast`, which is read, and LibCST, which writes."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..code import Module
+
+#: Line and column of the begin and of the end; columns count characters.
+Spot = tuple[int, int, int, int]
+#: Where a statement begins.
+Start = tuple[int, int]
+
+_LINE_ENDS = re.compile("\r\n|\r|\n")
+
+
+@dataclass(slots=True)
+class Edits:
+    """What changes in one module, by the spots of its nodes."""
+
+    #: Calls, and names of what is read, to be awaited.
+    awaited: set[Spot] = field(default_factory=set)
+    #: Called through this name: `f(x)` becomes `run_sync(f)(x)`.
+    through: dict[Spot, str] = field(default_factory=dict)
+    #: Called, or read, by another name.
+    renamed: dict[Spot, str] = field(default_factory=dict)
+    #: Calls of `wait` that leave their argument.
+    unwrapped: set[Spot] = field(default_factory=set)
+    #: Functions, `with` and `for` that become async.
+    asynced: set[Start] = field(default_factory=set)
+    #: Decorators beneath those that register the function; and `decorators` of classes.
+    decorated: dict[Start, str] = field(default_factory=dict)
+    undecorated: set[Spot] = field(default_factory=set)
+    #: Lines above a statement.
+    comments: dict[Start, list[str]] = field(default_factory=dict)
+    #: Statements of their own that go.
+    removed: set[Start] = field(default_factory=set)
+    #: Import statements, by what takes their place.
+    imports: dict[Start, list[str]] = field(default_factory=dict)
+    #: `from module import name`, or with an empty name `import module`.
+    needed: set[tuple[str, str]] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+class Text:
+    """The bytes of a file, and the columns of their lines."""
+
+    def __init__(self, path: Path) -> None:
+        raw = path.read_bytes()
+        self.bom = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+        self.bytes = raw[len(self.bom) :]
+        self.encoding = _encoding(self.bytes, bool(self.bom))
+        self.text = self.bytes.decode(self.encoding)
+        self.lines = _LINE_ENDS.split(self.text)
+
+    def column(self, line: int, offset: int) -> int:
+        """Return the column for *offset*, which counts bytes of UTF-8 as `ast` does."""
+        return len(self.lines[line - 1].encode()[:offset].decode())
+
+    def spot(self, node: ast.expr) -> Spot:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return (
+            *self.start(node),
+            node.end_lineno,
+            self.column(node.end_lineno, node.end_col_offset),
+        )
+
+    def start(self, node: ast.stmt | ast.expr) -> Start:
+        return node.lineno, self.column(node.lineno, node.col_offset)
+
+
+def _encoding(source: bytes, has_bom: bool) -> str:
+    import io
+    import tokenize
+
+    return "utf-8" if has_bom else tokenize.detect_encoding(io.BytesIO(source).readline)[0]
+
+
+class Changes:
+    """The edits of a whole code base, by the paths of its modules."""
+
+    def __init__(self) -> None:
+        self.edits: dict[str, Edits] = {}
+        self._texts: dict[str, Text] = {}
+        self.modules: dict[str, Module] = {}
+
+    def of(self, module: Module) -> Edits:
+        self.modules[str(module.path)] = module
+        return self.edits.setdefault(str(module.path), Edits())
+
+    def text(self, module: Module) -> Text:
+        if (path := str(module.path)) not in self._texts:
+            self._texts[path] = Text(module.path)
+        return self._texts[path]
+
+    def spot(self, module: Module, node: ast.expr) -> Spot:
+        return self.text(module).spot(node)
+
+    def start(self, module: Module, node: ast.stmt | ast.expr) -> Start:
+        return self.text(module).start(node)

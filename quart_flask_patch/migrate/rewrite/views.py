@@ -1,0 +1,211 @@
+"""The views of a code base: their endpoints, their owners, and which of them are meant."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from ..code import CodeBase, Function, Scope
+from ..entries import entries, Entry, nodes_of, ROUTES, scopes
+
+#: Classes whose methods Flask calls and awaits; those of extensions only call them.
+OF_FLASK = ("flask.views.", "quart.views.")
+
+
+@dataclass(eq=False)
+class View:
+    """A view; *owner* is the variable that the application or blueprint is in."""
+
+    entry: Entry
+    owner: str
+    endpoints: tuple[str, ...]
+    #: Decorators between the function and its registration.
+    decorators: list[ast.expr] = field(default_factory=list)
+
+    @property
+    def function(self) -> Function:
+        return self.entry.function
+
+    @property
+    def name(self) -> str:
+        return self.endpoints[0] if self.endpoints else self.function.name
+
+
+def views(code: CodeBase) -> list[View]:
+    return [
+        _view(code, entry)
+        for entry in entries(code)
+        if entry.kind == "view" and not _is_websocket(entry)
+    ]
+
+
+def hooks(code: CodeBase) -> list[tuple[Entry, str]]:
+    """Return the hooks, each with the variable that its application or blueprint is in."""
+    return [
+        (entry, next(iter(_registering(code, entry.function)), ("", None))[0])
+        for entry in entries(code)
+        if entry.kind == "hook"
+    ]
+
+
+def chosen(found: Sequence[View], patterns: Sequence[str]) -> tuple[list[View], list[str]]:
+    """Return the views that *patterns* name, all for none, and the patterns that name nothing."""
+    if not patterns:
+        return list(found), []
+    meant = [view for view in found if any(_fits(view, pattern) for pattern in patterns)]
+    lost = [each for each in patterns if not any(_fits(view, each) for view in found)]
+    return meant, lost
+
+
+def _fits(view: View, pattern: str) -> bool:
+    function = view.function
+    names = {*view.endpoints, function.name, function.node.name}
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+def _is_websocket(entry: Entry) -> bool:
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "websocket"
+        for node in entry.function.node.decorator_list
+    )
+
+
+def _view(code: CodeBase, entry: Entry) -> View:
+    function = entry.function
+    registered = list(_registering(code, function))
+    kept = [node for node in function.node.decorator_list if _route(node) is None]
+    if function.owner is not None:
+        kept += class_decorators(function.owner) or []
+    owner = registered[0][0] if registered else ""
+    names = []
+    for variable, call in registered:
+        given = _endpoint(call) if call is not None else ""
+        prefix = _blueprint_name(code, variable)
+        names.append(f"{prefix}{given or function.node.name}")
+    if function.owner is not None:
+        names += _class_endpoints(code, function.owner)
+    return View(entry, owner, tuple(dict.fromkeys(names)), kept)
+
+
+def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.Call | None]]:
+    """Give the variables that *function* is registered on, and the calls that do it."""
+    around = function.parent or function
+    for node in function.node.decorator_list:
+        named = node.func if isinstance(node, ast.Call) else node
+        if isinstance(named, ast.Attribute) and function.owner is None:
+            call = node if isinstance(node, ast.Call) else None
+            if _route(node) is not None or call is None:
+                yield variable_of(code, named.value, around), call
+    for scope, call in _rules(code):
+        if code.functions.get(code.name_of(_view_func(call), scope)) is function:
+            assert isinstance(call.func, ast.Attribute)
+            yield variable_of(code, call.func.value, scope), call
+
+
+@lru_cache(maxsize=4)
+def _rules(code: CodeBase) -> tuple[tuple[Scope, ast.Call], ...]:
+    return tuple(
+        (scope, node)
+        for scope in scopes(code)
+        for node in nodes_of(scope)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_url_rule"
+    )
+
+
+def _view_func(call: ast.Call) -> ast.expr:
+    given = [word.value for word in call.keywords if word.arg == "view_func"] or call.args[2:3]
+    return given[0] if given else ast.Constant(None)
+
+
+def _route(node: ast.expr) -> ast.Call | None:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node if node.func.attr in ROUTES else None
+    return None
+
+
+def _endpoint(call: ast.Call) -> str:
+    given = [word.value for word in call.keywords if word.arg == "endpoint"]
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "add_url_rule":
+        given += call.args[1:2]
+    match given:
+        case [ast.Constant(value=str(value)), *_]:
+            return value
+    return ""
+
+
+def _blueprint_name(code: CodeBase, variable: str) -> str:
+    """Return the name that comes before an endpoint of the blueprint in *variable*."""
+    module, _, name = variable.rpartition(".")
+    value = code.modules[module].names.get(name) if module in code.modules else None
+    match value:
+        case ast.Call(args=[ast.Constant(value=str(given)), *_]) if "Blueprint" in code.name_of(
+            value, code.modules[module]
+        ):
+            return f"{given}."
+    return ""
+
+
+def _class_endpoints(code: CodeBase, owner: Scope) -> Iterator[str]:
+    for scope, call in _rules(code):
+        match _view_func(call):
+            case ast.Call(
+                func=ast.Attribute(value=named, attr="as_view"),
+                args=[ast.Constant(value=str(given)), *_],
+            ) if code.name_of(named, scope) == owner.name:
+                assert isinstance(call.func, ast.Attribute)
+                prefix = _blueprint_name(code, variable_of(code, call.func.value, scope))
+                yield f"{prefix}{given}"
+
+
+def variable_of(code: CodeBase, node: ast.expr, scope: Scope) -> str:
+    """Return the full name of the variable that *node* reads, through imports."""
+    if isinstance(node, ast.Attribute):
+        inner = variable_of(code, node.value, scope)
+        return _through(code, f"{inner}.{node.attr}") if inner else ""
+    if not isinstance(node, ast.Name):
+        return ""
+    found = scope.bound(node.id)
+    if found is None:
+        return node.id
+    where, value = found
+    return _through(code, value) if isinstance(value, str) and value else f"{where.name}.{node.id}"
+
+
+def _through(code: CodeBase, name: str) -> str:
+    for _ in range(8):
+        module, _, last = name.rpartition(".")
+        value = code.modules[module].names.get(last) if module in code.modules else None
+        if not isinstance(value, str) or value in {name, ""}:
+            return name
+        name = value
+    return name
+
+
+def class_decorators(owner: Scope) -> list[ast.expr] | None:
+    """Return the list `decorators` of a class; None where it has one that cannot be added to."""
+    value = owner.names.get("decorators")
+    if value is None:
+        return []
+    return list(value.elts) if isinstance(value, ast.List | ast.Tuple) else None
+
+
+def place_of(view: View) -> str:
+    """Return where the view is said to run, by `runs_in`; empty if it is not said."""
+    for node in view.decorators:
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(place))]) if (
+                name.endswith("runs_in")
+            ):
+                return place
+            case ast.Call(
+                func=ast.Attribute(attr="runs_in"), args=[ast.Constant(value=str(place))]
+            ):
+                return place
+    return view.entry.place
