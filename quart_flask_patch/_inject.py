@@ -90,7 +90,7 @@ class _FlasksFolder:
 def _import_all() -> None:
     """Import all of Flask's modules, so that none is looked for in the layer's folder later."""
     for module in pkgutil.walk_packages(flask.__path__, "flask."):
-        if not module.name.endswith("__main__"):
+        if module.name not in {"flask.__main__", "flask.testing"}:
             importlib.import_module(module.name)
 
 
@@ -151,6 +151,9 @@ def _replace_names(in_its_place: dict[int, object]) -> None:
 
 def _other_name(name: str) -> object:
     """Give what Flask's module makes when asked, such as its version."""
+    if name == "testing":
+        # `from flask import testing` looks for it by the layer's name, and in vain.
+        return importlib.import_module("flask.testing")
     try:
         return flask.__getattr__(name)
     except AttributeError:

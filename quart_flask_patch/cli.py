@@ -11,8 +11,6 @@ import click
 from flask.cli import cli as flask_cli, NoAppException, ScriptInfo
 from flask.helpers import get_debug_flag
 
-from quart._serving.server import run_app
-from quart._serving.server_config import ServeOptions
 from quart.app import Quart
 from quart.cli import get_version, serve_app
 
@@ -41,6 +39,8 @@ def run_command(
 
     The reloader is on by default with '--debug'.
     """
+    from quart._serving.server_config import ServeOptions  # it brings the server
+
     serve_app(
         partial(_load, info),
         ServeOptions(
@@ -101,6 +101,9 @@ def run_simple(*args: Any, **kwargs: Any) -> None:
         return
     if (refusal := green.late_patching()) is not None:
         raise RuntimeError(refusal)
+    from quart._serving.server import run_app
+    from quart._serving.server_config import ServeOptions
+
     run_app(
         lambda: application,
         ServeOptions(

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, cast, ClassVar, overload, ParamSpec, TYPE_CHECKING, TypeVar
 
-import aiofiles
 from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.routing import BuildError as BuildError, Map, MapAdapter, Rule
@@ -401,6 +400,8 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
 
     async def open_instance_resource(self, path: FilePath, mode: str = "rb") -> Any:
         """Open a file of the instance folder, to be used with ``async with``."""
+        import aiofiles  # which few need
+
         return cast(Any, aiofiles.open)(os.path.join(self.instance_path, os.fsdecode(path)), mode)
 
     @property

@@ -11,25 +11,11 @@ from then on the core receives nothing more, and what it sends is dropped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR, SHUT_WR, socket, socketpair
-from typing import Any, cast
-
-from wsproto import ConnectionType, WSConnection
-from wsproto.events import (
-    AcceptConnection,
-    BytesMessage,
-    CloseConnection,
-    Message as WebsocketMessage,
-    Ping,
-    RejectConnection,
-    Request,
-    TextMessage,
-)
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from typing import Any, TYPE_CHECKING
 
 from quart._loops.mailbox import make_event, make_lock, shielded
 from quart._loops.resume import told
@@ -38,6 +24,9 @@ from quart._types import CoroutineOf, Environ, Message, Receive, Send
 
 from .._waiting import bridge
 from . import sockets
+
+if TYPE_CHECKING:
+    from .frames import Client, Step
 
 #: In a scope: what lets plain code take over this websocket.
 TAKEOVER = "quart_flask_patch.takeover"
@@ -58,6 +47,7 @@ class _Offered:
 class Takeover:
     """One websocket that plain code may take over, between the server and the core."""
 
+    _client: Client
     _ours: socket
     _theirs: socket
 
@@ -77,7 +67,6 @@ class Takeover:
         self._gone = False
         self._closed = False
         self._code = 1000
-        self._parts: list[Any] = []
         self._receiving = make_lock()
         self._writing = make_lock()
 
@@ -117,14 +106,12 @@ class Takeover:
 
     def offer(self, environ: Environ, subprotocols: list[str]) -> None:
         """Put the socket into *environ*, and the headers of a handshake that goes with it."""
-        self._protocol = WSConnection(ConnectionType.CLIENT)
-        asked = self._protocol.send(
-            Request(host="localhost", target="/", subprotocols=list(subprotocols))
-        )
-        key = cast("re.Match[bytes]", re.search(rb"(?i)sec-websocket-key: *(\S+)", asked))[1]
+        from .frames import Client  # few applications have such code
+
+        self._client = Client(list(subprotocols))
         environ["HTTP_CONNECTION"], environ["HTTP_UPGRADE"] = "Upgrade", "websocket"
         environ["HTTP_SEC_WEBSOCKET_VERSION"] = "13"
-        environ["HTTP_SEC_WEBSOCKET_KEY"] = key.decode()
+        environ["HTTP_SEC_WEBSOCKET_KEY"] = self._client.key.decode()
         if subprotocols:
             environ["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ", ".join(subprotocols)
         # What the server and the client do with the bytes between them is their own business.
@@ -190,67 +177,48 @@ class Takeover:
             self._gone = True
             code = message.get("code") or 1005
             if code not in _WITHOUT_FRAME:
-                await self._tell(CloseConnection(code, message.get("reason") or ""))
-            with suppress(OSError):
-                self._ours.shutdown(SHUT_WR)
-            return
-        data = message.get("bytes")
-        await self._tell(
-            TextMessage(message.get("text") or "") if data is None else WebsocketMessage(data)
-        )
+                await self._write(self._client.close(code, message.get("reason") or ""))
+            self._write_no_more()
+        else:
+            await self._write(self._client.message(message.get("text"), message.get("bytes")))
 
-    async def _tell(self, event: Any) -> None:
+    async def _write(self, data: bytes) -> None:
         # Nobody listens any more, if that fails.
-        with suppress(LocalProtocolError, OSError):
-            data = self._protocol.send(event)
+        with suppress(OSError):
             async with self._writing:
                 await sockets.write(self._ours, data)
+
+    def _write_no_more(self) -> None:
+        with suppress(OSError):
+            self._ours.shutdown(SHUT_WR)
 
     # From plain code to the client
 
     async def _outgoing(self) -> None:
+        from .frames import ProtocolError
+
         turns = Turns()
         try:
             while data := await sockets.read(self._ours):
                 if turns.due():
                     await turns.give()
-                self._protocol.receive_data(data)
-                for event in self._protocol.events():
-                    await self._relay(event)
-        except RemoteProtocolError as error:
+                for step in self._client.received(data):
+                    await self._relay(step)
+        except ProtocolError as error:
             await self._close(1011, str(error)[:100])
         except OSError:
             pass  # The client has gone, which `receive` tells.
         finally:
             self._drained.set()
 
-    async def _relay(self, event: Any) -> None:
-        match event:
-            case TextMessage() | BytesMessage():
-                await self._relay_message(event)
-            case AcceptConnection():
-                await self._send(
-                    {
-                        "type": "websocket.accept",
-                        "subprotocol": event.subprotocol,
-                        "headers": list(event.extra_headers),
-                    }
-                )
-            case Ping():
-                await self._tell(event.response())
-            case CloseConnection():
-                await self._close(event.code, event.reason or "")
-                await self._tell(event.response())
-                with suppress(OSError):
-                    self._ours.shutdown(SHUT_WR)
-            case RejectConnection():
-                await self._close(1000, "")
-
-    async def _relay_message(self, event: Any) -> None:
-        self._parts.append(event.data)
-        if not event.message_finished:
-            return
-        data, self._parts = type(event.data)().join(self._parts), []
-        text, binary = (data, None) if isinstance(data, str) else (None, bytes(data))
-        if not self._closed and not self._gone:
-            await self._send({"type": "websocket.send", "text": text, "bytes": binary})
+    async def _relay(self, step: Step) -> None:
+        message = step.message
+        if message is not None:
+            if message["type"] == "websocket.close":
+                await self._close(message["code"], message["reason"])
+            elif message["type"] == "websocket.accept" or not (self._closed or self._gone):
+                await self._send(message)
+        if step.answer:
+            await self._write(step.answer)
+        if step.ends:
+            self._write_no_more()

@@ -222,3 +222,40 @@ def test_every_name_of_flask_is_there(tmp_path: Path) -> None:
         """,
         tmp_path,
     )
+
+
+#: The development server with its protocols, commands, test clients, and what these import.
+NOT_FOR_A_PAGE = """
+    aiofiles bdb click.testing flask.testing h11 h2 hpack hypercorn multiprocessing pdb
+    quart._serving.reloader quart._serving.server quart._serving.server_config quart.debug
+    quart.testing quart_flask_patch.contrib quart_flask_patch.migrate tomllib wsgiref wsproto
+"""
+
+
+@pytest.mark.parametrize("statement", ["import quart", "import quart.flask_patch, flask"])
+def test_an_import_brings_nothing_that_no_page_needs(statement: str, tmp_path: Path) -> None:
+    run_script(
+        f"""
+        {statement}
+        import sys
+
+        found = sys.modules.keys() & set({NOT_FOR_A_PAGE.split()})
+        assert not found, found
+        """,
+        tmp_path,
+    )
+
+
+def test_what_is_imported_when_it_is_asked_for_is_there(tmp_path: Path) -> None:
+    run_script(
+        """
+        import quart.flask_patch
+        from flask import testing
+        import flask
+        import flask.testing
+
+        assert flask.testing is testing
+        assert isinstance(flask.Flask("app").test_client(), testing.FlaskClient)
+        """,
+        tmp_path,
+    )

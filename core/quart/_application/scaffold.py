@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
-import aiofiles
 from flask.cli import AppGroup as FlaskAppGroup
 from flask.sansio.scaffold import Scaffold as SansioScaffold
 
@@ -133,4 +132,6 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
         """
         if mode not in {"r", "rb", "rt"}:
             raise ValueError(f"A resource can only be read: mode 'r', 'rt' or 'rb', not {mode!r}.")
+        import aiofiles  # which few need
+
         return cast(Any, aiofiles.open)(os.path.join(self.root_path, os.fsdecode(path)), mode)

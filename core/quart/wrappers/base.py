@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar, TYPE_CHECKING
 
-from hypercorn.typing import WWWScope as WWWScope
 from werkzeug.datastructures import Headers as Headers
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
@@ -19,6 +18,7 @@ from .._formats.caching import kept
 from .._formats.headers import first_value, values_of
 
 if TYPE_CHECKING:
+    from hypercorn.typing import WWWScope as WWWScope
     from werkzeug.exceptions import HTTPException
     from werkzeug.wrappers.response import Response as WSGIResponse
 
@@ -166,3 +166,15 @@ class BaseRequestWebsocket(SansIORequest):
     def url_root(self) -> str:
         """Another name for `root_url`."""
         return self.root_url
+
+
+# To a type checker, a module with a `__getattr__` has every name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # For annotations only: it comes with a server and all of its protocols.
+        if name == "WWWScope":
+            from hypercorn.typing import WWWScope
+
+            return WWWScope
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
