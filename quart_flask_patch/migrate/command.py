@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .compare.command import compare
 from .rewrite.command import rewrite
 
 #: Modules of the extra.
@@ -93,4 +94,5 @@ def check(
     ctx.exit(report.fails(fail_on))
 
 
+migrate.add_command(compare)
 migrate.add_command(rewrite)

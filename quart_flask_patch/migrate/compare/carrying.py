@@ -1,0 +1,102 @@
+"""What is carried from the answers of a side to its next requests: as a browser would."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .answers import Answer
+from .cookies import Jar, sent_in
+from .recorded import Headers, Recorded
+from .tokens import TOKEN_HEADER, Tokens
+
+#: Set anew: what was recorded of them is of another conversation or another connection.
+_REPLACED = {
+    *(
+        "host",
+        "cookie",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "expect",
+    ),
+    *("accept-encoding", "upgrade", "te"),
+}
+#: What can be read again here.
+_ENCODINGS = {"gzip", "deflate", "identity", "x-gzip"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request as one side gets it."""
+
+    method: str
+    path: str
+    headers: Headers
+    body: bytes | None
+
+
+@dataclass
+class Conversation:
+    """One client's with one side."""
+
+    tokens: Tokens
+    jar: Jar = field(default_factory=Jar)
+    etags: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, recorded: Recorded, host: str, added: Headers) -> Prepared:
+        path = self._path(recorded.path)
+        given = {name.lower() for name, _ in added}
+        headers = [("Host", host), ("Accept-Encoding", _readable(recorded))]
+        for name, value in recorded.headers:
+            if name.lower() not in _REPLACED and name.lower() not in given:
+                headers.append((name, self._header(recorded, name, value)))
+        if cookie := self.jar.header(path, recorded.header("cookie")):
+            headers.append(("Cookie", cookie))
+        return Prepared(recorded.method, path, (*headers, *added), self._body(recorded))
+
+    def heed(self, recorded: Recorded, answer: Answer) -> None:
+        self.jar.heed(answer)
+        self.tokens.heed(recorded.path, answer)
+        if etag := answer.one("etag"):
+            self.etags[recorded.path] = etag
+
+    def _path(self, path: str) -> str:
+        before, mark, query = path.partition("?")
+        return before + mark + self.tokens.into_query(path, query) if query else path
+
+    def _header(self, recorded: Recorded, name: str, value: str) -> str:
+        lower = name.lower()
+        if lower == "if-none-match":
+            return self.etags.get(recorded.path, value)
+        if lower == "authorization" and value.startswith("Bearer ") and self.tokens.bearer:
+            return f"Bearer {self.tokens.bearer}"
+        if TOKEN_HEADER.search(name):
+            return self._sent_twice(recorded, value) or self.tokens.any() or value
+        return value
+
+    def _sent_twice(self, recorded: Recorded, value: str) -> str:
+        """Return the side's value of the cookie that a recorded header repeats."""
+        sent = sent_in(recorded.header("cookie"))
+        named = [name for name, cookie in sent.items() if cookie == value]
+        named += [name for name in sorted(self.jar.known) if TOKEN_HEADER.search(name)]
+        return next(filter(None, map(self.jar.value, named)), "")
+
+    def _body(self, recorded: Recorded) -> bytes | None:
+        body, kind = recorded.body, recorded.header("content-type").lower()
+        if body is None or not (self.tokens.by_name or self.tokens.meta):
+            return body
+        if "urlencoded" in kind:
+            return self.tokens.into_query(recorded.path, body.decode("latin-1")).encode("latin-1")
+        if "multipart" in kind:
+            return self.tokens.into_parts(recorded.path, body)
+        if "json" in kind:
+            text = body.decode("utf-8", "surrogateescape")
+            return self.tokens.into_json(recorded.path, text).encode("utf-8", "surrogateescape")
+        return body
+
+
+def _readable(recorded: Recorded) -> str:
+    asked = re.findall(r"[\w*-]+(?:;q=[\d.]+)?", recorded.header("accept-encoding"))
+    return ", ".join(each for each in asked if each.partition(";")[0] in _ENCODINGS) or "identity"

@@ -1,0 +1,233 @@
+"""The command ``compare``. What it needs is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import click
+
+if TYPE_CHECKING:
+    from .comparing import Asking
+    from .sides import Plan
+
+
+class Given(TypedDict):
+    """The options, as they were given."""
+
+    app_path: str | None
+    requests: Path | None
+    setup: str | None
+    against: str | None
+    against_folder: Path | None
+    against_python: str | None
+    reference: str
+    places: str
+    servers: str
+    variables: tuple[str, ...]
+    copies: bool
+    rules: tuple[str, ...]
+    rules_file: Path | None
+    tokens: tuple[str, ...]
+    host: str | None
+    headers: tuple[str, ...]
+    limit: int
+    timeout: float
+    start_timeout: float
+    measure: float
+    html: Path | None
+    as_json: bool
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command("compare", short_help="Ask Flask and the layer the same, and show what differs.")
+@click.option("--app", "app_path", metavar="IMPORT", help="The application: MODULE or MODULE:NAME.")
+@click.option(
+    "--requests",
+    type=_FILE,
+    help="An access log, a HAR file, an OpenAPI document, or a list of METHOD /path. Without it:"
+    " all routes that take GET and no values.",
+)
+@click.option("--setup", metavar="COMMAND", help="Run this for each side, before it is served.")
+@click.option("--places", default="thread", show_default=True, help="thread, loop, or both.")
+@click.option(
+    "--servers",
+    default="hypercorn",
+    show_default=True,
+    help="Of the layer, with commas between: hypercorn, uvicorn, granian, daphne.",
+)
+@click.option("--against", metavar="IMPORT", help="The application of the reference, if another.")
+@click.option("--against-folder", type=_FOLDER, help="The folder of the reference, if another.")
+@click.option("--against-python", metavar="PYTHON", help="The Python of the reference, if another.")
+@click.option(
+    "--reference",
+    default="wsgi",
+    help="The server of the reference: gunicorn, waitress or werkzeug, by default the first that is"
+    " installed. An ASGI server serves the reference on the layer.",
+)
+@click.option(
+    "--env",
+    "variables",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A variable of each side, in which {folder} is a folder of its own and {side} its name.",
+)
+@click.option("--copy/--no-copy", "copies", default=True, help="Copy the folder for each side.")
+@click.option("--rule", "rules", multiple=True, help="Something that may differ; see below.")
+@click.option("--rules", "rules_file", type=_FILE, help="A file of rules, one a line.")
+@click.option("--token", "tokens", multiple=True, help="A hidden field that is a token, too.")
+@click.option("--host", help="The Host header of all requests.")
+@click.option("--header", "headers", metavar="NAME:VALUE", multiple=True, help="Add to all.")
+@click.option("--limit", default=1000, show_default=True, help="Send at most so many requests.")
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds for one answer.")
+@click.option("--start-timeout", default=60.0, show_default=True, help="Seconds for a start.")
+@click.option("--measure", default=0.0, help="Ask each side again for so many seconds, to measure.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page, too.")
+@click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
+@click.pass_context
+def compare(ctx: click.Context, **given: Unpack[Given]) -> None:
+    """Serve an application on genuine Flask and on the layer, and ask both the same.
+
+    Each side is a server in a process of its own, with a copy of the current folder and so of the
+    files that the application keeps there. What it keeps elsewhere you set for each: --setup and
+    the server find $COMPARE_FOLDER, a folder of the side's own, and what --env gives.
+
+    \b
+    Begin with all pages that need no values:
+      python -m quart_flask_patch migrate compare --app yourapp
+    Then with what users ask for:
+      python -m quart_flask_patch migrate compare --app yourapp --requests access.log
+    With a database of its own for each:
+      ... --env DATABASE_URL=sqlite:///{folder}/test.db --setup "flask --app yourapp init-db"
+    In CI:
+      ... --requests requests.txt --json > report.json
+    Before and after a change, both on Flask, or both on the layer:
+      ... --against-folder ../before --reference hypercorn
+
+    \b
+    A list of requests has lines of METHOD /path, header lines beneath, and a body after an
+    empty line. Requests are sent in their order. Cookies are kept for each side and client, and
+    tokens of hidden fields and meta tags take the place of recorded ones.
+
+    \b
+    Dates near now, tokens, ids and the like may differ. More rules, for --rule and --rules:
+      header NAME      cookie NAME      json KEY      text NAME = PATTERN
+      request PATTERN  (of a path: do not send)       without dates|ids|nonces|tokens|timings
+
+    Cookies, tokens, passwords and credentials are masked in all that it writes.
+
+    The exit status is 0 if nothing differs, 1 if something does, 2 if nothing could be found out.
+    """
+    from ..command import require_extra
+    from .recorded import CompareError
+
+    try:
+        require_extra()
+    except click.ClickException as error:
+        raise CompareError(error.message) from None
+    from .comparing import compare
+    from .showing import page, show
+
+    chosen = given["app_path"] or getattr(ctx.find_root().obj, "app_import_path", None)
+    if not chosen:
+        raise click.UsageError("Expected an application: --app MODULE or --app MODULE:NAME.")
+    reference, others = _plans(chosen, given)
+    report = compare(reference, others, _asking(given))
+    if given["html"] is not None:
+        given["html"].write_text(page(report), "utf-8")
+    show(report, given["as_json"])
+    ctx.exit(report.status)
+
+
+def _plans(app: str, given: Given) -> tuple[Plan, list[Plan]]:
+    import os
+    import sys
+
+    from .sides import ASGI, Plan, WSGI
+
+    if os.name == "nt":
+        raise click.UsageError("Expected a POSIX system: servers inherit their sockets. Use WSL.")
+    servers = _words("--servers", given["servers"], ASGI)
+    places = _words("--places", given["places"], ("thread", "loop"))
+    (reference,) = _words("--reference", given["reference"], ("wsgi", *WSGI, *ASGI))
+    against = given["against_python"] or sys.executable
+    _require([*servers, *([reference] if against == sys.executable else [])])
+    variables = dict(_pair("--env", each, "=") for each in given["variables"])
+    copies, setup = given["copies"], given["setup"]
+    here = Path.cwd()
+    folder = (given["against_folder"] or here).resolve()
+    first = Plan(
+        given["against"] or app,
+        reference,
+        places[0] if reference in ASGI else "",
+        folder,
+        against,
+        copies,
+        setup,
+        variables,
+    )
+    others = [
+        Plan(app, server, place, here, copies=copies, setup=setup, variables=variables)
+        for server in servers
+        for place in places
+    ]
+    return first, others
+
+
+def _words(option: str, text: str, known: tuple[str, ...]) -> list[str]:
+    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    wrong = [word for word in words if word not in known]
+    if wrong or not words:
+        raise click.UsageError(
+            f"Expected {option} to name some of {', '.join(known)};"
+            f" got {', '.join(wrong) or 'none'}."
+        )
+    return words
+
+
+def _require(servers: list[str]) -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in servers if name != "wsgi" and find_spec(name) is None]
+    if missing:
+        raise click.UsageError(
+            f"Expected the server {missing[0]}, which is not installed: pip install {missing[0]}."
+        )
+
+
+def _pair(option: str, text: str, sign: str) -> tuple[str, str]:
+    name, found, value = text.partition(sign)
+    if not found or not name.strip():
+        raise click.UsageError(f"Expected {option} NAME{sign}VALUE, got {text!r}.")
+    return name.strip(), value.strip()
+
+
+def _asking(given: Given) -> Asking:
+    import sys
+
+    from .comparing import Asking
+    from .rules import rules_of
+    from .sources import read_source
+
+    file = given["requests"]
+    tell = _tell if sys.stderr.isatty() else lambda text: None
+    return Asking(
+        read_source(file) if file else None,
+        str(file.name) if file else "the URL map",
+        rules_of(given["rules"], given["rules_file"]),
+        given["host"],
+        tuple(_pair("--header", each, ":") for each in given["headers"]),
+        given["limit"],
+        given["timeout"],
+        given["start_timeout"],
+        given["measure"],
+        frozenset(given["tokens"]),
+        tell,
+    )
+
+
+def _tell(text: str) -> None:
+    click.echo(f"\r\x1b[K{text} ", err=True, nl=False)

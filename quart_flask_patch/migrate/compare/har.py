@@ -1,0 +1,74 @@
+"""Requests from a HAR file, as a browser's network panel saves one."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlencode, urlsplit
+
+from .documents import as_dict, as_list, as_text
+from .listed import FORM
+from .recorded import Headers, path_of, Recorded
+
+#: Set anew for each side, or of the connection alone.
+_NOT_SENT = {
+    *("host", "content-length", "connection", "transfer-encoding", "keep-alive", "te", "upgrade"),
+    *("proxy-connection", "http2-settings", "priority"),
+}
+
+
+def host_of(document: dict[str, object]) -> str:
+    """Return the host that the first request was sent to: that of the page."""
+    for entry in _entries(document):
+        if host := urlsplit(_url(entry)).netloc:
+            return host
+    return ""
+
+
+def from_har(document: dict[str, object], name: str, skipped: Counter[str]) -> Iterator[Recorded]:
+    host = host_of(document)
+    for number, entry in enumerate(_entries(document), 1):
+        request = as_dict(entry.get("request"))
+        url = _url(entry)
+        method = as_text(request.get("method")).upper()
+        if urlsplit(url).netloc != host:
+            skipped["requests to other hosts"] += 1
+        elif urlsplit(url).scheme.startswith("ws") or entry.get("_resourceType") == "websocket":
+            skipped["websockets"] += 1
+        elif (path := path_of(url)) is None or not method:
+            skipped["entries that are no request"] += 1
+        else:
+            body = _body(as_dict(request.get("postData")))
+            yield Recorded(method, path, _headers(request), body, place=f"{name}:{number}")
+
+
+def _entries(document: dict[str, object]) -> list[dict[str, object]]:
+    return [as_dict(entry) for entry in as_list(as_dict(document.get("log")).get("entries"))]
+
+
+def _url(entry: dict[str, object]) -> str:
+    return as_text(as_dict(entry.get("request")).get("url"))
+
+
+def _headers(request: dict[str, object]) -> Headers:
+    pairs = [as_dict(header) for header in as_list(request.get("headers"))]
+    named = ((as_text(pair.get("name")), as_text(pair.get("value"))) for pair in pairs)
+    return tuple(
+        (name, value)
+        for name, value in named
+        if name.lower() not in _NOT_SENT and name and not name.startswith(":")
+    )
+
+
+def _body(data: dict[str, object]) -> bytes | None:
+    if not data:
+        return None
+    text = data.get("text")
+    if isinstance(text, str) and text:
+        return base64.b64decode(text) if data.get("encoding") == "base64" else text.encode()
+    params = [as_dict(each) for each in as_list(data.get("params"))]
+    if as_text(data.get("mimeType")).startswith(FORM):
+        pairs = [(as_text(each.get("name")), as_text(each.get("value"))) for each in params]
+        return urlencode(pairs).encode()
+    return None

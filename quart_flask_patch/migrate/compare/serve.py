@@ -1,0 +1,230 @@
+"""Run as a script, in a process of its own: serves an application on one server.
+
+On genuine Flask nothing of the layer is imported, so this file imports nothing of the package that
+it lies in, and another Python, with another Flask, can run it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from types import ModuleType
+from typing import Any
+
+THREADS = 8
+
+
+def main() -> None:
+    plan = json.loads(sys.argv[1])
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    sys.path[0] = os.getcwd()
+    sys.path[:] = [moved(path, plan["from"]) for path in sys.path]
+    if not plan["layer"]:
+        stand_in()
+    serve = SERVERS[chosen_server(plan)]
+    serve(plan, socket.socket(fileno=plan["fd"]) if plan.get("fd") else None)
+
+
+def end_with_parent() -> None:
+    """Wait for the end of the process that compares, which holds the other end of this pipe."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def moved(path: str, before: str) -> str:
+    """Return where *path*, if it is beneath the copied folder, is now."""
+    if path == before or path.startswith(before + os.sep):
+        return os.getcwd() + path[len(before) :]
+    return path
+
+
+def chosen_server(plan: dict[str, Any]) -> str:
+    name: str = plan["server"]
+    if name != "wsgi":
+        return name
+    for found in ("gunicorn", "waitress"):
+        if importlib.util.find_spec(found) and (found != "gunicorn" or hasattr(os, "fork")):
+            return found
+    return "werkzeug"
+
+
+class Nothing(ModuleType):
+    """Stands in for the layer on genuine Flask: importing it does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"Expected an application that genuine Flask can serve, got one that asks"
+            f" {self.__name__} for {name!r}. Name the application as it was before, by --against."
+        )
+
+
+def stand_in() -> None:
+    layer = Nothing("quart_flask_patch")
+    vars(layer).update(wait=wait, runs_in=lambda place: lambda view: view)
+    sys.modules["quart_flask_patch"] = sys.modules["quart.flask_patch"] = layer
+
+
+def wait(awaitable: Any) -> Any:
+    async def waiting() -> Any:
+        return await awaitable
+
+    return asyncio.run(waiting())
+
+
+# --- the application ----------------------------------------------------------------------------
+
+
+def load(plan: dict[str, Any], server: str) -> Any:
+    """Import the application, and tell the process that compares what it is."""
+    try:
+        if plan["layer"]:
+            import quart_flask_patch  # noqa: F401  # before the application
+        from flask.cli import ScriptInfo
+
+        app: Any = ScriptInfo(app_import_path=plan["app"]).load_app()
+        if not plan["layer"] and not hasattr(app, "wsgi_app"):
+            kind = f"{type(app).__module__}.{type(app).__qualname__}"
+            raise TypeError(f"expected a Flask application, got one of the class {kind}")
+        told = {"pid": os.getpid(), "server": server, **facts(app)}
+    except BaseException as error:
+        traceback.print_exc()
+        tell(plan, {"error": f"{type(error).__name__}: {str(error).strip()}"})
+        raise SystemExit(1) from None
+    tell(plan, told)
+    return app
+
+
+def tell(plan: dict[str, Any], told: dict[str, Any]) -> None:
+    file = plan["state"]
+    with open(file + ".new", "w", encoding="utf-8") as opened:
+        json.dump(told, opened)
+    os.replace(file + ".new", file)
+
+
+def facts(app: Any) -> dict[str, Any]:
+    import flask
+
+    try:
+        from importlib.metadata import version
+
+        flasks = version("flask")
+    except Exception:
+        flasks = str(getattr(flask, "__version__", "?"))
+    return {"flask": flasks, "root": app.root_path, "routes": routes(app)}
+
+
+def routes(app: Any) -> list[str]:
+    """Return the paths of all rules that can be asked for by GET, as they are."""
+    found = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ())
+        and not rule.arguments
+        and not getattr(rule, "websocket", False)
+        and not rule.build_only
+        and not rule.subdomain
+        and not rule.host
+        and "<" not in rule.rule
+    ]
+    return list(dict.fromkeys(found))
+
+
+# --- the servers --------------------------------------------------------------------------------
+
+
+def gunicorn(plan: dict[str, Any], sock: Any) -> None:
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.config import KNOWN_SETTINGS
+
+    class Served(BaseApplication):  # type: ignore[misc]  # gunicorn may not be installed
+        def load_config(self) -> None:
+            wanted = {
+                "bind": f"fd://{sock.fileno()}",
+                "worker_class": "gthread",
+                "threads": THREADS,
+                "timeout": 0,
+                "graceful_timeout": 3,
+                "control_socket_disable": True,
+            }
+            for setting in KNOWN_SETTINGS:
+                if setting.name in wanted:
+                    self.cfg.set(setting.name, wanted[setting.name])
+
+        def load(self) -> Any:
+            return load(plan, "gunicorn")
+
+    Served().run()
+
+
+def waitress(plan: dict[str, Any], sock: Any) -> None:
+    import waitress
+
+    waitress.serve(load(plan, "waitress"), sockets=[sock], threads=THREADS)
+
+
+def werkzeug(plan: dict[str, Any], sock: Any) -> None:
+    from werkzeug.serving import make_server
+
+    app = load(plan, "werkzeug")
+    make_server("127.0.0.1", plan["port"], app, threaded=True, fd=sock.fileno()).serve_forever()
+
+
+def hypercorn(plan: dict[str, Any], sock: Any) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{sock.fileno()}"]
+    config.graceful_timeout = 3
+    app = load(plan, "hypercorn")
+
+    async def serving() -> None:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        await serve(app, config, shutdown_trigger=ended.wait)
+
+    asyncio.run(serving())
+
+
+def uvicorn(plan: dict[str, Any], sock: Any) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        load(plan, "uvicorn"), fd=sock.fileno(), access_log=False, timeout_graceful_shutdown=3
+    )
+    uvicorn.Server(config).run()
+
+
+def granian(plan: dict[str, Any], sock: Any) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    app = load(plan, "granian")
+    server = Server(app, port=plan["port"], interface=Interfaces.ASGI)
+    asyncio.run(server.serve())
+
+
+def daphne(plan: dict[str, Any], sock: Any) -> None:
+    from daphne.server import Server
+
+    app = load(plan, "daphne")
+    Server(app, endpoints=[f"fd:fileno={sock.fileno()}"]).run()
+
+
+SERVERS = {
+    each.__name__: each
+    for each in (gunicorn, waitress, werkzeug, hypercorn, uvicorn, granian, daphne)
+}
+
+if __name__ == "__main__":
+    main()
