@@ -71,7 +71,7 @@ class _Connection:
         context, sending = None, send
         if entry.arrives(self.scope):
             context, sending = inbound.leave(), inbound.to_server
-            self._leaves = self._is_stock()
+            self._leaves = inbound.sends_as_it_is and self._is_stock()
         try:
             if "quart.undisturbed" in self.scope:
                 await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.

@@ -169,6 +169,118 @@ def test_the_time_for_a_response_is_limited(app: Quart) -> None:
         serve(app, "request", silence)
 
 
+class Stalled(Client):
+    """Its server shields each piece that it sends, as Hypercorn does, and closes it at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = trio.Event()
+
+    async def send(self, message: Message) -> None:
+        await super().send(message)
+        if message["type"] in ("http.response.body", "websocket.send"):
+            with trio.CancelScope(shield=True):
+                await self.closed.wait()
+            raise OSError("the connection is closed")
+
+
+def serve_stalled(app: Any, kind: str, seconds: float) -> Stalled:
+    """Serve a client that takes nothing, and tell the application to end after *seconds*."""
+
+    async def main() -> Stalled:
+        client = Stalled()
+        client.say(CONNECT[kind])
+        scope = scope_for("http" if kind == "request" else kind)
+        with trio.fail_after(LIMIT):
+            try:
+                with trio.move_on_after(seconds):
+                    await app(scope, client.receive, client.send)
+            finally:
+                client.closed.set()
+        return client
+
+    return trio.run(main)
+
+
+@pytest.fixture(params=["a whole answer", "a stream", "a message"])
+def told(request: pytest.FixtureRequest, app: Quart) -> tuple[str, list[str]]:
+    """Give *app* something that sends; return the kind of connection, and what is noted."""
+    log: list[str] = []
+
+    async def stream() -> AsyncIterator[bytes]:
+        try:
+            yield b"x"
+        finally:
+            log.append("closed")
+
+    if request.param == "a message":
+
+        @app.websocket("/")
+        async def talk() -> None:
+            try:
+                await websocket.send("x")
+            finally:
+                log.append("closed")
+
+        app.teardown_websocket(lambda error: log.append("teardown"))
+        return "websocket", log
+
+    @app.route("/")
+    async def view() -> Any:
+        if request.param == "a stream":
+            return stream()
+        log.append("closed")
+        return "x"
+
+    app.teardown_request(lambda error: log.append("teardown"))
+    return "request", log
+
+
+def test_a_client_that_takes_nothing_does_not_keep_the_server(
+    app: Quart, told: tuple[str, list[str]]
+) -> None:
+    kind, log = told
+    serve_stalled(app, kind, 0.05)
+    assert sorted(log) == ["closed", "teardown"]
+
+
+def test_a_client_that_takes_nothing_does_not_keep_a_stream_longer_than_allowed(app: Quart) -> None:
+    app.config["RESPONSE_TIMEOUT"] = 0.01
+
+    @app.route("/")
+    async def view() -> Any:
+        async def stream() -> AsyncIterator[str]:
+            yield "x"
+
+        return stream()
+
+    with pytest.raises(TimeoutError):
+        serve_stalled(app, "request", LIMIT)
+
+
+def test_what_the_server_raises_as_it_sends_is_raised_to_who_sends(app: Quart) -> None:
+    log = []
+
+    @app.websocket("/")
+    async def talk() -> None:
+        client.closed.set()
+        try:
+            await websocket.send("x")
+        except ClientDisconnectedError as error:
+            log.append(type(error))
+            raise
+
+    client = Stalled()
+
+    async def main() -> None:
+        client.say(CONNECT["websocket"])
+        with trio.fail_after(LIMIT):
+            await app(scope_for("websocket"), client.receive, client.send)
+
+    trio.run(main)
+    assert log == [ClientDisconnectedError]
+
+
 def test_a_handler_that_receives_is_told(app: Quart) -> None:
     got = []
 
@@ -193,12 +305,14 @@ def test_a_handler_that_receives_is_told(app: Quart) -> None:
 
 def test_a_handler_that_lets_a_task_receive_ends_when_the_client_leaves(app: Quart) -> None:
     log = []
+    heard = trio.Event()
 
     @app.websocket("/")
     async def view() -> None:
         async def reader() -> None:
             while True:
                 log.append(await websocket.receive())
+                heard.set()
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reader)
@@ -209,7 +323,8 @@ def test_a_handler_that_lets_a_task_receive_ends_when_the_client_leaves(app: Qua
 
     async def talk(client: Client) -> None:
         client.say({"type": "websocket.receive", "text": "hello"})
-        await leaving("websocket")(client)
+        await heard.wait()
+        client.say(GONE["websocket"])
 
     serve(app, "websocket", talk)
 

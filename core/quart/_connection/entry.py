@@ -16,6 +16,7 @@ from typing import Any, Literal
 from greenlet import getcurrent
 
 from .._flask import flask_cv_app, flask_cv_request
+from .._loops.mailbox import in_trio
 from .._loops.resume import resume, run_in
 from .._types import ASGIApp, Message, Receive, Scope, Send
 from ..globals import _cv_app
@@ -67,6 +68,10 @@ async def go_on(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
     if SHARED in scope or scope["type"] == "lifespan" or is_expected():
         await app(scope, receive, send)
         return
+    if in_trio():
+        from .send_trio import abandonable
+
+        send = abandonable(send)
     claim, server = _Claim(), Server(receive, send)
     receive, send = server.from_server, server.to_server
     try:

@@ -82,6 +82,8 @@ def undisturbed(connection: Any) -> AbstractContextManager[None]:
 class Inbound(Server):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
+    #: Whether the server's `send` is as good as `to_server`, where its context does not matter.
+    sends_as_it_is = True
     # Most connections never change these: an `Inbound` is made for every request.
     _changed: Any = None
     #: When the handler has asked for a message, as far as that is known.

@@ -9,10 +9,11 @@ from typing import TypeVar
 import trio
 
 from .._loops.resume import run_in
-from .._types import CoroutineOf, Send
+from .._types import CoroutineOf, Receive, Send
 from ..wrappers.base import only_says_gone
 from . import inbound
 from .inbound import Inbound, Serve
+from .send_trio import abandonable
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ class TrioInbound(Inbound):
 
     _nursery: trio.Nursery
     _token: trio.lowlevel.TrioToken
+    sends_as_it_is = False
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        super().__init__(receive, abandonable(send))
 
     def _is_beside(self) -> bool:
         return self._handler is not None and trio.lowlevel.current_task() is not self._handler
