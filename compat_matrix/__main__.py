@@ -109,8 +109,6 @@ def check(options: argparse.Namespace) -> None:
             "--loop uvloop sets an event loop policy, which Python 3.14 deprecates;"
             " run compat_matrix with Python 3.11 to 3.13 for it"
         )
-    if options.through == "server" and options.update:
-        raise RowError("the committed results are of requests through the client; do not --update")
     if options.jobs < 1:
         raise RowError(f"--jobs is {options.jobs}; it needs at least 1")
     if options.fresh and (options.resume or options.last):

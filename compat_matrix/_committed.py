@@ -91,6 +91,7 @@ def carried(records: Iterable[Record], rows: Mapping[str, Row]) -> str:
             "version": record.version,
             "scenario": bool(rows[record.name].scenario),
             "green": record.green,
+            "called": record.called,
             "alike": min((side.alike for side in record.sides.values()), default=0),
             "left_out": len(record.left_out),
             "worse": sorted({one.id for side in record.sides.values() for one in side.worse}),

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from compat_matrix._record import Record
 from compat_matrix._report import count_text
 from compat_matrix._rows import HERE
-from compat_matrix._table import cell, days, headline, versions_text
+from compat_matrix._table import cell, days, headline, versions_text, ways
 
 
 def page(records: Sequence[Record], *, among_pages: bool = False) -> str:
@@ -24,5 +24,6 @@ def page(records: Sequence[Record], *, among_pages: bool = False) -> str:
         days=days(records),
         versions=versions_text(records),
         cell=cell,
+        ways=ways,
         count_text=count_text,
     )

@@ -26,7 +26,7 @@ from compat_matrix._results import (
     Side,
     usable_result,
 )
-from compat_matrix._rows import digest, PLACES, Row
+from compat_matrix._rows import digest, PLACES, Row, Through
 from compat_matrix._uv import cache_dir, EnvironmentProblem
 
 
@@ -115,7 +115,9 @@ class Matrix:
 def sides(row: Row, options: Namespace) -> list[Side]:
     """The sides that are compared with the reference."""
     places = [options.place] if options.place else PLACES
-    found = [Side("layer", place, options.loop, options.through) for place in places]
+    # A scenario has a server of its own, and Quart's client calls an application as one does.
+    through: Through = "client" if row.scenario or row.framework == "quart" else options.through
+    found = [Side("layer", place, options.loop, through) for place in places]
     if row.framework == "quart":
         found.insert(0, Side("core", loop=options.loop))
     return [side for side in found if options.on in (None, side.on)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from compat_matrix._compare import Comparison, counts_of, Difference
 from compat_matrix._environment import environment_folder, packages_of
@@ -20,6 +20,10 @@ from compat_matrix._rows import Counts, Deselected, digest, PROJECT, Row, row_di
 from compat_matrix._uv import cache_dir
 
 TEXT_LIMIT = 6_000  # of each traceback, from its end
+
+#: How requests came to the application: as Flask's client calls it, as a server does, over HTTP
+#: from a scenario's own client, or as Quart's client calls it.
+Called = Literal["client", "server", "HTTP", "ASGI"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class SideRecord:
     on: str
     place: str | None
     loop: str
+    called: Called
     green: bool
     counts: Counts
     alike: int
@@ -86,6 +91,11 @@ class Record:
             "sides": {name: SideRecord.parse(side) for name, side in data["sides"].items()},
         }
         return cls(**{**data, **values})
+
+    @property
+    def called(self) -> list[Called]:
+        """In which ways its sides were called."""
+        return sorted({side.called for side in self.sides.values()})
 
     @property
     def date(self) -> str:
@@ -138,11 +148,18 @@ def difference_record(difference: Difference) -> DifferenceRecord:
     )
 
 
+def called(row: Row, side: Side) -> Called:
+    if row.scenario:
+        return "HTTP"
+    return "ASGI" if row.framework == "quart" else side.through
+
+
 def side_record(row: Row, side: Side, result: Result, found: Comparison) -> SideRecord:
     return SideRecord(
         on=side.on,
         place=side.place,
         loop=side.loop,
+        called=called(row, side),
         green=found.green,
         counts=counts_of(result),
         alike=found.alike,

@@ -31,7 +31,7 @@ def tables(records: Sequence[Record]) -> Iterator[str]:
         if ours:
             yield from ["", f"### {title}", ""]
             yield from table(
-                [*HEAD[framework], "Sent a request", "Left out"],
+                [*HEAD[framework], "Called", "Sent a request", "Left out"],
                 [cells(record) for record in ours],
             )
     yield from ["", "### What is left out", ""]
@@ -75,6 +75,7 @@ def cells(record: Record) -> list[str]:
         record.version,
         str(record.reference.passed),
         *map(cell, sides),
+        ways(record),
         str(max(served, default=0)),
         str(max(out, default=0) or ""),
     ]
@@ -88,6 +89,12 @@ def cell(side: SideRecord | None) -> str:
     return f"✗ {len(side.worse)} differ" if side.worse else "✗ did not end"
 
 
+def ways(record: Record) -> str:
+    """How the suite's requests came to the application; those that were not green are marked."""
+    red = {side.called for side in record.sides.values() if not side.green}
+    return ", ".join(f"✗ {way}" if way in red else way for way in record.called)
+
+
 def left_out(records: Sequence[Record]) -> Iterator[str]:
     """For each row how many of its tests, of which kind, and the reason given first."""
     for record in records:
@@ -95,4 +102,5 @@ def left_out(records: Sequence[Record]) -> Iterator[str]:
             entries = [entry for entry in record.left_out if entry.kind == kind]
             reasons = list(dict.fromkeys(entry.reason.strip() for entry in entries))
             where = f" in `{entries[0].place}`" if entries[0].place else ""
+            where += " through a server" if entries[0].through else ""
             yield f"- {record.name}, {len(entries)} ({kind}{where}): {' '.join(reasons)}"

@@ -350,10 +350,9 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         propagate = self.config["PROPAGATE_EXCEPTIONS"]
         if propagate is not None:
             return bool(propagate)
-        # Behind a WSGI call there is Flask's client, or a debugger, that wants the error itself.
         connection = core.connection
-        as_wsgi = connection is not None and entry.called_as_wsgi(connection.scope)
-        return self.testing or (self.debug and as_wsgi)
+        wanted = connection is not None and entry.caller_wants_errors(connection.scope)
+        return self.testing or (self.debug and wanted)
 
     # How functions are called
 

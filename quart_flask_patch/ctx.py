@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import Token
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, Token
 from operator import attrgetter
 from types import TracebackType
 from typing import Any, cast, TYPE_CHECKING
@@ -324,12 +324,17 @@ def _is_within() -> bool:
 
 def empty(core: CoreContext, tokens: tuple[Token[Any] | None, Token[Any] | None]) -> None:
     app_token, request_token = tokens
-    if app_token is not None:
-        flask_cv_app.reset(app_token)
-    if request_token is not None:
-        flask_cv_request.reset(request_token)
+    _reset(flask_cv_app, app_token)
+    _reset(flask_cv_request, request_token)
     if core.connection is not None and not core._tokens:
         wrappers.let_go(core)
+
+
+def _reset(variable: ContextVar[Any], token: Token[Any] | None) -> None:
+    """Undo what *token* is of, unless that was done to the variables of another thread."""
+    if token is not None:
+        with suppress(ValueError):
+            variable.reset(token)
 
 
 @contextmanager
@@ -343,7 +348,7 @@ def application_alone(core: CoreContext) -> Iterator[None]:
         return
     token, (app_token, request_token) = core._tokens[-1]
     if request_token is not None:
-        flask_cv_request.reset(request_token)
+        _reset(flask_cv_request, request_token)
         core._tokens[-1] = token, (app_token, None)
     with core.hide_connection():
         yield

@@ -19,6 +19,7 @@ from compat_matrix import __main__ as tool, _committed, _display, _results, _run
 from compat_matrix._badge import badge
 from compat_matrix._compare import compare
 from compat_matrix._html import page
+from compat_matrix._matrix import sides
 from compat_matrix._record import Record, record_of
 from compat_matrix._report import RowReport
 from compat_matrix._results import Case, Result, Side
@@ -52,6 +53,42 @@ def make_record(row: Row | None = None, *sides: Side, source: str = "1", **outco
     record = record_of(report)
     kept = {name: dataclasses.replace(side, source=source) for name, side in record.sides.items()}
     return dataclasses.replace(record, sides=kept)
+
+
+# --- how requests came to the application ---
+
+SERVED = Side("layer", "loop", through="server")
+
+
+@pytest.mark.parametrize(
+    ("values", "way"),
+    [({}, "client"), ({"scenario": "flask_mail"}, "HTTP"), ({"framework": "quart"}, "ASGI")],
+    ids=["suite", "scenario", "quart"],
+)
+def test_a_record_says_how_its_row_was_called(values: dict[str, object], way: str) -> None:
+    record = make_record(make_row(**values))
+    assert record.called == [way]
+    assert f"Called: {way}." in page([record])
+
+
+def test_a_row_that_was_called_in_two_ways_has_both_in_one_record() -> None:
+    client, server = make_record(None, LOOP), make_record(None, SERVED, b="failed")
+    both = _committed.merge(client, server)
+    assert list(both.sides) == ["loop", "loop (server)"]
+    assert not both.green
+    assert any("| client, ✗ server |" in line for line in tables([both]))
+    (carried,) = json.loads(_committed.carried([both], {"sample": make_row()}))
+    assert carried["called"] == ["client", "server"]
+
+
+def test_only_requests_of_flasks_client_can_come_through_a_server() -> None:
+    options = tool.parser().parse_args(["--through", "server", "--place", "loop"])
+    rows = make_row(), make_row(scenario="flask_mail"), make_row(framework="quart")
+    assert [[str(side) for side in sides(row, options)] for row in rows] == [
+        ["loop (server)"],
+        ["loop"],
+        ["core", "loop"],
+    ]
 
 
 # --- the committed results ---

@@ -24,7 +24,7 @@ from ._handling.current import (
     has_websocket_context as has_websocket_context,
 )
 from ._handling.plan import Plan
-from ._handling.stacks import right_above
+from ._handling.stacks import adopt, reset_here, right_above
 from ._kind import Kind, REQUEST, WEBSOCKET
 from ._loops.mailbox import shielded
 from ._threads import lease as _lease, pool, strategy
@@ -310,11 +310,13 @@ class AppContext:
             raise RuntimeError(
                 f"Cannot pop {self!r}, as it is not pushed; push it first, or use `async with`."
             )
-        token, mark = self._tokens.pop()
-        current = _get_current(None)
+        (token, mark), current = self._tokens.pop(), _get_current(None)
         above = None if current is self else right_above(self, current)
         if above is None:
-            _reset_current(token)
+            try:
+                _reset_current(token)
+            except ValueError:
+                mark = reset_here(self, token, mark)
         else:
             above._beneath = (*above._beneath, token)
         if self._beneath and not self._tokens:
@@ -336,11 +338,12 @@ class AppContext:
 
     async def pop(self, exc: BaseException | None = _UNSET) -> None:
         """Run the teardown functions if this is the last pop, then restore the outer context."""
-
         if exc is _UNSET:
             exc = sys.exc_info()[1]
         if not self._tokens:
             self.exit()  # It says that nothing was pushed.
+        if _get_current(None) is not self:
+            adopt(self)
         if (rest := teardown.close_context(self.app, self, exc)) is not None:
             with shielded():
                 await rest

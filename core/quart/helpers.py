@@ -246,8 +246,4 @@ class _KeptStream(AsyncIterator[Any]):
     async def _leave(self, error: BaseException | None) -> None:
         keeps, self._keeps = self._keeps, False
         if keeps:
-            if _cv_app.get(None) is not self._ctx:
-                # It was kept in another task, where it cannot be left from here.
-                self._ctx._tokens.pop()
-                self._ctx.enter()
             await self._ctx.pop(error)

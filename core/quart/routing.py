@@ -219,7 +219,7 @@ def _bound_to(
     if url_map.host_matching:
         subdomain = None
     elif subdomain is None:
-        subdomain = _subdomain(host, name)
+        subdomain = _subdomain(host, name, request.warns_as)
     query = request.query_string
     return name, subdomain, query.decode("utf-8", "replace") if query else ""
 
@@ -325,15 +325,19 @@ def _without_port(scheme: str, name: str) -> str:
     return name.lower().removesuffix(":80" if scheme in {"http", "ws"} else ":443")
 
 
-def _subdomain(host: str, name: str) -> str:
+_warned: dict[Any, Any] = {}
+
+
+def _subdomain(host: str, name: str, module: str) -> str:
     if host == name:
         return ""
     found, wanted = host.lower().split("."), name.lower().split(".")
     if found[-len(wanted) :] != wanted:
-        warnings.warn(
-            # Not the host: Python remembers each text, and clients could think of any number.
-            f"The host of a request does not match the server name, {name!r}, so no rule matches.",
-            stacklevel=3,
+        # It begins as Werkzeug's does, which programs ignore by its text and module. It leaves out
+        # the host: Python remembers each text, and clients could think of any number.
+        warnings.warn_explicit(
+            f"Current server name {name!r} is not that of a request, so no rule matches.",
+            *(UserWarning, __file__, _subdomain.__code__.co_firstlineno, module, _warned),
         )
         return "<invalid>"
     return ".".join(filter(None, found[: -len(wanted)]))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _ENVIRON = "quart_flask_patch.environ"
 #: In a scope: that the request goes by the ASGI entry, in a task.
 EXCHANGED = "quart_flask_patch.exchanged"
+#: In a scope: that Flask's client waits for the answer, although a server's loop makes it.
+FOR_CLIENT = "quart_flask_patch.for_client"
 #: In an environ: the ASGI request that is on its way through WSGI middleware. In a scope: the one
 #: that has come through, while the middleware waits for it.
 PENDING = "quart_flask_patch.pending"
@@ -136,7 +138,7 @@ def _made_environ(
     query = scope["query_string"].decode("latin-1")
     raw = (scope.get("raw_path") or quote(root_path + path).encode()).decode("latin-1")
     raw = f"{raw}?{query}" if query else raw
-    return {
+    environ = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": _text(root_path),
         "PATH_INFO": _text(path),
@@ -147,7 +149,6 @@ def _made_environ(
         "SERVER_PORT": str(server[1] or 0),
         "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
         "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": {"ws": "http", "wss": "https"}.get(scheme, scheme),
         "wsgi.errors": sys.stderr,
@@ -156,6 +157,9 @@ def _made_environ(
         "wsgi.run_once": False,
         "asgi.scope": scope,
     }
+    if client[1]:  # a client at a Unix socket has none
+        environ["REMOTE_PORT"] = str(client[1])
+    return environ
 
 
 def scope_of(environ: Environ) -> dict[str, Any]:
@@ -235,6 +239,11 @@ def forget_environ(scope: dict[str, object]) -> None:
 def called_as_wsgi(scope: Scope) -> bool:
     """Whether a WSGI server, or Flask's test client, is what called."""
     return bool(scope.get(BY_WSGI))
+
+
+def caller_wants_errors(scope: Scope) -> bool:
+    """Whether a debugger, or Flask's client, wants an error itself while the application debugs."""
+    return called_as_wsgi(scope) or FOR_CLIENT in scope
 
 
 def receive_of(scope: Scope) -> Callable[[], Any]:

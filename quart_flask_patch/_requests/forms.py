@@ -93,6 +93,7 @@ class Connection(CoreRequest):
 
     # As with Flask, where the environ has none.
     no_address = None
+    warns_as = "flask.app"
 
     async def _load_form_data(self) -> None:
         core = _cv_app.get(None)

@@ -6,11 +6,13 @@ runs in another thread. What a suite shows of the one it need not show of the ot
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import Context
 from functools import partial
 from typing import Any, cast
 
 from werkzeug import test
+from werkzeug.wsgi import get_input_stream
 
 from quart._connection.entry import SHARED
 from quart._types import Environ, Function
@@ -29,16 +31,40 @@ class _Served(Exchange):
     """A request that a server would make of what the client sends."""
 
     def __init__(self, app: Flask, environ: Environ, start_response: Function) -> None:
-        super().__init__(app, environ, start_response)
+        self._unsent = _body_of(environ)
+        super().__init__(app, dict(environ), start_response)
         self._home, self._context = _server(), Context()
         for key in _OF_AN_ENVIRON:
             self._scope.pop(key, None)
         entry.forget_environ(self._scope)
         # It tells the client of a context to keep, and no more.
         self._scope["quart.closing"] = self._preserve
+        self._scope[entry.FOR_CLIENT] = True
+        if self._unsent is not None:
+            self._receive = self._client
+
+    async def _client(self) -> dict[str, object]:
+        if self._unsent is None:  # It is there until it has its answer.
+            await asyncio.get_running_loop().create_future()
+        body, self._unsent = self._unsent, None
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def _call(self) -> None:
         await cast(Any, self._app)(self._scope, self._receive, self._send)
+
+
+def _body_of(environ: Environ) -> bytes | None:
+    """Return what the client sends, None if that comes bit by bit.
+
+    Its own stream stays where it was, for a redirect to send it again.
+    """
+    stream: Any = environ["wsgi.input"]
+    if not stream.seekable():
+        return None
+    position = stream.tell()
+    body = get_input_stream(environ).read()
+    stream.seek(position)
+    return body
 
 
 def _server() -> apart.Apart:

@@ -27,6 +27,7 @@ class Result(TypedDict):
     project: str
     version: str
     scenario: bool
+    called: list[str]
     green: bool
     alike: int
     left_out: int

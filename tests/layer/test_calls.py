@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import trio
-from flask import Flask, g, request, Response, session, stream_with_context
+from flask import Flask, g, has_request_context, request, Response, session, stream_with_context
 from werkzeug.test import create_environ, run_wsgi_app
 
 import quart
@@ -476,6 +476,68 @@ def test_a_body_may_be_dropped(mixed: Flask, ask: Ask, path: str) -> None:
         gc.collect()
 
     ask(call)
+
+
+@pytest.mark.parametrize("view", ["plain", "async"])
+@pytest.mark.parametrize("end", ["close", "close twice", "drop"])
+@pytest.mark.parametrize("taken", ["none", "one", "all"])
+@pytest.mark.parametrize(("taker", "closer"), ["ab", "ba", "bc"])
+def test_a_request_that_a_body_keeps_ends_once(
+    app: Flask, taker: str, closer: str, taken: str, end: str, view: str
+) -> None:
+    """Thread *a* makes the call, *taker* takes some of the body, and *closer* is done with it."""
+    log: list[str] = []
+    app.teardown_request(lambda error: log.append(f"request {request.path}"))
+    app.teardown_appcontext(lambda error: log.append(f"app {g.name}"))
+
+    @app.before_request
+    def name() -> None:
+        g.name = "Ada"
+
+    def plain() -> Response:
+        def pieces() -> Iterator[str]:
+            try:
+                yield from (request.path, g.name)
+            finally:
+                log.append("pieces")
+
+        return Response(stream_with_context(pieces()))
+
+    async def waiting() -> Response:
+        await asyncio.sleep(0)
+        return plain()
+
+    app.add_url_rule("/", "view", plain if view == "plain" else waiting)
+    torn_down = ["request /", "app Ada"]
+    bodies: list[Any] = []
+
+    def finish() -> None:
+        body, iterator = bodies
+        bodies.clear()
+        for _ in range(["drop", "close", "close twice"].index(end)):
+            body.close()
+        del body, iterator
+        gc.collect()
+
+    with ThreadPoolExecutor(1) as a, ThreadPoolExecutor(1) as b, ThreadPoolExecutor(1) as c:
+        threads = {"a": a, "b": b, "c": c}
+        body = a.submit(lambda: app(create_environ("/"), start)).result(20)
+        bodies += body, iter(body)
+        del body
+        assert log == torn_down
+        count = ["none", "one", "all"].index(taken)
+        for _ in range(3 if taken == "all" else count):
+            threads[taker].submit(next, bodies[1], b"").result(20)
+        threads[closer].submit(finish).result(20)
+        assert log == torn_down + (["pieces", *torn_down] if count else [])
+        assert [pool.submit(has_request_context).result(20) for pool in (b, c)] == [
+            closer != taker and taker == "b" and taken == "one",
+            False,
+        ]
+        log.clear()
+        for pool in (a, b, c):
+            assert pool.submit(lambda: app.test_client().get("/").data).result(20) == b"/Ada"
+        assert log == [*torn_down, "pieces", *torn_down] * 3
 
 
 # What an application has of its own before its pipeline

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
-from flask import Flask, request, session
+from flask import Flask, redirect, request, Response, session
 from werkzeug import test
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -62,6 +63,31 @@ def test_streams_and_errors_behind_middleware(served: Flask) -> None:
     assert client.get("/stream").text == "012"
     with pytest.raises(LookupError, match="from the view"):
         client.get("/error")
+
+
+def test_an_error_reaches_the_client_while_the_application_debugs(served: Flask) -> None:
+    @served.get("/error")
+    def error() -> str:
+        raise LookupError("from the view")
+
+    client = served.test_client()
+    assert client.get("/error").status_code == 500
+    served.debug = True
+    with pytest.raises(LookupError, match="from the view"):
+        client.get("/error")
+
+
+def test_a_mock_stands_in_for_a_body(served: Flask) -> None:
+    served.add_url_rule("/", "view", lambda: Response(MagicMock()))
+    assert served.test_client().get("/").data == b""
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_sends_the_body_again(served: Flask, status: int) -> None:
+    served.add_url_rule("/", "view", lambda: request.form["name"], methods=["POST"])
+    served.add_url_rule("/old", "old", lambda: redirect("/", status), methods=["POST"])
+    client = served.test_client()
+    assert client.post("/old", data={"name": "Ada"}, follow_redirects=True).text == "Ada"
 
 
 def test_a_block_keeps_the_request(served: Flask) -> None:

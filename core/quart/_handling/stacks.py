@@ -8,7 +8,11 @@ both.
 
 from __future__ import annotations
 
+from contextvars import Token
 from typing import TYPE_CHECKING
+
+from .._threads import strategy
+from ..globals import _cv_app
 
 if TYPE_CHECKING:
     from ..ctx import AppContext
@@ -32,3 +36,43 @@ def _is_of_the_other_stack(above: AppContext, ctx: AppContext) -> bool:
         return False
     connected = ctx if above.kind is None else above
     return not connected.owns_app_context
+
+
+# A WSGI server may close a stream in another thread than it iterated in. Each thread has context
+# variables of its own, and a token is of those alone that it was made for.
+
+
+def adopt(ctx: AppContext) -> None:
+    """Take over what another thread has pushed, if one did, to pop it here."""
+    current = _cv_app.get(None)
+    while current is not None:
+        if current is ctx:
+            return  # Another one is on top of it.
+        current = current._around
+    token, mark = ctx._tokens[-1]
+    here = _cv_app.set(ctx)
+    try:
+        _cv_app.reset(token)
+    except ValueError:
+        pushed = strategy.installed.pushed
+        ctx._tokens[-1] = here, None if pushed is None else pushed(ctx)
+    else:
+        # It was pushed here, and something else is wrong. All is as before, but for a token that
+        # can be used once more.
+        ctx._tokens[-1] = _cv_app.set(ctx), mark
+        _cv_app.reset(here)
+
+
+def reset_here(ctx: AppContext, token: Token[AppContext], mark: object) -> object:
+    """Undo a push of *ctx* that was made here, if any, and give its mark; the other one stays.
+
+    *token* and *mark* are of the latest push, which another thread has made.
+    """
+    for number, (earlier, its_mark) in reversed([*enumerate(ctx._tokens)]):
+        try:
+            _cv_app.reset(earlier)
+        except ValueError:
+            continue
+        ctx._tokens[number] = token, mark
+        return its_mark
+    return mark

@@ -171,7 +171,7 @@ class IterableBody(ResponseBody):
             await aclose(self._iter)
         if hasattr(self.iterable, "aclose"):
             if self.iterable is not self._iter:
-                await self.iterable.aclose()
+                await aclose(self.iterable)
         elif hasattr(self.iterable, "close") and not _is_finished(self.iterable):
             await call_plain(self.iterable.close)
 
@@ -327,10 +327,10 @@ def _is_finished(iterable: object) -> bool:
 
 
 async def aclose(iterator: Any) -> None:
-    """Close what may be an async generator."""
+    """Close what may be an async generator, or a stand-in that answers to any name."""
     close = getattr(iterator, "aclose", None)
-    if close is not None:
-        await close()
+    if close is not None and isawaitable(closing := close()):
+        await closing
 
 
 #: How plain functions are called where a request runs, while its response is closed.

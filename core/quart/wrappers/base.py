@@ -78,6 +78,8 @@ class BaseRequestWebsocket(SansIORequest):
     is_websocket: ClassVar[bool] = False
     #: The `remote_addr` of a client without an address: over a Unix socket, or in a test.
     no_address: ClassVar[str | None] = "<local>"
+    #: The module that warnings about such requests name.
+    warns_as: ClassVar[str] = "quart.app"
     #: What matching the URL raised, if it did not match.
     routing_exception: HTTPException | None
     url_rule: QuartRule | None
