@@ -18,7 +18,7 @@ FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 _TESTS = {"tests", "test"}
 _SKIPPED = {"build", "dist", "node_modules", "site-packages", "__pycache__", *_TESTS}
 #: How often a name is looked up through others; more is a circle.
-_DEPTH = 12
+_DEPTH = 24
 #: What gives an object of the model that is asked for.
 _OF_A_QUERY = re.compile(r"<(.+)>\.query\.(?:.*\.)?(?:first|get|one)(?:_or_404|_or_none)?")
 
@@ -217,8 +217,10 @@ class CodeBase:
         """Return what calling *called* gives, if a `return` of it says so."""
         function = self.functions.get(called)
         if function is not None and not function.is_async:
+            # What a fixture of pytest yields is what it gives.
+            gives = (ast.Return, ast.Yield) if function.node.decorator_list else ast.Return
             for node in function.own_nodes:
-                value = node.value if isinstance(node, ast.Return) else None
+                value = node.value if isinstance(node, gives) else None
                 if value is not None and (found := self.name_of(value, function, depth + 1)):
                     return found
         if found_by_query := _OF_A_QUERY.fullmatch(called):

@@ -434,3 +434,9 @@ def test_a_view_that_is_not_there_is_a_wrong_use(program: Path) -> None:
 def test_the_exit_status_tells_that_something_is_left(program: Path) -> None:
     (program / "program.py").write_text(HEAD + view("f = lambda: load(1)"), "utf-8")
     assert run(program).exit_code == 1
+
+
+def test_views_are_not_chosen_where_the_whole_code_base_moves(program: Path) -> None:
+    result = run(program, "--to", "quart", "--views", "index")
+    assert result.exit_code == 2
+    assert "Expected no --views with --to quart" in result.stderr

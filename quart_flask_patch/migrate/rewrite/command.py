@@ -17,7 +17,7 @@ import click
 )
 @click.option(
     "--to",
-    type=click.Choice(["async"]),
+    type=click.Choice(["async", "quart"]),
     default="async",
     show_default=True,
     help="What to make of them.",
@@ -43,6 +43,11 @@ def rewrite(
     A view that uses the database, or something else that belongs to its request's
     thread, gets a loop of its own, where it holds nobody up: @runs_in("own-loop").
 
+    --to quart leaves the layer: imports come from quart, what the core has as async is
+    awaited, and `async` follows the calls up to views, commands, fixtures and tests. It is
+    for the whole code base, so --views does not go with it. Extensions of Flask that are
+    in the way are named.
+
     \b
     Begin with one view, and read the diff:
       python -m quart_flask_patch migrate rewrite . --views shop.index
@@ -61,6 +66,10 @@ def rewrite(
     from . import run
     from .show import show
 
+    if to == "quart" and views:
+        raise click.UsageError(
+            "Expected no --views with --to quart, which rewrites the whole code base."
+        )
     try:
         outcome = run.rewrite(path, to, views)
     except run.NoSuchView as error:

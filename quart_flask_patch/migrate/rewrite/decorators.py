@@ -28,16 +28,19 @@ class Verdict:
     calls: list[tuple[Function, ast.Call]] = field(default_factory=list)
 
 
-def verdict(code: CodeBase, node: ast.expr, scope: Scope) -> Verdict:
-    """Look at the decorator *node*, in the code base or where it is installed."""
+def verdict(code: CodeBase, node: ast.expr, scope: Scope, every: bool = False) -> Verdict:
+    """Look at the decorator *node*, in the code base or where it is installed.
+
+    With *every*, calls count that only pass on what the function returns.
+    """
     name = code.name_of(node.func if isinstance(node, ast.Call) else node, scope)
     if (function := code.functions.get(name)) is not None:
-        return Verdict(function, False, list(_used(code, function)))
+        return Verdict(function, False, list(_used(code, function, every)))
     outside = _package(name.partition(".")[0])
     if outside is None:
         return Verdict()
     found = outside.functions.get(outside.expanded(name))
-    return Verdict(found, True, list(_used(outside, found)) if found else [])
+    return Verdict(found, True, list(_used(outside, found, every)) if found else [])
 
 
 @lru_cache(maxsize=64)
@@ -69,7 +72,7 @@ def _around(function: Function) -> Iterator[Scope]:
         scope = scope.parent
 
 
-def _used(code: CodeBase, decorator: Function) -> Iterator[tuple[Function, ast.Call]]:
+def _used(code: CodeBase, decorator: Function, every: bool) -> Iterator[tuple[Function, ast.Call]]:
     if any(_name(node) in _AWARE for node in ast.walk(decorator.node)):
         return
     inner = within(code, decorator)
@@ -84,7 +87,9 @@ def _used(code: CodeBase, decorator: Function) -> Iterator[tuple[Function, ast.C
                     found = function.bound(name)
                     taker = found[0] if found else None
                     is_given = taker in takers and (taker is not function or function in itself)
-                    if is_given and _first(taker) == name and not _is_passed_on(place, call):
+                    if not (is_given and _first(taker) == name):
+                        continue
+                    if every or not _is_passed_on(place, call):
                         yield function, call
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from ..entries import ROUTES
@@ -44,7 +45,9 @@ class _Editor(cst.CSTTransformer):
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         spot, node = self._spot(original_node), updated_node
         if spot in self.edits.unwrapped:
-            return _moved_brackets(updated_node, node.args[0].value)
+            return _moved_brackets(updated_node, cst.Await(node.args[0].value))
+        if words := self.edits.keywords.get(spot):
+            node = node.with_changes(args=[_with_keyword(arg, words) for arg in node.args])
         if through := self.edits.through.get(spot):
             wrapped = cst.Call(cst.parse_expression(through), [cst.Arg(node.func)])
             node = node.with_changes(func=wrapped)
@@ -64,6 +67,7 @@ class _Editor(cst.CSTTransformer):
         return cst.parse_expression(new).with_changes(lpar=node.lpar, rpar=node.rpar)
 
     def _awaited(self, original: cst.CSTNode, node: cst.BaseExpression) -> cst.BaseExpression:
+        node = _with_bracketed_await(node)
         if self._spot(original) not in self.edits.awaited:
             return node
         awaited = cst.Await(node.with_changes(lpar=[], rpar=[]))
@@ -73,12 +77,8 @@ class _Editor(cst.CSTTransformer):
         self, original_node: cst.CSTNodeT, updated_node: cst.CSTNodeT
     ) -> cst.CSTNodeT | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNodeT]:
         left = super().on_leave(original_node, updated_node)
-        if isinstance(left, cst.Attribute | cst.Subscript) and _is_bare_await(left.value):
-            return left.with_changes(value=_in_brackets(left.value))
-        if isinstance(left, cst.Call) and _is_bare_await(left.func):
-            return left.with_changes(func=_in_brackets(left.func))
-        if isinstance(left, cst.Await) and _is_bare_await(left.expression):
-            return left.with_changes(expression=_in_brackets(left.expression))
+        if isinstance(left, cst.Subscript | cst.Await):
+            left = _with_bracketed_await(left)  # type: ignore[assignment]  # of the same class
         if isinstance(original_node, cst.BaseStatement | cst.SimpleStatementLine):
             lines = self.edits.comments.get(self._start(original_node))
             if lines and isinstance(left, cst.CSTNode):
@@ -98,6 +98,9 @@ class _Editor(cst.CSTTransformer):
             place = _beneath_routes(original_node.decorators)
             decorators = [*node.decorators[:place], made, *node.decorators[place:]]
             node = node.with_changes(decorators=decorators)
+        if decorator := self.edits.innermost.get(start):
+            made = cst.Decorator(cst.parse_expression(decorator))
+            node = node.with_changes(decorators=[*node.decorators, made])
         gone = [
             number
             for number, each in enumerate(original_node.decorators)
@@ -124,13 +127,40 @@ class _Editor(cst.CSTTransformer):
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
-    ) -> cst.SimpleStatementLine | cst.RemovalSentinel | cst.FlattenSentinel[cst.BaseStatement]:
+    ) -> cst.SimpleStatementLine | cst.RemovalSentinel:
         start = self._start(original_node)
         if start in self.edits.removed:
             return cst.RemoveFromParent()
-        if (lines := self.edits.imports.get(start)) is not None:
-            return _replaced(updated_node, lines)
         return updated_node
+
+    def leave_ImportFrom(
+        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
+    ) -> cst.ImportFrom:
+        names = self.edits.moved.get(self._start(original_node))
+        if names is None:
+            return updated_node
+        module = get_full_name_for_node(updated_node.module) if updated_node.module else ""
+        made = cst.parse_expression(names.get(f"{module} ", module or ""))
+        node = updated_node.with_changes(module=made)
+        if isinstance(node.names, cst.ImportStar):
+            return node
+        aliases = [
+            alias.with_changes(name=cst.Name(names.get(alias.name.value, alias.name.value)))
+            if isinstance(alias.name, cst.Name)
+            else alias
+            for alias in node.names
+        ]
+        return node.with_changes(names=aliases)
+
+    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:
+        names = self.edits.moved.get(self._start(original_node))
+        if names is None:
+            return updated_node
+        aliases = []
+        for alias in updated_node.names:
+            name = get_full_name_for_node(alias.name) or ""
+            aliases.append(alias.with_changes(name=cst.parse_expression(names.get(name, name))))
+        return updated_node.with_changes(names=aliases)
 
     def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.For:
         start = self._start(original_node)
@@ -185,15 +215,6 @@ _COMMA = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
 _BLANK = cst.EmptyLine(indent=False)
 
 
-def _replaced(
-    line: cst.SimpleStatementLine, lines: Sequence[str]
-) -> cst.FlattenSentinel[cst.BaseStatement]:
-    made = [cst.ensure_type(cst.parse_statement(each), cst.SimpleStatementLine) for each in lines]
-    made[0] = made[0].with_changes(leading_lines=line.leading_lines)
-    made[-1] = made[-1].with_changes(trailing_whitespace=line.trailing_whitespace)
-    return cst.FlattenSentinel(made)
-
-
 def _commented(node: cst.CSTNode, lines: Sequence[str]) -> cst.CSTNode:
     """Put *lines* above a statement, but for those that are there."""
     there = [each.comment.value for each in getattr(node, "leading_lines", ()) if each.comment]
@@ -201,10 +222,27 @@ def _commented(node: cst.CSTNode, lines: Sequence[str]) -> cst.CSTNode:
     return node.with_changes(leading_lines=[*getattr(node, "leading_lines", ()), *new])
 
 
+def _with_keyword(arg: cst.Arg, words: dict[str, str]) -> cst.Arg:
+    if arg.keyword is None or arg.keyword.value not in words:
+        return arg
+    return arg.with_changes(keyword=cst.Name(words[arg.keyword.value]))
+
+
 def _moved_brackets(old: cst.BaseExpression, new: cst.BaseExpression) -> cst.BaseExpression:
     if old.lpar:
         return new.with_changes(lpar=old.lpar, rpar=old.rpar)
     return new
+
+
+def _with_bracketed_await(node: cst.BaseExpression) -> cst.BaseExpression:
+    """Put brackets around an `await` that something is asked of."""
+    if isinstance(node, cst.Attribute | cst.Subscript) and _is_bare_await(node.value):
+        return node.with_changes(value=_in_brackets(node.value))
+    if isinstance(node, cst.Call) and _is_bare_await(node.func):
+        return node.with_changes(func=_in_brackets(node.func))
+    if isinstance(node, cst.Await) and _is_bare_await(node.expression):
+        return node.with_changes(expression=_in_brackets(node.expression))
+    return node
 
 
 def _is_bare_await(node: cst.CSTNode) -> bool:

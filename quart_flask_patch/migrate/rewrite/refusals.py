@@ -26,14 +26,14 @@ class Refusals:
             return None
         if is_generator(function):
             return "it is a generator itself", "let it return a generator"
-        if (why := self._by_class(view)) or (why := self._by_decorators(view)):
+        if (why := self.by_class(view)) or (why := self._by_decorators(view)):
             return why
         fixed = [caller for caller in self.callers.of(function) if caller.is_fixed]
         if fixed:
             return f"{fixed[0].shown} calls it", "move what both need to a function of its own"
         return None
 
-    def _by_class(self, view: View) -> tuple[str, str] | None:
+    def by_class(self, view: View) -> tuple[str, str] | None:
         owner = view.function.owner
         if owner is None:
             if view.owner or view.endpoints:

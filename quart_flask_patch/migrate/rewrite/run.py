@@ -9,6 +9,7 @@ from pathlib import Path
 from ..code import CodeBase, is_in_tests
 from .asynchronous import ToAsync
 from .edits import edited
+from .leaving import ToQuart
 from .outcome import ChangedFile, Outcome, said
 from .spots import Changes
 from .views import chosen, views
@@ -32,7 +33,7 @@ def rewrite(path: Path, to: str, patterns: Sequence[str]) -> Outcome:
     outcome = Outcome(to)
     for place, why in code.unread:
         outcome.add([said("warning", "unread", place, f"cannot be read: {why}", "mend it first")])
-    planned = ToAsync(code, meant)
+    planned = ToAsync(code, meant) if to == "async" else ToQuart(code, meant)
     changes = planned.plan()
     outcome.views, outcome.files = planned.outcomes, list(_files(changes))
     outcome.add(planned.findings)

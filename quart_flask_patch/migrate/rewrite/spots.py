@@ -34,13 +34,17 @@ class Edits:
     asynced: set[Start] = field(default_factory=set)
     #: Decorators beneath those that register the function; and `decorators` of classes.
     decorated: dict[Start, str] = field(default_factory=dict)
+    #: Decorators next to the function.
+    innermost: dict[Start, str] = field(default_factory=dict)
     undecorated: set[Spot] = field(default_factory=set)
     #: Lines above a statement.
     comments: dict[Start, list[str]] = field(default_factory=dict)
     #: Statements of their own that go.
     removed: set[Start] = field(default_factory=set)
-    #: Import statements, by what takes their place.
-    imports: dict[Start, list[str]] = field(default_factory=dict)
+    #: Imports of another module, and of other names.
+    moved: dict[Start, dict[str, str]] = field(default_factory=dict)
+    #: Keywords of calls, by what they become.
+    keywords: dict[Spot, dict[str, str]] = field(default_factory=dict)
     #: `from module import name`, or with an empty name `import module`.
     needed: set[tuple[str, str]] = field(default_factory=set)
 

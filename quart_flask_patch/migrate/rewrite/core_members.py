@@ -1,0 +1,41 @@
+"""Run as a script, without the layer: writes as JSON what of the core is async."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from importlib import import_module
+
+from werkzeug.local import LocalProxy
+
+MODULES = ("quart", "quart.helpers", "quart.templating")
+CLASSES = {
+    "Request": "quart.wrappers",
+    "Response": "quart.wrappers",
+    "Quart": "quart.app",
+    "Blueprint": "quart.blueprints",
+    "QuartClient": "quart.testing",
+}
+
+
+def members(owner: object) -> dict[str, str]:
+    """Return the async members of *owner*: awaited when they are called, or when they are read."""
+    found = {}
+    for name in dir(owner):
+        if name.startswith("_"):
+            continue
+        member = inspect.getattr_static(owner, name)
+        if isinstance(member, property):
+            if inspect.iscoroutinefunction(member.fget):
+                found[name] = "name"
+        elif callable(member) and not isinstance(member, LocalProxy):
+            # What only looks like a function is one beneath its wrappers.
+            found |= {name: "call"} if inspect.iscoroutinefunction(inspect.unwrap(member)) else {}
+    return found
+
+
+if __name__ == "__main__":
+    table = {name: members(import_module(name)) for name in MODULES}
+    for cls, module in CLASSES.items():
+        table[cls] = members(getattr(import_module(module), cls))
+    print(json.dumps(table))  # noqa: T201 - its answer

@@ -1,0 +1,35 @@
+"""Fixtures of pytest: what an argument of a test is, by its name."""
+
+from __future__ import annotations
+
+import ast
+
+from ..code import CodeBase, Function, is_in_tests
+
+
+def bind_fixtures(code: CodeBase) -> None:
+    """Let arguments in tests stand for what the fixture of that name returns."""
+    fixtures = {
+        function.node.name: function for function in code.functions.values() if is_fixture(function)
+    }
+    for function in code.functions.values():
+        if not is_in_tests(function.module):
+            continue
+        for argument in ast.walk(function.node.args):
+            if not isinstance(argument, ast.arg) or function.names.get(argument.arg):
+                continue
+            fixture = fixtures.get(argument.arg)
+            if fixture is not None and fixture is not function:
+                # No name that a program could have.
+                name = f"fixture {argument.arg}"
+                function.module.names[name] = fixture.name
+                function.names[argument.arg] = ast.Call(ast.Name(name), [], [])
+
+
+def is_fixture(function: Function) -> bool:
+    return any(_last(node) == "fixture" for node in function.node.decorator_list)
+
+
+def _last(node: ast.expr) -> str:
+    named = node.func if isinstance(node, ast.Call) else node
+    return named.attr if isinstance(named, ast.Attribute) else getattr(named, "id", "")

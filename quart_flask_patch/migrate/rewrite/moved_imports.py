@@ -1,0 +1,94 @@
+"""Imports of Flask and of the layer, which become imports of the core or go."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ..code import CodeBase, Function, Module
+from ..entries import scopes
+from ..findings import Finding
+from .core_names import core_name
+from .outcome import said
+from .spots import Changes
+from .walk import walk
+
+_LAYER = ("quart_flask_patch", "quart.flask_patch")
+
+
+def move_imports(code: CodeBase, changes: Changes) -> list[Finding]:
+    findings = [found for module in code.modules.values() for found in _move(module, changes)]
+    for scope in scopes(code):
+        _rename(code, scope, changes)
+        if isinstance(scope, Function):
+            _undecorate(code, scope, changes)
+    return findings
+
+
+def _move(module: Module, changes: Changes) -> Iterator[Finding]:
+    edits = changes.of(module)
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            start = changes.start(module, node)
+            if node.module.startswith(_LAYER):
+                edits.removed.add(start)
+            elif node.module.partition(".")[0] == "flask":
+                moved = {f"{node.module} ": f"quart{node.module.removeprefix('flask')}"}
+                for alias in node.names:
+                    new = core_name(node.module, alias.name)
+                    if new is None:
+                        place = f"{module.shown}:{node.lineno}"
+                        what = f"{node.module}.{alias.name} has no counterpart in quart"
+                        yield said("warning", "no-such-name", place, what, "look for another way")
+                    elif new != alias.name:
+                        moved[alias.name] = new
+                edits.moved[start] = moved
+        elif isinstance(node, ast.Import):
+            start = changes.start(module, node)
+            if all(alias.name.startswith(_LAYER) for alias in node.names):
+                edits.removed.add(start)
+                continue
+            moved = {
+                alias.name: f"quart{alias.name.removeprefix('flask')}"
+                for alias in node.names
+                if alias.name.partition(".")[0] == "flask"
+            }
+            if moved:
+                edits.moved[start] = moved
+
+
+def _rename(code: CodeBase, scope: Function | Module, changes: Changes) -> None:
+    """Rename `Flask`, and `flask` where the module itself is read."""
+    module = scope.module
+    for node in _all_nodes(scope):
+        new = ""
+        if isinstance(node, ast.Name) and code.name_of(node, scope) == f"flask.{node.id}":
+            renamed = core_name("flask", node.id)
+            new = renamed if renamed and renamed != node.id else ""
+        elif isinstance(node, ast.Name) and node.id == "flask":
+            new = "quart" if code.name_of(node, scope) == "flask" else ""
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "flask.Flask":
+            new = "quart.Quart"
+        if new:
+            changes.of(module).renamed[changes.spot(module, node)] = new  # type: ignore[arg-type]
+
+
+def _all_nodes(scope: Function | Module) -> Iterator[ast.AST]:
+    for place in walk(scope):
+        yield place.node
+    if isinstance(scope, Function):
+        arguments = scope.node.args
+        for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
+            if each.annotation is not None:
+                yield from ast.walk(each.annotation)
+        if scope.node.returns is not None:
+            yield from ast.walk(scope.node.returns)
+
+
+def _undecorate(code: CodeBase, function: Function, changes: Changes) -> None:
+    around = function.parent or function
+    for node in function.node.decorator_list:
+        named = node.func if isinstance(node, ast.Call) else node
+        if code.name_of(named, around) in {f"{layer}.runs_in" for layer in _LAYER}:
+            edits = changes.of(function.module)
+            edits.undecorated.add(changes.spot(function.module, node))
