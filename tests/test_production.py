@@ -197,6 +197,12 @@ def test_nginx_lets_streams_and_websockets_through(behind_nginx: str) -> None:
 
 # gunicorn
 
+SAYS_THAT_IT_ENDS = """
+@app.after_serving
+async def close():
+    print("the shop has closed", flush=True)
+"""
+
 
 @apart
 @pytest.mark.skipif(os.name == "nt", reason="gunicorn needs fork")
@@ -206,13 +212,21 @@ def test_gunicorn_serves_with_workers_of_uvicorn(tmp_path: Path) -> None:
         0
     ]
     python = environment_with(tmp_path, *install.split()[2:])
-    (tmp_path / "asgi.py").write_text(BEHIND)
+    (tmp_path / "asgi.py").write_text(BEHIND + SAYS_THAT_IT_ENDS)
+    worker = block("production", "python", "from uvicorn_worker import")
+    (tmp_path / "worker.py").write_text(worker.replace(": 15}", ": 1}"))
     port = free_port()
     command = command.replace("0.0.0.0:8000", f"127.0.0.1:{port}").replace("--workers 4", "")
     log = tmp_path / "log"
     with running([python, "-m", *command.split()], tmp_path, log) as process:
         wait_until(lambda: is_listening(port), process, log)
-        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).json()["client"]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
+            assert http.get("/").json()["client"]
+            with http.stream("GET", "/stream") as answer:
+                assert next(answer.iter_text()) == "first"
+                process.terminate()
+                process.wait(PATIENCE)
+    assert "the shop has closed" in log.read_text()
 
 
 # Background work

@@ -305,7 +305,7 @@ async def serving(app: Quart) -> AsyncIterator[tuple[str, Stop]]:
     try:
         yield url.removeprefix("http://"), stop
     finally:
-        stop.request()
+        stop.force()
         await task
 
 
@@ -384,6 +384,54 @@ def test_stopping_with_an_endless_stream(
 
     run(main())
     assert ended == ["stream", "app"]
+
+
+def test_a_start_that_does_not_end_is_stopped(app: Quart) -> None:
+    ended, begun = [], asyncio.Event()
+
+    @app.before_serving
+    async def wait_for_the_database() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("start")
+
+    async def main() -> None:
+        config, stop = ServerConfig.from_options(ServeOptions(port=0)), Stop()
+        task = asyncio.create_task(serve(app, config, stop=stop))
+        await begun.wait()
+        stop.request()
+        await task
+
+    run(main())
+    assert ended == ["start"]
+
+
+def test_a_shutdown_that_does_not_end_is_stopped_by_a_third_request(
+    app: Quart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quart._serving.server.IMPATIENCE", 0)
+    ended, begun = [], asyncio.Event()
+
+    @app.after_serving
+    async def after() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("shutdown")
+
+    async def main() -> None:
+        async with serving(app) as (_, stop):
+            stop.request()
+            stop.request()
+            await begun.wait()
+            assert ended == []
+            stop.request()
+
+    run(main())
+    assert ended == ["shutdown"]
 
 
 def test_a_stream_may_watch_for_the_stop(app: Quart) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -310,6 +312,27 @@ def test_a_signal_lists_what_is_under_way(
     run(main())
 
 
+def test_where_there_is_no_lifespan_the_first_connection_sees_to_the_signal(
+    app: Quart, caplog: pytest.LogCaptureFixture, default_signal: None
+) -> None:
+    going_on = asyncio.Event()
+
+    @app.get("/")
+    async def view() -> str:
+        await going_on.wait()
+        return ""
+
+    async def main() -> None:
+        _, task = ask(app)
+        await until(lambda: requests(app))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await logged(caplog, "Connections under way: 1")
+        going_on.set()
+        await task
+
+    run(main())
+
+
 def test_a_signal_that_somebody_handles_is_left_alone(app: Quart, default_signal: None) -> None:
     def handler(*args: Any) -> None: ...
 
@@ -336,6 +359,64 @@ def test_the_signal_is_configured(app: Quart, default_signal: None, name: str | 
 
 
 # --- The end
+
+ENDS_WITHOUT_A_WORD = """
+import asyncio, sys, threading, time
+from quart import Quart
+
+app = Quart("served")
+app.config["CONNECTION_SHUTDOWN_TIMEOUT"] = 0.1
+app.teardown_request(lambda error: print("teardown"))
+begun = threading.Event()
+
+@app.get("/async")
+async def waits():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("async")
+
+@app.get("/plain")
+def blocks():
+    begun.set()
+    try:
+        time.sleep(0.2)
+    finally:
+        print("plain")
+    return ""
+
+async def task():
+    try:
+        await asyncio.sleep(0.01)
+    finally:
+        print("background")
+
+async def receive():
+    await asyncio.sleep(60)
+
+async def send(message): ...
+
+async def serve():
+    for path in ("/async", "/plain"):
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+        tasks.append(asyncio.create_task(app(scope | {"http_version": "1.1"}, receive, send)))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    app.add_background_task(task)
+
+tasks = []
+loop = asyncio.new_event_loop()
+loop.run_until_complete(serve())
+sys.exit(4)
+"""
+
+
+def test_a_server_without_a_lifespan_that_stops_its_loop_leaves_nothing_undone() -> None:
+    command = [sys.executable, "-c", ENDS_WITHOUT_A_WORD]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = ended.stdout.split()
+    assert sorted(said) == ["async", "background", "plain", "teardown", "teardown"], ended.stderr
+    assert ended.returncode == 4
 
 
 @pytest.fixture

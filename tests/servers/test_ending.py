@@ -117,6 +117,30 @@ def test_open_connections_do_not_keep_it(
     assert set(server.output().splitlines()) >= SAID
 
 
+@pytest.mark.parametrize("sent", [TERM, INT], ids=lambda sent: sent.name)
+def test_handlers_end_though_the_server_tells_nobody_that_it_stops(
+    sent: signal.Signals, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("daphne") is None:
+        pytest.skip("daphne is not installed")
+    command = ("daphne", "-b", "127.0.0.1", "-p", "{port}", "_endless:app")
+    env = environment() | {"PYTHONWARNINGS": "default"}
+    with ExitStack() as stack:
+        server = stack.enter_context(served(command, HERE, env, tmp_path / "log"))
+        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PROMPT))
+        next(stack.enter_context(http.stream("GET", "/events")).iter_text())
+        for path in ("waiting", "receiving"):
+            url = f"ws://127.0.0.1:{server.port}/{path}"
+            assert stack.enter_context(connect(url, proxy=None)).recv() == "here"
+        server.was_stopped = True
+        server.process.send_signal(sent)
+        try:
+            server.process.wait(PROMPT)
+        finally:
+            end(server.process)
+    assert set(server.output().splitlines()) >= SAID - {"after_serving has run"}
+
+
 FAILING = """
 from quart import Quart
 app = Quart(__name__)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast, ClassVar, TYPE_CHECKING, TypeVar
 
-from .._serving import lifespan
+from .._serving import at_exit, lifespan
 from .._types import Function
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class ServingMethods:
     async def shutdown(self) -> None:
         """Wait for background tasks, then run what was registered to run after serving."""
         await lifespan.shutdown(self._app)
+
+    def _see_to_end(self) -> None:
+        at_exit.see_to_end(self._app)
 
     def add_background_task(self, func: Function, *args: Any, **kwargs: Any) -> None:
         """Run *func* in the application's context beside the requests.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, TYPE_CHECKING
 
 from .._loops.raised import as_raised, ENDINGS
@@ -48,8 +48,10 @@ class ASGILifespan:
 
 
 def see_to_loop(app: Quart, scope: Any, stages: Stages) -> None:
-    """Let the loop be watched on which the first connection has come, if nobody watches it."""
+    """See to the loop on which the first connection has come, if nobody does: a lifespan would."""
     # A test client's says nothing of a server.
     if SHOWN not in scope:
         stages.is_watched = True
-        served.see_to_loop(app)
+        with suppress(RuntimeError):  # A call without a loop holds none.
+            served.see_to_loop(app)
+            app._see_to_end()

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -37,19 +37,26 @@ SERVER_FD = "QUART_SERVER_FD"
 
 
 class Stop:
-    """Asks a server to stop; asking again later means at once."""
+    """Asks a server to stop.
+
+    Asking again later ends its connections at once, and a third time whatever still runs.
+    """
 
     def __init__(self) -> None:
         self._requested = asyncio.Event()
         self._forced = asyncio.Event()
+        self._last = asyncio.Event()
         self._since = 0.0
 
     def request(self) -> None:
-        if not self._requested.is_set():
-            self._since = time.monotonic()
-            self._requested.set()
-        elif time.monotonic() - self._since >= IMPATIENCE:
-            self._forced.set()
+        now = time.monotonic()
+        if self._requested.is_set() and now - self._since < IMPATIENCE:
+            return
+        self._since = now
+        for event in (self._requested, self._forced, self._last):
+            if not event.is_set():
+                event.set()
+                return
 
     def force(self) -> None:
         self._requested.set()
@@ -60,6 +67,12 @@ class Stop:
 
     async def forced(self) -> None:
         await self._forced.wait()
+
+    async def given_up(self, started: asyncio.Event) -> None:
+        """Wait until the application need not come to the end of its start, or of its shutdown."""
+        await self._requested.wait()
+        if started.is_set():
+            await self._last.wait()
 
 
 class Connections:
@@ -174,8 +187,10 @@ async def serve(
     stop = stop or Stop()
     connections = Connections(app)
     closing: list[asyncio.Task[None]] = []
+    started = asyncio.Event()
 
     async def trigger() -> None:
+        started.set()
         await (stop.requested() if shutdown_trigger is None else shutdown_trigger())
         if (event := getattr(app, "shutdown_event", None)) is not None:
             event.set()  # endless responses that watch it end by themselves
@@ -188,10 +203,31 @@ async def serve(
             await hypercorn_serve(connections, config, shutdown_trigger=trigger, mode="asgi")
         else:
             with stop_on_signals(stop):
-                await hypercorn_serve(connections, config, shutdown_trigger=trigger, mode="asgi")
+                serving = hypercorn_serve(
+                    connections, config, shutdown_trigger=trigger, mode="asgi"
+                )
+                await _until(stop.given_up(started), serving)
     finally:
         await asyncio.gather(*closing)
         config.close()
+
+
+async def _until(
+    given_up: Coroutine[None, None, None], serving: Coroutine[None, None, None]
+) -> None:
+    """Await *serving*; cancel it once it is *given_up*."""
+    task, giving_up = asyncio.create_task(serving), asyncio.create_task(given_up)
+    try:
+        await asyncio.wait({task, giving_up}, return_when="FIRST_COMPLETED")
+        if task.done():
+            task.result()
+    finally:
+        giving_up.cancel()
+        if not task.done():
+            task.cancel()
+            # What it raises is about the cancellation.
+            await asyncio.wait({task}, timeout=CLEANUP)
+            _ = task.done() and (task.cancelled() or task.exception())
 
 
 def show_banner(

@@ -1,7 +1,7 @@
 """What is watched while a server serves an application: its loop, and a signal that asks.
 
 That begins with the application's lifespan. Some servers have none, and an application that is
-mounted in another seldom gets it, so its first connection sees to the loop.
+mounted in another seldom gets it, so its first connection sees to both.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from logging import Logger
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,8 @@ def begin(app: Quart) -> Callable[[], None]:
 
 def see_to_loop(app: Quart) -> None:
     """Let the loop be watched on which a connection has come, if nobody watches it."""
-    with suppress(RuntimeError):  # A call without a loop holds none.
-        watchdog.watch(app, unless_watched=True)
+    watchdog.watch(app, unless_watched=True)
+    _handle_signal(app)
 
 
 def _handle_signal(
@@ -53,9 +54,11 @@ def _handle_signal(
     if number is None or signal.getsignal(number) is not signal.SIG_DFL:
         return None
 
+    logger = app.logger  # Not the application, which nobody may be there to take back.
+
     def handler(_: int, frame: FrameType | None) -> None:
         # A handler runs between any two lines, also where a log is written.
-        threading.Thread(target=_log, args=[app], name="quart-requests", daemon=True).start()
+        threading.Thread(target=_log, args=[logger], name="quart-requests", daemon=True).start()
 
     with suppress(ValueError):  # Only the main thread may.
         signal.signal(number, handler)
@@ -63,6 +66,6 @@ def _handle_signal(
     return None
 
 
-def _log(app: Quart) -> None:
+def _log(logger: Logger) -> None:
     under_way = connections()
-    app.logger.warning("Connections under way: %d\n%s", len(under_way), listed(under_way))
+    logger.warning("Connections under way: %d\n%s", len(under_way), listed(under_way))
