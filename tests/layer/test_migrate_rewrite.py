@@ -425,6 +425,38 @@ def test_views_are_chosen_by_endpoint(program: Path, pattern: str) -> None:
     assert "+async def b" not in result.stdout
 
 
+CLIENT = "async with httpx.AsyncClient(follow_redirects=True{}) as client:\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "return requests.get(u, timeout=3).json()  # as JSON",
+            CLIENT.format("") + "    return (await client.get(u, timeout=3)).json()  # as JSON",
+        ),
+        (
+            "x = requests.post(u, json={})",
+            CLIENT.format(", timeout=None") + "    x = await client.post(u, json={})",
+        ),
+        (
+            "x = requests.get(u).ok",
+            "x = (await asyncio.to_thread(requests.get, u)).ok",
+        ),
+        ("subprocess.run(['x'])", "await asyncio.to_thread(subprocess.run, ['x'])"),
+        ("load(1)", "await run_sync(load)(1)"),
+    ],
+)
+def test_native_ways_are_preferred_where_they_say_the_same(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(HEAD + view(before), "utf-8")
+    assert run(tmp_path, "--prefer", "native", "--write").exit_code == 0
+    assert file.read_text("utf-8").endswith(async_view(after))
+    assert rewrite(tmp_path, "async", (), native=True).files == []
+
+
 def test_a_view_that_is_not_there_is_a_wrong_use(program: Path) -> None:
     result = run(program, "--views", "nothing")
     assert result.exit_code == 2

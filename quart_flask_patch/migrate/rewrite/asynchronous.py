@@ -12,6 +12,7 @@ from ..findings import Finding
 from ..source import reached, Site
 from .callers import Callers
 from .names import Names
+from .native import prefer_native
 from .outcome import Done, Rewritten, said
 from .reach import async_callees, Implied, is_held, Use, uses
 from .refusals import Refusals
@@ -44,8 +45,8 @@ class Target:
 class ToAsync:
     """Plans the edits of a code base; *chosen* are the views that are meant."""
 
-    def __init__(self, code: CodeBase, chosen: Iterable[View]) -> None:
-        self.code, self.changes = code, Changes()
+    def __init__(self, code: CodeBase, chosen: Iterable[View], native: bool = False) -> None:
+        self.code, self.changes, self.native = code, Changes(), native
         self.names = Names(code, self.changes)
         self.views = list(chosen)
         self.outcomes: list[Rewritten] = []
@@ -171,7 +172,9 @@ class ToAsync:
         if use.name == "time.sleep" and self.names.is_free(module, "asyncio"):
             name = self.names.name(module, "asyncio", "")
             edits.renamed[self.changes.spot(module, use.call.func)] = f"{name}.sleep"
-        else:
+        elif not (
+            self.native and prefer_native(self.code, self.names, self.changes, function, use)
+        ):
             edits.through[spot] = self.names.name(module, "quart.utils", "run_sync")
 
     def _comment(self, function: Function, use: Use) -> None:

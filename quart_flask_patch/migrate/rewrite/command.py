@@ -22,6 +22,13 @@ import click
     show_default=True,
     help="What to make of them.",
 )
+@click.option(
+    "--prefer",
+    type=click.Choice(["run-sync", "native"]),
+    default="run-sync",
+    show_default=True,
+    help="How --to async waits: by run_sync, or by httpx and asyncio.",
+)
 @click.option("--write", "is_written", is_flag=True, help="Write the files; no diff is shown.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON, diff included.")
 @click.pass_context
@@ -30,6 +37,7 @@ def rewrite(
     path: Path,
     views: tuple[str, ...],
     to: str,
+    prefer: str,
     is_written: bool,
     as_json: bool,
 ) -> None:
@@ -40,6 +48,8 @@ def rewrite(
       requests.get(url)  ->  await run_sync(requests.get)(url)
       time.sleep(1)      ->  await asyncio.sleep(1)
       helper(x)          ->  await run_sync(helper)(x), if it blocks
+    With --prefer native: httpx.AsyncClient for calls of requests and httpx that say the
+    same there, and asyncio.to_thread for the others; tests that replace them notice.
     A view that uses the database, or something else that belongs to its request's
     thread, gets a loop of its own, where it holds nobody up: @runs_in("own-loop").
 
@@ -71,7 +81,7 @@ def rewrite(
             "Expected no --views with --to quart, which rewrites the whole code base."
         )
     try:
-        outcome = run.rewrite(path, to, views)
+        outcome = run.rewrite(path, to, views, native=prefer == "native")
     except run.NoSuchView as error:
         raise click.UsageError(str(error)) from None
     if is_written:

@@ -51,6 +51,9 @@ class _Editor(cst.CSTTransformer):
         if through := self.edits.through.get(spot):
             wrapped = cst.Call(cst.parse_expression(through), [cst.Arg(node.func)])
             node = node.with_changes(func=wrapped)
+        if to := self.edits.given.get(spot):
+            first = cst.Arg(node.func, comma=_COMMA if node.args else cst.MaybeSentinel.DEFAULT)
+            node = node.with_changes(func=cst.parse_expression(to), args=[first, *node.args])
         return self._awaited(original_node, node)
 
     def leave_Attribute(
@@ -127,10 +130,14 @@ class _Editor(cst.CSTTransformer):
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
-    ) -> cst.SimpleStatementLine | cst.RemovalSentinel:
+    ) -> cst.BaseStatement | cst.SimpleStatementLine | cst.RemovalSentinel:
         start = self._start(original_node)
         if start in self.edits.removed:
             return cst.RemoveFromParent()
+        if entered := self.edits.within.get(start):
+            body = cst.IndentedBlock([updated_node.with_changes(leading_lines=[])])
+            around = cst.ensure_type(cst.parse_statement(f"async with {entered}: pass"), cst.With)
+            return around.with_changes(body=body, leading_lines=updated_node.leading_lines)
         return updated_node
 
     def leave_ImportFrom(

@@ -19,7 +19,7 @@ class NoSuchView(Exception):
     """A pattern that names no view of the code base."""
 
 
-def rewrite(path: Path, to: str, patterns: Sequence[str]) -> Outcome:
+def rewrite(path: Path, to: str, patterns: Sequence[str], native: bool = False) -> Outcome:
     """Plan the rewriting of what is beneath *path*; nothing is written."""
     code = CodeBase(path, with_tests=True)
     found = [view for view in views(code) if not is_in_tests(view.function.module)]
@@ -33,7 +33,7 @@ def rewrite(path: Path, to: str, patterns: Sequence[str]) -> Outcome:
     outcome = Outcome(to)
     for place, why in code.unread:
         outcome.add([said("warning", "unread", place, f"cannot be read: {why}", "mend it first")])
-    planned = ToAsync(code, meant) if to == "async" else ToQuart(code, meant)
+    planned = ToAsync(code, meant, native) if to == "async" else ToQuart(code, meant)
     changes = planned.plan()
     outcome.views, outcome.files = planned.outcomes, list(_files(changes))
     outcome.add(planned.findings)

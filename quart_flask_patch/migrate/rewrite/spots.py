@@ -26,6 +26,10 @@ class Edits:
     awaited: set[Spot] = field(default_factory=set)
     #: Called through this name: `f(x)` becomes `run_sync(f)(x)`.
     through: dict[Spot, str] = field(default_factory=dict)
+    #: Given to a function that calls them: `f(x)` becomes `to_thread(f, x)`.
+    given: dict[Spot, str] = field(default_factory=dict)
+    #: Statements in an `async with` of their own: what it enters.
+    within: dict[Start, str] = field(default_factory=dict)
     #: Called, or read, by another name.
     renamed: dict[Spot, str] = field(default_factory=dict)
     #: Calls of `wait` that leave their argument.
