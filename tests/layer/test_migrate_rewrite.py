@@ -227,6 +227,14 @@ def listed():
     assert done.endswith(async_view("return 'x'"))
 
 
+def test_a_view_that_is_async_keeps_its_place(rewritten: Rewrite, tmp_path: Path) -> None:
+    """It may share a queue, a client or a lock with others of the server's loop."""
+    program = HEAD + async_view("db.session.commit()", "load(1)")
+    done = rewritten(program)
+    assert done.endswith(async_view("db.session.commit()", "await run_sync(load)(1)"))
+    assert [found.code for found in rewrite(tmp_path, "async", ()).left] == ["holds-the-loop"]
+
+
 def test_names_that_are_taken_are_left_alone(rewritten: Rewrite) -> None:
     done = rewritten(HEAD + "run_sync = 1\n" + view("load(run_sync)"))
     assert "from quart.utils import run_sync as quart_run_sync\n" in done

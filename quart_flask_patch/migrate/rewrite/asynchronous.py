@@ -68,6 +68,7 @@ class ToAsync:
         for target in self.targets.values():
             self._find_reasons(target)
         self._share_reasons()
+        self._leave_places()
         for target in [*self.targets.values()]:
             if target.reasons and (why := self._conflict(target)):
                 assert target.view is not None
@@ -134,6 +135,19 @@ class ToAsync:
         for target in self.targets.values():
             if target.view is not None and (owner := target.function.owner) is not None:
                 target.reasons = list(dict.fromkeys(shared[owner]))
+
+    def _leave_places(self) -> None:
+        """Leave views on the server's loop that are there: they may share objects of it."""
+        shared = [target for target in self.targets.values() if not target.function.is_async]
+        classes = {target.function.owner for target in shared} - {None}
+        for target in self.targets.values():
+            function = target.function
+            if not (function.is_async and target.reasons) or function.owner in classes:
+                continue
+            what = f"{function.node.name} is async, and waits for {', '.join(target.reasons[:3])}"
+            way = 'runs_in("own-loop"), if it shares nothing of the server\'s loop'
+            self.findings.append(said("warning", "holds-the-loop", function.place, what, way))
+            target.reasons = []
 
     def _conflict(self, target: Target) -> tuple[str, str] | None:
         """Return why the view of *target* cannot have a loop of its own, if so."""
