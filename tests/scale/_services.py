@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,80 @@ class Redis(Service):
     def ask(self, *words: str) -> list[str]:
         asked = [program("redis-cli", "redis-tools"), "-p", str(self.port), *words]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+
+
+class Nginx(Service):
+    """nginx with what an example has in its `nginx.conf`, on a free port and in a folder."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        port = free_port()
+        text = text.replace("listen 80;", f"listen 127.0.0.1:{port};")
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+        user = "user root;" if os.geteuid() == 0 else ""
+        self.configuration = folder / "nginx.conf"
+        self.configuration.write_text(
+            f"{user} daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
+            f"http {{ access_log off; {temporary}\n{text} }}\n"
+        )
+        command = [program("nginx", "nginx"), "-e", "stderr", "-c", str(self.configuration)]
+        super().__init__(command, folder, port)
+
+
+class Postgres(Service):
+    def __init__(self, folder: Path, connections: int = 40) -> None:
+        port = free_port()
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        if not found:
+            pytest.skip("needs PostgreSQL; on Debian: apt-get install postgresql")
+        user = "postgres" if os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user)
+        self.bin, data = found[-1], folder / "data"
+        made = [str(self.bin / "initdb"), "--auth=trust", "--username=shop", "--no-sync", str(data)]
+        subprocess.run(made, cwd=folder, user=user, check=True, capture_output=True)
+        command = [
+            *(str(self.bin / "postgres"), "-D", str(data), "-p", str(port)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"),
+            *("-c", f"max_connections={connections}"),
+        ]
+        super().__init__(command, folder, port, user)
+        # The folder is the server's now.
+        self.log = folder.parent / "postgres.log"
+        self.url = f"postgresql://shop@127.0.0.1:{port}/postgres"
+
+    def start(self) -> None:
+        super().start()
+        until(self.answers, f"it has recovered: {self.log}")
+
+    def answers(self) -> bool:
+        with suppress(subprocess.CalledProcessError):
+            return self.ask("SELECT 1") == "1"
+        return False
+
+    def kill(self) -> None:
+        """The machine's end, as far as a process can see it."""
+        self.stop(signal.SIGQUIT)
+
+    def ask(self, sql: str) -> str:
+        asked = [str(self.bin / "psql"), "-X", "-A", "-t", "-c", sql, self.url]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+class PgBouncer(Service):
+    """With an example's `pgbouncer.ini`."""
+
+    def __init__(self, folder: Path, text: str, database: int) -> None:
+        port = free_port()
+        (folder / "userlist.txt").write_text('"shop" ""\n')
+        text = text.replace("/etc/pgbouncer/", f"{folder}/").replace(
+            "port=5432", f"port={database}"
+        )
+        (folder / "pgbouncer.ini").write_text(text.replace("6432", str(port)))
+        user = "postgres" if os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user)
+        command = [program("pgbouncer", "pgbouncer"), str(folder / "pgbouncer.ini")]
+        super().__init__(command, folder, port, user)
+        self.log = folder.parent / "pgbouncer.log"
+        self.url = f"postgresql://shop@127.0.0.1:{port}/postgres"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,15 @@ import pytest
 from _serving import environment_with
 
 from ._examples import EXAMPLES
-from ._services import Redis
+from ._services import Postgres, Redis
 
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Python with all that the examples need."""
     folder = tmp_path_factory.mktemp("environment")
-    return environment_with(folder, "-r", str(EXAMPLES / "requirements.txt"))
+    requirements = str(EXAMPLES / "requirements.txt")
+    return environment_with(folder, "--compile-bytecode", "-r", requirements)
 
 
 @pytest.fixture
@@ -30,3 +32,18 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
         yield service
     finally:
         service.stop()
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    # Beside pytest's folders, which are for the user alone that runs the tests.
+    with tempfile.TemporaryDirectory(prefix="scale-") as name:
+        Path(name).chmod(0o755)
+        folder = Path(name, "postgres")
+        folder.mkdir()
+        service = Postgres(folder)
+        service.start()
+        try:
+            yield service
+        finally:
+            service.stop()

@@ -10,7 +10,7 @@ import quart_flask_patch  # noqa: F401
 # isort: split
 
 import health
-from flask import Flask, make_response, request, stream_with_context, url_for
+from flask import Flask, make_response, request, url_for
 
 from quart import websocket
 
@@ -52,7 +52,7 @@ async def hold(milliseconds):
 @app.get("/file/<path:name>")
 async def file(name):
     """Let nginx send it: here is decided who may have it, there the work is done."""
-    response = await make_response("")
+    response = make_response("")
     response.headers["X-Accel-Redirect"] = f"/protected/{name}"
     del response.headers["Content-Type"]
     return response
@@ -60,7 +60,6 @@ async def file(name):
 
 @app.get("/events")
 async def events():
-    @stream_with_context
     async def ticks():
         number = 0
         while True:
@@ -68,7 +67,7 @@ async def events():
             number += 1
             await asyncio.sleep(0.2)
 
-    response = await make_response(ticks())
+    response = make_response(ticks())
     response.mimetype = "text/event-stream"
     response.timeout = None
     return response
