@@ -34,10 +34,8 @@ async def ask(port: int, method: str = "GET", path: str = "/", body: str = "") -
 
 
 @asynccontextmanager
-async def under_load(
-    port: int, path: str = "/", clients: int = 8, attempts: int = 1
-) -> AsyncIterator[Load]:
-    """Have *clients* ask all the time, half of them with POST, each request *attempts* times."""
+async def under_load(port: int, path: str = "/", clients: int = 8) -> AsyncIterator[Load]:
+    """Have *clients* ask all the time, half of them with POST; none asks again."""
     load, stop = Load(), asyncio.Event()
 
     async def work(number: int) -> None:

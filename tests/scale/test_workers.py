@@ -12,6 +12,7 @@ import pytest
 from ._chat import until
 from ._examples import command, example, kill, workers_of
 from ._load import under_load
+from ._services import until as until_now
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -33,7 +34,7 @@ def test_both_processes_answer(python: str, tmp_path: Path, name: str) -> None:
         asyncio.run(main())
 
 
-@pytest.mark.parametrize("name", ["uvicorn", "gunicorn", "granian"])
+@pytest.mark.parametrize("name", SERVERS)
 def test_a_reload_under_load(python: str, tmp_path: Path, name: str) -> None:
     """Each of them closes a few connections that it had taken and not read from."""
 
@@ -65,3 +66,11 @@ def test_a_process_that_dies_is_replaced(python: str, tmp_path: Path, name: str)
 
     with example(python, tmp_path / "log", workers(name)) as server:
         asyncio.run(main())
+
+
+def test_hypercorn_ends_with_a_process_that_dies(python: str, tmp_path: Path) -> None:
+    with example(python, tmp_path / "log", workers("hypercorn")) as server:
+        until_now(lambda: len(workers_of(server)) == 2, "both are there")
+        kill(workers_of(server)[0])
+        server.process.wait(60)
+        server.was_stopped = True
