@@ -329,8 +329,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def _application_alone(self, core: CoreContext) -> AbstractContextManager[None]:
         return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
 
-    def _finds_subdomains(self) -> bool:
-        return False  # Flask has `subdomain_matching` for that.
+    _names_subdomains = False  # Flask has `subdomain_matching` for that.
 
     def _host_by_default(self) -> None:
         """Return None: WSGI has the server's own address in place of a host."""

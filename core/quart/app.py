@@ -178,11 +178,14 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Be an ASGI application; middleware goes around `asgi_app` instead."""
-        is_http = scope["type"] == "http"
-        direct = self._plans.stages(self, REQUEST).connection_class if is_http else None
-        if direct is not None:
-            await direct(self, scope)(receive, send)
-        elif self._asgi_apps.within(self):
+        if scope["type"] == "http":
+            stages = self._plans.stages(self, REQUEST)
+            if (direct := stages.connection_class) is not None:
+                connection = direct(self, scope)
+                connection._stages = stages
+                await connection(receive, send)
+                return
+        if self._asgi_apps.within(self):
             await self.asgi_app(scope, receive, send)
         else:
             await entry.go_on(self.asgi_app, scope, receive, send)

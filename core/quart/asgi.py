@@ -6,59 +6,42 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, cast, TYPE_CHECKING
+from typing import cast, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import InternalServerError, NotFound
+from werkzeug.exceptions import NotFound
 
 from ._connection import entry, rest
-from ._connection.date import one_date
-from ._connection.inbound import Inbound, inbound_class, undisturbed
+from ._connection.delivery import Delivery
+from ._connection.inbound import Inbound, inbound_class
 from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
 from ._connection.outbound import (
     _convert_os_error as _convert_os_error,
-    BARE,
     cannot_push,
-    close_response,
     headers_of as headers_of,
-    outgoing,
-    send_chunks,
     send_push_promise,
     sender,
 )
 from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
-from ._loops.mailbox import shielded
-from ._loops.raised import as_raised
 from ._stock import Stock
-from ._types import CoroutineOf, Message, Scope, Send
+from ._types import CoroutineOf, Scope, Send
 from .wrappers._limits import limit_of
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
 from .wrappers.websocket import State
 
 if TYPE_CHECKING:
-    from ._connection.outbound import Outgoing
     from ._handling.plan import Stages
     from .app import Quart
     from .ctx import AppContext
-    from .typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
+    from .typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
     from .wrappers import Request, Websocket
 
 
-class _Connection:
+class _Connection(Delivery):
     """What requests and websockets share: the way from `receive` to the application, and back."""
 
-    #: The types of the messages that make a response: a refusal, for a websocket.
-    message_types = "http.response.start", "http.response.body"
-    #: Whether an answer is on its way, so that no other can be given.
-    answered = False
-    #: Whether the server takes push promises.
-    _can_push = False
-    # Here, as Quart-Trio's connections do not call our `__init__`.
-    #: Whether a whole answer is left to be sent in the server's context, and that answer.
-    _leaves = False
-    _left: tuple[Any, Any, Inbound | None] | None = None
     #: The pipeline's stages, once they are known.
     _stages: Stages | None = None
 
@@ -68,12 +51,12 @@ class _Connection:
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = inbound_class()(receive, send)
-        context, sending = None, send
-        if entry.arrives(self.scope):
+        context, sending, scope = None, send, self.scope
+        if entry.arrives(scope):
             context, sending = inbound.leave(), inbound.to_server
             self._leaves = inbound.sends_as_it_is and self._is_stock()
         try:
-            if "quart.undisturbed" in self.scope:
+            if "quart.undisturbed" in scope:
                 await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.
             elif (work := inbound.watched(self._serve, sending, context)) is not None:
                 await work
@@ -91,76 +74,11 @@ class _Connection:
         """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
         return False
 
-    async def _send(self, send: Send, message: Message) -> None:
-        try:
-            await send(message)
-        except OSError as error:
-            # As the ASGI specification has it since 2.4: the client is gone.
-            raise ClientDisconnectedError from error
-
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         raise NotImplementedError(
             f"{type(self).__name__} does not say how it is served; use ASGIHTTPConnection or"
             " ASGIWebsocketConnection."
         )
-
-    def _failed(self, ctx: AppContext, error: BaseException) -> object:
-        """Return the answer to what went wrong where nobody handles errors, or raise it."""
-        app, error = self.app, as_raised(error)
-        # A WSGI caller, a server or Flask's client, deals with it, as with Flask's own.
-        if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
-            raise error
-        app.logger.error("Exception outside of the view and its hooks", exc_info=error)
-        return app.response_class(InternalServerError().get_body(), status=500)
-
-    def _instead(self, ctx: AppContext, error: Exception) -> Outgoing:
-        """Return what is sent of a 500, in the place of a response that cannot be sent."""
-        status, headers, body, _ = outgoing(ctx, self._failed(ctx, error))
-        return status, headers, body, True  # It is still the first one that is closed.
-
-    def _still_to_come(self, ctx: AppContext) -> Inbound | None:
-        """Return where the rest of the body is to be received from, if there is any."""
-
-    async def _deliver(
-        self, ctx: AppContext, send: Send, response: Any, content: Outgoing | None = None
-    ) -> None:
-        """Send *response*, or of it what *content* says."""
-        self.answered = True
-        start_type, body_type = self.message_types
-        closes, raised = True, None
-        try:
-            try:
-                status, headers, body, closes = content or outgoing(ctx, response)
-            except Exception as error:
-                status, headers, body, closes = self._instead(ctx, error)
-            if (more := self._still_to_come(ctx)) is not None:
-                headers = rest.announce(self.scope, headers)
-            if len(headers) > BARE:
-                headers = one_date(headers, send)
-            start = {"type": start_type, "status": status, "headers": headers}
-            end = {"type": body_type, "body": body or b"", "more_body": False}
-            if self._can_push and getattr(response, "_push_promises", None):
-                for path in response.push_promises:
-                    await ctx.request.send_push_promise(path)
-            if self._leaves and body is not None and not closes:
-                self._left = start, end, more
-                return
-            try:
-                await send(start)
-                if body is not None:
-                    await (send(end) if more is None else rest.send_end(more, send, end))
-                    return
-            except OSError as error:  # As in `_send`, which is one more call for each answer.
-                raise ClientDisconnectedError from error
-            await send_chunks(ctx, send, response, body_type)
-            await rest.send_end(more, partial(self._send, send), end)
-        except BaseException as error:
-            raised = type(error)
-            raise
-        finally:
-            if closes:
-                with shielded(raised), undisturbed(ctx.connection):
-                    await close_response(ctx, response)
 
 
 class ASGIHTTPConnection(_Connection):
@@ -180,9 +98,9 @@ class ASGIHTTPConnection(_Connection):
 
     def _still_to_come(self, ctx: AppContext) -> Inbound | None:
         inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
-        if inbound is not None and rest.is_to_come(inbound, self.scope, self._fields):
-            return inbound
-        return None
+        if inbound is None or inbound.complete:
+            return None
+        return inbound if rest.is_to_come(inbound, self.scope, self._fields) else None
 
     def _body_limit(self) -> int | None:
         return limit_of(self._request, self.app)
@@ -197,7 +115,8 @@ class ASGIHTTPConnection(_Connection):
                 response = await handle(app, ctx, request)
             except Exception as error:
                 response = self._failed(ctx, error)
-            await self._deliver(ctx, send, response)
+            if (sending := self._deliver(ctx, send, response)) is not None:
+                await sending
         finally:
             ctx.release()
             if (inbound := request._inbound) is not None:
@@ -212,7 +131,8 @@ class ASGIHTTPConnection(_Connection):
         ctx = self.app._context_for(self._request)
         ctx.find_plan()
         try:
-            await self._deliver(ctx, send, response)
+            if (sending := self._deliver(ctx, send, response)) is not None:
+                await sending
         finally:
             ctx.release()
 
@@ -241,7 +161,9 @@ class ASGIHTTPConnection(_Connection):
 
     def _create_request_from_scope(self, send: Send) -> Request:
         app, scope = self.app, self.scope
-        stages = self._stages = app._plans.stages(app, REQUEST)
+        stages = self._stages
+        if stages is None:
+            stages = self._stages = app._plans.stages(app, REQUEST)
         if not stages.is_watched:
             see_to_loop(app, scope, stages)
         path, root_path = scope["path"], scope.get("root_path")
@@ -249,30 +171,30 @@ class ASGIHTTPConnection(_Connection):
             path = path_within_root(scope)
         headers = headers_of_request(scope["headers"])
         self._fields = headers.first
-        self._request = stages.request_class(
+        version = scope["http_version"]
+        self._request = request = stages.request_class(
             scope["method"],
-            http_scheme(scope),
+            scheme if (scheme := scope.get("scheme")) == "http" else http_scheme(scope),
             NOWHERE if path is None else path,
             scope["query_string"],
             headers,
             root_path or "",
-            scope["http_version"],
-            cast("HTTPScope", scope),
+            version,
+            scope,  # type: ignore[arg-type]  # as servers fill it
             body_timeout=app.config["BODY_TIMEOUT"],
-            send_push_promise=self._push_by(send),
+            send_push_promise=self._push_by(send) if scope.get("extensions") else cannot_push,
         )
         if path is None:
-            self._request.routing_exception = NotFound()
-        if scope["http_version"] < "1.1":  # Which does not ask for a Host.
+            request.routing_exception = NotFound()
+        if version < "1.1":  # Which does not ask for a Host.
             host = app._host_by_default()
             if host is not None:
-                self._request.headers.setdefault("Host", host)
-        return self._request
+                request.headers.setdefault("Host", host)
+        return request
 
     def _push_by(self, send: Send) -> Callable[[str, Headers], Awaitable[None]]:
         """Return what sends a push promise, if the server takes any."""
-        extensions = self.scope.get("extensions")
-        if not extensions or "http.response.push" not in extensions:
+        if "http.response.push" not in self.scope["extensions"]:
             return cannot_push
         self._can_push = True
         # Not a method, by which the request would refer to what refers to it.
@@ -337,7 +259,8 @@ class ASGIWebsocketConnection(_Connection):
 
     async def _refuse(self, ctx: AppContext, send: Send, response: object) -> None:
         if "websocket.http.response" in (self.scope.get("extensions") or {}):
-            await self._deliver(ctx, send, response)
+            if (sending := self._deliver(ctx, send, response)) is not None:
+                await sending
         else:
             # The server can only say 403.
             await self.close_connection(send, 1000, "")

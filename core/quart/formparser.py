@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast, ClassVar, IO, NoReturn, Self, TYPE_CHECKING
 from urllib.parse import unquote
@@ -84,6 +85,11 @@ class _Spool(SpooledTemporaryFile[bytes]):
     def __init__(self, max_size: int) -> None:
         super().__init__(max_size, mode="rb+")
         self.max_size = max_size
+
+    def hold(self, data: bytes) -> None:
+        """Let *data* be the content of a file that has none and may have that much in memory."""
+        # Such an object copies nothing until somebody writes. As it is documented, `_file` is one.
+        self._file = BytesIO(data)
 
 
 class FormDataParser:
@@ -353,6 +359,7 @@ class _FillingSpooled:
         self.file = file
         self._kept: list[memoryview] = []
         self._size = 0
+        self._is_empty = True
 
     def write(self, piece: memoryview) -> None:
         self._kept.append(piece)
@@ -365,9 +372,13 @@ class _FillingSpooled:
 
     def _write_kept(self) -> None:
         kept, self._kept, self._size = self._kept, [], 0
+        self._is_empty = False
         self.file.write(kept[0] if len(kept) == 1 else b"".join(kept))
 
     def end(self) -> IO[bytes]:
+        if self._is_empty:
+            self.file.hold(b"".join(self._kept))
+            return self.file
         if self._kept:
             self._write_kept()
         self.file.seek(0)

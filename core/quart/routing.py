@@ -16,6 +16,7 @@ from werkzeug.sansio.utils import get_host
 
 from ._formats.caching import kept
 from ._formats.headers import first_value
+from ._kind import REQUEST
 from ._stock import Stock
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
@@ -110,7 +111,7 @@ class QuartMapAdapter(MapAdapter):
         domain = self.subdomain
         if domain is None or self.map.host_matching:
             domain = self.server_name
-        return self.map.look_up(domain, path, method, websocket)
+        return self.map._look_up(domain, path, method, websocket)
 
 
 class _IntegerConverter(IntegerConverter):
@@ -135,7 +136,7 @@ class QuartMap(Map):
         self._static = None
 
     @property
-    def static_rules(self) -> StaticRules:
+    def _static_rules(self) -> StaticRules:
         """The rules without variable parts, to be looked up instead of searched for.
 
         Werkzeug's matcher prefers a static part to a variable one at every step, so a rule that is
@@ -147,13 +148,13 @@ class QuartMap(Map):
             static = self._static = _find_static_rules(self)
         return static
 
-    def look_up(self, domain: str, path: str, method: str, websocket: bool) -> Rule | None:
+    def _look_up(self, domain: str, path: str, method: str, websocket: bool) -> Rule | None:
         """Return the static rule that matches, if one does."""
-        static = self._static or self.static_rules
+        static = self._static or self._static_rules
         rule = static.get((domain, path, method, websocket))
         return static.get((domain, path, None, websocket)) if rule is None else rule
 
-    def search(
+    def _search(
         self, domain: str, path: str, method: str, websocket: bool
     ) -> tuple[Rule, dict[str, Any]] | None:
         """Return the rule that Werkzeug's matcher finds, unless it means a redirect, or an error.
@@ -232,14 +233,12 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     Raises:
         BadHost: if the host cannot be one.
     """
-    url_map = app.url_map
+    url_map, server_name = app.url_map, app.config["SERVER_NAME"]
     if (
-        type(url_map) is not QuartMap
+        app._plans.stages(app, REQUEST).plain_map is not url_map
         or url_map.host_matching
-        or app.subdomain_matching
-        or app._finds_subdomains()
+        or (server_name is not None and app._names_subdomains)
         or app._trusted_hosts(connection) is not None
-        or not app._url_adapters.within(app)
         or not _MATCHING.within(url_map)
         or not _HOST.of(type(connection))
     ):
@@ -248,7 +247,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     if host is None:
         return False
     # As `bind_to_request` has it, which may come later, but must not fail then.
-    _check_host(host, connection.scheme, app.config["SERVER_NAME"])
+    _check_host(host, connection.scheme, server_name)
     return True
 
 
@@ -257,10 +256,24 @@ def match_without_adapter(
 ) -> tuple[Rule, dict[str, Any]] | None:
     """Return the rule that matches and the values in the path; None if an adapter has to say."""
     url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
-    domain, websocket = url_map.default_subdomain or "", connection.is_websocket
-    path, method = connection.path, connection.method
-    rule = url_map.look_up(domain, path, method, websocket)
-    return url_map.search(domain, path, method, websocket) if rule is None else (rule, {})
+    key = (
+        url_map.default_subdomain or "",
+        connection.path,
+        connection.method,
+        connection.is_websocket,
+    )
+    rule = (url_map._static or url_map._static_rules).get(key)
+    if rule is None and (rule := url_map._look_up(*key)) is None:
+        return url_map._search(*key)
+    return rule, {}
+
+
+def plain_map_of(app: Quart) -> QuartMap | None:
+    """Return the URL map of *app*, if *app* has nothing against matching without an adapter."""
+    url_map = app.url_map
+    if type(url_map) is QuartMap and not app.subdomain_matching and app._url_adapters.within(app):
+        return url_map
+    return None
 
 
 # A server hears few names, and checking one takes longer than matching a path.
@@ -272,7 +285,7 @@ def _check_host(host: str, scheme: str, server_name: str | None) -> None:
 #: What is called to match a URL, all of it foreseen by `match_without_adapter`.
 _MATCHING = Stock(
     QuartMap,
-    *("bind_to_request", "look_up", "search", "static_rules"),
+    "bind_to_request",
     besides=[
         (Map, ("bind", "bind_to_environ")),
         (MapAdapter, ("match",)),

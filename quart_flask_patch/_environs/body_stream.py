@@ -42,6 +42,8 @@ class BodyStream(io.RawIOBase):
             return chunk
         if self._by_wsgi:
             return cast(bytes, strategy.wait_for(body.read_chunk()))
+        if bridge.is_beneath_task() and (chunk := body.take_at_once()) is not None:
+            return chunk
         return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
     def _wait_without_task(self, body: Body, reading: CoroutineOf[bytes]) -> bytes:
@@ -67,10 +69,20 @@ class BodyStream(io.RawIOBase):
         """Return *size* bytes, fewer only at the end of the body, as a WSGI server does."""
         if size is None or size < 0:
             return self.readall()
-        data = bytearray()
-        while len(data) < size and (part := super().read(size - len(data))):
-            data += part
-        return bytes(data)
+        pieces: list[bytes | memoryview] = []
+        while size:
+            piece = self._rest or self._next_of(self._current_body())
+            if len(piece) > size:
+                self._rest = memoryview(piece)[size:]
+                piece = piece[:size]
+            else:
+                self._rest = self._rest[:0]
+            if not piece:
+                break
+            pieces.append(piece)
+            size -= len(piece)
+        # Most are one, as it came.
+        return pieces[0] if len(pieces) == 1 and type(pieces[0]) is bytes else b"".join(pieces)
 
     def readall(self) -> bytes:
         """Return all that has not been read; the usual way to read, so without a copy."""

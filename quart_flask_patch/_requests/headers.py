@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from werkzeug.datastructures import EnvironHeaders, Headers
 
+from quart._formats.caching import kept
 from quart._formats.headers import values_of
 from quart._types import Environ
 
@@ -13,6 +14,16 @@ from .._environs.environ_headers import add_headers, joined, key_of
 
 #: In the instance dict of both faces of a request: those of the async face, and Flask's for them.
 HEADERS = "_flask_headers"
+
+
+# Code asks for few, and to make these takes longer than to look one up.
+@kept(256)
+def _names_of(key: str) -> tuple[str, bytes] | None:
+    """Return the name of a header that is asked for by *key*, and as ASGI has it."""
+    if not key.isascii():
+        return None
+    name = key.lower().replace("_", "-")
+    return name, name.encode()
 
 
 class RequestHeaders(EnvironHeaders):
@@ -42,18 +53,19 @@ class RequestHeaders(EnvironHeaders):
         self._request = None
 
     def _get_key(self, key: str) -> str:
-        state = self.__dict__
-        if "environ" in state or self._request is None or "environ" in self._request.__dict__:
-            return super()._get_key(key)
-        if type(key) is not str or not key.isascii():
-            return super()._get_key(key)
-        name = key.lower().replace("_", "-")
-        values = values_of(self._received, name.encode())
-        if values is None:
+        request = self._request
+        if (
+            request is None
+            or type(key) is not str
+            or "environ" in self.__dict__
+            or "environ" in request.__dict__
+            or (names := _names_of(key)) is None
+            or (values := values_of(self._received, names[1])) is None
+        ):
             return super()._get_key(key)
         if not values:
-            raise KeyError(key_of(name))
-        return values[0] if len(values) == 1 else joined(name, values)
+            raise KeyError(key_of(names[0]))
+        return values[0] if len(values) == 1 else joined(names[0], values)
 
     def getlist(self, key: str, type: Any = None) -> list[Any]:
         # Nearly always this is for the cookies.
@@ -66,14 +78,14 @@ class RequestHeaders(EnvironHeaders):
 def headers_of(request: object) -> Headers:
     """Return the headers of Flask's *request*."""
     state = request.__dict__
-    received = state["headers"]
+    received, known = state["headers"], state.get(HEADERS)
+    # Somebody may have set others on the async face.
+    if known is not None and known[0] is received:
+        return cast(Headers, known[1])
     if isinstance(received, EnvironHeaders):
         return received
-    # Somebody may have set others on the async face.
-    known = state.get(HEADERS)
-    if known is None or known[0] is not received:
-        known = state[HEADERS] = received, RequestHeaders(request)
-    return cast(Headers, known[1])
+    known = state[HEADERS] = received, RequestHeaders(request)
+    return known[1]
 
 
 def set_headers(request: object, headers: Headers) -> None:

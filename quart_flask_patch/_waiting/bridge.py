@@ -45,6 +45,11 @@ def can_wait() -> bool:
     return above() is not None
 
 
+def is_beneath_task() -> bool:
+    """Whether a task is above that awaits on this thread, so that a step can be taken for it."""
+    return isinstance(above(), Bridge)
+
+
 def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None = None) -> T:
     """Return what *awaitable* gives, from sync code.
 

@@ -11,7 +11,6 @@ import os
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from contextlib import aclosing
 from types import MethodType
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
@@ -119,14 +118,10 @@ class InThread(Thread):
             return func(*args)
         return bridge.wait(ctx._lease.call(func, *args), strategy.wait_for)
 
-    async def iterate(
-        self, ctx: AppContext, iterable: Iterable[object]
-    ) -> AsyncGenerator[object, None]:
+    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
         assert ctx.lease is not None
         # The middleware whose thread this is has ended.
-        async with aclosing(stream.iterate(ctx.lease, iterable)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        return stream.iterate(ctx.lease, iterable)
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:

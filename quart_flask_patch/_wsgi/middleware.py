@@ -155,7 +155,8 @@ class _Sending(_Start):
         if is_without_body(core, self.status):
             body = b""
         content = self.status, cast(RawHeaders, self.headers), body, closes
-        await connection._deliver(core, self._send, response, content)
+        if (sending := connection._deliver(core, self._send, response, content)) is not None:
+            await sending
 
 
 class PassingOn(ASGIHTTPConnection):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import random
 import sys
 import time
@@ -339,6 +340,24 @@ def test_a_large_file_takes_little_memory_to_receive(size: int) -> None:
     assert files["f"].read() == content * times
     files["f"].close()
     assert peak < 2_500_000
+
+
+@pytest.mark.parametrize("length", [0, 10, FILE_MEMORY_SIZE])
+def test_a_file_in_memory_is_one_to_read_and_write(length: int) -> None:
+    content = bytes(length)
+    _, files = parse_multipart(form(file("a", "a.bin", content)), 64 * 1024)
+    stream = files["a"].stream
+    assert (stream.tell(), stream.read()) == (0, content)
+    assert stream.seek(0, io.SEEK_END) == length
+    stream.write(b"more")
+    stream.seek(0)
+    assert stream.read() == content + b"more"
+    assert isinstance(stream, SpooledTemporaryFile)
+    assert stream._rolled == (length == FILE_MEMORY_SIZE)
+    stream.truncate(2)
+    stream.seek(0)
+    assert stream.read() == (content + b"more")[:2]
+    stream.close()
 
 
 def test_a_file_of_another_kind_is_handed_bytes_as_they_arrive() -> None:

@@ -267,7 +267,7 @@ def outcome(match: Any, **values: Any) -> Any:
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_looking_up_finds_what_searching_finds(scheme: str, subdomain: str) -> None:
     url_map = make_map(*rules_with_everything())
-    static = {(domain, path) for domain, path, method, websocket in url_map.static_rules}
+    static = {(domain, path) for domain, path, method, websocket in url_map._static_rules}
     assert static >= {("", "/a"), ("", "/d/"), ("s", "/sub")}
     assert not static & {("", "/b"), ("", "/g"), ("", "/h"), ("", "/i")}
     for path, method in itertools.product(PATHS, ["GET", "POST", "PUT", "DELETE", "PATCH"]):
@@ -286,7 +286,7 @@ def test_what_is_found_without_an_adapter_is_what_an_adapter_finds(
     for path, method in itertools.product(PATHS, ["GET", "POST", "PUT", "DELETE", "PATCH"]):
         normal = "/" + path.lstrip("/")  # as a request's path is
         adapter = bind(url_map, normal, subdomain, scheme=scheme, method=method)
-        if (found := url_map.search(subdomain, normal, method, websocket)) is not None:
+        if (found := url_map._search(subdomain, normal, method, websocket)) is not None:
             assert found == MapAdapter.match(adapter, return_rule=True), (path, method)
             found_some += 1
     assert found_some or websocket
@@ -295,7 +295,7 @@ def test_what_is_found_without_an_adapter_is_what_an_adapter_finds(
 def test_a_redirect_or_an_error_is_left_to_the_adapter() -> None:
     url_map = make_map(*rules_with_everything())
     for path in ("/d", "/g", "/h", "/c/1", "/e/f", "/nothing/of/this"):
-        assert url_map.search("", path, "GET", websocket=False) is None, path
+        assert url_map._search("", path, "GET", websocket=False) is None, path
 
 
 def test_a_converter_may_ask_for_the_current_application() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from quart._threads import stream
 from quart._threads.lease import Lease
 from quart._threads.pool import Pool
 from quart._threads.stream import AHEAD, iterate
@@ -67,6 +68,34 @@ def test_running_ahead_is_bounded(size: int) -> None:
     assert len(run(taken(endless(), 1))) == 1
     assert len(made) == 1 or sum(map(len, made[1:])) <= AHEAD
     assert len(made) <= AHEAD // 1024
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_a_reader_that_is_quick_is_run_ahead_of_further(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(stream, "monotonic", lambda: now[0])
+    made: list[int] = []
+    most: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            made.append(len(made))
+            yield bytes(16 * 1024)
+
+    async def main() -> None:
+        with Lease(Pool(1)) as lease:
+            chunks = iterate(lease, endless())
+            for taken in range(400):
+                await anext(chunks)
+                now[0] += seconds
+                most.append(len(made) - taken)
+            await chunks.aclose()
+
+    run(main())
+    # A run ends with the chunk that reaches its size.
+    assert max(most) <= (stream.AHEAD if seconds else stream.MOST) // (16 * 1024) + 1
 
 
 def test_an_error_comes_after_what_was_made_before_it() -> None:

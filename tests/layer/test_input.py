@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import io
 import time
 import weakref
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -49,6 +51,29 @@ def test_all_of_a_body_that_comes_in_pieces(app: Flask, place: str) -> None:
             return (await exchange.end()).json
 
     assert run(main()) == ["a", "bcdef"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reads_of_any_size_give_what_a_file_gives(app: Flask, place: str, seed: int) -> None:
+    random = Random(seed)
+    pieces = [random.randbytes(random.choice([1, 2, 7, 64])) for _ in range(12)]
+    sizes = [random.choice([0, 1, 3, 64, 100, -1, None]) for _ in range(12)]
+
+    def read_from(stream: Any) -> list[Any]:
+        return [list(stream.read(size)) for size in sizes]
+
+    @app.post("/")
+    def view() -> Any:
+        return read_from(request.stream)
+
+    async def main() -> Any:
+        async with Exchange(app, "/", "POST") as exchange:
+            for piece in pieces:
+                exchange.body_arrives(piece, more=True)
+            exchange.body_arrives(b"")
+            return (await exchange.end()).json
+
+    assert run(main()) == read_from(io.BytesIO(b"".join(pieces)))
 
 
 @pytest.mark.parametrize("read", ["stream", "get_data", "form", "get_json"])

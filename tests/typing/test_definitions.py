@@ -34,6 +34,7 @@ class Jump(NamedTuple):
 APP, ASGI, CTX = "quart/app.py", "quart/asgi.py", "quart/ctx.py"
 PLAN, PIPELINE = "quart/_handling/plan.py", "quart/_handling/pipeline.py"
 STRATEGY, OUTBOUND = "quart/_threads/strategy.py", "quart/_connection/outbound.py"
+DELIVERY = "quart/_connection/delivery.py"
 
 ARRIVING = [
     Jump(APP, "await self.asgi_app(scope", "asgi_app", APP, "async def asgi_app("),
@@ -91,10 +92,10 @@ BACK = [
     Jump(
         PIPELINE, "close_context(app", "close", "quart/_handling/teardown.py", "def close_context"
     ),
-    Jump(ASGI, "await self._deliver(ctx, send, response)", "_deliver", ASGI, "async def _deliver("),
-    Jump(ASGI, "outgoing(ctx, response)", "outgoing", OUTBOUND, "def outgoing("),
-    Jump(ASGI, "await send_chunks(", "send_chunks", OUTBOUND, "async def send_chunks("),
-    Jump(ASGI, "await close_response(", "close_response", OUTBOUND, "async def close_response("),
+    Jump(ASGI, "self._deliver(ctx, send, response)", "_deliver", DELIVERY, "def _deliver("),
+    Jump(DELIVERY, "outgoing(ctx, response)", "outgoing", OUTBOUND, "def outgoing("),
+    Jump(DELIVERY, "await send_chunks(", "send_chunks", OUTBOUND, "async def send_chunks("),
+    Jump(DELIVERY, "await close_response(", "close_r", OUTBOUND, "async def close_response("),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import Any, ClassVar, TYPE_CHECKING
 from urllib.parse import quote
 
 from werkzeug.routing import BuildError, MapAdapter
@@ -21,6 +21,9 @@ _ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"
 
 class UrlMethods(SetUpAtAnyTime, metaclass=Watched):
     """From a URL to a rule, and back."""
+
+    #: Whether SERVER_NAME alone makes rules match subdomains. In Flask it needs another setting.
+    _names_subdomains: ClassVar[bool] = True
 
     def url_for(
         self,
@@ -83,7 +86,9 @@ class UrlMethods(SetUpAtAnyTime, metaclass=Watched):
             subdomain = None
             if self.url_map.host_matching:
                 server_name = None
-            elif not (self.subdomain_matching or self._finds_subdomains()):
+            elif not (
+                self.subdomain_matching or (server_name is not None and self._names_subdomains)
+            ):
                 subdomain = self.url_map.default_subdomain or ""
             return bind_to_request(self.url_map, request, subdomain, server_name)
         if self.config["SERVER_NAME"] is None:
@@ -99,10 +104,6 @@ class UrlMethods(SetUpAtAnyTime, metaclass=Watched):
         """Return the hosts that *request* may name; None if it may name any."""
         hosts: list[str] | None = self.config["TRUSTED_HOSTS"]
         return request.trusted_hosts if hosts is None else hosts
-
-    def _finds_subdomains(self) -> bool:
-        """Whether SERVER_NAME alone makes rules match subdomains, as it does in Quart."""
-        return self.config["SERVER_NAME"] is not None
 
     def _host_by_default(self) -> str | None:
         """Return the host of a request that came without one, over HTTP/1.0."""

@@ -25,6 +25,7 @@ The attributes have their defaults on the class, and are no enum, since each req
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -391,7 +392,7 @@ class Inbound(Server):
 
 def inbound_class() -> type[Inbound]:
     """Return the class for the library whose event loop runs here, asyncio or Trio."""
-    if not in_trio():
+    if "trio" not in sys.modules or not in_trio():
         return Inbound
     from .inbound_trio import TrioInbound
 

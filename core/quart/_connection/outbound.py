@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any, TYPE_CHECKING, TypeGuard
+from typing import Any, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
@@ -23,8 +23,7 @@ from .inbound import Inbound, undisturbed
 if TYPE_CHECKING:
     from ..ctx import AppContext
 
-# What is read of a response, and done with it, where no more is done than is foreseen here.
-_READ = Stock(Response, "response", "status_code")
+# What is done with a response, where no more is done than is foreseen here.
 _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 _ENCODING = Stock(WSGIResponse, "iter_encoded")
@@ -44,11 +43,9 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     status: int
     body: bytes | None
     if isinstance(response, Response):
-        is_stock = _READ.of(type(response))
-        status = response._status_code if is_stock else response.status_code
-        source = response._response if is_stock else response.response
+        status, source = response.status_code, response.response
         body = source.data if isinstance(source, DataBody) else None
-        headers = encoded_headers(response) if is_stock else encode_headers(response.headers)
+        headers = encoded_headers(response)
         closes = body is None or bool(response._on_close) or not _CLOSING.within(response)
     else:
         status, (body, closes) = response.status_code, foreign_body(response)
@@ -62,7 +59,7 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     return status, headers, body, closes
 
 
-def is_called(response: object) -> TypeGuard[WSGIResponse]:
+def is_called(response: object) -> bool:
     """Whether what Werkzeug's *response* gives when called as WSGI is of its own making."""
     return isinstance(response, WSGIResponse) and not _CALLING.within(response)
 
@@ -118,12 +115,13 @@ def _is_complete(response: WSGIResponse) -> bool:
     headers = response.headers
     if not isinstance(headers, Headers):  # a view has put a dict in their place
         return False
-    names = {name.lower() for name, _ in headers._list}
+    names = [name.lower() for name, _ in headers._list]
+    status = response.status_code
     return (
         "content-length" in names
         and _CORRECTED.isdisjoint(names)
-        and response.status_code >= 200
-        and response.status_code not in _NO_BODY
+        and status >= 200
+        and status not in _NO_BODY
         and _WRITING_HEADERS.within(response)
     )
 
@@ -152,41 +150,56 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
     timeout = nullcontext() if seconds is None else time_limit(seconds)
     inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
     turns = Turns()
-    async with timeout, chunks_of(ctx, response) as chunks:
-        async for chunk in chunks:
-            if turns.due():
-                await turns.give()
-            if inbound is not None and inbound.gone is not None:
-                # Code that was told may have gone on all the same.
-                raise ClientDisconnectedError
-            data = chunk
-            if type(chunk) is not bytes:
-                data = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
-            # A server may take an empty chunk for the end.
-            if not data:
-                continue
+
+    async def send_chunk(chunk: object) -> None:
+        if turns.due():
+            await turns.give()
+        if (data := _data_of(chunk, inbound)) is not None:
             try:
                 await send({"type": message_type, "body": data, "more_body": True})
             except OSError as error:  # As ASGI has it since 2.4: the client is gone.
                 raise ClientDisconnectedError from error
 
+    plain, body = _source_of(response)
+    async with timeout:
+        if plain is not None:
+            if (handing_on := ctx.home.hand_on(ctx, plain, send_chunk)) is not None:
+                await handing_on
+                return
+            body = aclosing(ctx.home.iterate(ctx, plain))
+        async with _Chunks(ctx.connection, body) as chunks:
+            async for chunk in chunks:
+                # As `send_chunk`, which is one more coroutine for each.
+                if turns.due():
+                    await turns.give()
+                if (data := _data_of(chunk, inbound)) is not None:
+                    try:
+                        await send({"type": message_type, "body": data, "more_body": True})
+                    except OSError as error:
+                        raise ClientDisconnectedError from error
 
-def chunks_of(ctx: AppContext, response: Any) -> AbstractAsyncContextManager[AsyncIterable[Any]]:
-    """Return what is entered to get the body's pieces, and left when no more are wanted.
 
-    A plain iterable is stepped where the request ran, and closed there.
+def _data_of(chunk: Any, inbound: Inbound | None) -> bytes | None:
+    """Return what is sent of *chunk*; None for nothing, which a server may take for the end.
+
+    Raises:
+        ClientDisconnectedError: if the client has left; code that was told may have gone on.
     """
+    if inbound is not None and inbound.gone is not None:
+        raise ClientDisconnectedError
+    if type(chunk) is not bytes:
+        chunk = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+    return chunk or None
+
+
+def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
+    """Return the plain iterable that makes the pieces of *response*, or else its body."""
     body = response.response
-    plain: Any = None
-    if isinstance(response, WSGIResponse):
-        if hasattr(body, "__aiter__"):
-            return _Chunks(ctx.connection, IterableBody(body))
-        plain = response.iter_encoded()
-    elif isinstance(body, IterableBody):
-        plain = body.plain_iterable
-    if plain is not None:
-        body = aclosing(ctx.home.iterate(ctx, plain))
-    return _Chunks(ctx.connection, body)
+    if not isinstance(response, WSGIResponse):
+        return (body.plain_iterable if isinstance(body, IterableBody) else None), body
+    if hasattr(body, "__aiter__"):
+        return None, IterableBody(body)
+    return response.iter_encoded(), None
 
 
 class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):

@@ -28,13 +28,12 @@ def is_to_come(inbound: Inbound, scope: Scope, fields: Mapping[bytes, bytes] | N
         return False
     if fields is None:
         fields = dict(scope["headers"])
-    length = fields.get(b"content-length")
-    if length is not None:
-        return length != b"0"
-    if b"transfer-encoding" in fields:
-        return True
+    if b"content-length" in fields:
+        return fields[b"content-length"] != b"0"
     # Since HTTP/2 a body needs neither.
-    return scope["http_version"][:1] != "1" and scope["method"] not in _BODILESS
+    return b"transfer-encoding" in fields or (
+        scope["method"] not in _BODILESS and scope["http_version"][:1] != "1"
+    )
 
 
 def is_too_much(scope: Scope) -> bool:

@@ -19,9 +19,9 @@ def kept(maxsize: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
         keeping = lru_cache(maxsize=maxsize)(func)
 
         def call(text: str | None, *args: object) -> T:
-            if text is not None and len(text) > LONGEST:
-                return func(text, *args)
-            return keeping(text, *args)
+            if text is None or len(text) <= LONGEST:
+                return keeping(text, *args)
+            return func(text, *args)
 
         return call
 

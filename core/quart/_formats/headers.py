@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, cast
 
 from werkzeug.datastructures import Headers
@@ -61,6 +61,7 @@ class _Undecoded(Headers):
     raw: RawHeaders | None
     #: The first value of each name. Some five are asked for, so a dict pays.
     first: dict[bytes, bytes]
+    _in_lower_case: bool | None = None
     _list = cast("list[tuple[str, str]]", _ListOnDemand())
 
     def __init__(self, *args: Any) -> None:
@@ -74,7 +75,7 @@ class _Undecoded(Headers):
         value = first_value(self, key.lower().encode("latin-1", "replace"))
         if value is None:
             # It may be there in another case, should the server not follow ASGI.
-            return default if self._is_in_lower_case else super().get(key, default, type)
+            return default if self.are_in_lower_case() else super().get(key, default, type)
         try:
             return value if type is None else type(value)
         except ValueError:
@@ -92,10 +93,12 @@ class _Undecoded(Headers):
             return super().__contains__(cast(str, key))
         return self.get(key) is not None
 
-    @cached_property
-    def _is_in_lower_case(self) -> bool:
-        names = b"".join([name for name, _ in self.raw or ()])
-        return names == names.lower()
+    def are_in_lower_case(self) -> bool:
+        """Whether all names are, as ASGI has it."""
+        if self._in_lower_case is None:
+            names = b"".join(self.first)
+            self._in_lower_case = names == names.lower()
+        return self._in_lower_case
 
     def __eq__(self, other: object) -> bool:
         # Werkzeug compares with its own class only.
@@ -131,7 +134,9 @@ def first_value(headers: Headers, name: bytes) -> str | None:
     if type(headers) is not _Undecoded or headers.raw is None:
         return headers.get(name.decode("latin-1"))
     value = headers.first.get(name)
-    return None if value is None else text_of(value)
+    if value is None:
+        return None
+    return value.decode("latin-1") if len(value) <= _SHORT else text_of(value)
 
 
 def whole_number(text: str) -> int | None:
@@ -147,8 +152,11 @@ def whole_number(text: str) -> int | None:
 
 def values_of(headers: Headers, name: bytes) -> list[str] | None:
     """Return all values of *name*, as `first_value`; None if the others have been decoded."""
-    if type(headers) is not _Undecoded or headers.raw is None or not headers._is_in_lower_case:
+    if type(headers) is not _Undecoded or headers.raw is None or not headers.are_in_lower_case():
         return None
+    first = headers.first
+    if len(first) == len(cast("list[object]", headers.raw)):
+        return [text_of(first[name])] if name in first else []
     return [text_of(value) for found, value in headers.raw if found == name]
 
 

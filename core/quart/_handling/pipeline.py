@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
-from typing import Any, cast, TYPE_CHECKING, TypeGuard
+from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
 from werkzeug.routing import RoutingException
+from werkzeug.wrappers import Response as WSGIResponse
 
 from .._connection.disclosure import SHOWN, VARIABLES
 from .._connection.outbound import called, is_called
@@ -33,8 +34,6 @@ from .results import emit, resolve, resolve_here
 from .teardown import close_context
 
 if TYPE_CHECKING:
-    from werkzeug.wrappers import Response as WSGIResponse
-
     from ..app import Quart
     from ..ctx import AppContext
 
@@ -87,7 +86,9 @@ async def _in_place(ctx: AppContext) -> Result:
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
             response = await stages.handle_exception(app, ctx, cast(Exception, error))
-        return await called(ctx, response) if _is_called(response, ctx) else response
+        if isinstance(response, WSGIResponse) and _is_called(response, ctx):
+            return await called(ctx, response)
+        return response
     finally:
         if raised is not None:
             _give_up_streams(ctx)
@@ -116,7 +117,7 @@ def _give_up_streams(ctx: AppContext) -> None:
         ctx.exit()
 
 
-def _is_called(response: object, ctx: AppContext) -> TypeGuard[WSGIResponse]:
+def _is_called(response: WSGIResponse, ctx: AppContext) -> bool:
     """Whether *response* answers in its own way when it is called, and nobody else calls it."""
     return is_called(response) and "quart.calling" not in ctx.connection.scope  # type: ignore[union-attr]  # as above
 

@@ -20,6 +20,7 @@ from .._kind import Kind, REQUEST, WEBSOCKET
 from .._loops.forks import in_child
 from .._threads import strategy
 from .._types import Function, Result
+from ..routing import plain_map_of
 from . import pipeline, responses, session, teardown as _teardown
 from .either import CallableByBoth
 from .hooks import hooks_of, in_order, newest_first, on_response
@@ -59,6 +60,10 @@ STEP_NAMES = frozenset(
         "make_response",
         "session_interface",
         "request_class",
+        # How a URL is matched.
+        "create_url_adapter",
+        "subdomain_matching",
+        "url_map",
         # How the application is entered.
         "asgi_app",
         "asgi_http_class",
@@ -269,7 +274,8 @@ class Stages:
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
-        *("is_watched", "make_response", "preprocess", "process", "request_class", "started"),
+        *("is_watched", "make_response", "plain_map", "preprocess", "process", "request_class"),
+        "started",
         "tearing_down",
     )
 
@@ -291,6 +297,7 @@ class Stages:
         self._find_signals(app, kind)
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
+        self.plain_map = plain_map_of(app)
         #: What a server's request goes to, if nothing that anybody has put there is in between.
         entry: type[ASGIHTTPConnection] | None = app.asgi_http_class
         is_direct = app._entries.within(app) and app._connection_at_once() is entry

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing
 from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
@@ -88,19 +87,24 @@ class Place:
             return await ctx.lease.call(func, *args)
         return await lease.call(func, *args)
 
-    async def iterate(
-        self, ctx: AppContext, iterable: Iterable[object]
-    ) -> AsyncGenerator[Any, None]:
+    def hand_on(
+        self,
+        ctx: AppContext,
+        iterable: Iterable[object],
+        take: Callable[[object], CoroutineOf[None]],
+    ) -> Awaitable[None] | None:
+        """Await *take* for each piece of what a view answered with, and close it.
+
+        Returns None where the pieces are asked for from elsewhere, as `iterate` has it.
+        """
+        return None
+
+    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[Any, None]:
         """Step through the plain iterable that a view answered with."""
         if ctx.lease is not None and not ctx.borrows:
-            async with aclosing(stream.iterate(ctx.lease, iterable)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-            return
+            return stream.iterate(ctx.lease, iterable)
         # The thread of another is not free to run ahead.
-        async with aclosing(self.step_through(ctx, iterable)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        return self.step_through(ctx, iterable)
 
     async def step_through(
         self, ctx: AppContext, iterable: Iterable[object]

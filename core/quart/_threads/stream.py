@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from inspect import isgenerator
+from time import monotonic
 from typing import Any, TYPE_CHECKING
 
 from .lease import discard, outcome_of, reply
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .worker import WorkerThread
 
-#: How many bytes a run makes before it waits until they are taken.
-AHEAD = 128 * 1024
+#: How many bytes a run makes before it waits until they are taken: the first one, and each that
+#: follows upon one that took longer than `QUICK` seconds. Others make twice as many, up to `MOST`.
+AHEAD, MOST = 128 * 1024, 1024 * 1024
+QUICK = 0.01
 # A small chunk has a cost too, or there would be no bound for empty ones.
 _CHUNK_COST = 1024
 _END: Any = object()
@@ -34,6 +37,7 @@ class _Source:
         self.iterator: Iterator[Any] | None = None
         self.mailbox: Mailbox
         self.stopped = False
+        self.ahead = AHEAD
         #: Whether the step was told that what it waits for will not come.
         self.has_given_up = False
 
@@ -43,7 +47,7 @@ class _Source:
         if self.iterator is None:
             self.iterator = iter(self._iterable)
         size = 0
-        while size < AHEAD and not self.stopped:
+        while size < self.ahead and not self.stopped:
             chunk = next(self.iterator, _END)
             if chunk is _END:
                 self.iterator = None
@@ -76,7 +80,7 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
             # Each run has its own, since what comes after its outcome is not for the next one.
             mailbox = source.mailbox = lease.make_mailbox()
             worker = await lease.start(source.run, mailbox)
-            running = True
+            running, began = True, monotonic()
             while running:
                 sender, payload = await mailbox.get()
                 if sender is None:
@@ -90,6 +94,8 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
                     yield payload
                 else:
                     worker.give(await reply(sender, payload, mailbox, lease.awaiting))
+            is_quick = monotonic() - began < QUICK
+            source.ahead = min(2 * source.ahead, MOST) if is_quick else AHEAD
     finally:
         source.stopped = True
         while running:

@@ -110,6 +110,30 @@ class Body(Changing):
             return self._chunks.popleft()
         return b"" if self._ended else None
 
+    def take_at_once(self) -> bytes | None:
+        """Take what one step of receiving brings, beneath the task; None if there is to be waited.
+
+        What has begun then is gone on with by whoever waits.
+        """
+        if (
+            self._receive is None
+            or self._receiving
+            or self._begun is not None
+            or self._disconnected
+            or in_trio()
+        ):
+            return None
+        if self._turns is None:
+            self._turns = Turns()
+        elif self._turns.due():
+            return None
+        message, rest = receive_now(self._receive)
+        if rest is None:
+            self.take_in(message)
+            return self.take()
+        self.go_on_with(rest)
+        return None
+
     async def get(self) -> bytes:
         """Another name for `read_chunk`."""
         return await self.read_chunk()

@@ -10,7 +10,6 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.request import Request as SansIORequest
 from werkzeug.sansio.utils import get_host
-from werkzeug.utils import cached_property
 
 from .. import json
 from .._flask import split_blueprint_path
@@ -117,13 +116,29 @@ class BaseRequestWebsocket(SansIORequest):
         self.http_version = http_version
         self.scope = scope
 
-    @cached_property
+    # Kept where Werkzeug's `cached_property` keeps it, for both faces. That one is in Python, and
+    # each request asks whether somebody has replaced this.
+    @property
     def host(self) -> str:
         """The host that the request was made to, with the port unless it is the usual one.
 
         Raises:
             SecurityError: if it is not one of `trusted_hosts`.
         """
+        host: str | None = self.__dict__.get("host")
+        if host is None:
+            host = self.__dict__["host"] = self._find_host()
+        return host
+
+    @host.setter
+    def host(self, value: str) -> None:
+        self.__dict__["host"] = value
+
+    @host.deleter
+    def host(self) -> None:
+        del self.__dict__["host"]
+
+    def _find_host(self) -> str:
         server, hosts = self.server, self.trusted_hosts
         if hosts is not None:
             # All that are named, since a proxy may go by another one than the first.

@@ -1,0 +1,122 @@
+"""The answer to a connection: a response, or what stands for one that cannot be sent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, TYPE_CHECKING
+
+from werkzeug.exceptions import InternalServerError
+
+from .._loops.mailbox import shielded
+from .._loops.raised import as_raised
+from .._types import CoroutineOf, Message, Scope, Send
+from ..wrappers.base import ClientDisconnectedError
+from . import rest
+from .date import one_date
+from .inbound import Inbound, undisturbed
+from .outbound import BARE, close_response, outgoing, send_chunks
+
+if TYPE_CHECKING:
+    from ..app import Quart
+    from ..ctx import AppContext
+    from .outbound import Outgoing
+
+
+class Delivery:
+    """A connection that is answered: by a response, for a websocket by that of a refusal."""
+
+    app: Quart
+    scope: Scope
+    #: The types of the messages that make a response.
+    message_types = "http.response.start", "http.response.body"
+    #: Whether an answer is on its way, so that no other can be given.
+    answered = False
+    #: Whether the server takes push promises.
+    _can_push = False
+    #: Whether a whole answer is left to be sent in the server's context, and that answer.
+    _leaves = False
+    _left: tuple[Any, Any, Inbound | None] | None = None
+
+    async def _send(self, send: Send, message: Message) -> None:
+        try:
+            await send(message)
+        except OSError as error:
+            # As the ASGI specification has it since 2.4: the client is gone.
+            raise ClientDisconnectedError from error
+
+    def _failed(self, ctx: AppContext, error: BaseException) -> object:
+        """Return the answer to what went wrong where nobody handles errors, or raise it."""
+        app, error = self.app, as_raised(error)
+        # A WSGI caller, a server or Flask's client, deals with it, as with Flask's own.
+        if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
+            raise error
+        app.logger.error("Exception outside of the view and its hooks", exc_info=error)
+        return app.response_class(InternalServerError().get_body(), status=500)
+
+    def _instead(self, ctx: AppContext, error: Exception) -> Outgoing:
+        """Return what is sent of a 500, in the place of a response that cannot be sent."""
+        status, headers, body, _ = outgoing(ctx, self._failed(ctx, error))
+        return status, headers, body, True  # It is still the first one that is closed.
+
+    def _still_to_come(self, ctx: AppContext) -> Inbound | None:
+        """Return where the rest of the body is to be received from, if there is any."""
+
+    def _deliver(
+        self, ctx: AppContext, send: Send, response: Any, content: Outgoing | None = None
+    ) -> CoroutineOf[None] | None:
+        """Send *response*, or of it what *content* says.
+
+        Returns None if it is left to be sent as a whole, or what there is to wait for.
+        """
+        self.answered = True
+        try:
+            content = content or outgoing(ctx, response)
+        except Exception as error:
+            return self._deliver_by_steps(ctx, send, response, error)
+        _, _, body, closes = content
+        if self._leaves and body is not None and not (closes or self._can_push):
+            self._left = self._messages(ctx, send, content)
+            return None
+        return self._deliver_by_steps(ctx, send, response, content)
+
+    def _messages(
+        self, ctx: AppContext, send: Send, content: Outgoing
+    ) -> tuple[Message, Message, Inbound | None]:
+        """Return the first and the last message of an answer, and what is to be received before."""
+        status, headers, body, _ = content
+        if (more := self._still_to_come(ctx)) is not None:
+            headers = rest.announce(self.scope, headers)
+        if len(headers) > BARE:
+            headers = one_date(headers, send)
+        start_type, end_type = self.message_types
+        start = {"type": start_type, "status": status, "headers": headers}
+        return start, {"type": end_type, "body": body or b"", "more_body": False}, more
+
+    async def _deliver_by_steps(
+        self, ctx: AppContext, send: Send, response: Any, content: Outgoing | Exception
+    ) -> None:
+        closes, raised = True, None
+        try:
+            if isinstance(content, Exception):
+                content = self._instead(ctx, content)
+            _, _, body, closes = content
+            start, end, more = self._messages(ctx, send, content)
+            if self._can_push and getattr(response, "_push_promises", None):
+                for path in response.push_promises:
+                    await ctx.request.send_push_promise(path)
+            try:
+                await send(start)
+                if body is not None:
+                    await (send(end) if more is None else rest.send_end(more, send, end))
+                    return
+            except OSError as error:  # As in `_send`, which is one more call for each answer.
+                raise ClientDisconnectedError from error
+            await send_chunks(ctx, send, response, end["type"])
+            await rest.send_end(more, partial(self._send, send), end)
+        except BaseException as error:
+            raised = type(error)
+            raise
+        finally:
+            if closes:
+                with shielded(raised), undisturbed(ctx.connection):
+                    await close_response(ctx, response)
