@@ -82,7 +82,7 @@ def test_this_installation_is_sound() -> None:
 
 DISTRIBUTIONS = {"core/pyproject.toml": "core/quart", "pyproject.toml": "quart_flask_patch"}
 # Asked for by name where it is installed, or where its own runner runs us.
-OPTIONAL = {"dotenv", "packaging", "pytest", "rich", "sqlalchemy", "trio"}
+OPTIONAL = {"dotenv", "libcst", "packaging", "pytest", "rich", "sqlalchemy", "trio"}
 
 
 def project(path: str) -> dict[str, Any]:
