@@ -48,11 +48,11 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_connection": "_flask _formats _loops _stock _types _watching globals wrappers",
         "debug": "_frames wrappers",
         "helpers": "_files _threads globals signals typing utils wrappers",
-        "routing": "_formats _stock wrappers",
+        "routing": "_formats _kind _stock wrappers",
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads _types"
-        " globals sessions signals wrappers",
-        "asgi": "_connection _formats _kind _loops _stock _types wrappers",
+        " globals routing sessions signals wrappers",
+        "asgi": "_connection _formats _kind _stock _types wrappers",
         "_serving": "_connection _formats _handling _loops _threads _types _watching globals"
         " helpers signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",

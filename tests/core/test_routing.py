@@ -26,6 +26,7 @@ def make_request(path: str = "/", **values: Any) -> Any:
         "method": "GET",
         "query_string": b"",
         "is_websocket": False,
+        "warns_as": "quart.app",
     }
     return SimpleNamespace(**{**defaults, "path": path, **values})
 
