@@ -215,11 +215,10 @@ class AppContext:
 
     def find_plan(self) -> Plan:
         """Look up how the endpoint is handled, which is known once the URL is matched."""
-        app, connection = self.app, self.connection
-        rule = None if connection is None else connection.url_rule
+        rule = None if self.connection is None else self.connection.url_rule
         endpoint = None if rule is None else rule.endpoint
-        self.plan = plan = app._plans.get(app, self.kind or REQUEST, endpoint, self.wanted_place)
-        return plan
+        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.wanted_place)
+        return self.plan
 
     @property
     def lease(self) -> _lease.Lease | None:

@@ -61,9 +61,7 @@ STEP_NAMES = frozenset(
         "session_interface",
         "request_class",
         # How a URL is matched.
-        "create_url_adapter",
-        "subdomain_matching",
-        "url_map",
+        *("create_url_adapter", "subdomain_matching", "url_map"),
         # How the application is entered.
         "asgi_app",
         "asgi_http_class",
@@ -72,10 +70,7 @@ STEP_NAMES = frozenset(
         "app_context",
         "request_context",
         # How functions are called.
-        "async_to_sync",
-        "ensure_async",
-        "ensure_sync",
-        "sync_to_async",
+        *("async_to_sync", "ensure_async", "ensure_sync", "sync_to_async"),
         # Another class has other methods.
         "__class__",
     }
@@ -275,8 +270,7 @@ class Stages:
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
         *("is_watched", "make_response", "plain_map", "preprocess", "process", "request_class"),
-        "started",
-        "tearing_down",
+        *("started", "tearing_down"),
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
