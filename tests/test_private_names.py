@@ -187,8 +187,7 @@ FOREIGN: dict[str, dict[str, Use]] = {
         ),
         "_status_code": Use(
             "werkzeug.sansio.response",
-            "core/quart/_connection/outbound.py core/quart/wrappers/response.py"
-            " quart_flask_patch/wrappers.py",
+            "core/quart/wrappers/response.py quart_flask_patch/wrappers.py",
             "As `_status`.",
         ),
     },

@@ -86,9 +86,8 @@ async def _in_place(ctx: AppContext) -> Result:
                 raise
             # A cancellation of somebody else's: to whoever handles errors, an error as any.
             response = await stages.handle_exception(app, ctx, cast(Exception, error))
-        if isinstance(response, WSGIResponse) and _is_called(response, ctx):
-            return await called(ctx, response)
-        return response
+        is_called = isinstance(response, WSGIResponse) and _is_called(response, ctx)
+        return await called(ctx, response) if is_called else response
     finally:
         if raised is not None:
             _give_up_streams(ctx)
