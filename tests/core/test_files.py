@@ -13,6 +13,9 @@ import pytest
 from werkzeug.exceptions import NotFound
 
 from quart import Quart, Response, send_file, send_from_directory
+from quart.wrappers.response import FileBody
+
+from .driver import exchange
 
 CONTENT = bytes(range(256)) * 1024
 WHEN = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -239,3 +242,81 @@ def test_what_is_not_in_the_directory_is_not_found(file: Path, name: str) -> Non
         return ""
 
     ask(view)
+
+
+# --- A server that can send files by itself -------------------------------------------------------
+
+OFFER: dict[str, Any] = {"http.response.pathsend": {}}
+
+
+def sent_for(response: Any, offer: dict[str, Any] = OFFER, **values: Any) -> list[Any]:
+    """Return the messages, and their types' last part, with what *response* makes as the answer."""
+    app = Quart(__name__)
+
+    @app.route("/", methods=["GET", "POST"])
+    async def index() -> Any:
+        return await response()
+
+    messages = exchange(app, "request", extensions=offer, **values).messages
+    return [(message["type"].rpartition(".")[2], message) for message in messages]
+
+
+def test_a_server_that_offers_to_send_a_file_is_told_its_path(file: Path) -> None:
+    for offer in (OFFER, {}):
+        messages = sent_for(lambda: send_file(file), offer)
+        if offer:
+            assert messages[-1] == (
+                "pathsend",
+                {"type": "http.response.pathsend", "path": str(file)},
+            )
+            assert len(messages) == 2
+        else:
+            assert b"".join(message["body"] for _, message in messages[1:]) == CONTENT
+        assert (b"content-length", b"%d" % len(CONTENT)) in messages[0][1]["headers"]
+
+
+class _Reversed(FileBody):
+    async def _read(self) -> Any:
+        yield self.file_path.read_bytes()[::-1]
+
+
+async def _grown(file: Path) -> Response:
+    response = await send_file(file)
+    file.write_bytes(CONTENT * 2)  # noqa: ASYNC240
+    return response
+
+
+async def _of_another_kind(file: Path) -> Response:
+    response = await send_file(file)
+    response.response = _Reversed(file)
+    return response
+
+
+async def _in_part(file: Path) -> Response:
+    response = await send_file(file)
+    await response.response.make_conditional(1, 3)  # type: ignore[attr-defined]
+    response.content_length = 2
+    return response
+
+
+@pytest.mark.parametrize("make", [_grown, _of_another_kind, _in_part])
+def test_it_is_not_where_that_would_send_something_else(file: Path, make: Any) -> None:
+    types = [kind for kind, _ in sent_for(lambda: make(file))]
+    assert "pathsend" not in types
+    assert types[-1] == "body"
+
+
+def test_a_replaced_way_to_read_a_file_is_asked(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sent_for(lambda: send_file(file))[-1][0] == "pathsend"
+    own = FileBody._open
+    opened: list[Path] = []
+
+    def noted(self: FileBody) -> Any:
+        opened.append(self.file_path)
+        return own(self)
+
+    monkeypatch.setattr(FileBody, "_open", noted)
+    assert sent_for(lambda: send_file(file))[-1][0] == "body"
+    assert opened == [file]

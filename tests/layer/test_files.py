@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, request, send_file
 
-from ._asgi import fetch, run
+from ._asgi import fetch, run, scope_for
 
 
 @pytest.fixture
@@ -69,3 +69,23 @@ def test_the_client_is_sent_a_file_in_each_place(
         with app.test_client().get("/file", buffered=buffered) as response:
             assert response.data == b"x" * size
             assert response.content_length == size
+
+
+@pytest.mark.parametrize("size", [64 * 1024 + 1, 300_000])
+def test_a_server_that_can_is_told_the_path(served: Flask, tmp_path: Path, size: int) -> None:
+    async def main() -> list[Any]:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = scope_for("http", f"/{size}") | {"extensions": {"http.response.pathsend": {}}}
+        await served(scope, receive, send)
+        return sent
+
+    start, end = run(main())
+    assert (b"content-length", b"%d" % size) in start["headers"]
+    assert end == {"type": "http.response.pathsend", "path": str(tmp_path / "file.bin")}

@@ -11,7 +11,7 @@ from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
 from .._types import CoroutineOf, Message, Scope, Send
 from ..wrappers.base import ClientDisconnectedError
-from . import rest
+from . import pathsend, rest
 from .date import one_date
 from .inbound import Inbound, undisturbed
 from .outbound import BARE, close_response, outgoing, send_chunks
@@ -108,6 +108,10 @@ class Delivery:
                 await send(start)
                 if body is not None:
                     await (send(end) if more is None else rest.send_end(more, send, end))
+                    return
+                path = pathsend.path_for(self.scope, response, start["headers"])
+                if path is not None and more is None:
+                    await send({"type": pathsend.TYPE, "path": path})
                     return
             except OSError as error:  # As in `_send`, which is one more call for each answer.
                 raise ClientDisconnectedError from error
