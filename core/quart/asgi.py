@@ -194,7 +194,7 @@ class ASGIHTTPConnection(_Connection):
 
     def _push_by(self, send: Send) -> Callable[[str, Headers], Awaitable[None]]:
         """Return what sends a push promise, if the server takes any."""
-        if "http.response.push" not in self.scope["extensions"]:
+        if "http.response.push" not in (self.scope.get("extensions") or ()):
             return cannot_push
         self._can_push = True
         # Not a method, by which the request would refer to what refers to it.

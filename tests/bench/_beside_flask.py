@@ -22,9 +22,27 @@ _FIXED = replace(_PLAIN, title="the same behind ProxyFix")
 _FILE = Job(
     f"`send_file` of {_KIB} KiB", lambda body: len(body) == _KIB * 1024, "/file", connections=16
 )
-_PLAN = {_PLAIN: {}, _FIXED: {"BENCH_PROXY_FIX": "1"}, _FILE: {}}
+_LARGER = replace(
+    _FILE,
+    title="`send_file` of 100 KiB",
+    is_right=lambda body: len(body) == 102400,
+    path="/file/100",
+)
+_STREAM = Job(
+    "a plain generator of 64 pieces of 16 KiB",
+    lambda body: len(body) == 1 << 20,
+    "/stream",
+    connections=16,
+)
+_PLAN = {
+    _PLAIN: {},
+    _FIXED: {"BENCH_PROXY_FIX": "1"},
+    _FILE: {},
+    _LARGER: {},
+    _STREAM: {},
+}
 #: How many times as many requests per processor second as Flask's, at least.
-_WANTED = {_FIXED: 2.0, _FILE: 1.0}
+_WANTED = {_FIXED: 2.0, _FILE: 1.5, _LARGER: 1.5, _STREAM: 2.0}
 _ON = {"layer-thread": "uvicorn", "flask": "gunicorn"}
 _ASKED = tuple("abdgk")
 

@@ -6,12 +6,20 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 MESSAGE = {"message": "Hello, world!", "count": 3, "tags": ["fast", "small", "plain"]}
-# Removed with the process that serves it.
-FILE = tempfile.NamedTemporaryFile(suffix=".bin")  # noqa: SIM115  # see above
-FILE.write(b"x" * 4 * 1024)
-FILE.flush()
+
+
+def _file_of(kib: int) -> Any:
+    # Removed with the process that serves it.
+    file = tempfile.NamedTemporaryFile(suffix=".bin")  # noqa: SIM115  # see above
+    file.write(b"x" * kib * 1024)
+    file.flush()
+    return file
+
+
+FILE, LARGER_FILE = _file_of(4), _file_of(100)
 #: Whether the application is wrapped for a proxy.
 IS_PROXIED = bool(os.environ.get("BENCH_PROXY_FIX"))
 THREADS = int(os.environ.get("BENCH_THREADS", "64"))
@@ -20,6 +28,7 @@ BLOCKS = 10, 100
 # Seconds that the view of `/wait` waits for async code.
 PAUSE = 0.05
 CHUNK = b"x" * 64 * 1024
+PIECE = b"x" * 16 * 1024
 CHUNKS_PER_MIB = 16
 
 

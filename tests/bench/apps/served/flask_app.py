@@ -28,6 +28,20 @@ def file() -> Response:
     return send_file(payload.FILE.name)
 
 
+@app.get("/file/100")
+def larger_file() -> Response:
+    return send_file(payload.LARGER_FILE.name)
+
+
+@app.get("/stream")
+def stream() -> Response:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(64):
+            yield payload.PIECE
+
+    return Response(pieces(), mimetype="application/octet-stream")
+
+
 @app.get("/async")
 async def async_message() -> dict[str, Any]:
     return payload.MESSAGE
