@@ -9,6 +9,8 @@ from typing import Literal
 from .findings import Level
 
 OWN_LOOP = 'give it @runs_in("own-loop")'
+#: What cannot be where a loop is running, be it the server's or one of the request's own.
+ANOTHER_LOOP = "another event loop"
 Unit = Literal["call", "function", "request"]
 RUN_SYNC = "await quart.utils.run_sync(function)(...)"
 
@@ -102,6 +104,13 @@ FAMILIES = (
         r" threading\.Thread\(\)\.join queue\.\w*Queue\(\)\.(?:get|put|join)"
         r" concurrent\.futures\.\w+\(\)\.submit\(\)\.result concurrent\.futures\.wait",
         _THREAD_WAY,
+    ),
+    _family(
+        ANOTHER_LOOP,
+        "error",
+        r"asyncio\.run asyncio\.Runner\(\)\.run"
+        r" asyncio\.(?:new_event_loop|get_event_loop)\(\)\.run_until_complete",
+        "await it, as an event loop is running there already",
     ),
     _family("a person", "error", r"input getpass\.getpass", "no view should ask at the console"),
     _family(

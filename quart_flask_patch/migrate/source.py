@@ -194,8 +194,8 @@ def _thread_locals(code: CodeBase, on_loop: Sequence[Entry]) -> Iterator[Finding
     used = {
         name
         for entry in on_loop
-        for function in _all_called(code, entry.function)
-        for name in _locals_in(code, function)
+        for function in all_called(code, entry.function)
+        for name in locals_in(code, function)
     }
     for scope in scopes(code):
         for node in nodes_of(scope):
@@ -217,7 +217,7 @@ def _thread_locals(code: CodeBase, on_loop: Sequence[Entry]) -> Iterator[Finding
 _LOCAL = "threading.local"
 
 
-def _all_called(code: CodeBase, start: Function) -> set[Function]:
+def all_called(code: CodeBase, start: Function) -> set[Function]:
     seen, to_do = {start}, [start]
     while to_do:
         function = to_do.pop()
@@ -230,7 +230,7 @@ def _all_called(code: CodeBase, start: Function) -> set[Function]:
     return seen
 
 
-def _locals_in(code: CodeBase, function: Function) -> Iterator[str]:
+def locals_in(code: CodeBase, function: Function) -> Iterator[str]:
     """Give the names of the modules whose thread-locals *function* uses."""
     for node in function.own_nodes:
         if not isinstance(node, ast.Name) or code.name_of(node, function) != f"{_LOCAL}()":

@@ -85,6 +85,7 @@ def async_view(*lines: str, apart: bool = False) -> str:
             "s = requests.Session()\ns.headers['a'] = 'b'\ns.post(u)",
             "s = requests.Session()\ns.headers['a'] = 'b'\nawait run_sync(s.post)(u)",
         ),
+        ("x = asyncio.run(fetch())['a']", "x = (await fetch())['a']"),
         ("def inner(x=load(1)): ...", "def inner(x=await run_sync(load)(1)): ..."),
         (
             "def inner():\n    load(1)\ninner()",
@@ -112,6 +113,11 @@ def test_what_belongs_to_its_thread_gets_a_loop_of_its_own(rewritten: Rewrite, l
     done = rewritten(HEAD + view(line))
     assert done.endswith(async_view(line, apart=True))
     assert "from quart_flask_patch import runs_in\n" in done
+
+
+def test_what_is_bound_to_a_thread_gets_a_loop_of_its_own(rewritten: Rewrite) -> None:
+    done = rewritten(HEAD + "import threading\nlocal = threading.local()\n" + view("local.x = 1"))
+    assert done.endswith(async_view("local.x = 1", apart=True))
 
 
 @pytest.mark.parametrize(
@@ -362,6 +368,18 @@ def test_encodings_and_line_ends_stay(
     write(rewrite(tmp_path, "async", ()).files)
     after = after.replace("def index", "async def index").replace("\n", newline)
     assert file.read_bytes() == bom + after.encode(encoding)
+
+
+def test_a_loop_that_cannot_run_within_another_stays_in_a_thread(
+    rewritten: Rewrite, tmp_path: Path
+) -> None:
+    program = HEAD + "import asyncio\n\ndef fetched():\n    return asyncio.run(fetch())\n\n"
+    done = rewritten(program + view("db.session.commit()", "fetched()"))
+    lines = async_view("db.session.commit()", "await run_sync(fetched)()", apart=True)
+    assert done.endswith(lines)
+    program = program.replace("return", "db.session.commit()\n    return") + view("fetched()")
+    assert rewritten(program) == program
+    assert [found.code for found in rewrite(tmp_path, "async", ()).left] == ["view-left"]
 
 
 def test_what_is_left_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:

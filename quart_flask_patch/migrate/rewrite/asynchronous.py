@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ..blocking import ANOTHER_LOOP
 from ..code import CodeBase, Function, Scope
 from ..entries import Entry
 from ..findings import Finding
-from ..source import reached, Site
+from ..source import all_called, locals_in, reached, Site
 from .callers import Callers
 from .names import Names
 from .native import prefer_native
@@ -70,8 +71,7 @@ class ToAsync:
         self._share_reasons()
         self._leave_places()
         for target in [*self.targets.values()]:
-            if target.reasons and (why := self._conflict(target)):
-                assert target.view is not None
+            if target.view is not None and (why := self._conflict(target)):
                 self.refused[target.view] = why
                 del self.targets[target.function]
         for target in self.targets.values():
@@ -124,6 +124,9 @@ class ToAsync:
             if applies(entry, owner, view) and entry.function not in self.targets:
                 sites += reached(self.code, entry.function)
         target.reasons += _shown(sites)
+        for called in all_called(self.code, function):
+            if any(locals_in(self.code, called)):
+                target.reasons.append(f"a thread-local ({called.module.shown})")
         target.reasons = list(dict.fromkeys(target.reasons))
 
     def _share_reasons(self) -> None:
@@ -151,6 +154,11 @@ class ToAsync:
 
     def _conflict(self, target: Target) -> tuple[str, str] | None:
         """Return why the view of *target* cannot have a loop of its own, if so."""
+        loops = any(use.runs_loop and not use.can_move for use in target.uses)
+        if loops or any(reason.startswith(ANOTHER_LOOP) for reason in target.reasons):
+            return "it runs an event loop of its own", "await what that loop runs"
+        if not target.reasons:
+            return None
         waits = f"it waits for {target.reasons[0]}"
         if target.place:
             return f"{waits}, and is to run in {target.place!r}", 'runs_in("own-loop") in its place'
@@ -173,7 +181,8 @@ class ToAsync:
             assert isinstance(where, ast.stmt)
             edits.decorated[self.changes.start(module, where)] = f'{name}("own-loop")'
         for use in target.uses:
-            if use.can_move and not (use.is_helper and target.is_apart):
+            stays = use.is_helper and target.is_apart and not use.runs_loop
+            if use.can_move and not stays:
                 self._await(function, use)
             elif use.place.obstacle and use.unit == "call":
                 self._comment(function, use)
@@ -182,6 +191,9 @@ class ToAsync:
         module = function.module
         edits = self.changes.of(module)
         spot = self.changes.spot(module, use.call)
+        if use.runs_loop and not use.is_helper:
+            edits.unwrapped.add(spot)
+            return
         edits.awaited.add(spot)
         if use.name == "time.sleep" and self.names.is_free(module, "asyncio"):
             name = self.names.name(module, "asyncio", "")

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from ..blocking import blocking, HELD, Unit
+from ..blocking import ANOTHER_LOOP, blocking, HELD, Unit
 from ..code import CodeBase, Function, Scope
 from ..source import is_awaited, reached, runs_here, Site
 from .decorators import within
@@ -24,6 +24,8 @@ class Use:
     kind: str
     unit: Unit
     is_helper: bool
+    #: Whether it runs an event loop.
+    runs_loop: bool
 
     @property
     def can_move(self) -> bool:
@@ -50,7 +52,8 @@ def _use(
         family = blocking(name)
         if family is None:
             return None
-        return Use(call, name, place, family.kind, family.unit, is_helper=False)
+        runs_loop = family.kind == ANOTHER_LOOP
+        return Use(call, name, place, family.kind, family.unit, False, runs_loop)
     if called is function or called in apart or called.is_async or not runs_here(code, called):
         return None
     sites = list(reached(code, called))
@@ -58,7 +61,8 @@ def _use(
         return None
     belongs = is_generator(called) or any(site.family.unit == "request" for site in sites)
     unit: Unit = "request" if belongs else "call"
-    return Use(call, name, place, sites[0].family.kind, unit, is_helper=True)
+    runs_loop = any(site.family.kind == ANOTHER_LOOP for site in sites)
+    return Use(call, name, place, sites[0].family.kind, unit, True, runs_loop)
 
 
 def async_callees(code: CodeBase, starts: Iterable[Function]) -> list[Function]:
