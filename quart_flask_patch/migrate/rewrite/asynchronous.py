@@ -66,14 +66,9 @@ class ToAsync:
             else:
                 self.targets[view.function] = Target(view.function, view, place=place_of(view))
         self._add_functions()
-        for target in self.targets.values():
-            self._find_reasons(target)
-        self._share_reasons()
+        while self._refuse_conflicts():
+            pass  # What is left plain may block those that call it.
         self._leave_places()
-        for target in [*self.targets.values()]:
-            if target.view is not None and (why := self._conflict(target)):
-                self.refused[target.view] = why
-                del self.targets[target.function]
         for target in self.targets.values():
             self._edit(target)
         self._mend_callers()
@@ -88,8 +83,6 @@ class ToAsync:
                 self.targets.setdefault(entry.function, Target(entry.function))
         for function in async_callees(self.code, self.targets):
             self.targets.setdefault(function, Target(function))
-        for target in self.targets.values():
-            target.uses = uses(self.code, target.function, self.targets)
 
     def _can_be_async(self, entry: Entry, owner: str) -> bool:
         function = entry.function
@@ -106,6 +99,20 @@ class ToAsync:
         )
 
     # --- which of them have a loop of their own --------------------------------------------------
+
+    def _refuse_conflicts(self) -> bool:
+        """Look at what blocks in all of them; leave those that cannot be helped, if there are."""
+        for target in self.targets.values():
+            target.uses, target.reasons = uses(self.code, target.function, self.targets), []
+            self._find_reasons(target)
+        self._share_reasons()
+        found = False
+        for target in [*self.targets.values()]:
+            if target.view is not None and (why := self._conflict(target)):
+                self.refused[target.view] = why
+                del self.targets[target.function]
+                found = True
+        return found
 
     def _find_reasons(self, target: Target) -> None:
         view, function = target.view, target.function
