@@ -13,18 +13,33 @@ from . import _installation as _installation
 # isort: split
 
 import sys as _sys
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-
-from quart._watching.report import requests as requests, RequestUnderWay as RequestUnderWay
 
 from . import _inject
 from ._places import runs_in as runs_in
 from ._waiting.bridge import bridged as bridged, wait as wait
-from ._watching.thread_stats import Threads as Threads, threads as threads
 
 if _TYPE_CHECKING:
+    from quart._watching.report import requests as requests, RequestUnderWay as RequestUnderWay
+
+    from ._watching.thread_stats import Threads as Threads, threads as threads
+
     # With what the layer adds to them, which nobody sees in `flask`'s.
     from .app import Flask as Flask
     from .blueprints import Blueprint as Blueprint
+else:
+    _WHEN_ASKED_FOR = {
+        "RequestUnderWay": "quart._watching.report",
+        "requests": "quart._watching.report",
+        "Threads": "quart_flask_patch._watching.thread_stats",
+        "threads": "quart_flask_patch._watching.thread_stats",
+    }
+
+    def __getattr__(name: str) -> object:
+        if (module := _WHEN_ASKED_FOR.get(name)) is not None:
+            return getattr(_import_module(module), name)
+        return _inject.other_name(name)
+
 
 _inject.install(_sys.modules[__name__])

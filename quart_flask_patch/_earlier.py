@@ -9,6 +9,7 @@ it stays what it was.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from functools import partial, wraps
 from types import CellType, FunctionType
@@ -163,8 +164,38 @@ def early_classes() -> list[type]:
 
 def early_applications() -> list[Any]:
     """Return the applications that are Flask's own."""
-    classes: list[type] = [genuine.Flask, *early_classes()]
+    early = early_classes()
+    if not early and _unexplained(genuine.Flask) == _unexplained(_NeverMade):
+        return []
+    classes: list[type] = [genuine.Flask, *early]
     return [found for found in gc.get_referrers(*classes) if type(found) in classes]
+
+
+class _NeverMade:
+    """A class that has no objects, and none of what refers to a class for its objects' sake."""
+
+    __slots__ = ()
+
+
+def _unexplained(cls: Any) -> int:
+    """Return how many references to *cls* are neither a module's of Flask's or ours nor its own.
+
+    Each object has one to its class. To look for objects among all that there are takes as long as
+    importing twenty modules, and is for programs that may have some.
+    """
+    known = sum(
+        cell.cell_contents is cls for cell in getattr(cls.__init__, "__closure__", None) or ()
+    )
+    to_do: list[type] = cls.__subclasses__()
+    while to_do:
+        derived = to_do.pop()
+        # One is in its `__mro__`.
+        known += 1 + derived.__bases__.count(cls) + (derived.__base__ is cls)
+        to_do += derived.__subclasses__()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in {"flask", *_OURS}:
+            known += sum(value is cls for value in list(vars(module).values()))
+    return sys.getrefcount(cls) - known
 
 
 def explain_asgi_calls() -> None:

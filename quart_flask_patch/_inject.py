@@ -143,13 +143,16 @@ def _replace_names(in_its_place: dict[int, object]) -> None:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in _OURS:
             continue
-        for attribute, value in list(getattr(module, "__dict__", {}).items()):
+        names = dict(getattr(module, "__dict__", {}))
+        if originals.keys().isdisjoint(map(id, names.values())):
+            continue  # As nearly all: a loop over all their names takes twice as long.
+        for attribute, value in names.items():
             replacement = originals.get(id(value))
             if replacement is not None:
                 setattr(module, attribute, replacement)
 
 
-def _other_name(name: str) -> object:
+def other_name(name: str) -> object:
     """Give what Flask's module makes when asked, such as its version."""
     if name == "testing":
         # `from flask import testing` looks for it by the layer's name, and in vain.
@@ -172,7 +175,6 @@ def _fill(package: ModuleType) -> None:
     for name, value in vars(flask).items():
         if not (name.startswith("__") or name in own):
             setattr(package, name, value)
-    package.__getattr__ = _other_name  # type: ignore[method-assign]  # PEP 562
     for name, module in list(sys.modules.items()):
         parent, _, child = name.rpartition(".")
         if parent == "flask":

@@ -23,7 +23,6 @@ from . import ctx as _ctx, wrappers
 from ._environs import entry
 from ._faces import quart_face, signals
 from ._waiting import bridge
-from ._watching import watch
 from .app import Flask
 
 if TYPE_CHECKING:
@@ -70,8 +69,12 @@ class Loop(SyncPlace):
         return func
 
     def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
-        entered: Any = bridge.call_bridged(bridge.drive_here, work(ctx))
-        return watch.watched(ctx, entered) if is_watched(ctx) else entered
+        entered: CoroutineOf[T] = bridge.call_bridged(bridge.drive_here, work(ctx))
+        if not is_watched(ctx):
+            return entered
+        from ._watching import watch
+
+        return watch.watched(ctx, entered)
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         return await bridge.call_bridged(func, *args)

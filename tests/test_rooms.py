@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "formparser": "_formats _stock datastructures",
         "wrappers": "_flask _formats _kind _loops _stock _threads _types datastructures"
         " formparser globals json signals utils",
-        "_connection": "_flask _formats _loops _stock _types _watching globals wrappers",
+        "_connection": "_flask _formats _loops _stock _types globals wrappers",
         "debug": "_frames wrappers",
         "helpers": "_files _threads globals signals typing utils wrappers",
         "routing": "_formats _kind _stock wrappers",
@@ -53,8 +53,8 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads _types"
         " globals routing sessions signals wrappers",
         "asgi": "_connection _formats _kind _stock _types wrappers",
-        "_serving": "_connection _formats _handling _loops _threads _types _watching globals"
-        " helpers signals utils",
+        "_serving": "_connection _formats _handling _loops _threads _types globals helpers"
+        " signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
         "cli": "_installation _serving _threads _types globals helpers",
         "templating": "_rendering _threads ctx globals helpers signals utils",
@@ -90,7 +90,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         " _requests _waiting ctx genuine wrappers",
         "_earlier": "app genuine",
         "_faces": "_waiting app ctx genuine wrappers",
-        "_places": "_environs _faces _waiting _watching app ctx wrappers",
+        "_places": "_environs _faces _waiting app ctx wrappers",
         "cli": "_earlier _waiting genuine",
         "__main__": "cli",
         "_own_loop": "_places _waiting",
@@ -98,19 +98,22 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_inject": "_commands _earlier _faces _own_loop _places _waiting _wsgi app blueprints cli"
         " ctx genuine wrappers",
         "migrate": "_places _wsgi genuine",
-        ".": "_inject _installation _places _waiting _watching",
+        ".": "_inject _installation _places _waiting",
         "pytest_plugin": ". _announcement _places _wsgi",
     },
 }
 #: Arrows between rooms that are drawn when a function runs, with the reason.
 LATER: dict[str, dict[tuple[str, str], str]] = {
     "quart": {
+        ("_connection", "_watching"): "A server's start brings it, an import need not.",
         ("_handling", "debug"): "The page for errors, and its template, are for development.",
+        ("_serving", "_watching"): "As above.",
         ("_serving", "debug"): "The page for errors, and its template, are for development.",
         ("app", "testing"): "Tests alone use it, and it imports the application.",
         ("utils", "_serving"): "The reloader is for development.",
     },
     "quart_flask_patch": {
+        ("_places", "_watching"): "What holds the loop is told of in debug mode, and in tests.",
         ("_requests", "wrappers"): "A form is parsed by Flask's face, whose class uses the parser.",
         ("app", "_wsgi"): "What serves asks for an application's class.",
         ("cli", "migrate"): "Its commands are seldom given.",

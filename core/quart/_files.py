@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from dataclasses import dataclass
 from datetime import datetime, timedelta, UTC as UTC
 from io import BytesIO, TextIOBase
 from pathlib import Path
-from typing import Any, IO, TYPE_CHECKING
+from typing import Any, IO, NamedTuple, TYPE_CHECKING
 from unicodedata import normalize
 from urllib.parse import quote
 from zlib import adler32 as adler32
@@ -120,8 +119,7 @@ async def send_file(
     return response
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     """What is known about the file; only of a path there is everything."""
 
     path: Path | None

@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, ClassVar, Protocol, TYPE_CHECKING
+from typing import Any, ClassVar, NamedTuple, Protocol, TYPE_CHECKING
 
 if TYPE_CHECKING:
     _Meta = ABCMeta
@@ -80,17 +80,31 @@ class Stock:
         """Take *names* of *owner*, and *besides* them what some other owners have."""
         self.owner, self.names, self.besides = owner, frozenset(names), besides
         self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
-        self.of, self.within = _compile(owner, names, besides)
+        self._questions = _questions(owner, names, besides)
         Stock.known.append(self)
+
+    def __getattr__(self, name: str) -> Callable[[Any], bool]:
+        # Compiled when first asked: many never are, and all would be a tenth of an import's time.
+        if name not in {"of", "within"}:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        self.of, self.within = _compile(self._questions)
+        return self.of if name == "of" else self.within
 
     def has(self, value: object) -> bool:
         """Whether *value* is one of these, as it came."""
         return any(value is part for part in self._came)
 
 
-def _compile(
-    owner: Owner, names: Sequence[str], besides: Besides
-) -> tuple[Callable[[Any], bool], Callable[[Any], bool]]:
+class _Questions(NamedTuple):
+    """What asks, as expressions, and the values that these compare with."""
+
+    of_class: list[str]
+    of_object: list[str]
+    values: dict[str, object]
+
+
+def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questions | None:
+    """Return what asks whether all of these are as they are now; None if they are no stock now."""
     asked: list[str] = []
     values: dict[str, object] = {}
     for number, (place, attributes) in enumerate([(owner, names), *besides]):
@@ -98,17 +112,27 @@ def _compile(
         asked_of = f"owner{number}" if number else "cls"
         for name in attributes:
             if not is_genuine(place, name):
-                return _never, _never
+                return None
             values[f"{name}_{number}"] = getattr(place, name)
             asked.append(f"{asked_of}.{name} is {name}_{number}")
+    own = [question for name in names if (question := _asked_of_object(values, name))]
+    return _Questions(asked, own, values)
+
+
+def _compile(
+    questions: _Questions | None,
+) -> tuple[Callable[[Any], bool], Callable[[Any], bool]]:
+    if questions is None:
+        return _never, _never
+    asked, own, values = questions
     # Written out, since a loop takes five times as long. Compared by identity: a wrapper of wrapt's
     # says that it equals what it wraps.
-    of = eval(f"lambda cls: {' and '.join(asked)}", values)  # names of ours
+    of = " and ".join(asked)
     # The class comes first: what it has been given instead may be called when an object is asked.
-    asked[0] = asked[0].replace("cls", "(cls := type(thing))", 1)
-    own = [question for name in names if (question := _asked_of_object(values, name))]
-    within = eval(f"lambda thing: {' and '.join(asked + own)}", values)
-    return of, within
+    first = asked[0].replace("cls", "(cls := type(thing))", 1)
+    within = " and ".join([first, *asked[1:], *own])
+    compiled: Any = eval(f"(lambda cls: {of}), (lambda thing: {within})", values)  # names of ours
+    return compiled[0], compiled[1]
 
 
 def _asked_of_object(values: dict[str, Any], name: str) -> str | None:

@@ -227,8 +227,9 @@ def test_every_name_of_flask_is_there(tmp_path: Path) -> None:
 #: The development server with its protocols, commands, test clients, and what these import.
 NOT_FOR_A_PAGE = """
     aiofiles bdb click.testing flask.testing h11 h2 hpack hypercorn multiprocessing pdb
-    quart._serving.reloader quart._serving.server quart._serving.server_config quart.debug
-    quart.testing quart_flask_patch.contrib quart_flask_patch.migrate tomllib wsgiref wsproto
+    quart._serving.reloader quart._serving.server quart._serving.server_config
+    quart._watching.report quart.debug quart.testing quart_flask_patch._watching.watch
+    quart_flask_patch.contrib quart_flask_patch.migrate tomllib wsgiref wsproto
 """
 
 
@@ -256,6 +257,28 @@ def test_what_is_imported_when_it_is_asked_for_is_there(tmp_path: Path) -> None:
 
         assert flask.testing is testing
         assert isinstance(flask.Flask("app").test_client(), testing.FlaskClient)
+        """,
+        tmp_path,
+    )
+
+
+def test_early_applications_are_looked_for_where_there_may_be_some(tmp_path: Path) -> None:
+    """To look through all objects takes as long as importing twenty modules."""
+    run_script(
+        """
+        import gc
+
+        look = gc.get_referrers
+        gc.get_referrers = lambda *args: 1 / 0
+        import quart.flask_patch
+        from quart_flask_patch import _earlier, genuine
+
+        found = [genuine.Flask("early")]
+        gc.get_referrers = look
+        assert _earlier.early_applications() == found
+        found.clear()
+        gc.get_referrers = None
+        assert _earlier.early_applications() == []
         """,
         tmp_path,
     )

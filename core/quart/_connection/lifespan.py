@@ -6,7 +6,6 @@ from contextlib import ExitStack, suppress
 from typing import Any, TYPE_CHECKING
 
 from .._loops.raised import as_raised, ENDINGS
-from .._watching import served
 from .disclosure import SHOWN
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class ASGILifespan:
                 await send({"type": f"lifespan.{phase}.failed", "message": text})  # type: ignore[arg-type,misc]
                 return
             if phase == "startup":
+                from .._watching import served
+
                 stack.callback(served.begin(self.app))
             await send({"type": f"lifespan.{phase}.complete"})  # type: ignore[arg-type,misc]
             if phase == "shutdown":
@@ -51,6 +52,8 @@ def see_to_loop(app: Quart, scope: Any, stages: Stages) -> None:
     """See to the loop on which the first connection has come, if nobody does: a lifespan would."""
     # A test client's says nothing of a server.
     if SHOWN not in scope:
+        from .._watching import served
+
         stages.is_watched = True
         with suppress(RuntimeError):  # A call without a loop holds none.
             served.see_to_loop(app)

@@ -18,8 +18,6 @@ from .._loops.mailbox import in_trio
 from .._loops.raised import as_raised, ENDINGS
 from .._threads import worker
 from .._types import Function
-from .._watching.report import listed
-from .._watching.under_way import connections
 from ..globals import _cv_app
 from ..helpers import get_debug_flag
 from ..signals import got_background_exception, got_serving_exception
@@ -228,6 +226,9 @@ async def end_connections(app: Quart) -> None:
 
     A server may cancel them and go on at once, where a thread has not even been told.
     """
+    from .._watching.report import listed
+    from .._watching.under_way import connections
+
     # Trio's servers end a nursery, and wait for all that is in it.
     if in_trio() or not (tasks := _handlers(app)):
         return
@@ -253,6 +254,8 @@ async def end_connections(app: Quart) -> None:
 
 def _handlers(app: Quart) -> set[asyncio.Task[object]]:
     """Return the tasks of this loop that handle connections of *app*."""
+    from .._watching.under_way import connections
+
     know_loop()
     tasks = {each.task for each in connections(app) if each.task is not None}
     here, loop = asyncio.current_task(), asyncio.get_running_loop()
