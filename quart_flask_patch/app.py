@@ -28,7 +28,7 @@ from quart._stock import Stock
 from quart._threads import pool, strategy
 from quart._types import Environ, Function, Receive, Result, Scope, Send, StartResponse
 from quart.app import Quart
-from quart.asgi import ASGIHTTPConnection
+from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.ctx import AppContext as CoreContext
 from quart.routing import BINDING
 from quart.sessions import asked_for_late, PreparedCookies
@@ -115,6 +115,7 @@ if TYPE_CHECKING:
         _context_makers: ClassVar[Stock]
 
         def _connection_at_once(self) -> type[ASGIHTTPConnection] | None: ...
+        def _websocket_at_once(self) -> type[ASGIWebsocketConnection] | None: ...
         async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 else:
     _Core = Quart
@@ -222,6 +223,9 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         from ._wsgi.middleware import connection_class_behind
 
         return connection_class_behind(self)
+
+    def _websocket_at_once(self) -> type[ASGIWebsocketConnection] | None:
+        return None  # Plain code may take one over.
 
     def _has_wsgi_middleware(self, scope_type: str) -> bool:
         """Whether something is around `wsgi_app`, or for requests in the place of `__call__`."""

@@ -185,6 +185,9 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
                 connection._stages = stages
                 await connection(receive, send)
                 return
+        elif scope["type"] == "websocket" and (at_once := self._websocket_at_once()) is not None:
+            await at_once(self, scope)(receive, send)
+            return
         if self._asgi_apps.within(self):
             await self.asgi_app(scope, receive, send)
         else:
@@ -202,6 +205,12 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     def _connection_at_once(self) -> type[ASGIHTTPConnection] | None:
         """Return the class that gives a request a context, if nothing comes before that."""
         return ASGIHTTPConnection if self.asgi_http_class is ASGIHTTPConnection else None
+
+    def _websocket_at_once(self) -> type[ASGIWebsocketConnection] | None:
+        """Return the same for a websocket, which keeps what is around it while it is idle."""
+        kind = self.asgi_websocket_class
+        is_ours = kind is ASGIWebsocketConnection and self._entries.within(self)
+        return kind if is_ours and self.config[origins.KEY] is None else None
 
     async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope_type = scope["type"]

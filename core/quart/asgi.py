@@ -22,7 +22,7 @@ from ._connection.outbound import (
     send_push_promise,
     sender,
 )
-from ._formats.headers import encode_headers, headers_of_request
+from ._formats.headers import encode_headers, headers_of_request, headers_of_websocket
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._stock import Stock
@@ -208,6 +208,8 @@ class ASGIWebsocketConnection(_Connection):
     """One websocket, from its handshake to its end."""
 
     message_types = "websocket.http.response.start", "websocket.http.response.body"
+    #: What sends to the client.
+    _sends: Send
 
     async def _serve(self, inbound: Inbound, send: Send) -> None:
         await inbound.receive()  # websocket.connect; accepting answers it.
@@ -298,24 +300,32 @@ class ASGIWebsocketConnection(_Connection):
         stages = app._plans.stages(app, WEBSOCKET)
         if not stages.is_watched:
             see_to_loop(app, scope, stages)
-        path = path_within_root(scope)
+        path, self._sends = path_within_root(scope), send
         websocket = app.websocket_class(
             NOWHERE if path is None else path,
             scope["query_string"],
             websocket_scheme(scope),
-            headers_of_request(scope["headers"]),
+            headers_of_websocket(scope["headers"]),
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),
             # A coroutine less for each message, as long as nobody has changed what sending is.
             sender(send) if _SENDING.within(self) else partial(self.send_data, send),
-            partial(self.accept_connection, send),
-            partial(self.close_connection, send),
+            self._accept,
+            self._close,
             cast("WebsocketScope", scope),
         )
         if path is None:
             websocket.routing_exception = NotFound()
         return websocket
+
+    # Methods, as a partial is four objects that last as long as the websocket.
+
+    async def _accept(self, headers: Headers, subprotocol: str | None) -> None:
+        await self.accept_connection(self._sends, headers, subprotocol)
+
+    async def _close(self, code: int, reason: str) -> None:
+        await self.close_connection(self._sends, code, reason)
 
 
 _SENDING = Stock(ASGIWebsocketConnection, "send_data")

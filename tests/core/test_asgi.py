@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 import traceback
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from itertools import product
@@ -25,6 +26,7 @@ from quart import (
 )
 from quart._connection import inbound
 from quart._formats.target import path_within_root
+from quart._watching.chain import frames_of
 from quart.wrappers import ClientDisconnectedError
 
 from .driver import (
@@ -819,6 +821,39 @@ def test_a_websocket_reads_from_where_it_is_told_to(app: Quart) -> None:
         await current.send(f"{first}, {await current.receive()}")
 
     assert run(websocket(app, "/", "from the client")).frames == ["from the client, from elsewhere"]
+
+
+def test_a_waiting_websocket_keeps_nothing_that_it_is_done_with(app: Quart) -> None:
+    """There may be ten thousand of them."""
+    waited: list[weakref.ref[asyncio.Future[Message]]] = []
+
+    @app.websocket("/")
+    async def view() -> None:
+        while True:
+            await current.send(await current.receive())
+
+    async def main() -> None:
+        client, futures = Client(), asyncio.Queue[asyncio.Future[Message]]()
+
+        async def receive() -> Message:
+            future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+            waited.append(weakref.ref(future))
+            futures.put_nowait(future)
+            return await future
+
+        task = asyncio.create_task(app(scope_for("websocket"), receive, client.send))  # type: ignore[arg-type]
+        for message in {"type": "websocket.connect"}, frame("a"), frame("b"):
+            (await futures.get()).set_result(message)
+        await client.until("send", 2)
+        last = await futures.get()
+        assert [future() is not None for future in waited] == [False, False, False, True]
+        frames = [each.f_code.co_name for each in frames_of(task.get_coro())]
+        # Nothing is around the connection but what calls it.
+        assert frames[:2] == ["__call__", "__call__"]
+        last.set_result(GONE["websocket"])
+        await task
+
+    run(main())
 
 
 def test_a_message_may_be_of_a_subclass_of_str_or_any_kind_of_bytes(app: Quart) -> None:

@@ -28,7 +28,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import Context
 from functools import cached_property
@@ -37,7 +37,7 @@ from typing import Any, cast, TypeVar
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .._loops.mailbox import in_trio, time_limit
-from .._loops.resume import ENDED, resume, start_call, Through
+from .._loops.resume import ENDED, resume, start_call
 from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
 from .._types import CoroutineOf, Message, Send
@@ -360,14 +360,15 @@ class Inbound(Server):
             work, future = context.run(start_call, serve, self, send)
         if future is ENDED:
             return None
-        return self._watched(work, future, None if context is None else context.run)
+        # Not the future: it would be kept for as long as a websocket is idle.
+        return self._watched(resume(work, future, None if context is None else context.run))
 
-    async def _watched(self, work: object, future: object, through: Through | None) -> None:
+    async def _watched(self, steps: Awaitable[None]) -> None:
         try:
             self._handler = asyncio.current_task()
             self.since = time.monotonic()
             self._watch_later()
-            await resume(work, future, through)
+            await steps
         except asyncio.CancelledError:
             task = self._handler
             if not (self.cancelled and task is not None and task.cancelling() == 1):

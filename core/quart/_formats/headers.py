@@ -58,7 +58,7 @@ class _Undecoded(Headers):
     """
 
     #: Names are in lower case, as the ASGI specification has it.
-    raw: RawHeaders | None
+    raw: list[tuple[bytes, bytes]] | None
     #: The first value of each name. Some five are asked for, so a dict pays.
     first: dict[bytes, bytes]
     _in_lower_case: bool | None = None
@@ -93,6 +93,12 @@ class _Undecoded(Headers):
             return super().__contains__(cast(str, key))
         return self.get(key) is not None
 
+    def __getattr__(self, name: str) -> dict[bytes, bytes]:
+        if name != "first" or self.raw is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.first = _first_of(self.raw)
+        return self.first
+
     def are_in_lower_case(self) -> bool:
         """Whether all names are, as ASGI has it."""
         if self._in_lower_case is None:
@@ -120,13 +126,24 @@ def decode_headers(headers: RawHeaders) -> Headers:
 
 
 def headers_of_request(headers: RawHeaders) -> _Undecoded:
-    """Return the same of a request or a websocket; the names are in title case."""
+    """Return the same of a request; the names are in title case."""
     decoded = _Undecoded.__new__(_Undecoded)
     decoded.raw = raw = headers if type(headers) is list else list(headers)
-    decoded.first = first = dict(raw)
-    if len(first) != len(raw):  # Of one that came twice, that is the last value.
-        decoded.first = dict(raw[::-1])
+    decoded.first = _first_of(raw)
     return decoded
+
+
+def headers_of_websocket(headers: RawHeaders) -> Headers:
+    """Return the same of a websocket: it lasts, so what finds a name is made when one is asked."""
+    decoded = _Undecoded.__new__(_Undecoded)
+    decoded.raw = headers if type(headers) is list else list(headers)
+    return decoded
+
+
+def _first_of(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    first = dict(raw)
+    # Of one that came twice, that is the last value.
+    return first if len(first) == len(raw) else dict(raw[::-1])
 
 
 def first_value(headers: Headers, name: bytes) -> str | None:

@@ -121,6 +121,7 @@ def resume(steps: Any, future: Any, through: Through | None = None) -> Stepping[
                 if through is not None:
                     future = through(send, reply)
                 elif reply is None:
+                    future = None  # Or it would be kept until the end.
                     # The same, without a Python step for each step.
                     return (yield from steps)
                 else:

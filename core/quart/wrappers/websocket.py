@@ -219,6 +219,7 @@ class Websocket(BaseRequestWebsocket):
                 self.accepted = True
                 if self.state is State.CONNECTING:
                     self.move("accept")
+        self._accepting = None  # Nobody comes here any more.
 
     async def receive(self) -> str | bytes:
         """Return the client's next message: text as str, binary as bytes.
