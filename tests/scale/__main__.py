@@ -21,7 +21,7 @@ TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
 from _serving import environment, environment_with, Server  # noqa: E402
-from scale._examples import command, example, EXAMPLES, instance  # noqa: E402
+from scale._examples import command, example, EXAMPLES, FOLDERS, instance, workers  # noqa: E402
 from scale._measuring import Asked, compare, Compared, Heard, page_with  # noqa: E402
 from scale._services import Nginx, PgBouncer, Postgres, Redis  # noqa: E402
 
@@ -54,9 +54,9 @@ class Bench:
         return service
 
 
-def workers(bench: Bench) -> Iterator[Compared]:
-    for name in ("uvicorn", "gunicorn", "granian", "hypercorn"):
-        line = command(f"{name} ", "app:app", "workers", "8000")
+def processes(bench: Bench) -> Iterator[Compared]:
+    for name in FOLDERS:
+        line = workers(name)
         one = [part.replace("2", "1") if part == "2" else part for part in line]
         two_of_them = bench.asked("/count", line)
         yield compare(
@@ -79,7 +79,7 @@ def nginx(bench: Bench) -> Iterator[Compared]:
         path, log = folder / f"{number}.sock", folder / f"{number}.log"
         pids.append(bench.stack.enter_context(instance(bench.python, path, log)).pid)
     behind = Asked(f"http://127.0.0.1:{service.port}/shop/", pids)
-    line = command("uvicorn ", "app:app", "--app-dir workers", "8000")
+    line = workers("uvicorn")
     yield compare(
         "nginx before two processes, a small answer", "without it", behind, bench.asked("/", line)
     )
@@ -138,7 +138,7 @@ def broadcast(bench: Bench) -> Iterator[Compared]:
 
 
 PARTS: dict[str, Callable[[Bench], Iterator[Compared]]] = {
-    each.__name__: each for each in (workers, nginx, sessions, databases, broadcast)
+    each.__name__: each for each in (processes, nginx, sessions, databases, broadcast)
 }
 
 

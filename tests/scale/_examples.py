@@ -7,16 +7,18 @@ import re
 import shlex
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 
-from _serving import environment, PATIENCE, served, Server
+from _serving import end, environment, free_port, is_listening, PATIENCE, Server
 
 from ._services import until
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples/scale"
+# Seconds for two processes to start on a machine that does other things too.
+START = 120.0
 
 
 def commands() -> list[str]:
@@ -32,12 +34,27 @@ def command(*parts: str) -> list[str]:
     return shlex.split(re.sub(r"\b8000\b", "{port}", found))
 
 
+#: How each server's command names the folder of the application that it starts twice.
+FOLDERS = {
+    "uvicorn": "--app-dir workers",
+    "gunicorn": "--chdir workers",
+    "granian": "--working-dir workers",
+    "hypercorn": "workers/app:app",
+}
+
+
+def workers(name: str) -> list[str]:
+    """The command by which a server starts two processes."""
+    return command(f"{name} ", FOLDERS[name], "8000")
+
+
 @contextmanager
 def example(python: str, log: Path, line: list[str], **variables: str) -> Iterator[Server]:
-    """Serve an example, all of it from the folder of the examples."""
-    env = environment(**variables) | {"PYTHONWARNINGS": "default"}
-    with served(line, EXAMPLES, env, log, python) as server:
-        yield server
+    """Serve an example on a free port."""
+    port = free_port()
+    line = [part.format(port=port) for part in line]
+    with running(python, line, lambda: is_listening(port), log, **variables) as process:
+        yield Server(process, port, log)
 
 
 @contextmanager
@@ -53,19 +70,34 @@ def on_socket(
     python: str, line: list[str], path: Path, log: Path, **variables: str
 ) -> Iterator[Popen[bytes]]:
     """Run *line* until it is stopped; it has to listen on the socket at *path*."""
+    with running(python, line, lambda: listens(path), log, **variables) as process:
+        yield process
+
+
+@contextmanager
+def running(
+    python: str, line: list[str], is_there: Callable[[], bool], log: Path, **variables: str
+) -> Iterator[Popen[bytes]]:
+    """Run *line* in the folder of the examples, and end all that it has started."""
     env = environment(**variables) | {"PYTHONWARNINGS": "default"}
     with log.open("ab") as file:
-        process = Popen([python, "-m", *line], cwd=EXAMPLES, env=env, stdout=file, stderr=file)
+        process = Popen(
+            [python, "-m", *line],
+            cwd=EXAMPLES,
+            env=env,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
     try:
-        until(lambda: listens(path), f"{line}: {log}")
+        until(lambda: is_there() or process.poll() is not None, f"{line}: {log}", START)
+        assert process.poll() is None, log.read_text()
         yield process
-    finally:
         process.terminate()
-        try:
+        with suppress(TimeoutExpired):
             process.wait(PATIENCE)
-        except TimeoutExpired:
-            process.kill()
-            process.wait()
+    finally:
+        end(process)
 
 
 def listens(path: Path) -> bool:

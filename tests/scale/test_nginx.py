@@ -17,7 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from ._chat import until
-from ._examples import children_of, command, EXAMPLES, instance, on_socket
+from ._examples import children_of, EXAMPLES, instance, on_socket, workers
 from ._load import under_load
 from ._services import Nginx
 
@@ -129,7 +129,7 @@ def test_a_reload_behind_nginx_loses_no_get(
     python: str, front: Front, tmp_path: Path, name: str
 ) -> None:
     """The socket of both is named twice, so nginx asks again where an answer did not come."""
-    line = command(f"{name} ", " app:app", "8000")
+    line = workers(name)
     at = next(number for number, part in enumerate(line) if part.endswith("{port}"))
     path = str(front.sockets[0])
     line[at - 1 : at + 1] = [part.replace("1.sock", path) for part in ONE_SOCKET[name]]
