@@ -191,7 +191,7 @@ class _Run:
                 f"{f' ({passed})' if passed else ''}."
             )
         if self.asking.measure and self.safe and not result.problems:
-            result.measured = f"by asking again for {self.asking.measure:g} seconds"
+            result.measured = f"by asking again for {self.asking.measure:g} seconds of CPU"
             result.figures = [self._measured(side) for side in self.sides]
         else:
             result.figures = [_figures(side) for side in self.sides]
@@ -203,7 +203,9 @@ class _Run:
             for each in self.safe
         ]
         side.begun, side.sent = side.usage(), 0
-        side.sent = measured(side.port, prepared, self.asking.measure, self.patience)
+        side.sent = measured(
+            side.port, prepared, self.asking.measure, side.cpu_since, self.patience
+        )
         return _figures(side)
 
 

@@ -248,6 +248,11 @@ class Side:
         pid = self.told.get("pid")
         return usage(pid) if isinstance(pid, int) else None
 
+    def cpu_since(self) -> float:
+        """Return the seconds of CPU since it began; where nothing can tell, more than enough."""
+        now = self.usage()
+        return now.cpu - self.begun.cpu if now and self.begun else float("inf")
+
     def is_outside(self) -> bool:
         """Whether the application was not loaded from the copy."""
         root = as_text(self.told.get("root"))
