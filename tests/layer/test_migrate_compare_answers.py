@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from hypothesis import given, strategies as st
+from itsdangerous import URLSafeSerializer
 from werkzeug.http import http_date
 
 from quart_flask_patch.migrate.compare.answers import Answer, ask, Patience
@@ -58,6 +59,10 @@ def soon(**values: float) -> datetime:
     return datetime.now(UTC) + timedelta(**values)
 
 
+def signed_for_ever(value: str) -> str:
+    return str(URLSafeSerializer(uuid.uuid4().hex).dumps(value))
+
+
 def signed(value: str) -> str:
     app = Flask("signs")
     app.secret_key = "key of the test"
@@ -75,6 +80,7 @@ MAY_DIFFER = [
     (lambda: http_date(soon(seconds=time.time_ns() % 50)), "dates"),
     (lambda: str(time.time()), "dates"),
     (lambda: signed(uuid.uuid4().hex), "tokens"),
+    (lambda: f'<a href="/feed/{signed_for_ever("of ann")}.xml">', "tokens"),
     (lambda: f'<script nonce="{uuid.uuid4().hex[:12]}">', "nonces"),
     (lambda: f"csrf_token={uuid.uuid4().hex[:20]}", "tokens"),
 ]
@@ -380,6 +386,7 @@ def test_no_secret_is_in_any_report() -> None:
         "Authorization: Bearer SECRET0123",
         "'SECRET_KEY': 'SECRET0123'",
         "x-api-key: SECRET0123",
+        "/feed/WyJ0cmlwIl0.SECRET0123-9UIJCWOrs_abcdef.xml",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJTRUNSRVQwMTIzIn0.SECRET0123",
     ],
 )

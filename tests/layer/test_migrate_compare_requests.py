@@ -373,6 +373,8 @@ def test_tags_and_bearers_are_the_sides_own(conversation: Conversation) -> None:
     sent = dict(conversation.prepare(recorded, "h", ()).headers)
     assert sent["If-None-Match"] == '"ours"'
     assert sent["Authorization"] == "Bearer of-this-side-alone"
+    sent = dict(conversation.prepare(recorded, "h", (("X-Key", "{token}"),)).headers)
+    assert sent["X-Key"] == "of-this-side-alone"
 
 
 def test_what_is_added_takes_the_place_of_what_was_recorded(conversation: Conversation) -> None:

@@ -54,6 +54,8 @@ DEFAULTS: dict[str, tuple[Named, ...]] = {
     "tokens": (
         Named("jwt", r"\beyJ[\w-]{8,}\.eyJ[\w-]*\.[\w-]*"),
         Named("signed", r"(?<![\w.-])\.?[\w-]{4,}\.[\w-]{6}\.[\w-]{27}(?![\w-])"),
+        # Without a time in it; what was signed is compared.
+        Named("signature", r"(?<=[\w-]{4}\.)[\w-]{27}(?![\w-])"),
         Named("hash", r"\b(?:scrypt|pbkdf2)(?::\w+)+\$\w+\$[0-9a-f]+"),
         Named(
             "token",
