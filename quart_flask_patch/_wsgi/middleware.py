@@ -10,7 +10,7 @@ middleware leaves that as it is, it is sent as if there were no middleware.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast, TYPE_CHECKING
@@ -20,7 +20,7 @@ from werkzeug.exceptions import NotFound
 
 from quart._connection import rest
 from quart._connection.date import one_date
-from quart._connection.inbound import Inbound, inbound_class
+from quart._connection.inbound import Inbound, inbound_class, undisturbed
 from quart._connection.lifespan import see_to_loop
 from quart._connection.outbound import _convert_os_error, foreign_body, is_without_body, refuse
 from quart._formats.headers import encode_headers
@@ -40,6 +40,8 @@ from .._waiting import bridge
 from .called import Answer, passes_on, place_of_middleware
 
 if TYPE_CHECKING:
+    from quart.ctx import AppContext
+
     from ..app import Flask
 
 
@@ -54,6 +56,8 @@ class Pending:
     app: Any
     receive: Callable[[], object]
     stream: object
+    #: As of a connection, where the answer goes through the middleware too.
+    _inbound: Inbound | None = None
     #: The thread in which the middleware runs, if it keeps it.
     lease: _lease.Lease | None = None
     #: Whether it goes on once the middleware has returned, which keeps nothing waiting then.
@@ -105,6 +109,13 @@ class _Start:
         self.written.append(data)
 
 
+class _Answering(ASGIHTTPConnection):
+    """What sends an answer that the middleware has left as it is."""
+
+    def _still_to_come(self, ctx: AppContext) -> None:
+        """Leave the rest of the request's body to `_send`, as for any other answer."""
+
+
 class _Sending(_Start):
     """One whose head and body are sent over ASGI."""
 
@@ -147,16 +158,21 @@ class _Sending(_Start):
         await self.begin()
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def send_answer(self, answer: Answer) -> None:
+    async def send_answer(self, answer: Answer, inbound: Inbound | None) -> None:
         """Send *answer*, with the head that the middleware has made of its own."""
         core, response = answer.core, answer.response
-        connection = ASGIHTTPConnection(core.app, core.request.scope)
+        connection = _Answering(core.app, core.request.scope)
         body, closes = foreign_body(response)
         if is_without_body(core, self.status):
             body = b""
         content = self.status, cast(RawHeaders, self.headers), body, closes
         if (sending := connection._deliver(core, self._send, response, content)) is not None:
-            await sending
+            core.request._inbound = inbound
+            try:
+                # What ends a stream that has kept its context waits as the call would have.
+                await bridge.await_bridged(sending)
+            finally:
+                core.request._inbound = None
 
 
 class PassingOn(ASGIHTTPConnection):
@@ -234,7 +250,8 @@ async def serve_websocket(app: Flask, scope: Scope, receive: Receive, send: Send
     websocket = ASGIWebsocketConnection(cast(Any, app), scope)._create_websocket_from_scope(send)
     environ = entry.environ_of(websocket)
     with lease_of(app) as lease:
-        pending = Pending(app, receive, environ["wsgi.input"], lease, goes_on=True)
+        stream = environ["wsgi.input"]
+        pending = Pending(app, receive, stream, lease=lease, goes_on=True)
         environ[entry.PENDING] = pending
         start = await _call_for_websocket(app, pending, environ, scope[TAKEOVER])
     if scope[TAKEOVER].active:
@@ -275,7 +292,7 @@ async def _serve(app: Flask, scope: Scope, inbound: Inbound, send: Send) -> None
     request = ASGIHTTPConnection(cast(Any, app), scope)._create_request_from_scope(send)
     request.receive_from(inbound.receive)
     environ, call = entry.environ_of(request), wsgi_entry(app)
-    pending = Pending(app, inbound.receive, environ["wsgi.input"])
+    pending = Pending(app, inbound.receive, environ["wsgi.input"], inbound)
     environ[entry.PENDING] = pending
     with lease_of(app) as lease:
         pending.lease = lease
@@ -297,13 +314,14 @@ async def _respond(call: Call, pending: Pending, environ: Environ, send: Send) -
     if (answer := start.answer) is None:
         await start.send(b"", more=False)
     else:
-        await start.send_answer(answer)
+        await start.send_answer(answer, pending._inbound)
 
 
 async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _Sending) -> None:
     """Send what the middleware makes, as it makes it."""
     place, as_context = place_of_middleware(call), cast(Any, pending)
     pieces = start.pieces(call, environ)
+    chunks = place.iterate(as_context, pieces)
     try:
         if place is PLACES["loop"]:
             # There is one step, if the answer is left as it is.
@@ -312,13 +330,13 @@ async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _S
                 return
             await start.send(piece)
         turns = Turns()
-        async with aclosing(place.iterate(as_context, pieces)) as chunks:
-            async for chunk in chunks:
-                if turns.due():
-                    await turns.give()
-                await start.send(chunk)
+        async for chunk in chunks:
+            if turns.due():
+                await turns.give()
+            await start.send(chunk)
     finally:
-        # It has not ended if the client has left.
-        if cast(Any, pieces).gi_frame is not None:
-            with shielded():
+        # It has not ended if the client has left, which may only now be noticed.
+        with shielded(), undisturbed(pending):
+            await chunks.aclose()
+            if cast(Any, pieces).gi_frame is not None:
                 await place.call(as_context, cast(Any, pieces).close)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import anyio
 import pytest
 from flask import Flask
 
-from _streams import add_streams, CHUNKS, expected, notes, OnPurpose, ways
+from _streams import (
+    add_streams,
+    CHUNKS,
+    expected,
+    notes,
+    OnPurpose,
+    Stream,
+    ways,
+)
 from quart import Quart
 from quart._connection import inbound as _inbound
 
@@ -180,6 +189,62 @@ def test_a_stream_is_closed_however_it_ends(
     application = "flask" if isinstance(either_app, Flask) else "quart"
     wanted = {way: expected(way) for way in ways(application, kind, end.stream)}
     assert anyio.run(main, backend=backend) == wanted
+
+
+class Middleware:
+    """WSGI middleware that has the answer as it comes, or puts a body of its own around it."""
+
+    def __init__(self, app: Any, has_own_body: bool) -> None:
+        self._app = app
+        self._has_own_body = has_own_body
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        body = self._app(environ, start_response)
+        if not self._has_own_body:
+            return body
+        (key,) = parse_qs(environ["QUERY_STRING"])["key"]
+        return OwnBody(body, Stream(key, ""))
+
+
+class OwnBody:
+    def __init__(self, body: Any, stream: Stream) -> None:
+        self._body, self._stream = body, stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._stream.begin()
+        yield from self._body
+
+    def close(self) -> None:
+        if hasattr(self._body, "close"):
+            self._body.close()
+        notes[self._stream.key].append("middleware")
+
+
+def expected_behind(way: str, has_own_body: bool) -> list[str]:
+    noted = expected(way)
+    if has_own_body and "send_file" in way:
+        # As on Flask: what is passed through as it is closes without the response.
+        noted.remove("on close")
+    return [*noted, "middleware"] if has_own_body else noted
+
+
+@pytest.mark.parametrize("has_own_body", [True, False], ids=["own body", "as it is"])
+@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_stream_behind_middleware_is_closed_however_it_ends(
+    kind: str, end: type[Server], each_place: str, has_own_body: bool
+) -> None:
+    app = Flask(__name__)
+    app.config["SYNC_PLACE"] = each_place
+    add_streams(app, kind == "async")
+    app.wsgi_app = Middleware(app.wsgi_app, has_own_body)  # type: ignore[method-assign]
+
+    async def main() -> dict[str, list[str]]:
+        return {way: await notes_of(app, way, end) for way in wanted}
+
+    names = ways("flask", kind, end.stream)
+    wanted = {way: expected_behind(way, has_own_body) for way in names}
+    assert anyio.run(main) == wanted
 
 
 @pytest.fixture(params=["thread", "loop"])
