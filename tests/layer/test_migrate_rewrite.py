@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from quart_flask_patch.migrate.command import migrate
 from quart_flask_patch.migrate.rewrite.run import rewrite, write
+
+EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 
 HEAD = """\
 import subprocess
@@ -402,6 +405,16 @@ def test_what_is_left_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
         **dict.fromkeys(["pieces", "called", "tested"], "left"),
     }
     assert sorted(finding.code for finding in outcome.left) == ["unread", *["view-left"] * 3]
+
+
+def test_the_demo_is_rewritten_as_a_whole(tmp_path: Path) -> None:
+    folder = shutil.copytree(EXAMPLES / "notes", tmp_path / "notes")
+    outcome = rewrite(folder, "async", ())
+    write(outcome.files)
+    assert outcome.counts()["left"] == 0
+    for file in folder.rglob("*.py"):
+        ast.parse(file.read_text("utf-8"))
+    assert rewrite(folder, "async", ()).files == []
 
 
 def test_the_page_shows_what_is_done(rewritten: Rewrite) -> None:
