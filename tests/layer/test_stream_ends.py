@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import anyio
+import anyio.lowlevel
 import pytest
 from flask import Flask
 
@@ -15,12 +16,13 @@ from _streams import (
     add_streams,
     CHUNKS,
     expected,
+    key_of_request,
     notes,
     OnPurpose,
     Stream,
     ways,
 )
-from quart import Quart
+from quart import Quart, websocket
 from quart._connection import inbound as _inbound
 
 from ._asgi import scope_for
@@ -186,7 +188,7 @@ def test_a_stream_is_closed_however_it_ends(
     async def main() -> dict[str, list[str]]:
         return {way: await notes_of(either_app, way, end) for way in wanted}
 
-    application = "flask" if isinstance(either_app, Flask) else "quart"
+    application = "quart" if type(either_app) is Quart else "flask"
     wanted = {way: expected(way) for way in ways(application, kind, end.stream)}
     assert anyio.run(main, backend=backend) == wanted
 
@@ -245,6 +247,90 @@ def test_a_stream_behind_middleware_is_closed_however_it_ends(
     names = ways("flask", kind, end.stream)
     wanted = {way: expected_behind(way, has_own_body) for way in names}
     assert anyio.run(main) == wanted
+
+
+class Speaking(Server):
+    """A websocket that is accepted, and whose handler then does something until this ends it."""
+
+    async def receive(self) -> Message:
+        if not self.asked:
+            self.asked = True
+            return {"type": "websocket.connect"}
+        await self.gone.wait()
+        return {"type": "websocket.disconnect", "code": 1006}
+
+    async def send(self, message: Message) -> None:
+        self.sent += message["type"] == "websocket.send"
+        if self.sent:
+            self.stalled.set()
+        if self.stream == "stalls" and message["type"] == "websocket.send":
+            await self.gone.wait()
+
+    async def end(self) -> None:
+        if self.stream not in ("ends", "fails"):
+            await self.stalled.wait()
+            if self.is_stopped:
+                self.stop()
+            else:
+                self.gone.set()
+
+    is_stopped = False
+
+
+class Stopped(Speaking):
+    is_stopped = True
+
+
+def add_websockets(app: Any, kind: str) -> None:
+    async def handle() -> None:
+        key, end = (websocket.args[name] for name in ("key", "end"))
+        key_of_request.set(key)
+        stream = Stream(key, end)
+        try:
+            await websocket.send("x")
+            while end == "sends on":
+                await websocket.send("x")
+            if end == "fails":
+                raise OnPurpose
+            if end == "receives":
+                await websocket.receive()
+            if end == "waits":
+                await anyio.sleep(60)
+        finally:
+            stream.note_closed()
+
+    def teardown(error: BaseException | None) -> None:
+        Stream(websocket.args["key"], "").note("teardown")
+
+    async def async_teardown(error: BaseException | None) -> None:
+        await anyio.lowlevel.checkpoint()
+        teardown(error)
+
+    app.add_websocket("/stream", "stream", handle)
+    chosen = async_teardown if kind == "async" else teardown
+    (app.teardown_websocket if type(app) is Quart else app.teardown_request)(chosen)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("server", [Speaking, Stopped], ids=["the client leaves", "it is stopped"])
+@pytest.mark.parametrize("end", ["ends", "fails", "stalls", "sends on", "receives", "waits"])
+def test_a_websocket_is_torn_down_however_it_ends(
+    either_app: Flask | Quart, backend: str, kind: str, server: type[Speaking], end: str
+) -> None:
+    add_websockets(either_app, kind)
+    key = f"{backend} {kind} {server.__name__} {end}"
+    notes.pop(key, None)
+
+    async def main() -> None:
+        scope = scope_for("websocket", f"/stream?{urlencode({'key': key, 'end': end})}")
+        client = server(scope | {"key": key})
+        client.stream = end
+        with anyio.fail_after(LIMIT):
+            await client.serve(either_app)
+
+    anyio.run(main, backend=backend)
+    assert notes[key] == ["closed", "teardown"]
 
 
 @pytest.fixture(params=["thread", "loop"])
