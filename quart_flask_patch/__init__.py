@@ -23,6 +23,11 @@ from ._waiting.bridge import bridged as bridged, wait as wait
 if _TYPE_CHECKING:
     from quart._watching.report import requests as requests, RequestUnderWay as RequestUnderWay
 
+    from ._watching.measures import (
+        Endpoint as Endpoint,
+        endpoints as endpoints,
+        measure as measure,
+    )
     from ._watching.thread_stats import Threads as Threads, threads as threads
 
     # With what the layer adds to them, which nobody sees in `flask`'s.
@@ -30,6 +35,9 @@ if _TYPE_CHECKING:
     from .blueprints import Blueprint as Blueprint
 else:
     _WHEN_ASKED_FOR = {
+        "Endpoint": "quart_flask_patch._watching.measures",
+        "endpoints": "quart_flask_patch._watching.measures",
+        "measure": "quart_flask_patch._watching.measures",
         "RequestUnderWay": "quart._watching.report",
         "requests": "quart._watching.report",
         "Threads": "quart_flask_patch._watching.thread_stats",

@@ -19,7 +19,7 @@ from quart._threads import lease, pool, strategy, stream, worker
 from quart._threads.strategy import Place, Strategy
 from quart._types import CoroutineOf, Function
 
-from . import ctx as _ctx, wrappers
+from . import _measured, ctx as _ctx, wrappers
 from ._environs import entry
 from ._faces import quart_face, signals
 from ._waiting import bridge
@@ -41,6 +41,9 @@ ASYNC_VARIABLE = "QUART_ASYNC_PLACE"
 
 class SyncPlace(Place):
     """Where plain functions are called as they are."""
+
+    #: Whether it is the thread of a caller, whom it holds up, in place of an event loop.
+    is_callers = False
 
     async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
         # A context may be left, and a background task fail, where no place has been entered.
@@ -203,6 +206,15 @@ class Layer(Strategy):
         self.pushed, self.popped = _ctx.fill, _ctx.empty
 
     def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
+        place = self.choose(app, view, default)
+        if not _measured.is_on(app):
+            return place
+        from ._watching import measuring
+
+        return measuring.placed(app, place, lambda: self.choose(app, view, None))
+
+    def choose(self, app: Quart, view: Function | None, default: str | None) -> Place:
+        """Choose the place itself, whether or not what happens there is measured."""
         if default in OF_CALLS:
             return OF_CALLS[default](app, view)
         name = None if view is None else chosen(view)

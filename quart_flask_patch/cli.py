@@ -18,8 +18,18 @@ from . import genuine
 from ._earlier import early_applications
 from ._waiting import green
 
+_PANEL = click.Option(
+    ["--panel"],
+    is_flag=True,
+    help="Measure the endpoints and show them at /_endpoints, to clients on this machine.",
+)
 
-@click.command("run", short_help="Run a development server.", params=genuine.run_command.params)
+
+@click.command(
+    "run",
+    short_help="Run a development server.",
+    params=[*genuine.run_command.params, _PANEL],
+)
 @click.pass_obj
 def run_command(
     info: ScriptInfo,
@@ -31,6 +41,7 @@ def run_command(
     cert: Any,
     extra_files: Sequence[str] | None,
     exclude_patterns: Sequence[str] | None,
+    panel: bool = False,
 ) -> None:
     """Serve the application on hypercorn, for development.
 
@@ -42,7 +53,7 @@ def run_command(
     from quart._serving.server_config import ServeOptions  # it brings the server
 
     serve_app(
-        partial(_load, info),
+        partial(_load_with_panel if panel else load_app, info),
         ServeOptions(
             host=host,
             port=port,
@@ -56,7 +67,7 @@ def run_command(
     )
 
 
-def _load(info: ScriptInfo) -> object:
+def load_app(info: ScriptInfo) -> object:
     """Load the application, and say so if there is one of Flask's own class."""
     try:
         app: object = info.load_app()
@@ -69,6 +80,19 @@ def _load(info: ScriptInfo) -> object:
     if (refusal := green.late_patching()) is not None:
         raise click.ClickException(refusal)
     return app
+
+
+def _load_with_panel(info: ScriptInfo) -> object:
+    from ._watching.panel import Panel, PATH
+
+    app = load_app(info)
+    if not isinstance(app, Quart):
+        raise click.ClickException(
+            f"Expected a Flask or a Quart application for --panel, got {app!r}, whose endpoints"
+            " nobody knows. Run it without."
+        )
+    click.echo(f" * What the endpoints take is at {PATH}, for clients on this machine")
+    return Panel(app)
 
 
 def _refusal(app: object) -> click.ClickException:

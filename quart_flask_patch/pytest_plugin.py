@@ -15,6 +15,7 @@ from quart.testing._arrivals import on_each_arrival
 from . import __distribution__
 from ._announcement import versions
 from ._places import PLACES, VARIABLE
+from ._watching import in_tests
 from ._wsgi import through_server
 
 PROPERTY = "asgi_requests"  # of a test's report, and so of JUnit's XML
@@ -44,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how requests of Flask's client reach an application: by plain calls in the test's own"
         " thread, or as a server's do, as ASGI on a loop in another thread",
     )
+    in_tests.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         through_server.install()
     if place := config.getoption("--sync-place"):
         os.environ[VARIABLE] = place
+    in_tests.configure(config)
 
 
 def pytest_report_header() -> str:

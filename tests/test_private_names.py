@@ -114,8 +114,8 @@ FOREIGN: dict[str, dict[str, Use]] = {
         ),
         "_getframe": Use(
             "",
-            "quart_flask_patch/_watching/holding.py",
-            "Where a connection was taken from its pool, in sys. Without: an error there.",
+            "quart_flask_patch/_watching/holding.py quart_flask_patch/_watching/known_calls.py",
+            "Where a connection was taken from its pool, or who blocks, in sys. Without: an error.",
         ),
         "_selector": Use(
             "asyncio.selector_events",

@@ -23,6 +23,9 @@ from quart._watching.stack import formatted, yours
 from . import holding
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from quart.app import Quart
     from quart.ctx import AppContext
 
 T = TypeVar("T")
@@ -32,28 +35,31 @@ DEFAULT = 0.1
 
 
 @dataclass(slots=True, eq=False)
-class _Step:
+class Step:
     """One step of a task, from when the loop gave it control until it gives it back."""
 
     ctx: AppContext
     thread: int
     seconds: float
     late_at: float
+    #: Is handed the stack when it takes too long, from the first of the application's code on;
+    #: an empty one if the framework works for itself.
+    tell: Callable[[Step, list[FrameType]], None]
 
 
 class _Watcher:
     """The thread that looks whether a step takes too long."""
 
     def __init__(self) -> None:
-        self._steps: set[_Step] = set()
+        self._steps: set[Step] = set()
         self._begun = threading.Event()
         threading.Thread(target=self._look, name="quart-slow-callbacks", daemon=True).start()
 
-    def begin(self, step: _Step) -> None:
+    def begin(self, step: Step) -> None:
         self._steps.add(step)
         self._begun.set()
 
-    def end(self, step: _Step) -> None:
+    def end(self, step: Step) -> None:
         self._steps.discard(step)
 
     def _look(self) -> None:
@@ -65,7 +71,8 @@ class _Watcher:
                 for step in steps:
                     if now >= step.late_at:
                         self._steps.discard(step)
-                        _report(step)
+                        frame = sys._current_frames().get(step.thread)
+                        step.tell(step, yours(running(frame)))
                 time.sleep(min(step.seconds for step in steps) / 4)
 
 
@@ -77,8 +84,23 @@ def _watcher() -> _Watcher:
 in_child(_watcher.cache_clear)
 
 
-def _report(step: _Step) -> None:
-    frames = yours(running(sys._current_frames().get(step.thread)))
+def limit_of(app: Quart) -> float:
+    """Return after how many seconds a step is too long."""
+    return app.config.get(KEY) or DEFAULT
+
+
+def begin(ctx: AppContext, seconds: float, tell: Callable[[Step, list[FrameType]], None]) -> Step:
+    """Watch the step that begins now in this thread, until `end`."""
+    step = Step(ctx, threading.get_ident(), seconds, time.monotonic() + seconds, tell)
+    _watcher().begin(step)
+    return step
+
+
+def end(step: Step) -> None:
+    _watcher().end(step)
+
+
+def _report(step: Step, frames: list[FrameType]) -> None:
     if not frames:
         return
     connection = step.ctx.connection
@@ -95,17 +117,15 @@ def _report(step: _Step) -> None:
 
 def watched(ctx: AppContext, work: CoroutineOf[T]) -> Awaitable[T]:
     """Run *work*, and report each of its steps that takes longer than SLOW_CALLBACK_DURATION."""
-    seconds = ctx.app.config.get(KEY) or DEFAULT
-    watcher = _watcher()
+    seconds = limit_of(ctx.app)
     holding.listen()
 
     def timed(step: Callable[[object], object], value: object) -> object:
-        now = _Step(ctx, threading.get_ident(), seconds, time.monotonic() + seconds)
-        watcher.begin(now)
+        now = begin(ctx, seconds, _report)
         try:
             future = step(value)
         finally:
-            watcher.end(now)
+            end(now)
         holding.look(ctx)
         return future
 

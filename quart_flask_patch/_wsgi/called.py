@@ -56,6 +56,7 @@ class Here(SyncPlace):
     """Where the call was made, as it is."""
 
     name = "here"
+    is_callers = True
 
     def adapt(self, func: Function) -> Function:
         return func
@@ -80,10 +81,16 @@ class OnLoop(Loop):
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = bridge.above()
         if type(above) is WorkGreenlet or (above is not None and _places.is_watched(ctx)):
-            return bridge.wait(_awaited(super().enter(ctx, work)))
+            return bridge.wait(_awaited(self.enter_loop(ctx, work)))
         if above is None and (run := runner.kept_here()) is not None:
-            return run(_awaited(super().enter(ctx, work)))
+            return run(_awaited(self.enter_loop(ctx, work)))
         return await work(ctx)
+
+    def enter_loop(
+        self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
+    ) -> Awaitable[T]:
+        """Do all of it on a loop from the beginning, which the caller waits for."""
+        return super().enter(ctx, work)
 
     async def resolve(self, awaitable: Awaitable[T]) -> T:
         return bridge.wait(awaitable)
@@ -104,6 +111,8 @@ def _wait_for_work(work: Callable[[AppContext], CoroutineOf[T]], ctx: AppContext
 
 class InThread(Thread):
     """In a worker thread, which the caller waits for; in this one, if it is one."""
+
+    is_callers = True
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = bridge.above()
@@ -152,7 +161,7 @@ def _place_of_call(app: Quart, view: Function | None) -> Place:
 
 
 def _place_behind_middleware(app: Quart, view: Function | None) -> Place:
-    place = _places.LAYER.place_for(app, view, None)
+    place = _places.LAYER.choose(app, view, None)
     if place.name == "own-loop":
         return place
     return IN_THREAD if place.name == "thread" else ON_LOOP
@@ -273,7 +282,11 @@ class _Call:
         if cast(Any, core.request.scope)[entry.PENDING] is not None and not is_called(response):
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
-        if core.plan.place is IN_THREAD and core._lease is not None and not _is_whole(response):
+        if (
+            isinstance(core.plan.place, InThread)
+            and core._lease is not None
+            and not _is_whole(response)
+        ):
             return Answer(
                 core, response, self._environ, response(self._environ, self._start_response)
             )

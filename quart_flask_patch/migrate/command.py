@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .beside_command import beside
 from .compare.command import compare
 from .rewrite.command import rewrite
 
@@ -94,5 +95,6 @@ def check(
     ctx.exit(report.fails(fail_on))
 
 
+migrate.add_command(beside)
 migrate.add_command(compare)
 migrate.add_command(rewrite)

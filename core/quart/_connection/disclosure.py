@@ -35,8 +35,12 @@ def is_on_this_machine(scope: Scope) -> bool:
 
 
 def _is_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    names = [name.lower() for name, _ in headers]
-    return any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name in names)
+    return any(says_forwarded(name.lower()) for name, _ in headers)
+
+
+def says_forwarded(name: bytes) -> bool:
+    """Whether the header of this name, in small letters, says for whom a proxy speaks."""
+    return name in _FORWARDED or name.startswith(_FORWARDED_PREFIX)
 
 
 def _names_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -1,0 +1,109 @@
+"""The page of `run --panel`: what each endpoint has taken, for the developer at this machine."""
+
+from __future__ import annotations
+
+from typing import cast, TYPE_CHECKING
+
+from jinja2 import Template
+
+from quart._connection.disclosure import is_on_this_machine
+from quart._types import ASGIApp, Receive, Scope, Send
+
+from . import measures
+from .thread_stats import threads
+
+if TYPE_CHECKING:
+    from quart.app import Quart
+
+PATH = "/_endpoints"
+_QUANTILES = 0.5, 0.95, 0.99
+_HEADERS = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # No page of another origin may show it, and nothing in it runs.
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_template = Template(
+    """\
+<!doctype html>
+<html lang="en">
+<title>Endpoints of {{ name }}</title>
+<style>
+  body { font-family: sans-serif; margin: 2em; }
+  table { border-collapse: collapse; }
+  th, td { border-bottom: 1px solid #ddd; padding: .3em .8em; text-align: right; }
+  th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
+  .bad { background: #fdd; }
+</style>
+<h1>Endpoints of {{ name }}</h1>
+<p>First what would gain most from becoming async: its threads wait, or it waits for one. What holds
+the loop for long holds up all others. Times are in milliseconds, in this process so far.</p>
+<p>Worker threads: {{ threads.busy }} of {{ threads.size }} are taken, {{ threads.queued }} requests
+wait for one.</p>
+<table>
+  <tr>
+    <th>endpoint<th>place<th>calls<th>errors<th>left
+    {%- for q in quantiles %}<th>{{ "%g" % (q * 100) }} % within{% endfor %}
+    <th>on the loop<th>longest<th>in threads<th>of it idle<th>waited for one<th>gain
+  </tr>
+  {%- for each in endpoints %}
+  <tr>
+    <td>{{ each.endpoint if each.endpoint is not none else "(no such URL)" }}<td>{{ each.place }}
+    <td>{{ each.calls }}<td{% if each.errors %} class="bad"{% endif %}>{{ each.errors }}
+    <td>{{ each.left }}
+    {%- for q in quantiles %}<td>{{ ms(each.quantile(q)) }}{% endfor %}
+    <td>{{ ms(each.on_loop) }}
+    <td{% if each.longest_step > 0.1 %} class="bad"{% endif %}>{{ ms(each.longest_step) }}
+    <td>{{ ms(each.in_threads) }}<td>{{ ms(each.idle) }}<td>{{ ms(each.waited) }}
+    <td>{{ ms(each.gain) }}
+  </tr>
+  {%- endfor %}
+</table>
+</html>
+""",
+    autoescape=True,
+)
+
+
+class Panel:
+    """An application with that page in front of it; all else is the application's."""
+
+    def __init__(self, app: Quart) -> None:
+        self._app = app
+        measures.measure(app)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._app, name)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_asked(scope):
+            await cast(ASGIApp, self._app)(scope, receive, send)
+            return
+        body = self.page().encode()
+        headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _is_asked(self, scope: Scope) -> bool:
+        return (
+            scope["type"] == "http"
+            and scope["path"] == PATH
+            and scope["method"] in {"GET", "HEAD"}
+            and scope.get("client") is not None
+            and is_on_this_machine(scope)
+        )
+
+    def page(self) -> str:
+        html: str = _template.render(
+            name=self._app.name,
+            endpoints=measures.endpoints(self._app),
+            threads=threads(self._app),
+            quantiles=_QUANTILES,
+            ms=lambda seconds: "" if seconds is None else f"{seconds * 1000:,.1f}",
+        )
+        return html

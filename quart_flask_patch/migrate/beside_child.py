@@ -1,0 +1,159 @@
+"""The old application, on genuine Flask, behind a Unix socket: the program of `beside`'s child.
+
+It is run by its path, with whichever Python the old application has, and imports nothing of this
+project. So `flask` is Flask here, though the application's source may import the layer already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+#: Headers by which the process in front says what a WSGI server finds out by itself.
+CLIENT, PORT, SCHEME, ROOT = "x-beside-client", "x-beside-port", "x-beside-scheme", "x-beside-root"
+#: Larger than any body: limits are the application's own.
+_NO_LIMIT = 1 << 60
+
+
+def main() -> None:
+    # Not the folder of this file, which has modules of its own.
+    sys.path[0] = os.getcwd()
+    # What comes after this line is nothing, until the process that wrote it has ended.
+    given = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, name="beside-parent", daemon=True).start()
+    with open(given["report"], "w", encoding="utf-8") as report:
+        try:
+            app = _load(given["app"])
+            said = _session_of(app, given["cookie"])
+            serve = _server(_as_served(app), given["socket"], given["threads"])
+        except BaseException as error:
+            report.write(json.dumps({"error": f"{type(error).__name__}: {error}"}) + "\n")
+            raise
+        report.write(json.dumps(said) + "\n")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    serve()
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# --- the application -----------------------------------------------------------------------------
+
+
+def _load(path: str) -> Any:
+    os.environ["FLASK_RUN_FROM_CLI"] = "true"
+    layer = _NoLayer("quart_flask_patch")
+    sys.modules["quart_flask_patch"] = sys.modules["quart.flask_patch"] = layer
+    from flask import Flask
+    from flask.cli import ScriptInfo
+
+    app: Any = ScriptInfo(app_import_path=path).load_app()
+    if not isinstance(app, Flask) or type(app).__module__.startswith("quart"):
+        raise TypeError(
+            f"expected {path!r} to be an application of genuine Flask, got {type(app).__module__}."
+            f"{type(app).__qualname__}"
+        )
+    return app
+
+
+class _NoLayer(ModuleType):
+    """Stands for the layer where an application imports it: on Flask its names do nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"the stand-in for the layer has no {name!r}")
+        found: dict[str, Any] = {"runs_in": _runs_in, "wait": _wait, "measure": lambda app: None}
+        if name in found:
+            return found[name]
+        import flask
+
+        return getattr(flask, name)
+
+
+def _runs_in(place: str) -> Callable[[Any], Any]:
+    return lambda view: view
+
+
+def _wait(awaitable: Any) -> Any:
+    from asgiref.sync import async_to_sync
+
+    async def awaited() -> Any:
+        return await awaitable
+
+    return async_to_sync(awaited)()
+
+
+def _session_of(app: Any, cookie: str | None) -> dict[str, Any]:
+    """Say whether *cookie*, a session of the new application, is one here, and give one back."""
+    make = getattr(app.session_interface, "get_signing_serializer", None)
+    serializer = None if make is None else make(app)
+    said = {"name": app.config.get("SESSION_COOKIE_NAME"), "reads": None, "cookie": None}
+    if serializer is not None:
+        said["cookie"] = serializer.dumps({"beside": "old"})
+        if cookie is not None:
+            try:
+                said["reads"] = serializer.loads(cookie) == {"beside": "new"}
+            except Exception:
+                said["reads"] = False
+    return said
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+def _as_served(app: Any) -> Callable[[dict[str, Any], Any], Any]:
+    """Give *app* the environ that it has where clients come to its server itself."""
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+        def said(name: str) -> str:
+            return str(environ.pop(f"HTTP_{name.upper().replace('-', '_')}", ""))
+
+        client, port, scheme, root = map(said, (CLIENT, PORT, SCHEME, ROOT))
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client, port
+        environ["wsgi.url_scheme"] = scheme or "http"
+        path = environ.get("PATH_INFO", "")
+        if root and (path == root or path.startswith(f"{root}/")):
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = root, path[len(root) :]
+        return app(environ, start_response)
+
+    return wsgi
+
+
+def _server(app: Any, path: str, threads: int) -> Callable[[], None]:
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(path)
+    try:
+        import waitress
+    except ImportError:
+        from werkzeug.serving import make_server, WSGIRequestHandler
+
+        WSGIRequestHandler.protocol_version = "HTTP/1.1"
+        WSGIRequestHandler.log_request = lambda *args, **kwargs: None  # type: ignore[method-assign]  # the server in front has a log
+        listening.listen(1024)
+        server = make_server(f"unix://{path}", 0, app, threaded=True, fd=listening.fileno())
+        return server.serve_forever
+    serve: Callable[[], None] = waitress.create_server(
+        app,
+        sockets=[listening],
+        threads=threads,
+        backlog=1024,
+        connection_limit=10_000,
+        channel_timeout=3600,
+        max_request_body_size=_NO_LIMIT,
+        clear_untrusted_proxy_headers=False,
+        ident=None,
+    ).run
+    return serve
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The command ``migrate beside``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+
+@click.command("beside", short_help="Serve the old application and the new one on one port.")
+@click.argument("old", metavar="OLD")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="PATTERN=WHO",
+    help="Who gets these paths ('/api/*') or endpoints ('notes.*'): old, new, or 5%. The first that"
+    " matches counts.",
+)
+@click.option(
+    "--share",
+    default="old",
+    show_default=True,
+    metavar="WHO",
+    help="The same for all others: old, new, or the share of clients that goes to the new one.",
+)
+@click.option(
+    "--old-folder",
+    type=click.Path(exists=True, file_okay=False),
+    help="Where the old application is imported; by default here.",
+)
+@click.option(
+    "--old-python",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The Python that has its packages; by default this one.",
+)
+@click.option("--old-threads", default=40, show_default=True, help="How many threads it has.")
+@click.option("--host", "-h", default="127.0.0.1", show_default=True, help="The interface.")
+@click.option("--port", "-p", default=5000, show_default=True, help="The port; 0 takes a free one.")
+@click.option(
+    "--trust-forwarded",
+    is_flag=True,
+    help="Believe X-Forwarded-For and its like, which a proxy in front of this makes.",
+)
+@click.option("--no-choice", is_flag=True, help="Let no client choose, by header or cookie.")
+@click.option("--separate-sessions", is_flag=True, help="Do not ask for a shared session.")
+@click.pass_context
+def beside(ctx: click.Context, /, old: str, rules: tuple[str, ...], **options: Any) -> None:
+    """Serve two applications on one port: OLD on genuine Flask, and --app on the layer.
+
+    OLD is MODULE:NAME or MODULE:FACTORY(), and runs in a process of its own. It may be the same
+    code, or an earlier release in another folder with a Python of its own. Everything goes to the
+    old one until you say otherwise. Both have to share their sessions, which is looked at.
+
+    \b
+    The first day: everything to the old one, and what you choose by hand to the new one:
+      python -m quart_flask_patch --app yourapp migrate beside yourapp
+      curl -H 'X-Beside: new' http://127.0.0.1:5000/
+    A part, and one client in twenty of all else:
+      ... migrate beside yourapp --rule '/reports/*=new' --share 5%
+    And back:
+      ... migrate beside yourapp --share old
+
+    The header X-Beside, or a cookie `beside`, with `old` or `new` chooses for one request.
+    """
+    missing = [name for name in ("anyio", "httpcore") if find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"Expected the packages of the extra 'migrate', got no {', '.join(missing)}. Install"
+            " it: pip install 'quart-flask-patch[migrate]', or pip install ./core \".[migrate]\" at"
+            " the top of a clone."
+        )
+    from quart._serving.server_config import ServeOptions
+    from quart.cli import serve_app
+
+    from ..cli import load_app
+    from .beside import beside as put_beside
+
+    info = ctx.find_root().obj
+    divided = _rules_of(rules)
+
+    def load() -> object:
+        try:
+            return put_beside(
+                load_app(info),
+                old,
+                rules=divided,
+                share=options["share"],
+                by_hand=not options["no_choice"],
+                trusts_forwarded=options["trust_forwarded"],
+                shares_session=not options["separate_sessions"],
+                folder=options["old_folder"],
+                python=options["old_python"],
+                threads=options["old_threads"],
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+
+    serve = ServeOptions(host=options["host"], port=options["port"])
+    serve_app(load, serve, name=getattr(info, "app_import_path", None), framework="Flask")
+
+
+def _rules_of(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [rule.rpartition("=") for rule in given]
+    for rule, (pattern, _, _) in zip(given, pairs, strict=True):
+        if not pattern:
+            raise click.UsageError(
+                f"Expected --rule PATTERN=WHO, as '/api/*=new' or 'notes.*=5%', got {rule!r}."
+            )
+    return {pattern: who for pattern, _, who in pairs}
