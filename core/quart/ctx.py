@@ -253,17 +253,17 @@ class AppContext:
 
     def match_request(self) -> None:
         """Match the URL, and keep the rule and its arguments, or the error, on the connection."""
-        connection = self.connection
+        connection, waits = self.connection, self._adapter_waits
         assert connection is not None
-        found: Any = match_without_adapter(self.app, connection) if self._adapter_waits else None
-        if found is None:
-            if self.url_adapter is None:
-                return
-            try:
+        try:
+            found: Any = match_without_adapter(self.app, connection) if waits else None
+            if found is None:
+                if self.url_adapter is None:
+                    return
                 found = self.url_adapter.match(return_rule=True)
-            except HTTPException as error:
-                connection.routing_exception = error
-                return
+        except HTTPException as error:  # A converter may raise one, too.
+            connection.routing_exception = error
+            return
         connection.url_rule, connection.view_args = found
 
     def after_this(self) -> list[Callable[[Any], Any]]:

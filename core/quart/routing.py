@@ -285,9 +285,10 @@ def _check_host(host: str, scheme: str, server_name: str | None) -> None:
 #: What is called to match a URL, all of it foreseen by `match_without_adapter`.
 _MATCHING = Stock(
     QuartMap,
-    "bind_to_request",
+    # Both are asked of the object, too.
+    *("bind_to_request", "bind_to_environ"),
     besides=[
-        (Map, ("bind", "bind_to_environ")),
+        (Map, ("bind",)),
         (MapAdapter, ("match",)),
         (QuartMapAdapter, ("__init__", "match")),
     ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context
 from functools import partial
-from typing import Any, cast
+from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug import test
 from werkzeug.wsgi import get_input_stream
@@ -22,6 +22,9 @@ from .._environs.body_stream import BY_WSGI
 from .._waiting import apart
 from ..app import Flask
 from .exchange import Exchange, respond
+
+if TYPE_CHECKING:
+    from quart.ctx import AppContext as CoreContext
 
 #: What in a scope tells that it was made of an environ.
 _OF_AN_ENVIRON = (BY_WSGI, SHARED, entry.EXCHANGED, "quart.undisturbed", "quart.closing")
@@ -37,11 +40,21 @@ class _Served(Exchange):
         for key in _OF_AN_ENVIRON:
             self._scope.pop(key, None)
         entry.forget_environ(self._scope)
-        # It tells the client of a context to keep, and no more.
-        self._scope["quart.closing"] = self._preserve
+        self._scope["quart.closing"] = self._look
         self._scope[entry.FOR_CLIENT] = True
+        self._names: dict[str, str] = {}
         if self._unsent is not None:
             self._receive = self._client
+
+    def _look(self, core: CoreContext, response: Any) -> None:
+        """Keep the context for the client, and how the names of headers were written."""
+        names = () if response is None else response.headers.keys()
+        self._names = {name.lower(): name for name in names}
+        self._preserve(core, response)
+
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        named = [(self._names.get(name.lower(), name), value) for name, value in headers]
+        super()._start(status, named)
 
     async def _client(self) -> dict[str, object]:
         if self._unsent is None:  # It is there until it has its answer.

@@ -556,3 +556,20 @@ def test_errors_give_their_threads_back(app: Flask) -> None:
         assert (await fetch(app, "/fine")).status == 200
 
     run(main())
+
+
+def test_a_converter_may_abort(app: Flask) -> None:
+    class Even(BaseConverter):
+        def to_python(self, value: str) -> int:
+            if not value.isdigit() or int(value) % 2:
+                abort(410)
+            return int(value)
+
+    app.url_map.converters["even"] = Even
+    app.add_url_rule("/<even:number>", "view", lambda number: f"{number}")
+    app.register_error_handler(410, lambda error: ("gone", 410))
+    for path, expected in {"/2": (200, "2"), "/3": (410, "gone"), "/x": (410, "gone")}.items():
+        answer = app.test_client().get(path)
+        assert (answer.status_code, answer.text) == expected
+        served = run(fetch(app, path))
+        assert (served.status, served.text) == expected

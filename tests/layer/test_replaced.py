@@ -173,6 +173,24 @@ def test_the_url_map(cls: Any, served: bool) -> None:
     check(app)
 
 
+@pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
+def test_a_method_of_the_url_map(served: bool) -> None:
+    app = filled(Flask(__name__))
+    if served:
+        check(app)
+    calls: list[str] = []
+    original = app.url_map.bind_to_environ
+
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        calls.append("bound")
+        return original(*args, **kwargs)
+
+    app.url_map.bind_to_environ = replaced  # type: ignore[method-assign]  # what is asked
+    assert run(fetch(app, "/json")).status == 200
+    assert app.test_client().get("/json").status_code == 200
+    assert calls == ["bound"] * 2
+
+
 @pytest.mark.parametrize("name", ["asgi_app", "session_interface", "response_class"])
 def test_on_the_class_after_the_first_request(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = filled(Flask(__name__))

@@ -77,6 +77,11 @@ def test_an_error_reaches_the_client_while_the_application_debugs(served: Flask)
         client.get("/error")
 
 
+def test_names_of_headers_are_as_they_were_written(served: Flask) -> None:
+    served.add_url_rule("/", "view", lambda: ("", {"X-ABC": "1"}))
+    assert "X-ABC" in served.test_client().get("/").headers.keys()  # noqa: SIM118  # not so in a Headers
+
+
 def test_a_mock_stands_in_for_a_body(served: Flask) -> None:
     served.add_url_rule("/", "view", lambda: Response(MagicMock()))
     assert served.test_client().get("/").data == b""

@@ -39,6 +39,8 @@ def close_context(
         or (connection is not None and (connection.may_have_files or stages.tearing_down.receivers))
         # To close a request may do more than to close the files of its form.
         or (ctx.kind is REQUEST and not app._only_closes_files(connection))
+        # An application may have its own answer to whether to ignore it.
+        or exc is not None
     ):
         return _close_context(app, ctx, exc)
     ctx.exit()
