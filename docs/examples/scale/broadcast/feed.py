@@ -51,6 +51,10 @@ class Feed:
         waiting, self._more = self._more, asyncio.Event()
         waiting.set()
 
+    def reaches(self, place: Place) -> bool:
+        """Whether all that came after *place* is in the window."""
+        return place >= self._floor
+
     async def follow(
         self,
         place: Place,
@@ -61,7 +65,7 @@ class Feed:
         What the window does not have any more is asked of *older*; without that it is `TooSlow`.
         """
         while True:
-            if place >= self._floor:
+            if self.reaches(place):
                 start = bisect_right(self._window, place, key=lambda message: message.place)
                 page: Sequence[Message] = self._window[start : start + 100]
             elif older:

@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 
 from feed import Feed, Message, TooSlow
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
@@ -37,13 +37,17 @@ end
 app = Quart(__name__)
 app.config["WEBSOCKET_ORIGINS"] = ["same"]
 app.config["MAX_CONTENT_LENGTH"] = LONGEST
-redis = Redis.from_url(
+# After a worker died, a thousand clients come at once: they wait here, and not at Redis.
+pool = BlockingConnectionPool.from_url(
     os.environ.get("REDIS_URL", "redis://localhost"),
+    max_connections=20,
+    timeout=20,
     decode_responses=True,
     protocol=2,
     socket_timeout=PING + 5,
     retry=Retry(ExponentialBackoff(cap=1, base=0.05), 10),
 )
+redis = Redis.from_pool(pool)
 add_once = redis.register_script(PUBLISH)
 feed = Feed()
 reading = asyncio.Event()
@@ -88,6 +92,8 @@ async def older(place):
 
 async def is_gone(place):
     """Whether messages after *place* are not kept any more."""
+    if feed.reaches(place):
+        return False
     first = await redis.xrange(STREAM, count=1)
     length, added = 0, 0
     if first and place < place_of(first[0][0]):
