@@ -71,7 +71,7 @@ class Own:
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
-        #: Whether something of the server's is asked for, by which it is told of a cancellation.
+        #: Whether the server is being asked for something, and so tells of a cancellation.
         self._asks = False
 
     def run(self, awaitable: Awaitable[T]) -> T:

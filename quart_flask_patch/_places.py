@@ -115,7 +115,7 @@ def _hand_on(
 
 
 def is_watched(ctx: AppContext) -> bool:
-    """Whether to report who holds the loop: in tests, and in debug mode if others wait for it."""
+    """Whether to report code that holds the loop: in tests, and in debug mode if others wait."""
     connection = ctx.connection
     return ctx.app.testing or (
         ctx.app.debug and not (connection and entry.called_as_wsgi(connection.scope))

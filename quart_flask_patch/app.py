@@ -79,7 +79,7 @@ _WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
 
 
 def _make_response(app: Any, core: CoreContext | None, result: Result) -> Result:
-    """Make a Flask response of what a view returned, be it an async generator."""
+    """Make a Flask response of what a view returned, async generators included."""
     if isinstance(result, (str, bytes)):
         return wrappers.whole_response(app.response_class, result)
     if isinstance(result, (dict, list)):

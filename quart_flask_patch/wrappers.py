@@ -46,7 +46,7 @@ _END = object()
 
 
 def _limit(name: str) -> object:
-    """Make Flask's property of that *name* anew, less the detours by which it finds its default."""
+    """Return Flask's property *name*, with a shorter way to its default."""
     flasks: Any = getattr(flask_wrappers.Request, name)
     own, key = f"_{name}", name.upper()
 
@@ -58,7 +58,7 @@ def _limit(name: str) -> object:
     return property(read, flasks.fset, doc=flasks.__doc__)
 
 
-# There are few, and parsing one takes longer than reading a small body.
+# There are few. Cost: "media type" in docs/performance.md.
 _content_type = kept(64)(parse_options_header)
 
 
@@ -217,7 +217,7 @@ _SMALL = 64 * 1024
 
 
 def with_small_file(response: Any) -> Any:
-    """Return *response* with its body, if that is a small file, read: to go there again costs more.
+    """Return *response*; if its body is a small file, read that here, which saves another visit.
 
     It is what `send_file` gives; a body of any other kind is made when it is sent.
     """

@@ -140,7 +140,7 @@ class _Source(NamedTuple):
 def _open(filename_or_io: FilePath | IO[bytes]) -> _Source:
     if isinstance(filename_or_io, bytes | str | os.PathLike):
         path = file_path_to_path(filename_or_io)
-        # Asking the kernel takes some microseconds, a thread ten times that.
+        # Here, not in a thread: see "stat" in docs/performance.md, "What things cost".
         status = path.stat()
         return _Source(path, None, path.name, status.st_size, status.st_mtime)
     if isinstance(filename_or_io, TextIOBase):

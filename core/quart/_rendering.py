@@ -161,7 +161,7 @@ class _Generating(_Before):  # type: ignore[misc]  # whichever that is
         self._look_at("visit_Test", node, frame)
 
     def _look_at(self, visit: str, *args: object, **options: object) -> None:
-        # In line, since to call a function with each value takes longer than to look at its type.
+        # In line, without a call for each value. Cost: "call" in docs/performance.md.
         self.write("(_got if type(_got := ")
         getattr(super(), visit)(*args, **options)
         self.write(") in _plain else _settled(_got))")
@@ -173,7 +173,7 @@ class _Generating(_Before):  # type: ignore[misc]  # whichever that is
         self.write(")")
 
 
-# Stands for `iterable`, as a node that is no name of the template's.
+# Names `iterable` by a node that cannot clash with the template's own names.
 _ITERABLE = nodes.EnvironmentAttribute("iterable")
 
 
@@ -198,7 +198,7 @@ def _prepare(template: nodes.Template, environment: Environment) -> None:
 
 
 def _keep(node: nodes.Filter | nodes.Test, func: object) -> None:
-    # Jinja works out at once what is constant, and must not call an async function for that.
+    # Jinja folds constants at compile time. Keep it from calling async functions then.
     if iscoroutinefunction(func) and node.dyn_args is None:
         node.dyn_args = nodes.EnvironmentAttribute("no_arguments")
 

@@ -52,8 +52,8 @@ class AppContext:
     its session can still be used there, as in Flask 3.1, which has a stack for each of the two.
     """
 
-    # This is made for every request. What few requests touch is set on the class; what all of
-    # them read is not, for Python finds it faster where no class has such a name.
+    # One is made for every request. Attributes that few requests touch default on the class. Those
+    # that all of them read are set in `__init__`. Cost: "attribute" in docs/performance.md.
 
     #: How the connection is handled; see `find_plan`.
     plan: Plan
@@ -232,7 +232,7 @@ class AppContext:
         self._lease = lease
 
     def borrow(self, lease: _lease.Lease) -> None:
-        """Use the thread of another's *lease*, which is not given back from here."""
+        """Use the thread of another request's *lease*, which is not given back here."""
         self._lease, self.borrows = lease, True
 
     def release(self) -> None:
@@ -289,7 +289,7 @@ class AppContext:
         if not self._tokens:
             outer = _get_current(None)
             if outer is not None and not outer._tokens:
-                outer = None  # One that has been left is not around anything any more.
+                outer = None  # A context that was left is not around anything any more.
             if outer is not self._around:
                 self._around = outer
             if (
@@ -341,7 +341,7 @@ class AppContext:
         if exc is _UNSET:
             exc = sys.exc_info()[1]
         if not self._tokens:
-            self.exit()  # It says that nothing was pushed.
+            self.exit()  # Raises: nothing was pushed.
         if _get_current(None) is not self:
             adopt(self)
         if (rest := teardown.close_context(self.app, self, exc)) is not None:

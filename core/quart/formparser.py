@@ -38,7 +38,7 @@ ParserFunc = Callable[
 ]
 
 URLENCODED = "application/x-www-form-urlencoded"
-# Browsers send UTF-8. These are what else is believed: not every codec is safe to offer.
+# Browsers send UTF-8. These others are accepted too: not every codec is safe to offer.
 _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
 #: How many bytes of a file are kept in memory; a larger one goes to the disk. Werkzeug's is half of
 #: this. But to write to the disk holds the event loop up, and what the files of one request can
@@ -163,7 +163,7 @@ class FormDataParser:
 
 
 def parses_as_stock(cls: type) -> bool:
-    """Whether it is still `urlencoded` by which a parser of *cls* parses an urlencoded form."""
+    """Whether parsers of *cls* still use `urlencoded` for urlencoded forms."""
     return (
         cls is FormDataParser
         and _PARSING.of(cls)
@@ -183,7 +183,7 @@ def urlencoded(data: bytes) -> list[tuple[str, str]]:
 
 
 def _fields(text: str) -> list[tuple[str, str]]:
-    # As `urllib.parse.parse_qsl` with blank values, which takes three times as long.
+    # As `urllib.parse.parse_qsl` with blank values. Cost: "form" in docs/performance.md.
     pairs = [pair.partition("=") for pair in text.replace("+", " ").split("&") if pair]
     if "%" not in text:
         return [(name, value) for name, _, value in pairs]

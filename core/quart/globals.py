@@ -60,7 +60,7 @@ _cv_app: ContextVar[AppContext] = ContextVar("quart.app_ctx")
 class _LocalProxy(LocalProxy[Any]):
     __slots__ = ()
 
-    # Werkzeug's go through a descriptor, a partial and a hook, at half as much again.
+    # Werkzeug's go through a descriptor, a partial and a hook. Cost: "proxy", as below.
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._get_current_object(), name)
@@ -89,7 +89,8 @@ class _WebsocketProxy(_LocalProxy):
 def spell_out(proxy: object, kind: Kind, names: Iterable[str]) -> None:
     """Give *proxy*, which is for connections of this *kind*, a property for each of *names*.
 
-    Python asks `__getattr__` after it has looked in vain, which takes twice as long as a property.
+    Python asks `__getattr__` only after it has looked in vain. Cost: "proxy" in
+    docs/performance.md.
     """
     for name in names:
         if not name.startswith("_") and not hasattr(_LocalProxy, name):

@@ -228,7 +228,7 @@ def _bound_to(
 def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
     """Whether *connection* may be matched before its adapter is made, which building a URL needs.
 
-    To make it takes a good part of the cost of a small request.
+    Cost: "adapter" in docs/performance.md.
 
     Raises:
         BadHost: if the host cannot be one.
@@ -276,7 +276,7 @@ def plain_map_of(app: Quart) -> QuartMap | None:
     return None
 
 
-# A server hears few names, and checking one takes longer than matching a path.
+# A server hears few names. Cost: "host" in docs/performance.md.
 @kept(256)
 def _check_host(host: str, scheme: str, server_name: str | None) -> None:
     _to_ascii(server_name or get_host(scheme, host))
@@ -357,7 +357,7 @@ def _subdomain(host: str, name: str, module: str) -> str:
     return ".".join(filter(None, found[: -len(wanted)]))
 
 
-# A server hears few names, and encoding one takes longer than matching a path.
+# A server hears few names. Cost: "host" in docs/performance.md.
 @kept(256)
 def _to_ascii(name: str) -> str:
     host, separator, port = name.lower().partition(":")

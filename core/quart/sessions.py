@@ -98,7 +98,7 @@ _flasks_sha1: object = _FlaskCookies.digest_method
 
 
 class PreparedCookies:
-    """A cookie interface of Flask's, behind this class, with all prepared that stays the same.
+    """Goes before a cookie interface of Flask's, and prepares once what stays the same.
 
     What is overridden in a subclass takes effect; what is unusual is done by Flask's own methods.
     """
@@ -129,7 +129,7 @@ class PreparedCookies:
             return _FlaskCookies.get_signing_serializer(cast(Any, self), app)
         # The last one signs; the others are accepted.
         keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), key
-        # `hmac` is several times as fast with the function of OpenSSL as with one around it.
+        # OpenSSL's own function, not one around it. Cost: "digest" in docs/performance.md.
         digest = self.digest_method
         digest = hashlib.sha1 if digest in (_sha1, _flasks_sha1) else digest
         return serializer_for(keys, self.salt, self.serializer, self.key_derivation, digest)
@@ -202,7 +202,7 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
 
 
 def report_lost(app: Any, who: str, *, accepted: bool = True) -> None:
-    """Log that *who* changed the session where no cookie can be set any more."""
+    """Log that *who* changed the session when no cookie could be set any more."""
     reason = "nothing sent after `accept` can set the cookie"
     if not accepted:
         reason = "this server does not send the response of a websocket that is refused"

@@ -167,7 +167,7 @@ def _pieces(template: Template, context: dict[str, object]) -> Any:
 
 
 async def _default_template_ctx_processor() -> dict[str, object]:
-    """Give templates the objects themselves, as reading through a proxy takes longer.
+    """Give templates the objects themselves. Cost: "proxy" in docs/performance.md.
 
     Not the session, which has to notice whether it was read. Async, as plain functions are called
     in a worker thread.

@@ -182,5 +182,5 @@ if not TYPE_CHECKING:
         if name not in _CLASSES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, attribute = _CLASSES[name]
-        # A module that is being imported just now may want the name for annotations only.
+        # A module that is being imported right now may need the name for annotations only.
         return getattr(import_module(module), attribute, Any)

@@ -115,7 +115,7 @@ async def observe_changes(
 
 
 def run_reloader() -> int:
-    """Run this very command as a child process, again each time it asks for it.
+    """Run this command as a child process, and again each time the child asks for it.
 
     The child finds `QUART_RUN_MAIN` set, and asks by ending with exit code 3. Returns the exit code
     it ended with otherwise.

@@ -272,7 +272,7 @@ def connection_behind(
         scope["scheme"],
         _decoded(environ.get("PATH_INFO", "")) or "/",
         scope["query_string"],
-        # As Flask has it: who changes the environ changes the headers.
+        # As in Flask, a change of the environ changes the headers.
         EnvironHeaders(environ),
         scope["root_path"],
         scope["http_version"],

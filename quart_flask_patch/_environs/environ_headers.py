@@ -36,7 +36,7 @@ def joined(name: str, values: list[str]) -> str:
     return (";" if name.lower() == "cookie" else ",").join(values)
 
 
-# A server hears few names, and to make its key takes longer than to look one up.
+# Clients send few names. Cost: "headers" in docs/performance.md.
 @kept(512)
 def key_of(name: str) -> str | None:
     """Return the environ's key of a header; None if it may not be there."""

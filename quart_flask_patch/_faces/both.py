@@ -1,4 +1,4 @@
-"""What a `Quart` application's method gives where nobody can tell who has called.
+"""What a `Quart` application's method returns if its caller may be async or plain code.
 
 Beneath an async view plain code may have called, which wants the answer, or async code, which
 awaits it. So they get something that is the answer and can be awaited.

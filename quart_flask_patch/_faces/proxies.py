@@ -30,7 +30,8 @@ class _Proxy(_LocalProxy):
 class _RequestProxy(_LocalProxy):
     """That of the request, with a property for each name that Flask's request has.
 
-    Python asks `__getattr__` after it has looked in vain, which takes twice as long as a property.
+    Python asks `__getattr__` only after it has looked in vain. Cost: "proxy" in
+    docs/performance.md.
     """
 
     __slots__ = ()

@@ -112,7 +112,7 @@ def face_of_app(app: Any) -> object:
 
 
 def make_id(obj: object) -> object:
-    """Stand for blinker's, by which it knows senders: the faces of an application are one."""
+    """Stands in for blinker's `make_id`: to signals the faces of an application are one sender."""
     return genuine.make_id(obj._quart if type(obj) is QuartFace else obj)
 
 

@@ -1,4 +1,4 @@
-"""An event loop in a thread of the layer's own, for callers in whose thread none can be run.
+"""An event loop in a thread of the layer's own, for callers that cannot run one in theirs.
 
 The caller waits meanwhile, and does what the other thread asks it to: what came with a WSGI call,
 its body above all, is read where the server has made the call.
@@ -101,7 +101,7 @@ class Caller:
         return await asyncio.wrap_future(future)
 
 
-#: Who waits, for the code that runs on a loop of this module's.
+#: The caller that waits for the code that runs on a loop of this module.
 _caller: ContextVar[Caller | None] = ContextVar("quart_flask_patch.caller", default=None)
 
 

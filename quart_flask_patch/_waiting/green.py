@@ -1,7 +1,7 @@
 """Greenlets that share a thread, gevent's and eventlet's: noticing them, and waiting among them.
 
 An event loop that one of them runs is, to asyncio, the one that runs in all others. So none is run
-in such a thread, and who waits for another thread lets the other greenlets go on.
+in such a thread, and code that waits for another thread lets the other greenlets run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Signal:
         self._event = threading.Event() if event is None else event
 
     def give(self) -> None:
-        """Let who waits go on; from any thread, and also when nobody waits any more."""
+        """Wake the waiting code; from any thread, and also when nothing waits any more."""
         self._event.set()
 
     def wait(self) -> None:

@@ -363,7 +363,7 @@ class Answer:
 
 
 class _Within:
-    """A body that is taken where a loop runs, which who takes it holds up."""
+    """A body that is read in a thread whose event loop the reader holds up."""
 
     def __init__(self, body: Any) -> None:
         self._body = body

@@ -233,7 +233,7 @@ async def _send(
 ) -> None:
     """Send *message*; before the last one the rest of the request's body is received.
 
-    *servers* is what *send* stands before, which tells who adds a date.
+    *servers* is the `send` behind *send*: it tells whether the server adds a date.
     """
     if message["type"] == "http.response.start":
         message = {**message, "headers": one_date(message["headers"], servers)}

@@ -21,7 +21,7 @@ from .._waiting import bridge, runner
 
 
 class _Waiting(Protocol):
-    """Somebody who waits for a connection."""
+    """A caller that waits for a connection."""
 
     def put(self, item: object) -> None: ...
 
@@ -45,7 +45,7 @@ class _Thread:
 
 
 class _Queue(QueueCommon[Any]):
-    """The connections that nobody has, and who waits for one, first come first served."""
+    """The free connections, and the callers that wait for one, first come first served."""
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
         self.maxsize, self.use_lifo = maxsize, use_lifo

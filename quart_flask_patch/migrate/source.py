@@ -21,7 +21,7 @@ _APP_WIDE = ("Flask()", "Quart()")
 
 @dataclass(slots=True)
 class Site:
-    """A call that blocks, and who reaches it: each of *ways* is a chain of calls from an entry."""
+    """A call that blocks; each of *ways* is a chain of calls from an entry to it."""
 
     place: str
     call: str

@@ -153,13 +153,13 @@ class Decoder:
         rest = _REST_OF_LINE.match(data, found + len(self._boundary))
         if rest is not None and (start < found or self._state is State.PREAMBLE):
             return _Line(start, rest.end(), rest[1] == b"--")
-        # Whoever sends what looks like a boundary and is none may send a lot of it.
+        # A client may send a lot of text that looks like a boundary and is none.
         match = self._expression.search(data, at)
         return match and _Line(match.start(), match.end(), match[1] == b"--")
 
     @property
     def _expression(self) -> re.Pattern[bytes]:
-        # To compile one takes as long as to parse a form of a mebibyte. Few forms need it.
+        # Compiled only where it is needed. Cost: "expression" in docs/performance.md.
         return self._first_expression if self._state is State.PREAMBLE else self._later_expression
 
     @cached_property

@@ -42,7 +42,7 @@ def _stamp(timestamp: int) -> bytes:
 
 
 class _Signer(TimestampSigner):
-    """A signer that keeps its keys: to derive one takes as long as to sign with it."""
+    """A signer that keeps its keys. Cost: "key" in docs/performance.md."""
 
     @cached_property
     def _derived(self) -> dict[object, bytes]:
@@ -50,7 +50,7 @@ class _Signer(TimestampSigner):
 
     @cached_property
     def _mac(self) -> Any:
-        """What has taken in the newest key, and nothing else; to copy it saves doing that again."""
+        """A hash that has taken in the newest key; each signature goes on from a copy."""
         return hmac.new(self.derive_key(), digestmod=self.digest_method)
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
@@ -129,7 +129,7 @@ class Serializer(URLSafeTimedSerializer):
         return list(order) if [type(tag) for tag in order] == _DEFAULT_TAGS else None
 
     def _has_stock_tags(self) -> bool:
-        # Somebody may register one at any time. Lists of the same objects are compared quickly.
+        # A tag may be registered at any time. Lists of the same objects are compared quickly.
         stock = self._stock_order
         return (
             stock is not None
@@ -189,7 +189,7 @@ class Serializer(URLSafeTimedSerializer):
 
 
 def _compress(data: bytes) -> bytes:
-    """Return what `zlib.compress` does, at a tenth of the time.
+    """Return what `zlib.compress` does. Cost: "compression" in docs/performance.md.
 
     That asks the system for 256 KiB of memory each time. A window that holds all of a short text
     gives the same result, but for the two bytes in front, which tell the size of the window.

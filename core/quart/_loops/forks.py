@@ -33,7 +33,7 @@ _forking = _Forking()
 
 
 def in_child(func: F) -> F:
-    """Have *func* called in each process that is forked, before anything else runs there."""
+    """Call *func* in each forked child, before anything else runs there."""
     _in_child.append(func)
     return func
 
@@ -47,7 +47,7 @@ def detach(loop: asyncio.AbstractEventLoop) -> bool:
         return True
     selector = getattr(loop, "_selector", None)
     if selector is None:
-        return False  # Another one's, in C.
+        return False  # A loop of another library, in C.
     if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
         with select.epoll() as own:
             os.dup2(own.fileno(), selector.fileno(), inheritable=False)

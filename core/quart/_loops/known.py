@@ -16,7 +16,7 @@ from .mailbox import in_trio
 class KnownLoop(Protocol):
     """What can be asked of a loop from any thread."""
 
-    #: That of the thread in which it runs.
+    #: The identifier of the thread in which it runs.
     thread: int
 
     def coroutines(self) -> Iterator[tuple[object, asyncio.Task[object] | None]]:

@@ -47,9 +47,9 @@ class _AsyncioMailbox:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        # There is hardly ever more than one. An empty deque has room for 64.
+        # A list: there is hardly ever more than one message, and an empty deque has room for 64.
         self._messages: list[object] = []
-        #: What wakes the task, and its Context, while it waits. The taker wakes it.
+        #: What wakes the task, and its Context, while it waits. What pops the entry must wake it.
         self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
         #: What the task is woken with, if not for a message.
         self._interruption: asyncio.CancelledError | None = None
@@ -81,7 +81,7 @@ class _AsyncioMailbox:
         try:
             wake, context = self._waiting.pop()
         except IndexError:
-            return False  # Somebody else does.
+            return False  # Another thread already wakes it.
         self._loop.call_soon_threadsafe(wake, self, context=context)
         return True
 

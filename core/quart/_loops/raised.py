@@ -1,4 +1,4 @@
-"""What plain code has raised, be it what may not leave a coroutine.
+"""What plain code has raised, StopIteration included.
 
 Python turns a StopIteration that leaves the frame of a coroutine, or of a generator, into a
 RuntimeError. Plain functions are called from such frames here, and theirs is no fault in one.
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
-#: What a function ends by of its own accord, which is not that somebody cancels it.
+#: What ends a function by itself, as opposed to a cancellation.
 ENDINGS = (Exception, SystemExit, KeyboardInterrupt)
 _OURS = ("quart", "quart_flask_patch")
 

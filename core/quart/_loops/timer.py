@@ -1,7 +1,7 @@
-"""One timer for each event loop, for all whom it is to call after the same time.
+"""One timer per event loop, shared by all callbacks that have the same delay.
 
-Most of them are done long before. A timer of each one's own, set and cancelled, would be one of the
-larger costs of a request that waits for something.
+Most are removed long before they are due. To set and cancel a timer for each would be one of the
+larger costs of a request that waits: "timer" in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Alarm:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        #: When to call whom, and in which Context, in the order in which they were added.
+        #: The callbacks with their times and Contexts, in the order in which they were added.
         self._calls: dict[Callable[[], None], tuple[float, Context]] = {}
         self._is_set = False
-        # The timer outlives whoever happens to set it.
+        # In a Context of its own: the timer outlives the request that happens to set it.
         self._context = Context()
         know_loop()
 

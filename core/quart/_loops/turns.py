@@ -1,7 +1,7 @@
 """Turns for others, in loops whose steps may never suspend.
 
-A generator that does not wait, and a `send` that returns at once, as a server's does while its
-client reads fast and once it has left: the two keep the event loop to themselves, and nobody even
+A server's `send` returns at once while its client reads fast, and also once the client has left.
+Such a `send` and a generator that does not wait keep the event loop to themselves, and nobody even
 learns that the client has left. So whatever steps through something asks a `Turns` at each step.
 """
 

@@ -60,9 +60,9 @@ class Lease:
         """Run *func* in this request's thread and return its result.
 
         Where that thread is busy (the request started several calls at once) another one is
-        used, if one is free at once; else this one, in turn. To queue for another would be to
-        wait for what other requests keep. A cancellation reaches *func* at its next wait; a
-        thread cannot be interrupted.
+        used, if one is free at once; otherwise this one, in turn. A request that queued for a
+        second thread could wait for what other requests keep. A cancellation reaches *func* at
+        its next wait; a thread cannot be interrupted.
         """
         other = None
         if self._active:
@@ -70,7 +70,7 @@ class Lease:
                 # From a loop of that thread's own, which would wait for itself.
                 return func(*args, **kwargs)
             other = self._pool.take()
-        # How much of this request's own thread the call takes, but for while it waits.
+        # 1 while the call occupies this request's own thread; a call that waits does not.
         own = 1 if other is None else 0
         self._active += own
         try:
@@ -93,7 +93,7 @@ class Lease:
                 self._pool.release(other)
 
     def _take(self) -> WorkerThread | None:
-        """Take a thread that is free, without the coroutines that it takes to wait for one."""
+        """Take a thread that is free now, which needs no coroutine."""
         if self._waiting is None:
             self._worker = self._pool.take()
         return self._worker
@@ -137,7 +137,7 @@ class Lease:
             worker.give(partial(self._pool.release, worker))
 
     def forget(self) -> None:
-        """Forget the thread, which is not there, and who was to use it."""
+        """Forget the thread and the callers that wait for it: a forked child has neither."""
         self._worker, self._active, self._waiting = None, 0, None
 
     def __enter__(self) -> Lease:

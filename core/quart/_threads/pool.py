@@ -1,4 +1,4 @@
-"""Threads that wait for work, bounded in number, and who gets one.
+"""A bounded number of worker threads, and the queue for them.
 
 The rules that keep a bounded pool from locking up, and a queue from being unfair:
 
@@ -36,7 +36,7 @@ _POOL_KEY = "quart.sync_pool"
 
 
 class Pool:
-    """A bounded set of worker threads; who finds none free queues, first come first served."""
+    """A bounded set of worker threads. If none is free, callers queue, first come first served."""
 
     def __init__(self, size: int = DEFAULT_SIZE, scheduling: str | None = None) -> None:
         if size < 1:
@@ -55,13 +55,13 @@ class Pool:
         self.threads = 0
         self.started = 0
         self.load = Load()
-        #: Who waits, and since when, first come first.
+        #: The callers that wait, the first one first, and since when.
         self._queue: dict[Mailbox, float] = {}
         self._lock = threading.Lock()
         self._longest_wait = 0.0
 
     def begin_anew(self) -> None:
-        """Have no threads again, in a forked child, where those of its parent are not."""
+        """Start with no threads in a forked child, which does not have its parent's."""
         self._idle.clear()
         self.size -= self._lent
         self._lent = 0
@@ -141,7 +141,7 @@ class Pool:
                 self._idle.append(worker)
 
     def widen(self, by: int) -> None:
-        """Allow *by* more threads, or fewer if it is negative; who waits is served."""
+        """Allow *by* more threads, or fewer if it is negative; serve those that wait."""
         with self._lock:
             self.size += by
             self._lent += by
@@ -192,7 +192,7 @@ def pool_of(app: Any) -> Pool:
 def lend_thread(app: object) -> Callable[[], None]:
     """Allow the application one more thread, until what is returned is called.
 
-    For code that keeps a thread without an end in sight, so that no request waits for that.
+    For code that keeps a thread indefinitely, so that requests do not queue behind it.
     """
     pool = pool_of(app)
     pool.widen(1)

@@ -1,8 +1,8 @@
 """Worker threads that let the event loop have its processor, on Linux; off unless configured.
 
-Both need the GIL. A thread that is woken while the loop has it stops the loop at once, only to find
-that out. As a batch job it does not. The price: a loop with a lot to do would let none of them
-begin before it has done it all, so the loop gives way now and then.
+Both need the GIL. A thread that wakes while the loop holds the GIL interrupts the loop, only to
+wait. As a batch job it does not. The price: a busy loop would let no thread begin before the loop
+has done all its work. So the loop gives way now and then.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 from contextlib import suppress
 
-# Not by the module's name, where programs and their tests put something else.
+# The function itself: tests often replace `time.sleep`.
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,11 @@ class Batch:
         self._usual = os.sched_getscheduler(0)
 
     def rest(self) -> None:
-        """Be one, before the thread waits."""
+        """Become a batch job, before the thread waits."""
         self._become(os.SCHED_BATCH)
 
     def work(self) -> None:
-        """Be none, before it works: what it starts would be one too."""
+        """Become an ordinary one, before the thread works: what it starts inherits the policy."""
         self._become(self._usual)
 
     def _become(self, policy: int) -> None:
@@ -50,8 +50,8 @@ class Batch:
     def give_way(self, load: Load) -> None:
         """Let threads begin with what they were given, if there is a crowd of them.
 
-        Where calls block, those that begin at the same time end at the same time, again and again.
-        Others are over sooner than it takes to give way.
+        Blocking calls that begin together end together, again and again. Shorter calls are over
+        before the loop has given way, so there is never a crowd of them.
         """
         if len(load.given) % CROWD == 0 and len(load.begun) >= BUSY:
             sleep(_MOMENT)

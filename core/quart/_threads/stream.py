@@ -1,7 +1,7 @@
 """A plain iterator as an async one: stepped in a request's thread, a little ahead of its reader.
 
-To visit the thread costs many times what a step does. So a visit is a *run* of several steps. Each
-chunk is handed on when it is there and does not wait for the next one.
+A visit to the thread is a *run* of several steps. Cost: "thread" in docs/performance.md. Each chunk
+is handed on when it is there and does not wait for the next one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Source:
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self._iterable = iterable
-        #: What it made of the iterable, until that has come to its end.
+        #: The iterator over it, until it is exhausted.
         self.iterator: Iterator[Any] | None = None
         self.mailbox: Mailbox
         self.stopped = False
@@ -59,7 +59,7 @@ class _Source:
     def give_up(
         self, sender: WorkGreenlet | _Source | None, payload: Any, worker: WorkerThread
     ) -> None:
-        """Let the work end that waits for *payload*, if that is what the message says."""
+        """Throw GeneratorExit into work that waits for *payload*, if *sender* is work."""
         if isinstance(sender, WorkGreenlet):
             self.has_given_up = True
             discard(payload)
@@ -77,7 +77,7 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
     more, running = True, False
     try:
         while more:
-            # Each run has its own, since what comes after its outcome is not for the next one.
+            # A mailbox per run: what arrives after the outcome of a run is not for the next one.
             mailbox = source.mailbox = lease.make_mailbox()
             worker = await lease.start(source.run, mailbox)
             running, began = True, monotonic()
@@ -110,7 +110,7 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
 
 
 def closing(iterator: object, iterable: object) -> Callable[[], object] | None:
-    """Return what closes *iterator*, which was made of *iterable*, if that is to be done.
+    """Return what closes *iterator*, which was made of *iterable*; None if nothing has to.
 
     An iterable that is its own iterator is closed by whoever closes the iterable; closing a
     generator a second time does nothing.

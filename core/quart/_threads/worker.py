@@ -81,7 +81,7 @@ class WorkerThread:
         pool.started += 1
 
     def give(self, job: Job) -> None:
-        """Have the thread do *job*, in turn; for an event loop."""
+        """Queue *job* for the thread; called by an event loop."""
         self.load.given.append(None)
         self._jobs.append(job)
         self._bell.put(None)
@@ -97,7 +97,7 @@ class WorkerThread:
         self._bell.put(None)
 
     def _run(self) -> None:
-        # Each begins from here, or one that another one starts would begin deeper in the stack.
+        # Each starts from here: one started by another would begin deeper in the stack.
         while not self._ends:
             with suppress(BaseException):
                 WorkGreenlet(self).switch()
@@ -136,7 +136,7 @@ class WorkerThread:
         self._ends = True
 
     def _strike(self, job: Job | None, error: BaseException) -> None:
-        """End *job* by *error*; between jobs, end the wait that the next one is the end of."""
+        """End *job* with *error*; between jobs, end the wait that the next job would have ended."""
         if job is None and self._jobs:
             job = self._jobs[0]
             if not isinstance(getattr(job, "__self__", None), WorkGreenlet):
@@ -216,7 +216,7 @@ class WorkGreenlet(greenlet):
             raise GreenletExit
 
     def fail(self, error: BaseException) -> None:
-        """Let this work go on with *error*, unless it has gone on."""
+        """Let this work go on with *error*, unless it already has."""
         spare, hub = self.worker.spare, getcurrent()
         if hub in spare:
             spare.remove(hub)
@@ -236,7 +236,7 @@ def current_work() -> WorkGreenlet | None:
 
 @in_child
 def _leave_thread() -> None:
-    """In a forked child nobody waits for this work, and its thread is the only one."""
+    """Detach the work that runs in a forked child: nobody waits for it there."""
     current: greenlet | None = getcurrent()
     while current is not None:
         if isinstance(current, WorkGreenlet):
@@ -263,7 +263,7 @@ def run_call(
         begun.pop()
         # Keep nothing of a request alive while idle.
         work.gr_context = work.mailbox = None
-        # Last of all: it wakes the loop, which would have to wait for the rest.
+        # Keep this last: it wakes the loop, which would have to wait for the rest.
         mailbox.put((None, outcome))
     except BaseException as error:
         work.gr_context = work.mailbox = None
@@ -289,5 +289,5 @@ class Call(partial[None]):
     __slots__ = ()
 
     def fail(self, error: BaseException) -> None:
-        """Answer with *error*; what a call gives after its first outcome is not looked at."""
+        """Report *error*; only the first outcome of a call counts."""
         _tell(self.args[-1], (None, error))

@@ -1,7 +1,7 @@
 """Where a task is that waits: its coroutine, what that awaits, and the plain code on the way.
 
-Python, and what looks at it from outside, shows the stack of what runs. What waits is a chain of
-coroutines, and plain code that waits is parked in a greenlet, of the loop's thread or another one.
+Python's own tools show the stack of code that runs. Code that waits is a chain of coroutines, and
+plain code that waits is parked in a greenlet, in the loop's thread or in another one.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _awaited(step: object, frame: FrameType) -> object:
         if awaited is not None:
             break
     if awaited is None and is_ours(frame.f_code):
-        # We step some by hand.
+        # We step this one by hand.
         names = frame.f_locals
         return names.get("steps", names.get("work"))
     while type(awaited).__name__ in _OPAQUE:

@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 
 from .._frames import is_ours
 
-# Beneath us these do our work; above your code they do yours.
+# Below our frames these work for us; above yours they work for you.
 _LIBRARIES = (
     *("asgiref", "blinker", "click", "flask", "greenlet", "hypercorn", "itsdangerous"),
     *("jinja2", "markupsafe", "werkzeug"),

@@ -1,7 +1,7 @@
-"""Says so when an event loop has not turned for a while, and who holds it.
+"""Reports an event loop that has not turned for a while, and the code that holds it.
 
-A thread beside the loops asks each of them now and then to call something. To the loop that is a
-callback in some seconds, and to a request it is nothing at all. What it finds it tells; it does not
+A thread beside the loops asks each of them now and then to call something. That costs
+the loop a callback every few seconds, and a request nothing. The thread reports and does not
 interfere.
 """
 

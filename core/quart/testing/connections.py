@@ -56,7 +56,7 @@ class WebsocketResponseError(Exception):
 
 
 class _End:
-    """The last item of a connection's queue: what to raise for those who wait for more."""
+    """The last item of a connection's queue: what a further read raises."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -118,7 +118,7 @@ class _Connection(Generic[MessageT]):
             raise RuntimeError("expected an open connection; use 'async with' on it first")
         item = await self._receive_queue.get()
         if isinstance(item, _End):
-            self._receive_queue.put_nowait(item)  # for the next who asks
+            self._receive_queue.put_nowait(item)  # for the next reader
             # An app that fails ends the exchange before it raises; the reason says more.
             await asyncio.wait([self._started_task()], timeout=LAST_WORD_TIMEOUT)
             self._seen = self._error or item.error

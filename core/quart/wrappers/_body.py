@@ -185,7 +185,7 @@ class Body(Changing):
             await within(max(timeout - self._waited, 0), change)
             self._waited += time.monotonic() - start
         except BaseException as error:
-            # Whoever is told may read again, and then it has as long as before.
+            # The caller may read again, with the same limit.
             self._waited = 0.0
             if isinstance(error, TimeoutError):
                 raise RequestTimeout from error
@@ -247,7 +247,7 @@ class Body(Changing):
         self.set_complete()
 
     def disconnect(self) -> None:
-        """Say that the client has gone; who waits for bytes that will not come learns of it."""
+        """Note that the client has gone, and wake the readers: no more bytes will come."""
         self._disconnected = True
         self._notify()
 
@@ -268,7 +268,7 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
     if seconds is None:
         return await awaitable
     if in_trio():
-        # There limits are nested, so this one has to begin before any that the first step begins.
+        # Under Trio limits are nested: this one must begin before any that the first step begins.
         async with time_limit(seconds):
             return await awaitable
     steps = awaitable.__await__()

@@ -1,4 +1,4 @@
-"""Waiting for what others push, be it a body's bytes or a websocket's messages."""
+"""Waiting for what others push: a body's bytes, or a websocket's messages."""
 
 from __future__ import annotations
 

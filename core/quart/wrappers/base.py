@@ -55,13 +55,13 @@ def only_says_gone(error: Exception) -> bool:
     return isinstance(error, ClientDisconnectedError)
 
 
-# A server hears few names, and checking one takes longer than matching a path.
+# A server hears few names. Cost: "host" in docs/performance.md.
 @kept(256)
 def _known_host(header: str | None, scheme: str, server: tuple[str, int | None] | None) -> str:
     return get_host(scheme, header, server)
 
 
-# There are few, and parsing one takes longer than reading a small body.
+# There are few. Cost: "media type" in docs/performance.md.
 @kept(64)
 def _mimetype(content_type: str) -> str:
     return parse_options_header(content_type)[0].lower()
@@ -102,7 +102,7 @@ class BaseRequestWebsocket(SansIORequest):
     ) -> None:
         self.routing_exception = self.url_rule = self.view_args = None
         self.may_have_files = False
-        # What Werkzeug's constructor does; to call it would cost as much again.
+        # What Werkzeug's constructor does. Cost: "constructor" in docs/performance.md.
         self.method = method.upper()
         self.scheme = scheme
         self.server = scope.get("server")

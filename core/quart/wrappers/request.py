@@ -293,7 +293,7 @@ class Request(Limits, BaseRequestWebsocket):
         if self._parses_as_stock():
             data = self._cached_data
             fields = urlencoded(await self._read() if data is None else data)
-            # Somebody else may have waited for the same bytes.
+            # Another task may have waited for the same bytes.
             if "form" not in self.__dict__:
                 storage = self.parameter_storage_class
                 self._keep_form(storage(fields), storage())
@@ -358,7 +358,7 @@ class Request(Limits, BaseRequestWebsocket):
     def _files(self, files: MultiDict[str, FileStorage]) -> None:
         plain = with_each_file(files, plain_file)
         self._awaitable_files = plain, files
-        # To close those that there are takes several steps.
+        # Closing open files takes several steps.
         if files:
             self.may_have_files = True
         self.__dict__["files"] = plain
