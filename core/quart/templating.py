@@ -14,6 +14,7 @@ from flask.templating import (
 )
 from jinja2 import Environment as BaseEnvironment, nodes, Template as Template
 
+from ._handling.overrides import update_template_context
 from ._rendering import is_plain, plain_face
 from ._threads.bridge import call_bridged
 from .ctx import has_app_context as has_app_context, has_request_context as has_request_context
@@ -112,7 +113,7 @@ def _found(environment: BaseEnvironment, wanted: str | Template | list[str | Tem
 
 
 async def _prepare(app: Quart, template: Template, context: dict[str, object]) -> None:
-    updating: object = app.update_template_context(context)
+    updating = update_template_context(app, _cv_app.get(None), context)
     # A subclass may have made it a plain method, as it is in Flask.
     if hasattr(updating, "__await__"):
         await updating

@@ -15,6 +15,7 @@ import quart
 from _tireless import ENOUGH, serve, Tireless
 from quart import Quart, stream_with_context as quart_stream_with_context
 from quart._connection import inbound
+from quart._flask import HAS_ONE_CONTEXT
 from quart_flask_patch import wait
 
 from ._asgi import Exchange, fetch, run, scope_for, until
@@ -106,8 +107,9 @@ def test_a_stream_can_keep_the_context(app: Flask, place: str, kind: str, genera
 
     app.add_url_rule("/", "view", async_view if kind == "async" else view)
     assert run(fetch(app, "/?name=me")).text == "me kept nothing;" * 2
-    # Flask's own helper pushes the context anew, and so it is torn down again after the stream.
-    assert torn_down == ["/"] * (2 if generator == "sync" else 1)
+    # The helper of Flask 3.1 pushes a new context, so another teardown follows the stream.
+    pushes_anew = generator == "sync" and not HAS_ONE_CONTEXT
+    assert torn_down == ["/"] * (2 if pushes_anew else 1)
 
 
 def plain_numbers(log: list[str]) -> Any:

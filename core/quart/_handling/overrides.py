@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from .._flask import HAS_ONE_CONTEXT
 from .._frames import folded
 from .._types import Function
 
@@ -42,6 +43,19 @@ def log_exception(
     if app.config.get("FOLD_TRACEBACKS", True):
         traceback = folded(traceback)
     exc_info = type(error), error, traceback
-    if not wants_context(log):
-        return log(exc_info)
-    return log(app.app_context() if ctx is None else app._context_face_of(ctx), exc_info)
+    return log(_face(app, ctx), exc_info) if wants_context(log) else log(exc_info)
+
+
+def update_template_context(
+    app: Quart, ctx: AppContext | None, context: dict[str, object]
+) -> object:
+    """Have *app* add to the *context* of a template; what that gives may have to be awaited."""
+    update: Function = app.update_template_context
+    if HAS_ONE_CONTEXT and wants_context(update):
+        return update(_face(app, ctx), context)
+    return update(context)
+
+
+def _face(app: Quart, ctx: AppContext | None) -> object:
+    """Return *ctx* as the methods of *app* know it, or a context for what is outside of any."""
+    return app.app_context() if ctx is None else app._context_face_of(ctx)
