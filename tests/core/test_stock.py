@@ -16,12 +16,15 @@ import quart
 import quart_flask_patch
 from _patches import static, WAYS
 from quart._stock import is_genuine, Stock, unwatched_before, Watched
+from quart._threads import strategy
 from quart_flask_patch.app import Flask
 
 for package in (quart, quart_flask_patch):
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if not found.name.endswith(("__main__", "pytest_plugin")):
             importlib.import_module(found.name)
+# The layer has installed itself. The core's other tests, in the same process, see the core alone.
+strategy.install(strategy.Strategy())
 
 #: Each attribute that a short way stands for, by whose it is.
 PARTS = [
