@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         " signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",
         "cli": "_installation _serving _threads _types globals helpers",
-        "templating": "_rendering _threads ctx globals helpers signals utils",
+        "templating": "_handling _rendering _threads ctx globals helpers signals utils",
         "__main__": "cli",
         "_application": "_flask _handling _kind _serving _stock _types cli ctx globals helpers"
         " routing templating",

@@ -60,6 +60,12 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Result:
 
 
 async def _in_place(ctx: AppContext) -> Result:
+    """Do all of the work, in the place that was entered for it.
+
+    The `try` statements are nested because each part has to come whatever the part before it
+    raised: the error handlers after the stages, the server's word after those, and the teardown
+    last. An error of each is chained to the one before.
+    """
     app, kind, stages = ctx.app, ctx.kind, ctx.plan.stages
     # Stages are called by a name of their own: a method call looks for one in the class first.
     full_dispatch = stages.full_dispatch
