@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from werkzeug.datastructures import Headers
 
+from _asgi import LIMIT as LIMIT, Message as Message, run as run, scope_of, Sent
 from quart._kind import Kind, REQUEST, WEBSOCKET
 from quart.globals import _cv_app
 from quart.utils import decode_headers
 
 T = TypeVar("T")
-Message = dict[str, Any]
 
 KINDS: dict[str, Kind] = {"request": REQUEST, "websocket": WEBSOCKET}
 
-#: Nothing here takes long, so whatever takes longer hangs.
-LIMIT = 10.0
-DENIAL = {"websocket.http.response": {}}
 
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a test's async part on an event loop of its own."""
-
-    async def limited() -> T:
-        async with asyncio.timeout(LIMIT):
-            return await work
-
-    return asyncio.run(limited())
-
-
-class Client:
+class Client(Sent):
     """The client's end of one connection, which never hangs up unless told to."""
 
     def __init__(self, *says: Message) -> None:
+        super().__init__([])
         self._says: asyncio.Queue[Message] = asyncio.Queue()
         self._sent = asyncio.Event()
         #: How many messages the application has taken.
         self.taken = 0
         #: And how many of them before it answered.
         self.taken_before_answer = 0
-        #: What the application sent.
-        self.messages: list[Message] = []
         self.say(*says)
 
     def say(self, *messages: Message) -> None:
@@ -69,38 +54,10 @@ class Client:
 
     # What came over the wire
 
-    def of(self, *kinds: str) -> list[Message]:
-        return [message for message in self.messages if message["type"].endswith(kinds)]
-
-    @property
-    def types(self) -> list[str]:
-        return [message["type"] for message in self.messages]
-
-    @property
-    def status(self) -> int:
-        (start,) = self.of("http.response.start")
-        return int(start["status"])
-
     @property
     def headers(self) -> Headers:
         (start,) = self.of("http.response.start", "websocket.accept")
         return decode_headers(start["headers"])
-
-    @property
-    def chunks(self) -> list[bytes]:
-        return [message["body"] for message in self.of("http.response.body")]
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self.chunks)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def accepted(self) -> bool:
-        return bool(self.of("websocket.accept"))
 
     @property
     def close_code(self) -> int | None:
@@ -116,27 +73,8 @@ class Client:
 def scope_for(
     kind: str, path: str = "/", *, host: bytes = b"localhost", **values: Any
 ) -> dict[str, Any]:
-    path, _, query = path.partition("?")
-    scope = {
-        "type": kind,
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": [(b"host", host)],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 80),
-        # No extensions: ASGI lets a server do without, and Uvicorn does.
-    }
-    if kind == "http":
-        scope["method"] = "GET"
-    else:
-        scope.update(scheme="ws", subprotocols=[], extensions=dict(DENIAL))
-    scope["headers"] += values.pop("headers", [])
-    return {**scope, **values}
+    headers = [(b"host", host), *values.pop("headers", [])]
+    return {**scope_of(kind, path, headers), **values}
 
 
 async def connect(app: Any, scope: dict[str, Any], client: Client) -> Client:

@@ -23,6 +23,7 @@ import pytest
 from hypercorn.utils import LifespanFailureError
 from websockets.asyncio.client import connect
 
+from _serving import free_port
 from quart import current_app, g, has_request_context, Quart, websocket
 from quart._serving.reloader import Watcher
 from quart._serving.server import run_app, serve, Stop
@@ -675,11 +676,6 @@ async def after():
 if __name__ == "__main__":
     app.run(port=PORT)
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def wait_for(url: str, start: str) -> str:

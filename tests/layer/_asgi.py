@@ -11,23 +11,11 @@ import json
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-T = TypeVar("T")
+from _asgi import LIMIT as LIMIT, run as run, scope_of, Sent
+
 Pairs = Iterable[tuple[str, str]]
-
-LIMIT = 10.0
-
-
-def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = None) -> T:
-    """Run *main* on a new event loop; a test that hangs fails."""
-
-    async def limited() -> T:
-        async with asyncio.timeout(LIMIT):
-            return await main
-
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(limited())
 
 
 def run_apart(main: Coroutine[Any, Any, Any]) -> None:
@@ -49,29 +37,11 @@ def run_apart(main: Coroutine[Any, Any, Any]) -> None:
 
 
 def scope_for(kind: str, path: str, method: str = "GET", headers: Pairs = ()) -> dict[str, Any]:
-    path, _, query = path.partition("?")
     named = {name.lower(): value for name, value in headers}
     named.setdefault("host", "localhost")
-    scope = {
-        "type": kind,
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http" if kind == "http" else "ws",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
-        "server": ("localhost", 80),
-        "client": ("127.0.0.1", 4321),
-        # No extensions: ASGI lets a server do without, and Uvicorn does.
-    }
-    if kind == "websocket":
-        del scope["method"]
-        scope["subprotocols"] = []
-        scope["extensions"] = {"websocket.http.response": {}}
-    return scope
+    raw = [(name.encode(), value.encode()) for name, value in named.items()]
+    scope = scope_of(kind, path, raw, method)
+    return {**scope, "server": ("localhost", 80), "client": ("127.0.0.1", 4321)}
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -80,46 +50,18 @@ async def until(condition: Callable[[], Any]) -> None:
         await asyncio.sleep(0.001)
 
 
-class Answer:
-    """What the application has sent."""
-
-    def __init__(self, messages: list[dict[str, Any]]) -> None:
-        self.messages = messages
-
-    def _of(self, part: str) -> list[dict[str, Any]]:
-        return [m for m in self.messages if m["type"].endswith(f"http.response.{part}")]
-
-    @property
-    def status(self) -> int:
-        (start,) = self._of("start")
-        return int(start["status"])
+class Answer(Sent):
+    """What the application has sent; header names are in lower case."""
 
     @property
     def headers(self) -> dict[str, str]:
-        (start,) = self._of("start")
+        (start,) = self.of("http.response.start")
         return {name.decode().lower(): value.decode() for name, value in start["headers"]}
 
     @property
     def chunks(self) -> list[bytes]:
-        return [m["body"] for m in self._of("body") if m.get("body")]
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self.chunks)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the body has its end; a server cuts the connection of one that has not."""
-        bodies = self._of("body")
-        return bool(bodies) and not bodies[-1].get("more_body", False)
+        """The chunks of the body, but for empty ones, which end it."""
+        return [chunk for chunk in super().chunks if chunk]
 
 
 class Connection(Answer):
@@ -204,10 +146,6 @@ class Handshake(Connection):
 
     def leave(self) -> None:
         self.tell("websocket.disconnect", code=1001)
-
-    @property
-    def accepted(self) -> bool:
-        return any(m["type"] == "websocket.accept" for m in self.messages)
 
     @property
     def said(self) -> list[str]:

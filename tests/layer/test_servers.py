@@ -19,6 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from _serving import free_port
+
 SOURCE = """
 import importlib
 import os
@@ -95,12 +97,6 @@ def what_ran():
     return views
 """
 LIMIT = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
