@@ -29,6 +29,18 @@ def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = 
         return runner.run(limited())
 
 
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until *condition* holds, be it another thread that brings that about."""
+    while not condition():  # noqa: ASYNC110  # it is not always this loop that it happens on
+        await asyncio.sleep(0.001)
+
+
+async def turns(count: int = 20) -> None:
+    """Let all else that is ready on this loop run, so that what was to happen has happened."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 def scope_of(
     kind: str, path: str, headers: Iterable[tuple[bytes, bytes]], method: str = "GET"
 ) -> Message:

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 from werkzeug.datastructures import Headers
 
-from _asgi import LIMIT as LIMIT, Message as Message, run as run, scope_of, Sent
+from _asgi import (
+    LIMIT as LIMIT,
+    Message as Message,
+    run as run,
+    scope_of,
+    Sent,
+    turns as turns,
+    until as until,
+)
 from quart._kind import Kind, REQUEST, WEBSOCKET
 from quart.globals import _cv_app
 from quart.utils import decode_headers

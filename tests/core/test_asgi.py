@@ -41,6 +41,7 @@ from .driver import (
     route,
     run,
     scope_for,
+    until,
     websocket,
 )
 
@@ -725,7 +726,7 @@ def test_a_handler_that_lets_a_task_receive_ends_when_the_client_leaves(
         client = Client({"type": "websocket.connect"}, frame("hi"))
         served = in_background(connect(app, scope_for("websocket"), client))
         await client.until("websocket.accept")
-        await asyncio.sleep(0.03)
+        await until(lambda: "hi" in log)
         client.say(GONE["websocket"])
         await served
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -801,7 +802,7 @@ def test_a_handler_that_gave_up_receiving_is_cancelled_when_the_client_leaves(ap
         await client.until("websocket.accept")
         await asyncio.sleep(0.1)
         client.say(frame("hi"))
-        await asyncio.sleep(0.05)
+        await until(lambda: "hi" in log)
         client.say(GONE["websocket"])
         await served
 
@@ -975,8 +976,8 @@ def test_a_handler_that_reads_slowly_is_not_cancelled(app: Quart) -> None:
     async def main() -> bytes:
         client = Client(part(b"a"))
         served = in_background(connect(app, scope_for("http", method="POST"), client))
-        for piece in (b"b", b"c"):
-            await asyncio.sleep(0.01)
+        for number, piece in enumerate((b"b", b"c"), 1):
+            await until(lambda number=number: client.taken == number)
             client.say(part(piece))
         client.say(part(b"", False))
         await served

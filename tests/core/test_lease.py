@@ -23,7 +23,7 @@ from quart._threads.pool import Pool, pool_of
 from quart._threads.worker import current_work
 from quart.utils import run_sync
 
-from .driver import run
+from .driver import run, turns, until
 
 number: ContextVar[int] = ContextVar("number", default=0)
 
@@ -438,7 +438,7 @@ def test_a_cancelled_call_waits_for_its_function_and_is_cancelled_then(pool: Poo
             task = asyncio.create_task(lease.call(work))
             await gate.busy()
             task.cancel()
-            await asyncio.sleep(0.01)
+            await turns()
             assert not task.done()
             gate.open()
             with pytest.raises(asyncio.CancelledError):
@@ -474,8 +474,7 @@ def test_who_queues_is_cancelled_at_once_with_the_message() -> None:
             busy = asyncio.create_task(lease.call(gate))
             await gate.busy()
             queued = asyncio.create_task(other.call(ident))
-            await asyncio.sleep(0.01)
-            assert pool.queued == 1
+            await until(lambda: pool.queued == 1)
             queued.cancel("no longer")
             with pytest.raises(asyncio.CancelledError, match="no longer"):
                 await queued
@@ -516,7 +515,7 @@ def test_a_cancellation_is_raised_at_the_functions_next_wait(pool: Pool) -> None
             task = asyncio.create_task(lease.call(work))
             await gate.busy()
             task.cancel()
-            await asyncio.sleep(0.01)
+            await turns()
             gate.open()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -530,16 +529,22 @@ def test_a_waiting_function_is_cancelled_at_once(pool: Pool) -> None:
     seen: list[str] = []
 
     async def main() -> None:
+        waits = asyncio.Event()
+
+        async def forever() -> None:
+            waits.set()
+            await asyncio.Event().wait()
+
         def work() -> str:
             try:
-                wait_for(asyncio.sleep(10))
+                wait_for(forever())
             except asyncio.CancelledError:
                 seen.append("cancelled")
             return "swallowed"
 
         with Lease(pool) as lease:
             task = asyncio.create_task(lease.call(work))
-            await asyncio.sleep(0.02)
+            await waits.wait()
             task.cancel()
             # As a coroutine may, it swallows it.
             assert await task == "swallowed"
@@ -624,9 +629,9 @@ def test_waits_need_not_end_in_the_order_in_which_they_began(pool: Pool) -> None
                 order.append(name)
 
             tasks = [asyncio.create_task(lease.call(work, "first", first))]
-            await asyncio.sleep(0.01)
+            await until(lambda: len(pool.load.begun) == 1)
             tasks.append(asyncio.create_task(lease.call(work, "second", second)))
-            await asyncio.sleep(0.01)
+            await until(lambda: len(pool.load.begun) == 2)
             first.set()
             await tasks[0]
             second.set()

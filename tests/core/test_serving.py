@@ -332,12 +332,12 @@ def test_serving_requests(app: Quart) -> None:
 
 
 def test_stopping_waits_for_a_request(app: Quart) -> None:
-    entered = asyncio.Event()
+    entered, asked = asyncio.Event(), asyncio.Event()
 
     @app.get("/")
     async def index() -> str:
         entered.set()
-        await asyncio.sleep(0.2)
+        await asked.wait()
         return "complete"
 
     async def main() -> None:
@@ -345,6 +345,7 @@ def test_stopping_waits_for_a_request(app: Quart) -> None:
             response = asyncio.create_task(client.get(f"http://{address}/"))
             await entered.wait()
             stop.request()
+            asked.set()
             assert (await response).text == "complete"
 
     run(main())
@@ -515,13 +516,17 @@ def test_address_in_use_is_known_before_the_start(app: Quart) -> None:
 
 def test_run_task_with_a_trigger(app: Quart) -> None:
     async def main() -> None:
-        asked = asyncio.Event()
+        asked, started = asyncio.Event(), asyncio.Event()
+
+        @app.before_serving
+        async def start() -> None:
+            started.set()
 
         async def trigger() -> None:
             await asked.wait()
 
         task = asyncio.create_task(app.run_task(port=0, debug=True, shutdown_trigger=trigger))
-        await asyncio.sleep(0.1)
+        await started.wait()
         assert not task.done()
         asked.set()
         await task

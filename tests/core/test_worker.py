@@ -20,7 +20,7 @@ from quart._threads.pool import Pool
 from quart._threads.scheduling import BUSY, CROWD
 from quart._threads.worker import Call, current_work, KEPT, run_call, WorkerThread, WorkGreenlet
 
-from .driver import run
+from .driver import run, until
 
 
 class Thing:
@@ -123,7 +123,7 @@ def test_many_calls_of_one_thread_may_wait_at_once() -> None:
                 return n
 
             tasks = [asyncio.create_task(lease.call(work, n)) for n in range(count)]
-            await asyncio.sleep(0.1)
+            await until(lambda: len(pool.load.begun) == count)
             open_.set()
             assert await asyncio.gather(*tasks) == list(range(count))
             thread = await lease.call(current_work)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from _asgi import LIMIT as LIMIT, run as run, scope_of, Sent
+from _asgi import LIMIT as LIMIT, run as run, scope_of, Sent, until as until
 
 Pairs = Iterable[tuple[str, str]]
 
@@ -42,12 +42,6 @@ def scope_for(kind: str, path: str, method: str = "GET", headers: Pairs = ()) ->
     raw = [(name.encode(), value.encode()) for name, value in named.items()]
     scope = scope_of(kind, path, raw, method)
     return {**scope, "server": ("localhost", 80), "client": ("127.0.0.1", 4321)}
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until *condition* holds, be it another thread that brings that about."""
-    while not condition():  # noqa: ASYNC110  # it is not always this loop that it happens on
-        await asyncio.sleep(0.001)
 
 
 class Answer(Sent):
