@@ -206,6 +206,33 @@ def test_every_raise_carries_a_message() -> None:
     assert silent == []
 
 
+def text_of(raised: ast.expr) -> str | None:
+    """Return the message that *raised* is made with, if it is written there."""
+    if not isinstance(raised, ast.Call) or not raised.args:
+        return None
+    match raised.args[0]:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(str(v.value) if isinstance(v, ast.Constant) else "{}" for v in values)
+    return None
+
+
+def test_messages_are_sentences() -> None:
+    """They begin with a capital letter, or with a name, and end with a stop."""
+    odd = [
+        f"{source.name}:{node.lineno} {text}"
+        for source in SOURCES
+        for node in ast.walk(source.tree)
+        if source.name.startswith(("core/quart/_serving/", "core/quart/testing/"))
+        and isinstance(node, ast.Raise)
+        and node.exc is not None
+        and (text := text_of(node.exc)) is not None
+        and not (re.match(r"[A-Z{'`]|\S+[_.(]", text) and text.endswith((".", "?", "{}")))
+    ]
+    assert odd == []
+
+
 # --- Words and paths -----------------------------------------------------------------------------
 
 # Put together here, so that this file passes its own test.

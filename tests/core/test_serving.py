@@ -283,7 +283,7 @@ def test_shutdown_cancels_tasks_in_the_end(
 
 
 def test_background_task_needs_a_loop(app: Quart) -> None:
-    with pytest.raises(RuntimeError, match="expected a running event loop"):
+    with pytest.raises(RuntimeError, match="Expected a running event loop"):
         app.add_background_task(print)
 
 
@@ -609,7 +609,7 @@ def test_certificates(tmp_path: Path) -> None:
     config = ServerConfig.from_options(ServeOptions(ssl_context=("a.pem", "b.pem")))
     assert config.ssl_enabled
     assert (config.certfile, config.keyfile) == ("a.pem", "b.pem")
-    with pytest.raises(ValueError, match="expected ssl_context to be"):
+    with pytest.raises(ValueError, match="Expected ssl_context to be"):
         ServerConfig.from_options(ServeOptions(ssl_context="letsencrypt"))
 
 

@@ -163,7 +163,7 @@ def test_two_bodies_are_refused(options: Any) -> None:
 
 
 def test_a_dict_is_no_data() -> None:
-    with pytest.raises(TypeError, match="expected data to be str or bytes, got dict"):
+    with pytest.raises(TypeError, match="Expected data to be str or bytes, got dict"):
         make_test_body_with_headers(data=cast(Any, {"a": 1}))
 
 
@@ -464,7 +464,7 @@ def test_no_answer_at_all(app: Quart) -> None:
         pass
 
     async def main() -> None:
-        with pytest.raises(RuntimeError, match="expected the app to answer"):
+        with pytest.raises(RuntimeError, match="Expected the app to answer"):
             await asgi(app, silent).get("/")
 
     run(main())
@@ -816,7 +816,7 @@ def test_client_without_cookies(app: Quart) -> None:
         client = app.test_client(use_cookies=False)
         for _ in range(2):
             assert await (await client.get("/")).get_data() == b"0"
-        with pytest.raises(RuntimeError, match="expected a client with cookies"):
+        with pytest.raises(RuntimeError, match="Expected a client with cookies"):
             async with client.session_transaction():
                 pass
 

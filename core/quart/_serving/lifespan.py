@@ -98,7 +98,7 @@ async def shutdown(app: Quart) -> None:
     if len(failures) == 1:
         raise failures[0]
     if failures:
-        raise BaseExceptionGroup("several functions failed while the app shut down", failures)
+        raise BaseExceptionGroup("Several functions failed while the app shut down.", failures)
 
 
 def _as_manager(generate: object) -> AbstractAsyncContextManager[object]:
@@ -156,8 +156,8 @@ def add_background_task(app: Quart, func: Function, *args: object, **kwargs: obj
         asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError(
-            "expected a running event loop for a background task, got none; add it from a"
-            " request, a websocket or a before_serving function"
+            "Expected a running event loop for a background task, got none; add it from a"
+            " request, a websocket or a before_serving function."
         ) from None
     _create_background_task(app, func, args, kwargs)
 

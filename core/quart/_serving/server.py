@@ -135,7 +135,7 @@ class _Connection:
         if self._gone:
             if message["type"] == "websocket.send":
                 # What ASGI has a server raise when there is nobody left to send to.
-                raise OSError("the server is stopping and has closed this websocket")
+                raise OSError("The server is stopping and has closed this websocket.")
             return
         self._accepted = self._accepted or message["type"] == "websocket.accept"
         self._gone = message["type"] == "websocket.close"

@@ -79,8 +79,8 @@ class ServerConfig(Config):
                 pass
             case other:
                 raise ValueError(
-                    "expected ssl_context to be an SSLContext, 'adhoc' or a (certfile, keyfile)"
-                    f" pair, got {other!r}"
+                    "Expected ssl_context to be an SSLContext, 'adhoc' or a (certfile, keyfile)"
+                    f" pair, got {other!r}."
                 )
         return config
 

@@ -87,7 +87,7 @@ class TestApp:
     async def _await_phase(self, phase: str, answered: asyncio.Event, timeout: float) -> None:
         task = self._task
         if task is None:
-            raise RuntimeError("expected a started app; await startup() before shutdown()")
+            raise RuntimeError("Expected a started app; await startup() before shutdown().")
         waiter = asyncio.create_task(answered.wait())
         try:
             # An app that ends without an answer must not leave the test waiting for one.
@@ -98,7 +98,7 @@ class TestApp:
             await task
         elif not answered.is_set():
             task.cancel()
-            raise TimeoutError(f"expected the {phase} of the app within {timeout} seconds")
+            raise TimeoutError(f"Expected the {phase} of the app within {timeout} seconds.")
 
     async def _asgi_receive(self) -> ASGIReceiveEvent:
         return await self._app_queue.get()
@@ -111,6 +111,6 @@ class TestApp:
                 self._shutdown.set()
             case "lifespan.startup.failed":
                 # Raised inside the app, so that the app's own error is seen as its context.
-                raise LifespanError(f"the start-up failed: {message.get('message', '')}")
+                raise LifespanError(f"The start-up failed: {message.get('message', '')}")
             case "lifespan.shutdown.failed":
-                raise LifespanError(f"the shutdown failed: {message.get('message', '')}")
+                raise LifespanError(f"The shutdown failed: {message.get('message', '')}")

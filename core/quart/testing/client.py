@@ -108,7 +108,7 @@ class QuartClient:
             redirects += 1
             if redirects > MAX_REDIRECTS:
                 raise ClientRedirectError(
-                    f"expected the redirects from {path!r} to end, got more than {MAX_REDIRECTS}"
+                    f"Expected the redirects from {path!r} to end, got more than {MAX_REDIRECTS}."
                 )
             spec = self._redirected(spec, response)
             response = await self._send(spec)
@@ -227,7 +227,7 @@ class QuartClient:
             session = await _maybe(interface.open_session(self.app, ctx.request))
         if session is None:
             raise RuntimeError(
-                "expected the session interface to open a session, got None; is SECRET_KEY set?"
+                "Expected the session interface to open a session, got None; is SECRET_KEY set?"
             )
         yield session
         if interface.is_null_session(session):
@@ -240,8 +240,8 @@ class QuartClient:
     async def __aenter__(self) -> Self:
         if self.preserve_context:
             raise RuntimeError(
-                "expected a client outside of 'async with', got one inside; client blocks do not"
-                " nest, make a second client"
+                "Expected a client outside of 'async with', got one inside; client blocks do not"
+                " nest, make a second client."
             )
         self.preserve_context = True
         return self
@@ -352,8 +352,8 @@ class QuartClient:
         known = [urlsplit(url).hostname, (self.app.config["SERVER_NAME"] or "").partition(":")[0]]
         if not any(name and f".{target}".endswith(f".{name}") for name in known):
             raise RuntimeError(
-                f"expected a redirect within the app, got one to {location!r}; make the request"
-                " without follow_redirects and look at its Location"
+                f"Expected a redirect within the app, got one to {location!r}; make the request"
+                " without follow_redirects and look at its Location."
             )
 
     def _add_cookies(
@@ -367,7 +367,7 @@ class QuartClient:
                 headers.add("Cookie", cookies)
         elif required:
             raise RuntimeError(
-                "expected a client with cookies, got use_cookies=False; a session lives in a cookie"
+                "Expected a client with cookies, got use_cookies=False; a session is kept in one."
             )
         return url
 

@@ -110,12 +110,12 @@ class _Connection(Generic[MessageT]):
             self._receive_queue.put_nowait(self._end)
 
     def _ended(self) -> Exception:
-        raise NotImplementedError("expected a kind of connection to say how it ends")
+        raise NotImplementedError("Expected a kind of connection to say how it ends.")
 
     async def receive(self) -> MessageT:
         """Wait for the next message; raise the app's own error if it failed instead."""
         if self._task is None:
-            raise RuntimeError("expected an open connection; use 'async with' on it first")
+            raise RuntimeError("Expected an open connection; use 'async with' on it first.")
         item = await self._receive_queue.get()
         if isinstance(item, _End):
             self._receive_queue.put_nowait(item)  # for the next reader
@@ -134,7 +134,7 @@ class _Connection(Generic[MessageT]):
 
     async def disconnect(self) -> None:
         """Hang up without a word, as a client whose network fails."""
-        raise NotImplementedError("expected a kind of connection to say what a disconnect is")
+        raise NotImplementedError("Expected a kind of connection to say what a disconnect is.")
 
     async def _finish(self) -> None:
         """Wait for the app, and raise what it raised unless the test has seen that already."""
@@ -160,7 +160,7 @@ class _Connection(Generic[MessageT]):
 
     def _started_task(self) -> asyncio.Task[None]:
         if self._task is None:
-            raise RuntimeError("expected an open connection; use 'async with' on it first")
+            raise RuntimeError("Expected an open connection; use 'async with' on it first.")
         return self._task
 
     def _start_response(self, message: Message) -> None:
@@ -175,8 +175,8 @@ class _Connection(Generic[MessageT]):
     def _make_response(self) -> Response:
         if self.status_code is None or self.headers is None:
             raise RuntimeError(
-                "expected the app to answer, but it ended (or was disconnected) before it sent"
-                " http.response.start; look at its view or at the middleware around it"
+                "Expected the app to answer, but it ended (or was disconnected) before it sent"
+                " http.response.start; look at its view or at the middleware around it."
             )
         # An application's class may be another framework's, whose methods are not async.
         cls: type[object] = self.app.response_class
@@ -190,7 +190,7 @@ class _Connection(Generic[MessageT]):
         return await self._send_queue.get()
 
     async def _asgi_send(self, message: ASGISendEvent) -> None:
-        raise NotImplementedError("expected a kind of connection to take the app's messages")
+        raise NotImplementedError("Expected a kind of connection to take the app's messages.")
 
 
 class TestHTTPConnection(_Connection[bytes]):
