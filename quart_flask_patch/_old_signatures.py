@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from functools import wraps
 
-from quart._flask import HAS_ONE_CONTEXT, STEPS_WITH_CONTEXT
+from quart._flask import HAS_ONE_CONTEXT, STAGES_WITH_CONTEXT
 from quart._handling.overrides import wants_context
 from quart._stock import Watched
 from quart._types import Function
@@ -28,7 +28,7 @@ class OldSignatures(metaclass=Watched):
         # Not Flask's own, which the next ones in line come after.
         super(GenuineFlask, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # one of its bases
         if OldSignatures not in cls.__bases__:
-            for name in STEPS_WITH_CONTEXT:
+            for name in STAGES_WITH_CONTEXT:
                 _look_after(cls, name)
 
 

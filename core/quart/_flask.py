@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HAS_ONE_CONTEXT",
-    "STEPS_WITH_CONTEXT",
+    "STAGES_WITH_CONTEXT",
     "UNSET",
     "BlueprintBase",
     "FlaskRequestContext",
@@ -53,7 +53,7 @@ flask_cv_request: ContextVar[Any] = (
 )
 
 #: The methods of an application that have a context as first argument, if there is one context.
-STEPS_WITH_CONTEXT = (
+STAGES_WITH_CONTEXT = (
     "dispatch_request",
     "do_teardown_appcontext",
     "do_teardown_request",

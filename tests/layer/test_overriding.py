@@ -24,7 +24,7 @@ from flask import g, request, session
 from werkzeug.exceptions import HTTPException
 
 from quart import Quart
-from quart._flask import STEPS_WITH_CONTEXT
+from quart._flask import STAGES_WITH_CONTEXT
 from quart_flask_patch import genuine
 from quart_flask_patch.app import Flask
 
@@ -133,7 +133,7 @@ def get(request: pytest.FixtureRequest) -> Get:
 def recording(name: str, original: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
     """A plain function in the place of *original*, a bound method of an application."""
     signature = inspect.signature(getattr(genuine.Flask, name))
-    if name in STEPS_WITH_CONTEXT:
+    if name in STAGES_WITH_CONTEXT:
         # Without that, which a step that does not name it is not given.
         named = signature.parameters.values()
         signature = signature.replace(parameters=[p for p in named if p.name != "ctx"])
@@ -228,7 +228,7 @@ def test_a_replacement_may_be_taken_back(get: Get) -> None:
     assert get(app, "/view") == (200, "hook")
 
 
-@pytest.mark.parametrize("name", STEPS_WITH_CONTEXT)
+@pytest.mark.parametrize("name", STAGES_WITH_CONTEXT)
 def test_a_replacement_may_have_the_context_first(name: str, get: Get) -> None:
     seen = []
 

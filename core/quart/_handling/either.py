@@ -11,28 +11,16 @@ from functools import partial
 from types import MethodType
 from typing import Any, Self
 
+from .._flask import STAGES_WITH_CONTEXT
 from .._threads import strategy
 from .._types import Function
 
 #: What Flask, whose applications plain code is written for, has as plain methods.
 NAMES = frozenset(
     {
-        "dispatch_request",
-        "do_teardown_appcontext",
-        "do_teardown_request",
-        "finalize_request",
-        "full_dispatch_request",
-        "handle_exception",
-        "handle_http_exception",
-        "handle_user_exception",
-        "make_default_options_response",
-        "make_response",
-        "open_instance_resource",
-        "open_resource",
-        "preprocess_request",
-        "process_response",
-        "send_static_file",
-        "update_template_context",
+        *(set(STAGES_WITH_CONTEXT) - {"log_exception"}),
+        *("make_response", "update_template_context", "send_static_file"),
+        *("open_instance_resource", "open_resource"),
     }
 )
 
