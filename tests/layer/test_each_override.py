@@ -16,13 +16,18 @@ import flask
 import flask.globals
 import pytest
 from flask import request
-from flask.ctx import AppContext, RequestContext
+from flask.ctx import AppContext
 
 from quart._flask import HAS_ONE_CONTEXT
 from quart_flask_patch.app import Flask
 
 from ._asgi import fetch, run
 from .test_overriding import as_async, Get, GETS
+
+if HAS_ONE_CONTEXT:
+    RequestContext = AppContext
+else:
+    from flask.ctx import RequestContext
 
 PROGRAM = Path(__file__).with_name("_overriding_program.py")
 #: What is called another number of times, and why.
@@ -113,7 +118,7 @@ def test_a_request_context_changes_the_environ(get: Get) -> None:
 
 
 def test_a_context_of_ones_own_is_the_current_one(get: Get) -> None:
-    class Context(AppContext if HAS_ONE_CONTEXT else RequestContext):  # type: ignore[misc]  # as it is
+    class Context(RequestContext):  # type: ignore[misc]  # as it is
         said = "mine"
 
     class App(Flask):
@@ -133,7 +138,7 @@ def test_a_context_of_ones_own_is_the_current_one(get: Get) -> None:
 
 
 def test_a_context_matches_the_url_in_its_own_way(get: Get) -> None:
-    class Context(AppContext if HAS_ONE_CONTEXT else RequestContext):  # type: ignore[misc]  # as it is
+    class Context(RequestContext):  # type: ignore[misc]  # as it is
         def match_request(self) -> None:
             super().match_request()
             self.request.view_args = {"name": "matched"}
