@@ -83,7 +83,9 @@ def test_this_installation_is_sound() -> None:
 DISTRIBUTIONS = {"core/pyproject.toml": "core/quart", "pyproject.toml": "quart_flask_patch"}
 # Asked for by name where it is installed, or where its own runner runs us.
 OPTIONAL = {
+    "anyio",
     "dotenv",
+    "httpcore",
     "libcst",
     "packaging",
     "psutil",
