@@ -125,6 +125,34 @@ def test_what_follows_may_wait_though_the_handler_was_ended(app: Quart, kind: st
     assert log == [*(["after"] if kind == "websocket" else []), "teardown Cancelled", "end"]
 
 
+def test_what_follows_may_wait_though_a_cancellation_has_come_late(app: Quart, kind: str) -> None:
+    """It is raised at the next wait, which is in a teardown function then."""
+    log = []
+    over = trio.CancelScope()
+
+    @route(app, kind)
+    async def view() -> str | None:
+        if kind == "websocket":
+            await websocket.accept()
+        over.cancel()
+        return "done" if kind == "request" else None
+
+    @hook(app, "teardown", kind)
+    async def teardown(error: BaseException | None) -> None:
+        await trio.sleep(0.001)
+        log.append(f"teardown {error}")
+
+    async def main() -> None:
+        client = Client()
+        client.say(CONNECT[kind])
+        scope = scope_for("http" if kind == "request" else kind)
+        with trio.fail_after(LIMIT), over:
+            await app(scope, client.receive, client.send)
+
+    trio.run(main)
+    assert log == ["teardown None"]
+
+
 def test_an_endless_stream_ends_when_the_client_leaves(app: Quart) -> None:
     log = []
 

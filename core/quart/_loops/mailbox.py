@@ -149,12 +149,16 @@ def shielded(after: type[BaseException] | None = asyncio.CancelledError) -> _Shi
     """Let what runs at the end wait, though its task is cancelled, for up to `CLEANUP` seconds.
 
     Trio raises a cancellation again at each wait. asyncio does so once, so nothing is to be done,
-    and neither is if what ran has not ended *after* something like a cancellation.
+    and neither is if what ran has not ended *after* something like a cancellation. Unless one is to
+    be raised at the next wait: it came after the last one.
     """
-    if after is None or issubclass(after, Exception) or not in_trio():
+    if not in_trio():
         return nullcontext()
     trio: Any = sys.modules["trio"]
-    shield: _Shield = trio.CancelScope(shield=True, deadline=trio.current_time() + CLEANUP)
+    now: float = trio.current_time()
+    if (after is None or issubclass(after, Exception)) and now < trio.current_effective_deadline():
+        return nullcontext()
+    shield: _Shield = trio.CancelScope(shield=True, deadline=now + CLEANUP)
     return shield
 
 
