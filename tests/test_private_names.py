@@ -160,9 +160,9 @@ FOREIGN: dict[str, dict[str, Use]] = {
         ),
         "_on_close": Use(
             "werkzeug.wrappers.response",
-            "core/quart/_connection/outbound.py core/quart/_handling/responses.py"
-            " core/quart/wrappers/response.py quart_flask_patch/_wsgi/called.py"
-            " quart_flask_patch/wrappers.py",
+            "core/quart/_connection/outbound.py core/quart/_connection/pathsend.py"
+            " core/quart/_handling/responses.py core/quart/wrappers/response.py"
+            " quart_flask_patch/_wsgi/called.py quart_flask_patch/wrappers.py",
             "What to call at the end of a response. Without: it is not called.",
         ),
         "_parsed_content_type": Use(

@@ -299,7 +299,13 @@ async def _in_part(file: Path) -> Response:
     return response
 
 
-@pytest.mark.parametrize("make", [_grown, _of_another_kind, _in_part])
+async def _to_be_removed(file: Path) -> Response:
+    response = await send_file(file)
+    response.call_on_close(file.unlink)
+    return response
+
+
+@pytest.mark.parametrize("make", [_grown, _of_another_kind, _in_part, _to_be_removed])
 def test_it_is_not_where_that_would_send_something_else(file: Path, make: Any) -> None:
     types = [kind for kind, _ in sent_for(lambda: make(file))]
     assert "pathsend" not in types

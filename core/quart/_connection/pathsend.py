@@ -29,8 +29,12 @@ def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
     """Return the path of the file that is all of *response*, if the server can be told to send it.
 
     None, too, where the file is not of the length that the *headers* say, or no longer the same.
+    And where something is to be called at the end: that may remove the file, which a server may
+    open only after it has taken the path.
     """
     if scope["type"] != "http" or TYPE not in (scope.get("extensions") or ()):
+        return None
+    if getattr(response, "_on_close", None):
         return None
     length = dict(headers).get(b"content-length", b"")
     if isinstance(response, Response):
