@@ -289,4 +289,10 @@ def driver():
     return "done"
 
 
+@app.teardown_appcontext
+def close(error):
+    if "connection" in g:
+        g.pop("connection").close()
+
+
 app.register_blueprint(shop)
