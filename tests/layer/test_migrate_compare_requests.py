@@ -102,7 +102,6 @@ POST /form
 name=Zoë&what=tea
 
 with an empty line
-###
 PUT /json
 X-Given: yes
 
@@ -110,6 +109,8 @@ X-Given: yes
  "b": "# no comment"}
 
 # a comment
+# of two lines
+
 DELETE /c
 POST /file
 Content-Type: image/png
@@ -131,7 +132,7 @@ def test_a_list_has_headers_and_bodies(tmp_path: Path) -> None:
     assert in_json.body == b'{"a": 1,\n "b": "# no comment"}'
     assert in_json.headers == (("X-Given", "yes"), ("Content-Type", "application/json"))
     assert file.body == b"\x89PNG\r\n\x00"
-    assert file.place == "requests.txt:20"
+    assert file.place == "requests.txt:21"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,7 @@ def test_a_list_has_headers_and_bodies(tmp_path: Path) -> None:
     [
         ("GET /a\nno header\n", "requests.txt:2: expected Name: value"),
         ("GET /a\n###\nget /b\n", "requests.txt:3: expected METHOD /path"),
+        ("GET /a\n###\nGET b\n", "requests.txt:3: expected METHOD /path"),
         ("POST /a\n\n< nowhere.bin\n", "expected a file for the body"),
         ("something else\n", "expected an access log (common or combined), a HAR file"),
         ("", "got 'an empty file'"),
@@ -371,6 +373,8 @@ def test_tags_and_bearers_are_the_sides_own(conversation: Conversation) -> None:
     sent = dict(conversation.prepare(recorded, "h", ()).headers)
     assert sent["If-None-Match"] == '"ours"'
     assert sent["Authorization"] == "Bearer of-this-side-alone"
+    sent = dict(conversation.prepare(recorded, "h", (("X-Key", "{token}"),)).headers)
+    assert sent["X-Key"] == "of-this-side-alone"
 
 
 def test_what_is_added_takes_the_place_of_what_was_recorded(conversation: Conversation) -> None:

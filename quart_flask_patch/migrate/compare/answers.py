@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.cookies import CookieError, SimpleCookie
+from typing import Protocol
 
 #: They belong to the connection, not to the answer (RFC 9110, 7.6.1).
 OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 PIECE = 1 << 16
 _WITH_BODY = {"POST", "PUT", "PATCH"}
+
+
+class Replaces(Protocol):
+    """What takes differences out of a text."""
+
+    def apply(self, text: str) -> str: ...
 
 
 @dataclass
@@ -40,6 +47,12 @@ class Answer:
         lines = [f"{name}: {value}" for name, value in self.headers]
         body = self.body.decode("utf-8", "backslashreplace")
         return "\n".join([str(self.status), *lines, "", body])
+
+    def normal(self, differences: Iterable[Replaces]) -> str:
+        text = self.text
+        for each in differences:
+            text = each.apply(text)
+        return text
 
     def all(self, name: str) -> list[str]:
         return [value for found, value in self.headers if found == name]

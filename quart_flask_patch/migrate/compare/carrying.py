@@ -23,6 +23,8 @@ _REPLACED = {
     ),
     *("accept-encoding", "upgrade", "te"),
 }
+#: In a header: the token that a JSON answer of the side gave.
+TOKEN_MARK = "{token}"
 #: What can be read again here.
 _ENCODINGS = {"gzip", "deflate", "identity", "x-gzip"}
 
@@ -54,7 +56,8 @@ class Conversation:
                 headers.append((name, self._header(recorded, name, value)))
         if cookie := self.jar.header(path, recorded.header("cookie")):
             headers.append(("Cookie", cookie))
-        return Prepared(recorded.method, path, (*headers, *added), self._body(recorded))
+        headers += [(name, self._with_token(value)) for name, value in added]
+        return Prepared(recorded.method, path, tuple(headers), self._body(recorded))
 
     def heed(self, recorded: Recorded, answer: Answer) -> None:
         self.jar.heed(answer)
@@ -68,6 +71,8 @@ class Conversation:
 
     def _header(self, recorded: Recorded, name: str, value: str) -> str:
         lower = name.lower()
+        if TOKEN_MARK in value:
+            return self._with_token(value)
         if lower == "if-none-match":
             return self.etags.get(recorded.path, value)
         if lower == "authorization" and value.startswith("Bearer ") and self.tokens.bearer:
@@ -75,6 +80,9 @@ class Conversation:
         if TOKEN_HEADER.search(name):
             return self._sent_twice(recorded, value) or self.tokens.any() or value
         return value
+
+    def _with_token(self, value: str) -> str:
+        return value.replace(TOKEN_MARK, self.tokens.bearer)
 
     def _sent_twice(self, recorded: Recorded, value: str) -> str:
         """Return the side's value of the cookie that a recorded header repeats."""

@@ -84,7 +84,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--limit", default=1000, show_default=True, help="Send at most so many requests.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds for one answer.")
 @click.option("--start-timeout", default=60.0, show_default=True, help="Seconds for a start.")
-@click.option("--measure", default=0.0, help="Ask each side again for so many seconds, to measure.")
+@click.option("--measure", default=0.0, help="Ask each side again for so many seconds of its CPU.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.pass_context

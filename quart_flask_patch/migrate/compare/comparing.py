@@ -90,8 +90,8 @@ class _Run:
         with ThreadPoolExecutor(len(self.sides)) as pool:
             for number, recorded in enumerate(requests, 1):
                 self.asking.tell(f"request {number}")
-                self._exchange(number, recorded, pool)
-                if self._has_ended():
+                answers = self._exchange(number, recorded, pool)
+                if self._has_ended(answers):
                     break
         self._finish()
         return self.result
@@ -111,7 +111,7 @@ class _Run:
                     f" {side.told['root']}, so files that it writes there are shared by all sides"
                 )
 
-    def _exchange(self, number: int, recorded: Recorded, pool: ThreadPoolExecutor) -> None:
+    def _exchange(self, number: int, recorded: Recorded, pool: ThreadPoolExecutor) -> list[Answer]:
         def asked(side: Side) -> Answer:
             return side.ask(recorded, self.host, self.asking.added, self.patience)
 
@@ -127,6 +127,7 @@ class _Run:
         if recorded.method in ("GET", "HEAD") and all(answer.status for answer in answers):
             self.safe.append(recorded)
         self.result.exchanges.append(self._told(number, recorded, answers, compared))
+        return answers
 
     def _told(
         self,
@@ -161,8 +162,12 @@ class _Run:
             if name.lower() in ("authorization", "cookie", "x-api-key")
         )
 
-    def _has_ended(self) -> bool:
-        for side in self.sides:
+    def _has_ended(self, answers: Sequence[Answer]) -> bool:
+        for side, answer in zip(self.sides, answers, strict=True):
+            if not answer.status and not answer.unended and side.began_anew():
+                self.result.notes.append(
+                    f"{side.name}: the process that served it ended, and another took its place"
+                )
             if side.has_ended:
                 what = f"the server of {side.name} ended by itself: {side.output()}"
                 if side is self.reference:
@@ -186,7 +191,7 @@ class _Run:
                 f"{f' ({passed})' if passed else ''}."
             )
         if self.asking.measure and self.safe and not result.problems:
-            result.measured = f"by asking again for {self.asking.measure:g} seconds"
+            result.measured = f"by asking again for {self.asking.measure:g} seconds of CPU"
             result.figures = [self._measured(side) for side in self.sides]
         else:
             result.figures = [_figures(side) for side in self.sides]
@@ -198,14 +203,16 @@ class _Run:
             for each in self.safe
         ]
         side.begun, side.sent = side.usage(), 0
-        side.sent = measured(side.port, prepared, self.asking.measure, self.patience)
+        side.sent = measured(
+            side.port, prepared, self.asking.measure, side.cpu_since, self.patience
+        )
         return _figures(side)
 
 
 def _figures(side: Side) -> Figures:
-    used = side.usage()
     flask = str(side.told.get("flask", ""))
+    used = None if side.has_ended else side.usage()
     if used is None or side.begun is None:
-        return Figures(side.name, side.server, flask, side.sent)
+        return Figures(side.name, side.server, flask, side.sent, has_ended=side.has_ended)
     cpu = used.cpu - side.begun.cpu
     return Figures(side.name, side.server, flask, side.sent, cpu, used.memory, used.peak)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from .recorded import CompareError, path_of, Recorded
 
-_REQUEST = re.compile(r"(?P<method>[A-Z][A-Z-]{1,30}) +(?P<target>\S+)(?: +HTTP/[\d.]+)?\s*")
+_REQUEST = re.compile(
+    r"(?P<method>[A-Z][A-Z-]{1,30}) +(?P<target>(?:/|https?://)\S*)(?: +HTTP/[\d.]+)?\s*"
+)
 _HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~\w-]+):[ \t]*(?P<value>.*)")
 FORM = "application/x-www-form-urlencoded"
 
@@ -32,28 +34,20 @@ def from_list(text: str, file: Path) -> Iterator[Recorded]:
 
 
 def _end(lines: list[str], start: int) -> int:
-    """Return where the request ends: before `###`, or a request line that no body began before."""
-    in_body = False
-    for number in range(start, len(lines)):
-        line, before = lines[number], lines[number - 1]
-        if line.startswith("###"):
-            return number
-        if (
-            line.startswith("#")
-            and not before.strip()
-            and not (in_body and _goes_on(lines, number))
-        ):
-            return number
-        if looks_listed(line) and (not in_body or not before.strip()):
-            return number
-        in_body = in_body or (not before.strip() and bool(line.strip()))
-    return len(lines)
+    """Return where the request ends: before the next one, or before comments on it."""
+    end = start
+    while end < len(lines) and not lines[end].startswith("###") and not looks_listed(lines[end]):
+        end += 1
+    while end > start and _is_comment(lines, end - 1):
+        end -= 1
+    return end
 
 
-def _goes_on(lines: list[str], number: int) -> bool:
-    """Whether what follows the comment at *number* is more of a body, and no request."""
-    rest = (line for line in lines[number:] if line.strip() and not line.startswith("#"))
-    return not looks_listed(next(rest, "GET /"))
+def _is_comment(lines: list[str], number: int) -> bool:
+    """Whether this line and those of its kind above it stand after an empty line."""
+    while lines[number].startswith("#"):
+        number -= 1
+    return not lines[number].strip()
 
 
 def _request(lines: list[str], file: Path, number: int) -> Recorded:

@@ -31,7 +31,7 @@ _PATTERNS = (
     re.compile(rf"(?i)(name=[\"']?{_NAMED}[\"']?[^<>]*?(?:value|content)=[\"']?)([^\"'\s<>]+)"),
     re.compile(r"(://[^\s/:@]*:)([^\s/@]+)(?=@)"),
     re.compile(r"()(\beyJ[\w-]{8,}\.[\w.-]+)"),
-    re.compile(r"()((?<![\w.-])\.?[\w-]{4,}\.[\w-]{6}\.[\w-]{27}(?![\w-]))"),
+    re.compile(r"()((?<![\w.-])\.?[\w-]{4,}(?:\.[\w-]{6})?\.[\w-]{27}(?![\w-]))"),
 )
 #: The least length of what is masked wherever it stands; shorter ones are words.
 LEAST = 4

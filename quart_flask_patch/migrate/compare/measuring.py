@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPConnection, HTTPException
 
 from .answers import Patience, PIECE
 from .carrying import Prepared
 
+#: How often is looked whether it was enough, in requests.
+LOOK = 10
+#: How much longer it may take than what is measured: on a machine that does other things, too.
+PATIENCE = 10.0
 
-def measured(port: int, requests: Sequence[Prepared], seconds: float, patience: Patience) -> int:
-    """Send *requests* over one connection for so many *seconds*; return how many were answered."""
-    until, count = time.monotonic() + seconds, 0
+
+def measured(
+    port: int,
+    requests: Sequence[Prepared],
+    seconds: float,
+    used: Callable[[], float],
+    patience: Patience,
+) -> int:
+    """Send *requests* over one connection until *used* is so many *seconds*.
+
+    Return how many were answered.
+    """
+    until, count, sent = time.monotonic() + seconds * PATIENCE, 0, 0
     connection = HTTPConnection("127.0.0.1", port, timeout=patience.seconds)
     try:
         while True:
             for request in requests:
                 count += _answered(connection, request)
-                if time.monotonic() >= until:
+                sent += 1
+                is_time_to_look = sent % LOOK == 0
+                if time.monotonic() >= until or (is_time_to_look and used() >= seconds):
                     return count
     finally:
         connection.close()

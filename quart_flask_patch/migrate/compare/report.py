@@ -20,6 +20,7 @@ class Figures:
     cpu: float | None = None
     memory: int | None = None
     peak: int | None = None
+    has_ended: bool = False
 
     @property
     def per_cpu_second(self) -> float | None:

@@ -54,11 +54,13 @@ DEFAULTS: dict[str, tuple[Named, ...]] = {
     "tokens": (
         Named("jwt", r"\beyJ[\w-]{8,}\.eyJ[\w-]*\.[\w-]*"),
         Named("signed", r"(?<![\w.-])\.?[\w-]{4,}\.[\w-]{6}\.[\w-]{27}(?![\w-])"),
+        # Without a time in it; what was signed is compared.
+        Named("signature", r"(?<=[\w-]{4}\.)[\w-]{27}(?![\w-])"),
         Named("hash", r"\b(?:scrypt|pbkdf2)(?::\w+)+\$\w+\$[0-9a-f]+"),
         Named(
             "token",
             rf"(?i)((?<![\w-])[\w-]*{_KEY}[\w-]*[\"']?\s*(?:[:=]|value=|content=)\s*[\"']?)"
-            r"(?=[^\"'\s<>&]{0,200}\d)[\w+/=.%!~-]{16,}",
+            r"(?=[^\"'\s<>&]{0,200}(?:\d|(?-i:[a-z][A-Z])))[\w+/=.%!~-]{16,}",
             r"\1<token>",
         ),
     ),

@@ -72,6 +72,8 @@ def figures_text(figures: Figures) -> str:
 
 
 def used(figures: Figures) -> list[str]:
+    if figures.has_ended:
+        return ["its process ended before CPU and memory were measured"]
     if figures.cpu is None or figures.memory is None:
         return ["CPU and memory are not measured here; install psutil"]
     if figures.per_cpu_second is None:

@@ -29,6 +29,8 @@ WSGI = ("gunicorn", "waitress", "werkzeug")
 BINDING = {"granian"}
 #: Seconds that a server has to end in when it is asked to.
 ENDING = 8.0
+#: Seconds that are waited for it to end by itself, after it gave no answer.
+SETTLING = 1.0
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,22 @@ class Side:
     def has_ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 
+    def began_anew(self) -> bool:
+        """Whether another process has taken the place of the one that served until now.
+
+        It waits for a moment: a server that is about to end, or to begin anew, has then done so.
+        """
+        before = self.told.get("pid")
+        is_gone = self.begun is not None and self.usage() is None
+        until = time.monotonic() + (ENDING if is_gone else SETTLING)
+        while not self.has_ended and time.monotonic() < until:
+            time.sleep(0.05)
+            self.told = json.loads(self.state.read_text("utf-8"))
+            if self.told.get("pid") not in (None, before):
+                self.begun, self.sent = self.usage(), 0
+                return True
+        return False
+
     def output(self) -> str:
         return _tail(self.log.read_text("utf-8", "replace")) if self.log.exists() else ""
 
@@ -229,6 +247,11 @@ class Side:
     def usage(self) -> Usage | None:
         pid = self.told.get("pid")
         return usage(pid) if isinstance(pid, int) else None
+
+    def cpu_since(self) -> float:
+        """Return the seconds of CPU since it began; where nothing can tell, more than enough."""
+        now = self.usage()
+        return now.cpu - self.begun.cpu if now and self.begun else float("inf")
 
     def is_outside(self) -> bool:
         """Whether the application was not loaded from the copy."""
