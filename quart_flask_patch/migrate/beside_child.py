@@ -12,9 +12,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+#: What WSGI has, as this process has nothing of the project to take it from.
+Environ = dict[str, Any]
+Application = Callable[[Environ, Any], Any]
 
 #: Headers by which the process in front says what a WSGI server finds out by itself.
 CLIENT, PORT, SCHEME, ROOT = "x-beside-client", "x-beside-port", "x-beside-scheme", "x-beside-root"
@@ -71,7 +77,7 @@ class _NoLayer(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"the stand-in for the layer has no {name!r}")
-        found: dict[str, Any] = {"runs_in": _runs_in, "wait": _wait, "measure": lambda app: None}
+        found: dict[str, object] = {"runs_in": _runs_in, "wait": _wait, "measure": lambda app: None}
         if name in found:
             return found[name]
         import flask
@@ -79,20 +85,20 @@ class _NoLayer(ModuleType):
         return getattr(flask, name)
 
 
-def _runs_in(place: str) -> Callable[[Any], Any]:
+def _runs_in(place: str) -> Callable[[F], F]:
     return lambda view: view
 
 
-def _wait(awaitable: Any) -> Any:
+def _wait(awaitable: Awaitable[T]) -> T:
     from asgiref.sync import async_to_sync
 
-    async def awaited() -> Any:
+    async def awaited() -> T:
         return await awaitable
 
     return async_to_sync(awaited)()
 
 
-def _session_of(app: Any, cookie: str | None) -> dict[str, Any]:
+def _session_of(app: Any, cookie: str | None) -> dict[str, object]:
     """Say whether *cookie*, a session of the new application, is one here, and give one back."""
     make = getattr(app.session_interface, "get_signing_serializer", None)
     serializer = None if make is None else make(app)
@@ -110,10 +116,10 @@ def _session_of(app: Any, cookie: str | None) -> dict[str, Any]:
 # --- the server ----------------------------------------------------------------------------------
 
 
-def _as_served(app: Any) -> Callable[[dict[str, Any], Any], Any]:
+def _as_served(app: Application) -> Application:
     """Give *app* the environ that it has where clients come to its server itself."""
 
-    def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+    def wsgi(environ: Environ, start_response: Any) -> Any:
         def said(name: str) -> str:
             return str(environ.pop(f"HTTP_{name.upper().replace('-', '_')}", ""))
 
@@ -128,7 +134,7 @@ def _as_served(app: Any) -> Callable[[dict[str, Any], Any], Any]:
     return wsgi
 
 
-def _server(app: Any, path: str, threads: int) -> Callable[[], None]:
+def _server(app: Application, path: str, threads: int) -> Callable[[], None]:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(path)
     try:

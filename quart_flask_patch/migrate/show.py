@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
-import click
-
 from .findings import Finding, Report, View
+from .output import put_out
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 #: What the report says of each readiness.
@@ -22,13 +18,7 @@ _ORDER = tuple(READINESS)
 
 
 def show(report: Report, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(report.as_data(), indent=1))
-    elif sys.stdout.isatty():
-        _show_richly(report)
-    else:
-        for line in lines(report):
-            click.echo(line)
+    put_out(report, as_json, _show_richly, lines)
 
 
 def summary(report: Report) -> str:

@@ -17,7 +17,7 @@ from .._stock import Stock
 from .._types import Message, Receive, Scope, Send
 from ..wrappers._bodies import aclose, calling
 from ..wrappers.base import ClientDisconnectedError
-from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
+from ..wrappers.response import _as_bytes, DataBody, encoded_headers, IterableBody, Response
 from .inbound import Inbound, undisturbed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # What is done with a response, where no more is done than is foreseen here.
 _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
-_ENCODING = Stock(WSGIResponse, "iter_encoded")
+ENCODING = Stock(WSGIResponse, "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
 _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
 #: The status, headers and body of a response, and whether closing it may do anything. The body is
@@ -85,7 +85,7 @@ def _whole_body(response: object) -> bytes | None:
     if not isinstance(response, WSGIResponse) or not response.is_sequence:
         return None
     pieces: Any = response.response
-    if len(pieces) == 1 and type(pieces[0]) is bytes and _ENCODING.within(response):
+    if len(pieces) == 1 and type(pieces[0]) is bytes and ENCODING.within(response):
         return pieces[0]
     return b"".join(response.iter_encoded())
 
@@ -187,9 +187,7 @@ def _data_of(chunk: Any, inbound: Inbound | None) -> bytes | None:
     """
     if inbound is not None and inbound.gone is not None:
         raise ClientDisconnectedError
-    if type(chunk) is not bytes:
-        chunk = chunk.encode() if isinstance(chunk, str) else bytes(chunk)
-    return chunk or None
+    return (chunk if type(chunk) is bytes else _as_bytes(chunk)) or None
 
 
 def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:

@@ -18,11 +18,11 @@ from .._formats.headers import RawHeaders
 from .._stock import Stock
 from .._types import Scope
 from ..wrappers.response import FileBody, Response
+from .outbound import ENCODING
 
 TYPE = "http.response.pathsend"
 _READING = Stock(FileBody, "__aenter__", "__aiter__", "_open", "_read", "_read_all", "_read_pieces")
 _STEPPING = Stock(FileWrapper, "__iter__", "__next__")
-_ENCODING = Stock(WSGIResponse, "iter_encoded")
 
 
 def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
@@ -39,7 +39,7 @@ def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
     length = dict(headers).get(b"content-length", b"")
     if isinstance(response, Response):
         path, opened = _path_of_body(response.response), None
-    elif isinstance(response, WSGIResponse) and _ENCODING.within(response):
+    elif isinstance(response, WSGIResponse) and ENCODING.within(response):
         path, opened = _path_of_wrapper(response)
     else:
         return None

@@ -15,21 +15,37 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Awaitable, Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
+T = TypeVar("T")
 THREADS = 8
+#: What the process that compares asks for; "fd" is of a socket that listens, if it made one.
+Plan = TypedDict(
+    "Plan",
+    {
+        "app": str,
+        "fd": int,
+        "from": str,
+        "layer": bool,
+        "port": int,
+        "server": str,
+        "state": str,
+    },
+)
 
 
 def main() -> None:
-    plan = json.loads(sys.argv[1])
+    plan: Plan = json.loads(sys.argv[1])
     threading.Thread(target=end_with_parent, daemon=True).start()
     sys.path[0] = os.getcwd()
     sys.path[:] = [moved(path, plan["from"]) for path in sys.path]
     if not plan["layer"]:
         stand_in()
     serve = SERVERS[chosen_server(plan)]
-    serve(plan, socket.socket(fileno=plan["fd"]) if plan.get("fd") else None)
+    # Granian is given no socket, and makes its own.
+    serve(plan, socket.socket(fileno=plan["fd"]) if plan.get("fd") else None)  # type: ignore[arg-type]
 
 
 def end_with_parent() -> None:
@@ -46,8 +62,8 @@ def moved(path: str, before: str) -> str:
     return path
 
 
-def chosen_server(plan: dict[str, Any]) -> str:
-    name: str = plan["server"]
+def chosen_server(plan: Plan) -> str:
+    name = plan["server"]
     if name != "wsgi":
         return name
     for found in ("gunicorn", "waitress"):
@@ -74,8 +90,8 @@ def stand_in() -> None:
     sys.modules["quart_flask_patch"] = sys.modules["quart.flask_patch"] = layer
 
 
-def wait(awaitable: Any) -> Any:
-    async def waiting() -> Any:
+def wait(awaitable: Awaitable[T]) -> T:
+    async def waiting() -> T:
         return await awaitable
 
     return asyncio.run(waiting())
@@ -84,7 +100,7 @@ def wait(awaitable: Any) -> Any:
 # --- the application ----------------------------------------------------------------------------
 
 
-def load(plan: dict[str, Any], server: str) -> Any:
+def load(plan: Plan, server: str) -> Any:
     """Import the application, and tell the process that compares what it is."""
     try:
         if plan["layer"]:
@@ -104,14 +120,14 @@ def load(plan: dict[str, Any], server: str) -> Any:
     return app
 
 
-def tell(plan: dict[str, Any], told: dict[str, Any]) -> None:
+def tell(plan: Plan, told: dict[str, object]) -> None:
     file = plan["state"]
     with open(file + ".new", "w", encoding="utf-8") as opened:
         json.dump(told, opened)
     os.replace(file + ".new", file)
 
 
-def facts(app: Any) -> dict[str, Any]:
+def facts(app: Any) -> dict[str, object]:
     import flask
 
     try:
@@ -142,7 +158,7 @@ def routes(app: Any) -> list[str]:
 # --- the servers --------------------------------------------------------------------------------
 
 
-def gunicorn(plan: dict[str, Any], sock: Any) -> None:
+def gunicorn(plan: Plan, sock: socket.socket) -> None:
     from gunicorn.app.base import BaseApplication
     from gunicorn.config import KNOWN_SETTINGS
 
@@ -166,20 +182,20 @@ def gunicorn(plan: dict[str, Any], sock: Any) -> None:
     Served().run()
 
 
-def waitress(plan: dict[str, Any], sock: Any) -> None:
+def waitress(plan: Plan, sock: socket.socket) -> None:
     import waitress
 
     waitress.serve(load(plan, "waitress"), sockets=[sock], threads=THREADS)
 
 
-def werkzeug(plan: dict[str, Any], sock: Any) -> None:
+def werkzeug(plan: Plan, sock: socket.socket) -> None:
     from werkzeug.serving import make_server
 
     app = load(plan, "werkzeug")
     make_server("127.0.0.1", plan["port"], app, threaded=True, fd=sock.fileno()).serve_forever()
 
 
-def hypercorn(plan: dict[str, Any], sock: Any) -> None:
+def hypercorn(plan: Plan, sock: socket.socket) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
@@ -196,7 +212,7 @@ def hypercorn(plan: dict[str, Any], sock: Any) -> None:
     asyncio.run(serving())
 
 
-def uvicorn(plan: dict[str, Any], sock: Any) -> None:
+def uvicorn(plan: Plan, sock: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(
@@ -205,7 +221,7 @@ def uvicorn(plan: dict[str, Any], sock: Any) -> None:
     uvicorn.Server(config).run()
 
 
-def granian(plan: dict[str, Any], sock: Any) -> None:
+def granian(plan: Plan, sock: socket.socket) -> None:
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
@@ -214,14 +230,14 @@ def granian(plan: dict[str, Any], sock: Any) -> None:
     asyncio.run(server.serve())
 
 
-def daphne(plan: dict[str, Any], sock: Any) -> None:
+def daphne(plan: Plan, sock: socket.socket) -> None:
     from daphne.server import Server
 
     app = load(plan, "daphne")
     Server(app, endpoints=[f"fd:fileno={sock.fileno()}"]).run()
 
 
-SERVERS = {
+SERVERS: dict[str, Callable[[Plan, socket.socket], None]] = {
     each.__name__: each
     for each in (gunicorn, waitress, werkzeug, hypercorn, uvicorn, granian, daphne)
 }

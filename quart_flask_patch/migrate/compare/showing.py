@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
-import click
 from jinja2 import Environment, StrictUndefined
 
+from ..output import put_out
 from .report import Exchange, Figures, Report
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def show(report: Report, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(report.as_data(), indent=1))
-    elif sys.stdout.isatty():
-        _show_richly(report)
-    else:
-        for line in lines(report):
-            click.echo(line)
+    put_out(report, as_json, _show_richly, lines)
 
 
 def page(report: Report) -> str:
