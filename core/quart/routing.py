@@ -262,10 +262,8 @@ def match_without_adapter(
         connection.method,
         connection.is_websocket,
     )
-    rule = (url_map._static or url_map._static_rules).get(key)
-    if rule is None and (rule := url_map._look_up(*key)) is None:
-        return url_map._search(*key)
-    return rule, {}
+    rule = url_map._look_up(*key)
+    return url_map._search(*key) if rule is None else (rule, {})
 
 
 def plain_map_of(app: Quart) -> QuartMap | None:
