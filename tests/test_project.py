@@ -122,6 +122,45 @@ def test_docstrings_have_one_style() -> None:
     assert wrong == []
 
 
+# --- Tests ---------------------------------------------------------------------------------------
+
+#: So short it is a wait as any, and so long that something else ends it.
+BRIEF, ENDLESS = 0.001, 10
+
+
+def sleeps(source: Source) -> Iterator[ast.Call]:
+    """The sleeps of *source* whose length was chosen: none that asks, time and again, for more."""
+    asking = {
+        id(node)
+        for loop in ast.walk(source.tree)
+        if isinstance(loop, ast.While)
+        for node in ast.walk(loop)
+    }
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "sleep":
+            length = node.args[0] if node.args else None
+            # A name says what it is where it is set.
+            chosen = not isinstance(length, ast.Name) and id(node) not in asking
+            value = length.value if isinstance(length, ast.Constant) else None
+            is_number = isinstance(value, (int, float))
+            if chosen and not (is_number and not BRIEF < value < ENDLESS):
+                yield node
+
+
+def test_a_sleep_says_what_it_is_for() -> None:
+    """A test waits for events. Where none comes, a comment says what the time is needed for."""
+    wrong = []
+    for source in read_sources("tests"):
+        if source.name.startswith(("tests/bench/", "tests/data/")):
+            continue
+        lines = source.text.splitlines()
+        for call in sleeps(source):
+            line = lines[call.lineno - 1]
+            if "#" not in line and not lines[call.lineno - 2].lstrip().startswith("#"):
+                wrong.append(f"{source.name}:{call.lineno} {line.strip()}")
+    assert wrong == []
+
+
 # --- Imports -------------------------------------------------------------------------------------
 
 

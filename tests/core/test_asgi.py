@@ -317,7 +317,7 @@ def test_the_time_for_a_response_is_limited(app: Quart, seconds: float | None) -
     async def view() -> Response:
         async def stream() -> AsyncIterator[str]:
             yield "x"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # Longer than the limit.
             yield "y"
 
         return Response(stream())
@@ -337,7 +337,7 @@ def test_a_response_may_have_a_limit_of_its_own(app: Quart) -> None:
     @app.route("/")
     async def view() -> Response:
         async def stream() -> AsyncIterator[str]:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # Longer than the limit of others.
             yield "x"
 
         response = Response(stream())
@@ -499,7 +499,7 @@ def test_a_handler_that_ends_at_once_is_not_watched(app: Quart) -> None:
 def test_no_task_outlives_a_watched_handler(app: Quart, kind: str) -> None:
     @route(app, kind)
     async def view() -> str:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # Until it is watched.
         return "ok"
 
     async def main() -> None:
@@ -768,7 +768,7 @@ def test_a_plain_view_ends_before_its_request_does(app: Quart) -> None:
 
     @app.route("/")
     def view() -> str:
-        time.sleep(0.03)
+        time.sleep(0.03)  # Until after the disconnect, which nobody in here can see.
         log.append("view")
         return "ok"
 
@@ -784,12 +784,14 @@ def test_a_plain_view_ends_before_its_request_does(app: Quart) -> None:
 @pytest.mark.usefixtures("soon")
 def test_a_handler_that_gave_up_receiving_is_cancelled_when_the_client_leaves(app: Quart) -> None:
     log: list[Any] = []
+    given_up = asyncio.Event()
 
     @app.websocket("/")
     async def view() -> None:
         with pytest.raises(TimeoutError):
             # So long that the disconnect would have been watched for, had nobody received.
             await asyncio.wait_for(current.receive(), 0.05)
+        given_up.set()
         log.append(await current.receive())
         try:
             await asyncio.Event().wait()
@@ -799,8 +801,7 @@ def test_a_handler_that_gave_up_receiving_is_cancelled_when_the_client_leaves(ap
     async def main() -> None:
         client = Client({"type": "websocket.connect"})
         served = in_background(connect(app, scope_for("websocket"), client))
-        await client.until("websocket.accept")
-        await asyncio.sleep(0.1)
+        await given_up.wait()
         client.say(frame("hi"))
         await until(lambda: "hi" in log)
         client.say(GONE["websocket"])
@@ -915,7 +916,7 @@ def test_the_server_can_cancel_a_handler(app: Quart, kind: str) -> None:
         serve: Any = request if kind == "request" else websocket
         served = in_background(serve(app))
         await entered.wait()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # Until it is watched, where the test asks for that.
         served.cancel()
         await asyncio.wait([served])
         assert served.cancelled()

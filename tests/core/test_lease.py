@@ -104,7 +104,7 @@ def test_a_full_pool_queues_first_come_first_served(pool: Pool) -> None:
         assert (pool.threads, pool.queued) == (2, 5)
         assert pool.busy == 2
         assert 0 < pool.longest_wait < 5
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # That is how long they will have waited.
 
         gates[0].open()
         await asyncio.gather(*waiting)
@@ -153,7 +153,7 @@ def test_idle_threads_end(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> threading.Thread:
         with Lease(pool) as lease:
             thread = await lease.call(threading.current_thread)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # Longer than an idle one lasts.
             # It is not idle while a request has it.
             assert pool.threads == 1
         return thread

@@ -706,7 +706,7 @@ def test_a_cancellation_of_something_else_is_an_ordinary_error(
 
     @route(app, kind)
     async def view() -> None:
-        task = asyncio.create_task(asyncio.sleep(1))
+        task = asyncio.create_task(asyncio.Event().wait())
         task.cancel()
         await task
 

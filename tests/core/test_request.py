@@ -285,7 +285,7 @@ def test_only_waiting_for_a_body_counts() -> None:
         async for chunk in request.body:
             chunks.append(chunk)
             if len(chunks) == 1:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # Longer than the body may be waited for.
                 request.body.set_result(b"b")
         return chunks
 

@@ -129,7 +129,7 @@ async def fails() -> str:
 
 
 async def waits() -> str:
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # Until it is watched.
     return await reads()
 
 

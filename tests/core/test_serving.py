@@ -240,11 +240,11 @@ def test_shutdown_waits_for_tasks_and_what_they_add(app: Quart) -> None:
     done = []
 
     async def second() -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         done.append(2)
 
     async def first() -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         app.add_background_task(second)
         done.append(1)
 
@@ -783,7 +783,7 @@ def test_a_failing_child_can_be_given_up(tmp_path: Path) -> None:
         wait_for(f"http://127.0.0.1:{port}/", "VERSION")
         (tmp_path / "app.py").write_text("def broken(:")
         program.wait_for_output("SyntaxError")
-        time.sleep(0.2)
+        time.sleep(0.2)  # Until it waits for a change; what it says comes a little earlier.
         program.process.send_signal(signal.SIGTERM)
         assert program.wait() == 1
 

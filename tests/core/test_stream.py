@@ -153,7 +153,7 @@ def test_a_cancellation_ends_it(waits: bool) -> None:
             while True:
                 if waits:
                     work.wait(asyncio.Event().wait())
-                step.wait(0.01)
+                step.wait(0.01)  # A step takes its time: it can be cancelled within one.
                 yield b""
         finally:
             closed.set()
@@ -161,7 +161,7 @@ def test_a_cancellation_ends_it(waits: bool) -> None:
     async def main() -> None:
         iterator = endless()
         task = asyncio.create_task(taken(iterator))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.03)  # Until the thread is in a step, or waits.
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

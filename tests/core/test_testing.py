@@ -733,7 +733,7 @@ def test_websocket_failure_wakes_who_receives(app: Quart) -> None:
                 await connection.receive()
         with pytest.raises(ZeroDivisionError):
             async with app.test_client().websocket("/"):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # Until the application has failed; nobody says so.
 
     run(main())
 

@@ -33,6 +33,13 @@ def bell() -> Bell:
     return Bell()
 
 
+async def rung() -> None:
+    """Wait until all that were added before now have been called."""
+    called = asyncio.Event()
+    alarm_of_loop().add(called.set, SOON)
+    await called.wait()
+
+
 def test_each_is_called_once_in_order_and_in_its_own_context(bell: Bell) -> None:
     async def add(name: str) -> None:
         who.set(name)
@@ -40,7 +47,7 @@ def test_each_is_called_once_in_order_and_in_its_own_context(bell: Bell) -> None
 
     async def both() -> None:
         await asyncio.gather(add("a"), add("b"))
-        await asyncio.sleep(SOON * 5)
+        await rung()
 
     run(both())
     assert bell.heard == ["a as a", "b as b"]
@@ -53,7 +60,7 @@ def test_who_is_removed_is_not_called(bell: Bell) -> None:
         alarm.remove(late)
         alarm.remove(late)
         alarm.add(bell.adder("left"), SOON)
-        await asyncio.sleep(SOON * 5)
+        await rung()
 
     run(add())
     assert bell.heard == ["left as nobody"]
@@ -64,7 +71,7 @@ def test_one_may_remove_another_that_is_due(bell: Bell) -> None:
         alarm, second = alarm_of_loop(), bell.adder("second")
         alarm.add(lambda: alarm.remove(second), SOON)
         alarm.add(second, SOON)
-        await asyncio.sleep(SOON * 5)
+        await rung()
 
     run(add())
     assert bell.heard == []
@@ -74,11 +81,11 @@ def test_it_is_set_again_for_who_came_later(bell: Bell) -> None:
     async def add() -> None:
         alarm = alarm_of_loop()
         alarm.add(bell.adder("first"), SOON)
-        await asyncio.sleep(SOON / 2)
+        await asyncio.sleep(SOON / 2)  # It is due while the next one is not yet.
         alarm.add(bell.adder("second"), SOON)
-        await asyncio.sleep(SOON * 5)
+        await rung()
         alarm.add(bell.adder("third"), SOON)
-        await asyncio.sleep(SOON * 5)
+        await rung()
 
     run(add())
     assert bell.heard == ["first as nobody", "second as nobody", "third as nobody"]
@@ -95,7 +102,7 @@ def test_an_error_of_one_is_reported_and_keeps_nobody_else_waiting(bell: Bell) -
         loop.set_exception_handler(lambda loop, context: reported.append(context["exception"]))
         alarm.add(fail, SOON)
         alarm.add(bell.adder("next"), SOON)
-        await asyncio.sleep(SOON * 5)
+        await rung()
 
     run(add())
     assert [str(error) for error in reported] == ["no"]

@@ -72,7 +72,7 @@ def serve(app: Quart, kind: str, talk: Callable[[Client], Any], **values: Any) -
 
 def leaving(kind: str) -> Callable[[Client], Any]:
     async def leave(client: Client) -> None:
-        await trio.sleep(0.01)
+        await trio.sleep(0.01)  # Until it is watched.
         client.say(GONE[kind])
 
     return leave
@@ -322,7 +322,7 @@ def test_a_handler_that_receives_is_told(app: Quart) -> None:
 
     async def talk(client: Client) -> None:
         for number in range(3):
-            await trio.sleep(0.01)
+            await trio.sleep(0.01)  # Until it has received the one before, and waits.
             client.say({"type": "websocket.receive", "text": str(number)})
         client.say({**GONE["websocket"], "code": 4001})
 
@@ -368,7 +368,7 @@ def test_receiving_ahead_is_bounded_and_loses_nothing(
     @app.websocket("/")
     async def view() -> None:
         first = str(await websocket.receive())
-        await trio.sleep(0.03)
+        await trio.sleep(0.03)  # Until as much is received ahead as may be.
         taken.append(client_of[0].taken)
         rest = [str(await websocket.receive()) for _ in range(1999)]
         await websocket.send("x".join([first, *rest]))
@@ -392,7 +392,7 @@ def test_an_error_is_raised_as_it_is(app: Quart, kind: str) -> None:
 
     @route(app, kind)
     async def view() -> None:
-        await trio.sleep(0.01)
+        await trio.sleep(0.01)  # Until it is watched, and so there is a nursery.
         raise ZeroDivisionError("on purpose")
 
     with pytest.RaisesGroup(pytest.RaisesExc(ZeroDivisionError, match="on purpose")):
@@ -439,7 +439,7 @@ def test_what_the_server_raises_is_raised_to_who_receives(app: Quart) -> None:
     @app.websocket("/")
     async def view() -> None:
         await websocket.accept()
-        await trio.sleep(0.01)
+        await trio.sleep(0.01)  # Until the server was received from ahead.
         with pytest.raises(OSError, match="broken"):
             await websocket.receive()
         await websocket.send("told")

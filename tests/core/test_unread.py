@@ -161,7 +161,7 @@ def test_a_body_that_is_read_slowly_holds_its_client_back(
     @app.post("/")
     async def view() -> str:
         async for _ in request.body:
-            await anyio.sleep(0.005)
+            await anyio.sleep(0.005)  # Slower than it arrives.
             left.append(len(server.messages))
             if len(left) == 20:
                 break

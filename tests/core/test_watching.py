@@ -99,7 +99,7 @@ def test_a_loop_that_is_held_is_reported_once_with_who_holds_it(
 
     def takes() -> None:
         held(caplog)  # HERE: held
-        time.sleep(0.3)
+        time.sleep(0.3)  # Long enough for a second report, if there was one.
 
     @app.get("/holds")
     async def holds() -> str:
@@ -188,7 +188,7 @@ def test_a_loop_that_is_held_between_rests_is_reported_each_time(
 
     for piece in pieces(app, warning=0.1):
         piece(holds())
-        time.sleep(0.1)
+        time.sleep(0.1)  # A rest, longer than the loop may be held for.
         piece(holds())
 
 
@@ -222,7 +222,7 @@ def test_a_loop_is_watched_once_though_it_serves_several_applications(
 
     def takes() -> None:
         held(caplog)
-        time.sleep(0.1)
+        time.sleep(0.1)  # Long enough for another report, by a second watchdog.
 
     @mounted.get("/")
     async def holds() -> str:
@@ -451,7 +451,7 @@ def test_handlers_that_a_server_has_cancelled_end_before_after_serving(
         try:
             await asyncio.sleep(60)
         finally:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.001)
             log.append("finally")
         return ""
 

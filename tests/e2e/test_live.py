@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, ExitStack
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -83,15 +84,16 @@ def test_others_hear_of_shared_notes_alone(live_user: Person) -> None:
 def test_many_streams_come_and_go(live_user: Person) -> None:
     """More of them than the database has connections, or the server threads."""
     for _ in range(3):
+        all_here = Barrier(25)
         with ThreadPoolExecutor(25) as pool:
-            for future in [pool.submit(_hear_nothing, live_user) for _ in range(25)]:
+            for future in [pool.submit(_hear_nothing, live_user, all_here) for _ in range(25)]:
                 future.result()
     assert live_user.http.get("/").status_code == 200
 
 
-def _hear_nothing(person: Person) -> None:
+def _hear_nothing(person: Person, all_here: Barrier) -> None:
     with following(person):
-        time.sleep(0.05)
+        all_here.wait(30)
 
 
 # --- Websockets ----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ async def post(app: Flask, path: str) -> Answer:
     sent = []
 
     async def receive() -> dict[str, object]:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         if not pieces:
             await asyncio.Event().wait()
         return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
@@ -47,7 +47,7 @@ async def leave(app: Flask, path: str) -> None:
     messages = [{"type": "http.request", "body": BODY[:100], "more_body": True}]
 
     async def receive() -> dict[str, object]:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: dict[str, object]) -> None:

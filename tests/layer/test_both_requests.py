@@ -115,7 +115,7 @@ def test_one_body_for_both_as_it_arrives(app: Flask, first: str, part: str) -> N
         headers = {"Content-Type": kind, "Content-Length": str(len(body))}
         async with Exchange(app, "/", "POST", headers.items()) as exchange:
             exchange.body_arrives(body[:5], more=True)
-            await asyncio.sleep(0.01)
+            await exchange.until(lambda: exchange.asked > 1)
             exchange.body_arrives(body[5:])
             return (await exchange.end()).json
 
@@ -288,6 +288,7 @@ def test_flasks_copy_of_an_async_function_is_plain(app: Flask) -> None:
 
 def test_into_a_task_that_outlives_the_request(app: Flask) -> None:
     tasks = []
+    over = asyncio.Event()
 
     @app.post("/")
     async def view() -> Any:
@@ -295,7 +296,7 @@ def test_into_a_task_that_outlives_the_request(app: Flask) -> None:
 
         @quart.copy_current_request_context
         async def later() -> Any:
-            await asyncio.sleep(0.01)
+            await over.wait()
             return seen()
 
         tasks.append(asyncio.create_task(later()))
@@ -303,6 +304,7 @@ def test_into_a_task_that_outlives_the_request(app: Flask) -> None:
 
     async def main() -> Any:
         assert (await fetch(app, "/", "POST", b"a=1", FORM.items())).text == "at once"
+        over.set()
         return await tasks[0]
 
     assert run(main()) == SEEN

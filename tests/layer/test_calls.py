@@ -201,6 +201,7 @@ def test_nobody_is_told_off_for_holding_up_no_loop(
         time.sleep(0.05)  # noqa: ASYNC251  # that is what is not to be reported
         return ""
 
+    # The same for a plain one.
     app.add_url_rule("/", "view", lambda: str(time.sleep(0.05)))
     app.add_url_rule("/async", "async", async_view)
     with caplog.at_level(logging.WARNING):

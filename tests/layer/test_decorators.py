@@ -249,7 +249,7 @@ def test_users_of_requests_at_once_stay_apart(app: Flask, login: Any) -> None:
     @flask_login.login_required
     async def me() -> str:
         before = flask_login.current_user.id
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         assert flask_login.current_user.id == before
         return str(before)
 

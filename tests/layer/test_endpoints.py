@@ -154,7 +154,7 @@ def test_who_waits_for_a_thread_is_seen(app: Flask) -> None:
         await until(entered.is_set)
         other = asyncio.create_task(QuartClient(app).get("/second"))
         await until(lambda: quart_flask_patch.threads(app).queued > 0)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # That is how long it will have waited.
         go_on.set()
         await asyncio.gather(one, other)
 

@@ -43,12 +43,12 @@ def three_frames_up() -> Any:
 def test_plain_code_waits_on_any_event_loop(loop: str, app: Flask, place: str) -> None:
     @app.post("/sync")
     def sync_view() -> Any:
-        wait(asyncio.sleep(0.01))
+        wait(asyncio.sleep(0.001))
         return {"got": three_frames_up()}
 
     @app.post("/async")
     async def async_view() -> Any:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
         return {"got": three_frames_up()}
 
     async def main() -> None:
@@ -83,6 +83,7 @@ def make_waiting_app(app: Flask, awaited: Callable[[int], Any]) -> None:
 @pytest.mark.parametrize("kind", ["sync", "loop", "async"])
 def test_waits_of_different_requests_do_not_add_up(app: Flask, kind: str) -> None:
     app.config["SYNC_THREADS"] = 64
+    # Each waits so long that all of them in a row would be noticed.
     make_waiting_app(app, lambda number: asyncio.sleep(0.05))
 
     async def main() -> float:
@@ -120,6 +121,7 @@ def test_waits_end_in_whatever_order_their_events_come(app: Flask, kind: str) ->
 
 def test_requests_with_shorter_waits_are_answered_first(app: Flask) -> None:
     answered: list[str] = []
+    # It is waits of different lengths that are tried.
     make_waiting_app(app, lambda number: asyncio.sleep(number / 10))
 
     async def ask(number: int) -> None:

@@ -55,7 +55,7 @@ def test_a_view_that_blocks_holds_nobody_up(
 
     async def view() -> str:
         with lock:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # Long enough for others to wait for the lock.
         return here()
 
     app.add_url_rule("/", "view", runs_in("own-loop")(view) if way == "decorator" else view)

@@ -636,7 +636,7 @@ def test_it_is_told_what_plain_code_holds_the_loop(
     app.config["SLOW_CALLBACK_DURATION"] = 0.05
 
     def dawdle() -> None:
-        time.sleep(0.2)
+        time.sleep(0.2)  # Longer than the loop may be held for.
 
     @app.get("/slow")
     async def slow() -> str:
@@ -645,7 +645,7 @@ def test_it_is_told_what_plain_code_holds_the_loop(
 
     @app.get("/quick")
     async def quick() -> str:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # As long, but the loop is free.
         return "done"
 
     with caplog.at_level(logging.WARNING):

@@ -47,7 +47,7 @@ def test_who_waits_lets_those_that_have_one_go_on(app: Flask, engine: Any, runs:
     async def view() -> str:
         with engine.connect() as connection:
             assert select(connection) == 1
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.001)
         return ""
 
     async def main() -> None:

@@ -87,7 +87,7 @@ def test_a_cancelled_scope_reaches_plain_code() -> None:
 def test_a_task_that_nothing_bridges_is_told() -> None:
     async def main() -> None:
         with pytest.raises(RuntimeError, match="nothing bridges"):
-            wait(trio.sleep(1))
+            wait(trio.sleep_forever())
 
     trio.run(main)
 

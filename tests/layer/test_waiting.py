@@ -17,7 +17,7 @@ from quart import websocket
 from quart.utils import run_sync
 from quart_flask_patch import bridged, wait
 
-from ._asgi import Exchange, fetch, Handshake, post_json, run
+from ._asgi import Exchange, fetch, Handshake, post_json, run, until
 
 KINDS = ["sync", "async", "loop"]
 
@@ -297,7 +297,7 @@ def test_in_a_callback_of_the_loop_it_says_what_to_do() -> None:
                 errors.append(error)
 
         asyncio.get_running_loop().call_soon(callback)
-        await asyncio.sleep(0.01)
+        await until(lambda: errors)
         assert "nothing bridges" in str(errors[0])
 
     run(main())
@@ -379,7 +379,7 @@ def test_a_timeout_reaches_a_busy_thread_at_its_next_wait(app: Flask) -> None:
         async with Exchange(app, "/") as exchange:
             await exchange.until(busy.is_set)
             exchange.task.cancel()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # Long enough for it to end, if it did.
             assert not exchange.task.done()
             go_on.set()
             with pytest.raises(asyncio.CancelledError):
@@ -654,7 +654,7 @@ def test_variables_of_different_requests_stay_apart(app: Flask, serve: Serve) ->
 
     def view() -> str:
         variable.set(variable.get() + request.args["name"])
-        wait(asyncio.sleep(0.01))
+        wait(asyncio.sleep(0.001))
         return variable.get()
 
     serve(view)

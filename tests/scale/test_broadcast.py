@@ -106,7 +106,7 @@ async def through_two_deaths(in_full: Server, redis: Redis) -> None:
             await until(lambda: len(workers_of(in_full)) == 2, "the worker is replaced")
             redis.kill()
             telling = asyncio.create_task(tell(10))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # Until the telling has met with the outage.
             redis.start()
             await telling
             # The answer to the first was lost, for all that its sender knows.

@@ -55,5 +55,5 @@ async def receiving() -> None:
 @app.get("/slow")
 async def slow() -> str:
     say("slow has begun")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # Until after the server was told to stop.
     return "done all the same"

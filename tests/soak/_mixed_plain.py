@@ -152,5 +152,5 @@ def _add_waiting(app: Any) -> None:
 
     @app.get("/blocks")
     def blocks() -> Any:
-        time.sleep(0.02)
+        time.sleep(0.02)  # Longer than it takes the client to leave.
         return "blocked"

@@ -59,7 +59,7 @@ def in_a_form(client: Plain) -> None:
 @stage
 def while_it_waits(client: Plain) -> None:
     client.send(head("GET", "/waits", {}))
-    time.sleep(0.02)
+    time.sleep(0.02)  # Until it waits; the client is told nothing.
 
 
 @stage
@@ -86,7 +86,7 @@ def in_a_stream(client: Plain) -> None:
 def in_a_stream_that_stalls(client: Plain) -> None:
     client.send(head("GET", "/large", {}))
     client.read_head()
-    time.sleep(0.05)
+    time.sleep(0.05)  # Until the buffers are full.
 
 
 @stage
@@ -121,7 +121,7 @@ def in_a_message(client: Plain) -> None:
 @stage
 def of_a_websocket_that_talks(client: Plain) -> None:
     client.upgrade("/talk", {})
-    time.sleep(0.02)
+    time.sleep(0.02)  # Until it has talked for a while.
 
 
 @stage

@@ -56,7 +56,7 @@ def _once(server: str, place: str, chance: random.Random, log: Path) -> int:
         one.was_stopped = True
         one.process.send_signal(signal.SIGTERM)
         if kind in WAITS:
-            time.sleep(1)
+            time.sleep(1)  # These servers wait for their clients, so those leave in the end.
             for client in clients:
                 client.close()
         try:

@@ -42,7 +42,7 @@ def test_an_upload_in_pieces() -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(5):
             yield b"x" * 10_000
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # Or the server might join them.
 
     async def main() -> None:
         async with browsing(make_uploads()) as client:

@@ -39,7 +39,7 @@ def work() -> None:
     asked_by = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO's
 
     def task() -> None:
-        socketio.sleep(0.1)
+        socketio.sleep(0.001)
         socketio.emit("worked", "in the background", to=asked_by)
 
     socketio.start_background_task(task)
