@@ -14,7 +14,7 @@ from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart._connection.inbound import undisturbed
 from quart._loops.mailbox import shielded
-from quart._loops.resume import ENDED, Suspended
+from quart._loops.resume import ENDED, start_call, Suspended
 from quart._threads import lease, pool, strategy, stream, worker
 from quart._threads.strategy import Place, Strategy
 from quart._types import CoroutineOf, Function
@@ -101,10 +101,9 @@ def _hand_on(
     iterator, raised = iter(iterable), None
     try:
         for piece in iterator:
-            taking = take(piece)
-            steps = taking.__await__()
-            if (future := next(steps, ENDED)) is not ENDED:
-                bridge.wait(Suspended(taking, steps, future))
+            steps, future = start_call(take, piece)
+            if future is not ENDED:
+                bridge.wait(Suspended(steps, steps, future))
     except BaseException as error:
         raised = type(error)
         raise

@@ -16,12 +16,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
-from typing import Any, cast, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from greenlet import getcurrent
 
 from quart._loops.forks import abandon, in_child
 from quart._loops.mailbox import in_trio
+from quart._loops.resume import start, Suspended
 from quart._threads.bridge import await_bridged
 from quart._threads.lease import discard
 from quart._types import CoroutineOf
@@ -219,12 +220,10 @@ def called() -> Iterator[None]:
 
 def _step(awaitable: Awaitable[T]) -> T:
     """Take the one step that needs no waiting."""
-    steps = awaitable.__await__()
-    try:
-        next(steps)
-    except StopIteration as stop:
-        return cast(T, stop.value)
-    steps.close()
+    result = start(awaitable)
+    if not isinstance(result, Suspended):
+        return result
+    result.close()
     discard(awaitable)
     raise RuntimeError(_UNBRIDGED)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextvars import ContextVar, copy_context
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,3 +171,31 @@ def test_each_step_goes_through_what_is_given(futures: int) -> None:
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
+
+
+#: The files beside `_loops/resume.py` that step what is awaited, and why they have to.
+STEPPED_ELSEWHERE = {
+    "core/quart/_connection/entry.py": "the server's context is current for the first step alone",
+    "core/quart/_threads/bridge.py": "a future is switched up to a greenlet, and not yielded",
+    "quart_flask_patch/_faces/both.py": "it is a coroutine itself, to whatever steps it",
+}
+
+
+def test_coroutines_are_stepped_in_one_place() -> None:
+    root = Path(__file__).parents[2]
+    files = [
+        path for name in ("core/quart", "quart_flask_patch") for path in (root / name).rglob("*.py")
+    ]
+    found = {path.relative_to(root).as_posix() for path in files if steps_by_hand(path)}
+    assert found == {"core/quart/_loops/resume.py", *STEPPED_ELSEWHERE}
+
+
+def steps_by_hand(file: Path) -> bool:
+    """Whether something asks for the steps of an awaitable, other than to hand them on."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "__await__"
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if function.name != "__await__"
+        for node in ast.walk(function)
+    )

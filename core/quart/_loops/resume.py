@@ -6,7 +6,8 @@ each future to whoever awaits it, so to the event loop its task has simply await
 be around each step, or to know of a cancellation first, is handed to `stepped` or `told`.
 
 Greenlets are stepped in `_threads/bridge.py`: there a future is not yielded but switched up, which
-no generator can do.
+no generator can do. And `_connection/entry.py` takes the first step of the server's `receive` and
+`send` itself, as another context is the current one for exactly as long.
 """
 
 from __future__ import annotations

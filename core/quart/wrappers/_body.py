@@ -17,7 +17,7 @@ from typing import Any, cast, Self, TypeVar
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from .._loops.mailbox import in_trio, time_limit
-from .._loops.resume import resume
+from .._loops.resume import start, Suspended
 from .._loops.turns import Turns
 from .._types import Message, Receive, Stepping
 from ._changes import Changing
@@ -271,20 +271,14 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
         # Under Trio limits are nested: this one must begin before any that the first step begins.
         async with time_limit(seconds):
             return await awaitable
-    steps = awaitable.__await__()
-    try:
-        first = next(steps)
-    except StopIteration as stop:
-        return cast(T, stop.value)
+    result = start(awaitable)
+    if not isinstance(result, Suspended):
+        return result
     async with time_limit(seconds):
-        return cast(T, await resume(steps, first))
+        return cast(T, await result)
 
 
 def receive_now(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
     """Return the message that *receive* brings, or what to await for it if it is not here."""
-    steps = receive().__await__()
-    try:
-        first = next(steps)
-    except StopIteration as stop:
-        return stop.value, None
-    return None, resume(steps, first)
+    message = start(receive())
+    return (None, message) if type(message) is Suspended else (message, None)

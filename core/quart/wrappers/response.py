@@ -14,7 +14,7 @@ from functools import lru_cache
 from hashlib import md5 as md5
 from http import HTTPStatus
 from os import PathLike
-from typing import Any, cast, IO, Literal, overload, TYPE_CHECKING, TypeVar
+from typing import Any, cast, IO, Literal, overload, TypeVar
 
 from werkzeug.datastructures import ContentRange as ContentRange, Headers as Headers
 from werkzeug.exceptions import (
@@ -44,9 +44,6 @@ from ._bodies import (
     ResponseBody as ResponseBody,
 )
 from ._conditional import ConditionalResponse
-
-if TYPE_CHECKING:
-    pass
 
 F = TypeVar("F", bound=Callable[[], Any])
 _Body = (
