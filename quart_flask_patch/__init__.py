@@ -1,7 +1,7 @@
-"""Flask's extensions and applications, unchanged, on an async core.
+"""Run Flask's extensions and applications, unchanged, on an async core.
 
-Importing this package, as ``quart_flask_patch`` or by ``import quart.flask_patch``, puts it in
-place as ``flask``.
+Importing this package, as ``quart_flask_patch`` or by ``import quart.flask_patch``, puts it in the
+place of ``flask``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if _TYPE_CHECKING:
     )
     from ._watching.thread_stats import Threads as Threads, threads as threads
 
-    # With what the layer adds to them, which nobody sees in `flask`'s.
+    # These have what the layer adds; type checkers see `flask.Flask` without it.
     from .app import Flask as Flask
     from .blueprints import Blueprint as Blueprint
 else:

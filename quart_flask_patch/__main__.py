@@ -1,4 +1,4 @@
-"""``python -m quart_flask_patch --app module:app run``: any Flask application, unchanged."""
+"""Run any Flask application, unchanged: ``python -m quart_flask_patch --app module:app run``."""
 
 from .cli import main
 

@@ -1,4 +1,4 @@
-"""The word at a server's start that the layer is in place."""
+"""Log, when a server starts, that the layer is in place."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from flask.logging import default_handler, has_level_handler
 
 
 def versions() -> str:
-    """Return which layer stands in for which Flask."""
+    """Return the versions of the layer and of Flask, for logs and reports."""
     return f"{_named('quart-flask-patch')} in place of {_named('Flask')}"
 
 
 def _named(distribution: str) -> str:
     try:
         return f"{distribution} {version(distribution)}"
-    except PackageNotFoundError:  # It is on the path, but was not installed.
+    except PackageNotFoundError:  # The package is on the path, but was not installed.
         return distribution
 
 
 def announce(app: Any) -> None:
-    """Log, as *app* starts to be served, that it is on the layer.
+    """Log that *app* runs on the layer, when a server starts it.
 
-    Where nobody has set up logging that goes to Flask's own handler, to be seen in any server's
-    log. `logging.getLogger("quart_flask_patch").setLevel("WARNING")` keeps it away.
+    If nobody has set up logging, the line goes to Flask's own handler, so any server's log shows
+    it. To silence it, call `logging.getLogger("quart_flask_patch").setLevel("WARNING")`.
     """
     logger = logging.getLogger("quart_flask_patch")
     if not logger.level:

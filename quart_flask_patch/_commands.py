@@ -1,4 +1,4 @@
-"""Flask's commands, which may be ``async def`` here."""
+"""Let Flask's commands be ``async def``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._waiting import bridge
 
 
 def _waiting(func: Function) -> Function:
-    """Return *func* as click can call it, which drops the coroutine of an async function."""
+    """Return *func* as a plain function; click would drop the coroutine of an async one."""
     if not is_async(func):
         return func
 

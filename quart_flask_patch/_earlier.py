@@ -1,9 +1,9 @@
-"""What was done to Flask before the layer came: it counts, or it is told of.
+"""Carry over what was done to Flask before the layer was imported, or warn about it.
 
-Agents start before the program does. They replace methods of Flask's class, or put a class derived
-from it in its place. Both are carried over to the layer's class. What calls the original, which it
-keeps in a closure or wraps, is given ours in its place; for an application of the genuine Flask's
-it stays what it was.
+Monitoring agents start before the program does. They replace methods of Flask's class, or put a
+derived class in its place. Both are carried over to the layer's class. A replacement usually keeps
+the original in a closure or wraps it; the original is exchanged for the layer's method. For
+applications of genuine Flask it still calls Flask's.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from . import genuine
 from .app import Flask
 
 _OURS = ("quart", "quart_flask_patch")
-#: What a class has that is not for the class that is made in its place.
+#: Attributes that belong to one class, and must not be copied to a class made in its place.
 _OF_THE_CLASS_ITSELF = frozenset({"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl"})
 
 
 def carry_over(theirs: type, ours: type) -> Iterator[str]:
-    """Put into *ours* what somebody has put into *theirs*, if *ours* hides it.
+    """Copy into *ours* what somebody has replaced in *theirs*, where *ours* hides it.
 
-    Gives a sentence about each replacement that cannot be made to call ours.
+    Yields a sentence for each replacement that cannot be made to call ours.
     """
     for name, value in list(vars(theirs).items()):
         if is_genuine(theirs, name) or (own := _hiding(theirs, ours, name)) is None:
@@ -45,11 +45,11 @@ def carry_over(theirs: type, ours: type) -> Iterator[str]:
 
 
 def _hiding(theirs: type, ours: type, name: str) -> Any:
-    """Return what *ours* has under *name*, unless that is what *theirs* has."""
+    """Return the attribute of *ours* that hides *theirs*, or None."""
     for cls in ours.__mro__:
         if cls is theirs:
             return None
-        # Each constructor calls the next one, so that of Flask is called as it is.
+        # Constructors call each other by `super()`, so Flask's own is called anyway.
         if name in vars(cls) and name not in {"__init__", "__init_subclass__"}:
             return getattr(cls, name)
     return None
@@ -61,16 +61,16 @@ def _module_of(value: object) -> str:
 
 
 class _Swap:
-    """Puts ours where a replacement of *name* has Flask's own."""
+    """Replaces Flask's own method by ours inside a replacement of *name*."""
 
     def __init__(self, name: str, own: Function, ours: type) -> None:
         self.name, self.own, self.ours = name, own, ours
-        #: Whether Flask's own was there.
+        #: Whether the replacement refers to Flask's own method.
         self.found = False
         self._seen: set[int] = set()
 
     def carried(self, value: Any) -> Any:
-        """Return what *value* is to be for ours: a wrapper anew, a function as it is, changed."""
+        """Return *value* for our class: wrappers are made anew, functions are changed in place."""
         if id(value) in self._seen:
             return value
         self._seen.add(id(value))
@@ -81,7 +81,7 @@ class _Swap:
             self._change(value)
         elif isinstance(value, partial):
             return type(value)(self.carried(value.func), *value.args, **value.keywords)
-        elif hasattr(value, "_self_wrapper"):  # A wrapper of wrapt's.
+        elif hasattr(value, "_self_wrapper"):  # A wrapper made by wrapt.
             return type(value)(self.carried(value.__wrapped__), value._self_wrapper)
         return value
 
@@ -99,7 +99,7 @@ class _Swap:
         return method
 
     def _change(self, function: FunctionType) -> None:
-        """Change what *function* finds by a name: in its closure, its defaults or its module."""
+        """Change what *function* refers to: in its closure, its defaults and its module."""
         for cell in function.__closure__ or ():
             self._change_cell(cell)
         if function.__defaults__:
@@ -113,17 +113,17 @@ class _Swap:
     def _change_cell(self, cell: CellType) -> None:
         try:
             value = cell.cell_contents
-        except ValueError:  # It is empty.
+        except ValueError:  # The cell is empty.
             return
         if callable(value) and not isinstance(value, type):
             cell.cell_contents = self.carried(value)
 
 
 def rebased(cls: Any) -> object:
-    """Return the class *cls*, derived from Flask's, derived from ours in its place.
+    """Return a copy of *cls*, a class derived from Flask's, that is derived from ours.
 
     Raises:
-        TypeError: if it cannot be, because of a metaclass of its own.
+        TypeError: if a metaclass of its own prevents that.
     """
     if cls is genuine.Flask:
         return Flask
@@ -138,7 +138,7 @@ def rebased(cls: Any) -> object:
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):
             if name == "__class__" and cell.cell_contents is cls:
-                cell.cell_contents = made  # For its `super()`.
+                cell.cell_contents = made  # `super()` looks here.
     return made
 
 
@@ -151,7 +151,7 @@ def _function_in(value: object) -> FunctionType | None:
 
 
 def early_classes() -> list[type]:
-    """Return the classes that somebody has derived from Flask's, and not from ours."""
+    """Return the classes that are derived from Flask's class and not from ours."""
     found: list[type] = []
     to_do: list[type] = [genuine.Flask]
     while to_do:
@@ -163,7 +163,7 @@ def early_classes() -> list[type]:
 
 
 def early_applications() -> list[Any]:
-    """Return the applications that are Flask's own."""
+    """Return the applications of genuine Flask, which the layer cannot serve."""
     early = early_classes()
     if not early and _unexplained(genuine.Flask) == _unexplained(_NeverMade):
         return []
@@ -172,16 +172,16 @@ def early_applications() -> list[Any]:
 
 
 class _NeverMade:
-    """A class that has no objects, and none of what refers to a class for its objects' sake."""
+    """A class without objects: its count of references is that of a class alone."""
 
     __slots__ = ()
 
 
 def _unexplained(cls: Any) -> int:
-    """Return how many references to *cls* are neither a module's of Flask's or ours nor its own.
+    """Return how many references to *cls* come from neither a module of Flask or ours nor *cls*.
 
-    Each object has one to its class. To look for objects among all that there are takes as long as
-    importing twenty modules, and is for programs that may have some.
+    Each object refers to its class, so a higher count hints at objects. Looking for them among all
+    objects of the process takes as long as importing twenty modules; this count decides whether to.
     """
     known = sum(
         cell.cell_contents is cls for cell in getattr(cls.__init__, "__closure__", None) or ()
@@ -189,7 +189,7 @@ def _unexplained(cls: Any) -> int:
     to_do: list[type] = cls.__subclasses__()
     while to_do:
         derived = to_do.pop()
-        # One is in its `__mro__`.
+        # The class refers to its base in `__mro__`, in `__bases__` and perhaps in `__base__`.
         known += 1 + derived.__bases__.count(cls) + (derived.__base__ is cls)
         to_do += derived.__subclasses__()
     for name, module in list(sys.modules.items()):
@@ -199,7 +199,7 @@ def _unexplained(cls: Any) -> int:
 
 
 def explain_asgi_calls() -> None:
-    """Let Flask's own applications say what is wrong when an ASGI server calls them."""
+    """Make an application of genuine Flask say what is wrong when an ASGI server calls it."""
     original: Any = genuine.Flask.__call__
 
     @wraps(original)
@@ -212,4 +212,4 @@ def explain_asgi_calls() -> None:
             " before that, or start the application with `python -m quart_flask_patch`."
         )
 
-    genuine.Flask.__call__ = explaining  # type: ignore[method-assign]  # that is the point
+    genuine.Flask.__call__ = explaining  # type: ignore[method-assign]  # on purpose

@@ -1,8 +1,8 @@
-"""How a Flask application is called: by ASGI servers and by WSGI servers, whatever is done to it.
+"""The ``__call__`` of a Flask application, for ASGI servers and WSGI servers.
 
-Servers choose between the two by `iscoroutinefunction(app.__call__)`. Agents put a function with
-WSGI's two arguments in the place of `Flask.__call__`, and subclasses define one. Such a function
-becomes a part of the entry, as WSGI middleware around it, so that the application stays what it is.
+Servers choose between the two by `iscoroutinefunction(app.__call__)`. Monitoring agents replace
+`Flask.__call__` by a function with WSGI's two arguments, and subclasses define one. Such a function
+is treated as WSGI middleware, so the application stays an ASGI application for servers.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from quart.app import Quart
 WSGIFunction = Function
 
 
-# Taken here, as an agent that replaces it means the applications that have no other entry.
+# Taken at import: an agent that replaces `Quart.__call__` later means Quart's applications.
 _serve: Function = Quart.__call__
 
 
 class BoundEntry(partial[Any]):
-    """An application's bound ``__call__``.
+    """An application's bound ``__call__``: ASGI with three arguments, WSGI with two.
 
-    As a partial of an async function it is one, to whoever asks; with two arguments it is WSGI.
+    It is a partial of an async function, so `iscoroutinefunction` says yes.
     """
 
-    #: What has been put in the place of ``__call__``, if anything.
+    #: The function that somebody has put in the place of ``__call__``, if any.
     replacement: WSGIFunction | None = None
 
     def __call__(self, /, *args: object, **kwargs: object) -> object:
         app = self.args[0]
-        # ASGI's arguments have names, and daphne for one uses them.
+        # Servers may pass ASGI's arguments by name, as daphne does.
         if len(args) + len(kwargs) != 2:
             return _serve(app, *args, **kwargs)
         return (self.replacement or app.wsgi_app)(*args, **kwargs)
 
 
 class Entry:
-    """The ``__call__`` of a class of Flask applications, and what replaces it there."""
+    """The descriptor behind ``__call__`` of a class of Flask applications."""
 
     def __init__(self, replacement: WSGIFunction | None = None) -> None:
         self.replacement = replacement
 
     def __get__(self, app: object, owner: type) -> Any:
         if app is None:
-            # Whoever replaces it asks for it first, to call it, and to put it back.
+            # Code that replaces `__call__` reads it first, to call it and to put it back later.
             return call if self.replacement is None else self.replacement
         entry = BoundEntry(_serve, app)
         if self.replacement is not None:
@@ -56,32 +56,32 @@ class Entry:
 
 
 def call(self: object, /, *args: object, **kwargs: object) -> object:
-    """Answer a WSGI server, or be an ASGI application, as the arguments say."""
+    """Serve as WSGI if there are two arguments, and as ASGI otherwise."""
     return BoundEntry(_serve, self)(*args, **kwargs)
 
 
 def _entry_of(function: Any) -> Entry:
-    # By type: a mock of an entry says that it is one.
+    # Compare types: a mock of an `Entry` passes `isinstance`.
     if type(function) is Entry:
         return function
     return Entry(None if function is call else function)
 
 
 def bound(function: Any, app: object) -> WSGIFunction:
-    """Return what `app.function` is, if the class has *function*: a mock, for one, is no method."""
+    """Bind *function* to *app* as a method; leave it alone if it is no method, as a mock is not."""
     return function.__get__(app, type(app)) if hasattr(function, "__get__") else function  # type: ignore[no-any-return]  # of no known type
 
 
 def wsgi_entry(app: Any) -> WSGIFunction:
-    """Return what a WSGI server calls: ``__call__``, unless nobody has replaced that."""
+    """Return what a WSGI server calls: the replaced ``__call__``, or else `app.wsgi_app`."""
     replacement = type(app).replaced_call
     return app.wsgi_app if replacement is None else bound(replacement, app)
 
 
 class CalledByServers(Watched):
-    """A class with such an entry, and so each subclass: a function put there becomes part of it."""
+    """The metaclass that turns each function set as ``__call__`` into an `Entry`."""
 
-    #: What has been put in the place of ``__call__`` here, or in a class that this derives from.
+    #: The function set as ``__call__`` on this class or on a base class, if any.
     replaced_call: WSGIFunction | None
 
     def __new__(

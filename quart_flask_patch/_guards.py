@@ -1,6 +1,6 @@
-"""How the hooks of a Flask application guard its websockets.
+"""Let the request hooks of a Flask application guard its websockets.
 
-To Flask a websocket is a request: `before_request` functions run before whatever speaks over it.
+To Flask a websocket is a request: `before_request` functions run whatever protocol follows.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from quart._threads import strategy
 if TYPE_CHECKING:
     from quart.app import Quart
 
-#: Hooks of both kinds, with those of requests around the others.
+#: The hooks of both kinds; those of requests are the outer ones.
 _HOOKS: Any = {
     "before": REQUEST.before + WEBSOCKET.before,
     "after": WEBSOCKET.after + REQUEST.after,
     "teardown": WEBSOCKET.teardown + REQUEST.teardown,
 }
-#: A plain view takes over the socket, by an extension as a rule. It is a request with all its
-#: stages and signals, but may return nothing.
+#: A plain view takes over the socket, usually through an extension such as Flask-Sock. It is
+#: handled as a request, with all stages and signals of one, but may return nothing.
 TAKEN_OVER = replace(
     REQUEST, name="websocket", must_answer=False, handle=WEBSOCKET.handle, **_HOOKS
 )
@@ -32,7 +32,7 @@ GUARDED = replace(WEBSOCKET, **_HOOKS)
 
 
 def manner_of(app: Quart, endpoint: str | None) -> Kind:
-    """Return how the websockets of *endpoint*, or those that match none, are handled by *app*."""
+    """Return how *app* handles websockets of *endpoint*, which is None if no rule matches."""
     if endpoint is not None and endpoint not in app._websocket_endpoints:
         view = app.view_functions.get(endpoint)
         if view is not None and not strategy.is_async(view):
@@ -41,7 +41,7 @@ def manner_of(app: Quart, endpoint: str | None) -> Kind:
 
 
 class AfterThis(list[Callable[[Any], Any]]):
-    """What `flask.after_this_request` adds to, in a websocket: its functions need a response."""
+    """The list that `flask.after_this_request` appends to; its functions need a response."""
 
     def __init__(self, functions: list[Callable[[Any], object]]) -> None:
         super().__init__(functions)

@@ -1,8 +1,8 @@
-"""Puts the layer in place as ``flask``.
+"""Put the layer in the place of ``flask``.
 
-Three things happen, once, in this order: the core gets the layer's strategy; the few names that the
-layer replaces are replaced in Flask's modules, and in every module that had imported them already;
-and the layer's package takes the place of ``flask`` in `sys.modules`.
+Three things happen, once, in this order. The core gets the layer's strategy. The few names that the
+layer replaces are replaced in Flask's modules, and in each module that has imported them already.
+And the layer's package takes the place of ``flask`` in `sys.modules`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from . import (
 from ._faces import proxies, quart_face
 from ._places import LAYER
 from ._waiting import asgiref
-from ._wsgi import called as called  # it says where WSGI calls run
+from ._wsgi import called as called  # registers where WSGI calls run
 
-#: What is replaced, by the name of its module and of the thing in it.
+#: What is replaced: by the name of the module, and the name in it.
 REPLACED: dict[tuple[str, str], Any] = {
     ("asgiref.sync", "AsyncToSync"): asgiref.AsyncToSync,
     ("asgiref.sync", "SyncToAsync"): asgiref.SyncToAsync,
@@ -58,7 +58,7 @@ _OURS = ("quart", "quart_flask_patch")
 
 
 def install(package: ModuleType) -> None:
-    """Put *package* in place as ``flask``, unless it is."""
+    """Put *package* in the place of ``flask``, unless it is there."""
     if sys.modules["flask"] is package:
         return
     _import_all()
@@ -73,12 +73,12 @@ def install(package: ModuleType) -> None:
     sys.modules["flask"] = package
     sys.meta_path.insert(0, _FlasksFolder)
     for sentence in sentences:
-        # The line of whoever imported this package, or `quart.flask_patch`, which does.
+        # Point to the line that imported this package, or `quart.flask_patch`, which imports it.
         warnings.warn(sentence, RuntimeWarning, stacklevel=3 + ("quart.flask_patch" in sys.modules))
 
 
 class _FlasksFolder:
-    """Finds the modules of ``flask`` where they are: `importlib.reload` looks for them again."""
+    """Finds the modules of ``flask`` in Flask's own folder, for `importlib.reload`."""
 
     path = tuple(flask.__path__)
 
@@ -88,14 +88,17 @@ class _FlasksFolder:
 
 
 def _import_all() -> None:
-    """Import all of Flask's modules, so that none is looked for in the layer's folder later."""
+    """Import all of Flask's modules now; later they would be looked for in the layer's folder."""
     for module in pkgutil.walk_packages(flask.__path__, "flask."):
         if module.name not in {"flask.__main__", "flask.testing"}:
             importlib.import_module(module.name)
 
 
 def _rebase() -> dict[int, object]:
-    """Derive from ours what tools have put in the place of `flask.Flask`, by id of what it was."""
+    """Copy the classes that tools have put in the place of `flask.Flask`, derived from ours.
+
+    Returns the copies by the id of the class that each replaces.
+    """
     found = [flask.Flask, importlib.import_module("flask.app").Flask]
     return {
         id(cls): _earlier.rebased(cls)
@@ -112,7 +115,7 @@ def _carry_over() -> Iterator[str]:
 
 
 def _early_ones(in_its_place: dict[int, object]) -> Iterator[str]:
-    """Tell of what was made of the genuine `Flask` before the layer was there, and stays so."""
+    """Yield a warning about classes and applications that were made from genuine `Flask`."""
     early = [
         f"{cls.__module__}.{cls.__qualname__}"
         for cls in _earlier.early_classes()
@@ -138,14 +141,14 @@ def _replace_names(in_its_place: dict[int, object]) -> None:
     originals = {
         id(getattr(genuine, name)): replacement for (_, name), replacement in REPLACED.items()
     } | in_its_place
-    # Every module: a program may have imported a name of Flask's into any. By identity, so that
-    # nothing but that very object is replaced, whatever it is called there.
+    # Look into each module, as a program may have imported Flask's names anywhere. Compare by
+    # identity, so that only that very object is replaced, under whatever name.
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in _OURS:
             continue
         names = dict(getattr(module, "__dict__", {}))
         if originals.keys().isdisjoint(map(id, names.values())):
-            continue  # As nearly all: a loop over all their names takes twice as long.
+            continue  # Nearly all modules: this test takes half the time of the loop below.
         for attribute, value in names.items():
             replacement = originals.get(id(value))
             if replacement is not None:
@@ -153,9 +156,9 @@ def _replace_names(in_its_place: dict[int, object]) -> None:
 
 
 def other_name(name: str) -> object:
-    """Give what Flask's module makes when asked, such as its version."""
+    """Return what Flask's module computes on access, such as `__version__`."""
     if name == "testing":
-        # `from flask import testing` looks for it by the layer's name, and in vain.
+        # `from flask import testing` would look for `quart_flask_patch.testing`.
         return importlib.import_module("flask.testing")
     try:
         return flask.__getattr__(name)
@@ -170,7 +173,7 @@ def other_name(name: str) -> object:
 
 
 def _fill(package: ModuleType) -> None:
-    """Give *package* all names of the genuine module, but those that it has of its own."""
+    """Give *package* all names of the genuine module, except those that it defines itself."""
     own = set(vars(package))
     for name, value in vars(flask).items():
         if not (name.startswith("__") or name in own):

@@ -1,4 +1,4 @@
-"""Notices that the `quart` which is found is not the one that the layer belongs to."""
+"""Check that the installed `quart` is this project's, and not PyPI's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the endpoints of an application are measured; what does so is imported then."""
+"""Whether an application's endpoints are measured; the code that measures loads only then."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
     from ._watching.measuring import Checking
 
-#: What the configuration calls it, and where an application keeps what was measured.
+#: The configuration key, and the key in `app.extensions` under which the measurements are.
 KEY = "MEASURE_ENDPOINTS"
 EXTENSION = "quart_flask_patch.endpoints"
-#: Of a test run, which measures all applications.
+#: Set by a test run, which measures all applications.
 checking: Checking | None = None
 
 

@@ -1,8 +1,8 @@
-"""Subclasses of `Flask` whose methods have the signatures of Flask 3.1.
+"""Support subclasses of `Flask` whose methods have the signatures of Flask 3.1.
 
-Flask 3.2 rewrites its own class for such a subclass, and so changes every other application of the
-process. Here a stage takes a context as its first argument or goes without, so the subclass's own
-methods are all that has to be looked after.
+Flask 3.2 rewrites its own class for such a subclass, which changes all other applications of the
+process. Here a stage works with a context as its first argument and without, so only the subclass's
+own methods need a wrapper.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .genuine import AppContext, Flask as GenuineFlask
 
 
 class OldSignatures(metaclass=Watched):
-    """Stands before Flask's class, and does for subclasses what that would do."""
+    """A base class before Flask's, so that its `__init_subclass__` runs in place of Flask's."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         if not HAS_ONE_CONTEXT:
             super().__init_subclass__(**kwargs)
             return
-        # Not Flask's own, which the next ones in line come after.
+        # Skip Flask's own, and call those of the classes after it.
         super(GenuineFlask, cls).__init_subclass__(**kwargs)  # type: ignore[misc]  # one of its bases
         if OldSignatures not in cls.__bases__:
             for name in STAGES_WITH_CONTEXT:
@@ -50,7 +50,7 @@ def _look_after(cls: type, name: str) -> None:
 
 
 def _without_context(method: Function) -> Function:
-    """Return *method*, to be called with a context before its arguments too."""
+    """Return *method* so that it can be called with a leading context too."""
 
     @wraps(method)
     def without(self: object, *args: object, **kwargs: object) -> object:

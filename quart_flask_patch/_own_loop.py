@@ -1,7 +1,8 @@
-"""The place of an async view that may block: a loop of its own in the request's worker thread.
+"""The place of an async view that may block: an event loop in the request's worker thread.
 
-That is how Flask runs one. What belongs to the server's loop, the body that arrives there above
-all, is asked for at the one point where it is received; all else is awaited on the own loop.
+Flask runs async views the same way. What is bound to the server's loop, such as the body that
+arrives there, is awaited on that loop, in `receiving`. All else is awaited on the thread's own
+loop.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _END = object()
 
 
 class _Kept:
-    """The loop of a worker thread, from one request to the next."""
+    """The loop of a worker thread, kept from one request to the next."""
 
     def __init__(self) -> None:
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
@@ -66,23 +67,23 @@ def _runner() -> asyncio.Runner:
 
 
 class Own:
-    """What one request awaits on its own loop."""
+    """Runs what one request awaits on the loop of its worker thread."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
-        #: Whether the server is being asked for something, and so tells of a cancellation.
+        #: Whether the server's loop awaits for us; then a cancellation arrives by way of that.
         self._asks = False
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Run *awaitable* to its end; the caller sees the variables that it sets.
+        """Run *awaitable* to its end; the caller sees the context variables that it sets.
 
         Raises:
-            RuntimeError: in a task of that loop that nothing bridges, if *awaitable* has to wait.
+            RuntimeError: in a task of that loop without a bridge, if *awaitable* has to wait.
         """
         if runner.loop_runs():
             return runner.run(awaitable)
-        # The context itself is the server's task's, which may be stepped in it meanwhile.
+        # Use a copy: the server's task owns the context, and may be stepped in it meanwhile.
         context = copy_context()
         try:
             return _runner().run(self._noted(awaitable), context=context)
@@ -104,14 +105,14 @@ class Own:
             self._task = None
 
     def cancel(self) -> None:
-        """Cancel what runs, for the server's loop; what is asked of that is told by it."""
+        """Cancel what runs, from the server's loop, which cancels what is awaited there itself."""
         self._cancelled = True
         task = self._task
         if task is not None and not self._asks:
             task.get_loop().call_soon_threadsafe(task.cancel)
 
     def end(self) -> None:
-        """Cancel the tasks that are left, as a loop that ends with its request does."""
+        """Cancel the tasks that are left, as Flask does: its loop ends with the request."""
         if _local.kept is not None and (left := asyncio.all_tasks(_runner().get_loop())):
             for task in left:
                 task.cancel()
@@ -119,7 +120,7 @@ class Own:
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Let what plain code waits for in this thread be awaited on the own loop."""
+        """Await on the own loop what plain code waits for in this thread."""
         work = worker.current_work()
         assert work is not None
         work.own = self.run
@@ -129,7 +130,7 @@ class Own:
             work.own = None
 
     def receiving(self, receive: Receive) -> Callable[[], Awaitable[Any]]:
-        """Return *receive*, which is the server's loop's, as the own loop may await it."""
+        """Return *receive*, a function of the server's loop, so that the own loop may await it."""
 
         async def received() -> Any:
             work = worker.current_work()
@@ -152,13 +153,13 @@ _owns: weakref.WeakKeyDictionary[AppContext, Own] = weakref.WeakKeyDictionary()
 
 
 class OwnLoop(Thread):
-    """In the request's worker thread, async functions on a loop of that thread's own."""
+    """In the request's worker thread; async functions run on that thread's own loop."""
 
     name = "own-loop"
 
     @property
     def lasting(self) -> Place:
-        # A websocket's messages arrive on the server's loop, all the time.
+        # A websocket's messages arrive on the server's loop at any time.
         return PLACES["loop"]
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
@@ -166,7 +167,7 @@ class OwnLoop(Thread):
         connection: Any = ctx.connection
         connection.receive_from(own.receiving(connection._receive))
         if worker.current_work() is not None:
-            # Behind WSGI middleware, whose thread it is.
+            # WSGI middleware runs in this worker thread already.
             return cast(T, _in_own(own, work, ctx))
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
@@ -178,7 +179,7 @@ class OwnLoop(Thread):
         return await super().call(ctx, _call_in, _owns[ctx], func, *args)
 
     def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
-        """Call *func*, a step of the answer's body, in the thread of WSGI middleware."""
+        """Call *func*, a step of the response's body, in the thread of WSGI middleware."""
         return _call_in(_owns[ctx], func, *args)
 
     def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
@@ -199,7 +200,7 @@ def _call_in(own: Own, func: Callable[..., T], *args: Any) -> T:
 
 
 def _stepped(own: Own, iterable: Iterable[Any]) -> Iterator[Any]:
-    """Step through *iterable*, whose code waits on the own loop."""
+    """Yield the items of *iterable*; its code waits on the own loop."""
     try:
         iterator = _call_in(own, iter, iterable)
         while (chunk := _call_in(own, next, iterator, _END)) is not _END:
@@ -212,7 +213,7 @@ def _stepped(own: Own, iterable: Iterable[Any]) -> Iterator[Any]:
 
 
 def _step_plainly(own: Own, response: Any) -> bool:
-    """Let an async body be stepped on the loop that it began on; return whether any is stepped."""
+    """Make an async body step on the loop that it began on; return whether any body is stepped."""
     body = getattr(response, "response", None)
     chunks = body.iterable if isinstance(body, IterableBody) else body
     if not hasattr(chunks, "__aiter__"):

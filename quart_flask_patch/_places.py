@@ -1,7 +1,7 @@
-"""Where a request runs, and so how its plain code is called and how it waits.
+"""Decide where a request runs, and so how its plain code is called and how it waits.
 
 An ``async def`` view runs on the event loop, beneath a bridge, with its plain hooks inline. With a
-plain view the whole request runs in one worker thread.
+plain view, the whole request runs in one worker thread.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ ASYNC_VARIABLE = "QUART_ASYNC_PLACE"
 
 
 class SyncPlace(Place):
-    """Where plain functions are called as they are."""
+    """A place that calls plain functions directly."""
 
-    #: Whether it is the thread of a caller, whom it holds up, in place of an event loop.
+    #: Whether this is a caller's thread, which is held up in place of an event loop.
     is_callers = False
 
     async def run(self, ctx: AppContext, override: Function, *args: object) -> object:
-        # A context may be left, and a background task fail, where no place has been entered.
+        # Teardown and background tasks may run where no place has been entered.
         if bridge.can_wait():
             return override(*args)
         return await self.call(ctx, override, *args)
@@ -55,7 +55,7 @@ class SyncPlace(Place):
         if issubclass(type(app), Flask) or strategy.is_async(func):
             return self.adapt(func)
 
-        # A Quart application's responses are not what a plain function expects.
+        # A plain function expects Flask's response, and a Quart application has another one.
         @wraps(func)
         def with_flasks_response(response: object) -> object:
             return wrappers.core_response_of(app, func(wrappers.response_of(app, response)))
@@ -91,7 +91,7 @@ class Loop(SyncPlace):
         iterable: Iterable[object],
         take: Callable[[object], CoroutineOf[None]],
     ) -> Awaitable[None]:
-        # All in one bridge: to enter one for each step takes several times what a step does.
+        # One bridge for all steps: entering a bridge takes several times as long as a step.
         return bridge.call_bridged(_hand_on, ctx, iterable, take)
 
 
@@ -114,7 +114,7 @@ def _hand_on(
 
 
 def is_watched(ctx: AppContext) -> bool:
-    """Whether to report code that holds the loop: in tests, and in debug mode if others wait."""
+    """Whether to report code that holds the loop: in tests, and in debug mode on a shared loop."""
     connection = ctx.connection
     return ctx.app.testing or (
         ctx.app.debug and not (connection and entry.called_as_wsgi(connection.scope))
@@ -132,7 +132,7 @@ class Thread(SyncPlace):
 
         @wraps(func)
         def in_thread(*args: object, **kwargs: object) -> object:
-            # An override of a stage may be async; what it calls comes from the loop then.
+            # An override of a stage may be async, and then calls this on the event loop.
             if worker.current_work() is not None:
                 return func(*args, **kwargs)
             return lease.call(func, *args, **kwargs)
@@ -153,7 +153,7 @@ class Thread(SyncPlace):
 def lease_of(app: object) -> lease.Lease:
     """Return a lease of *app*'s threads; what its work waits for is awaited beneath a bridge.
 
-    That is for plain code beneath it, such as a hook that an async function calls.
+    Plain code beneath it, such as a hook that an async function calls, can then wait too.
     """
     return lease.Lease(pool.pool_of(app), bridge.await_bridged)
 
@@ -163,9 +163,9 @@ def wait_for_work(work: Callable[[Any], object], ctx: AppContext) -> Any:
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}
-#: These and those for async views alone; see `_own_loop.py`.
+#: All places that `runs_in` accepts; `_own_loop.py` adds one for async views alone.
 CHOICES: dict[str, Place] = dict(PLACES)
-#: By what a context says of itself: what chooses the place of a WSGI call; see `called.py`.
+#: How to choose the place of a WSGI call, by `AppContext.wanted_place`; `called.py` fills it.
 OF_CALLS: dict[str, Callable[[Quart, Function | None], Place]] = {}
 
 
@@ -181,9 +181,13 @@ def place_named(name: str, source: str) -> Place:
 def runs_in(name: str) -> Callable[[F], F]:
     """Decorate a view to choose its place: ``"loop"``, ``"thread"`` or ``"own-loop"``.
 
-    A plain view that never blocks is cheaper on the loop. An async view whose plain hooks block is
-    better off in a thread. One that blocks itself, or that keeps something while it awaits that
-    others wait for, holds nobody up on a loop of its own, which is how Flask runs it.
+    Use "loop" for a plain view that never blocks; it is cheaper there. Use "thread" for an async
+    view whose plain hooks block. Use "own-loop" for an async view that blocks, or that awaits while
+    it keeps something that others wait for: it runs on a loop of its own, as with Flask, and holds
+    up nobody else.
+
+    Raises:
+        ValueError: if *name* is not one of these.
     """
     if name not in CHOICES:
         raise ValueError(
@@ -198,7 +202,7 @@ def runs_in(name: str) -> Callable[[F], F]:
 
 
 class Layer(Strategy):
-    """The strategy that puts sync code on a par with async code."""
+    """The strategy under which sync code may wait for async code, and the other way round."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,7 +217,7 @@ class Layer(Strategy):
         return measuring.placed(app, place, lambda: self.choose(app, view, None))
 
     def choose(self, app: Quart, view: Function | None, default: str | None) -> Place:
-        """Choose the place itself, whether or not what happens there is measured."""
+        """Choose the place, without the one that measuring puts around it."""
         if default in OF_CALLS:
             return OF_CALLS[default](app, view)
         name = None if view is None else chosen(view)
@@ -226,7 +230,7 @@ class Layer(Strategy):
         return self.sync_place(app, default)
 
     def async_place(self, app: Quart) -> Place:
-        """Return the place of async views: as the environment says, or the config."""
+        """Return the place of async views, from the environment or else the configuration."""
         name, source = os.environ.get(ASYNC_VARIABLE), ASYNC_VARIABLE
         if not name:
             name, source = app.config.get("ASYNC_PLACE") or "loop", "app.config['ASYNC_PLACE']"
@@ -237,7 +241,7 @@ class Layer(Strategy):
         return CHOICES[name]
 
     def sync_place(self, app: Quart, default: str | None = None) -> Place:
-        """Return the place of plain views: as the environment says, or *default*, or the config."""
+        """Return the place of plain views, from the environment, *default* or the configuration."""
         name = os.environ.get(VARIABLE)
         if name:
             return place_named(name, VARIABLE)
@@ -260,7 +264,7 @@ class Layer(Strategy):
 def chosen(view: Function) -> str | None:
     while True:
         name = getattr(view, _ATTRIBUTE, None)
-        # A view may be any callable, one that has an answer for every name too.
+        # A view may be any callable, even one that returns something for every attribute.
         if isinstance(name, str):
             return name
         if not hasattr(view, "__wrapped__"):
@@ -269,7 +273,7 @@ def chosen(view: Function) -> str | None:
 
 
 def runs_async(view: Function) -> bool:
-    """Whether *view* is async; a class-based one is if all of its methods are."""
+    """Whether *view* is async; a class-based view is async if all its methods are."""
     found = getattr(inspect.unwrap(view), "view_class", None)
     if not isinstance(found, type):
         return strategy.is_async(view)

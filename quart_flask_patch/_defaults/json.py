@@ -1,4 +1,4 @@
-"""Flask's JSON provider, with responses that are made at once."""
+"""Flask's JSON provider, with a short way to make a response."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _RESPONDING = Stock(FlaskJSONProvider, "response", "_prepare_response_obj")
 
 
 class DefaultJSONProvider(FlaskJSONProvider):
-    """Flask's default provider; what it gives is the same."""
+    """Flask's default provider; its responses equal Flask's."""
 
     def response(self, *args: object, **kwargs: object) -> Any:
-        """Return a JSON response of one value, of several in a list, or of keywords in a dict."""
+        """Return a JSON response of one value, of a list of values, or of a dict of keywords."""
         if kwargs or len(args) != 1 or not _RESPONDING.of(FlaskJSONProvider):
             return super().response(*args, **kwargs)
         compact = not self._app.debug if self.compact is None else self.compact

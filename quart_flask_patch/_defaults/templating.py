@@ -1,4 +1,4 @@
-"""Flask's template environment, which looks up a dict's key before it asks for an attribute."""
+"""Flask's template environment, which tries a dict's key before an attribute."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _KeysFirst(CodeGenerator):
 
 
 class _Generator:
-    """What generates code, unless a class with another generator is behind `Environment`."""
+    """Picks the code generator: ours, unless a base class of `Environment` has another one."""
 
     def __get__(self, environment: Environment | None, owner: type[Environment]) -> Any:
         behind = super(Environment, owner).code_generator_class
@@ -28,6 +28,6 @@ class _Generator:
 
 
 class Environment(flask_templating.Environment):
-    """Flask's; what it finds is the same."""
+    """Flask's environment; its templates render the same output."""
 
     code_generator_class: Any = _Generator()

@@ -1,4 +1,4 @@
-"""A request's body as plain code reads it: the one place where reading waits."""
+"""A request's body as plain code reads it; this is the one place where reading waits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from quart.wrappers import Body, Request as CoreRequest
 
 from .._waiting import bridge, runner
 
-#: In the instance dict of both faces of a request.
+#: The key of the stream in the instance dict that both faces of a request share.
 STREAM = "_flask_stream"
-#: In a scope: that the body comes from a WSGI server, and not on a loop.
+#: The scope's key that says: the body comes from a WSGI server, and not over a loop.
 BY_WSGI = "quart_flask_patch.by_wsgi"
 
 
 class BodyStream(io.RawIOBase):
-    """A request's body as ``wsgi.input``: reading waits for what has not arrived."""
+    """A request's body as ``wsgi.input``; reading waits for bytes that have not arrived."""
 
     def __init__(self, request: CoreRequest) -> None:
         self._request: CoreRequest | None = request
@@ -28,12 +28,12 @@ class BodyStream(io.RawIOBase):
         self._by_wsgi = bool(request.scope.get(BY_WSGI))
 
     def let_go(self) -> None:
-        """Go on without the request, which refers to this stream."""
+        """Drop the reference to the request, which refers to this stream."""
         if self._request is not None:
             self._body, self._request = self._request._body or self._request.body, None
 
     def _current_body(self) -> Body:
-        # The request's own way to it heeds a limit that was changed in the meantime.
+        # Reading `request.body` applies a size limit that was changed meanwhile.
         return self._body if self._request is None else self._request.body
 
     def _next_of(self, body: Body) -> bytes:
@@ -47,7 +47,7 @@ class BodyStream(io.RawIOBase):
         return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
     def _wait_without_task(self, body: Body, reading: CoroutineOf[bytes]) -> bytes:
-        """Wait for *reading* where no task is above: in a thread of the application's own."""
+        """Wait for *reading* in a thread of the application's own, where no task is above."""
         inbound = getattr(body._receive, "__self__", None)
         if not isinstance(inbound, Inbound) or runner.loop_runs():
             return runner.run(reading)
@@ -81,11 +81,11 @@ class BodyStream(io.RawIOBase):
                 break
             pieces.append(piece)
             size -= len(piece)
-        # Most are one, as it came.
+        # Most bodies are one piece, which needs no copy.
         return pieces[0] if len(pieces) == 1 and type(pieces[0]) is bytes else b"".join(pieces)
 
     def readall(self) -> bytes:
-        """Return all that has not been read; the usual way to read, so without a copy."""
+        """Return the rest of the body; this is the usual way to read, so it makes no copy."""
         chunks = [bytes(self._rest)] if self._rest else []
         self._rest = self._rest[:0]
         body = self._current_body()
@@ -95,7 +95,7 @@ class BodyStream(io.RawIOBase):
 
 
 def stream_of(connection: object) -> BodyStream:
-    """Return the stream of *connection*'s body, for its environ and whoever reads without one."""
+    """Return the stream of *connection*'s body; all readers share it."""
     stream: BodyStream | None = connection.__dict__.get(STREAM)
     if stream is None:
         stream = connection.__dict__[STREAM] = BodyStream(_core_request(connection))
@@ -103,7 +103,7 @@ def stream_of(connection: object) -> BodyStream:
 
 
 def _core_request(connection: object) -> CoreRequest:
-    """Return the async face of *connection*, which may be either face."""
+    """Return the async face of *connection*, which is either of the two faces."""
     if isinstance(connection, CoreRequest):
         return connection
     core = CoreRequest.__new__(CoreRequest)

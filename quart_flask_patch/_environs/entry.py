@@ -1,4 +1,4 @@
-"""Between WSGI and ASGI: environs from scopes, and scopes and requests from environs."""
+"""Translate between WSGI and ASGI: environs from scopes, scopes and requests from environs."""
 
 from __future__ import annotations
 
@@ -31,32 +31,35 @@ if TYPE_CHECKING:
     from ..app import Flask
 
 _ENVIRON = "quart_flask_patch.environ"
-#: In a scope: that the request goes by the ASGI entry, in a task.
+# Keys of ours, in a scope or in an environ.
+
+#: In a scope: whether the request goes through the ASGI entry, in a task.
 EXCHANGED = "quart_flask_patch.exchanged"
-#: In a scope: that Flask's client waits for the answer, although a server's loop makes it.
+#: In a scope: whether Flask's test client waits for the answer, which a server's loop makes.
 FOR_CLIENT = "quart_flask_patch.for_client"
-#: In an environ: the ASGI request that is on its way through WSGI middleware. In a scope: the one
-#: that has come through, while the middleware waits for it.
+#: In an environ: the ASGI request that is on its way through WSGI middleware. In a scope: the
+#: request that has come through, while the middleware waits for it.
 PENDING = "quart_flask_patch.pending"
-#: What a context may want of a place by how its connection came: by a WSGI call, through WSGI
-#: middleware, or as a websocket, whose plain view lasts, and waits, so it always has a thread.
+# Values of `AppContext.wanted_place`, by how the connection came: as a WSGI call, through WSGI
+# middleware, or as a websocket. A websocket's plain view lasts long and waits, so it gets a thread.
+
 CALLED = "called"
 BEHIND_MIDDLEWARE = "behind middleware"
 WEBSOCKET = "websocket"
-#: In an environ: the request that it is of.
+#: In an environ: the request to which it belongs.
 _ARRIVED = "quart_flask_patch.arrived"
 _READ_SIZE = 64 * 1024
 
 
 def _text(path: str) -> str:
-    """Return *path* as PEP 3333 wants it: bytes in the shape of latin-1 text."""
+    """Return *path* as PEP 3333 wants it: its UTF-8 bytes, decoded as latin-1."""
     if path.isascii():
         return path
     return path.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
-    """Return the WSGI environ of *connection*: the one it came with, or one made from its scope."""
+    """Return the WSGI environ that *connection* came with, or make one from its scope."""
     scope = connection.scope
     environ = environ_given(scope)
     if environ is None:
@@ -71,16 +74,16 @@ def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
 
 
 def body_of(request: Any) -> BodyStream | None:
-    """Return the stream of *request*'s body, None if it has none of ours.
+    """Return the stream of *request*'s body, or None if the body is not ours.
 
-    A websocket's handshake has none, nor a request that was made of an environ by itself, or whose
-    environ has been given another.
+    It is not ours for a websocket's handshake, for a request that somebody has made from an
+    environ, and for an environ whose ``wsgi.input`` was replaced.
 
-    It keeps to the request's limits by itself. Werkzeug's own, around it, takes a body for too
-    large that is as large as it may be.
+    The stream applies the request's limits itself. Do not put Werkzeug's limited stream around it:
+    that one rejects a body which is exactly as large as the limit.
 
     Raises:
-        RequestEntityTooLarge: if the client says that the body is larger than it may be.
+        RequestEntityTooLarge: if the client announces a body that is larger than the limit.
     """
     scope, environ = request.__dict__.get("scope"), request.__dict__.get("environ")
     if scope is None or scope["type"] != "http":
@@ -115,7 +118,7 @@ def _environ_from_scope(connection: Any) -> Environ:
 def environ_on_its_way(scope: Scope) -> tuple[Environ, bool]:
     """Return an environ for an HTTP *scope*, and whether its path is below the root path.
 
-    It is without the body, which is for the request that is to be made of it.
+    The environ has no body yet: the request that is made from it brings that.
     """
     path = path_within_root(scope)
     root_path = (scope.get("root_path") or "").rstrip("/")
@@ -157,18 +160,18 @@ def _made_environ(
         "wsgi.run_once": False,
         "asgi.scope": scope,
     }
-    if client[1]:  # a client at a Unix socket has none
+    if client[1]:  # A client on a Unix socket has no port.
         environ["REMOTE_PORT"] = str(client[1])
     return environ
 
 
 def scope_of(environ: Environ) -> dict[str, Any]:
-    """Return an ASGI scope for the *environ* of a WSGI call; that will be its Flask face's environ.
+    """Return an ASGI scope for the *environ* of a WSGI call; the Flask face uses that environ.
 
-    A request that is on its way through middleware has come to its end by that.
+    This takes the pending request out of *environ*: its way through middleware ends here.
     """
     pending = environ.pop(PENDING, None)
-    # As it has come through middleware, if it was made from another scope.
+    # The scope of the ASGI request, if this call came through middleware.
     original = environ.get("asgi.scope") or {}
     return {
         "type": "http",
@@ -185,7 +188,7 @@ def scope_of(environ: Environ) -> dict[str, Any]:
 
 
 def scope_behind(environ: Environ, scope: Scope) -> dict[str, Any]:
-    """Return a request's or a websocket's *scope* with what WSGI middleware made of *environ*."""
+    """Return *scope* with the changes that WSGI middleware has made in *environ*."""
     made = {**scope, **_of_environ(environ)}
     if scope["type"] == "websocket":
         del made["method"]
@@ -195,7 +198,7 @@ def scope_behind(environ: Environ, scope: Scope) -> dict[str, Any]:
 
 
 def _of_environ(environ: Environ) -> dict[str, Any]:
-    """Return what of a scope its environ says, which its Flask face will have."""
+    """Return the part of a scope that *environ* determines; its Flask face gets that environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
     path = root_path + _decoded(environ.get("PATH_INFO", ""))
     raw_path = environ.get("RAW_URI") or quote(path)
@@ -215,7 +218,7 @@ def _of_environ(environ: Environ) -> dict[str, Any]:
 
 
 def _port(port: Any) -> int | None:
-    """Return a port as a number; None where there is none, as at a Unix socket, or nonsense."""
+    """Return *port* as a number; None if there is none, as on a Unix socket, or it is nonsense."""
     try:
         return int(port)
     except (TypeError, ValueError):
@@ -227,27 +230,27 @@ def _decoded(path: str) -> str:
 
 
 def environ_given(scope: Scope) -> Environ | None:
-    """Return the environ that a WSGI call came with, if the scope was made from one."""
+    """Return the environ from which *scope* was made, if a WSGI call brought one."""
     return scope.get(_ENVIRON)
 
 
 def forget_environ(scope: dict[str, object]) -> None:
-    """Let *scope* be one that was not made of an environ."""
+    """Make *scope* look as if it was not made from an environ."""
     scope.pop(_ENVIRON, None)
 
 
 def called_as_wsgi(scope: Scope) -> bool:
-    """Whether a WSGI server, or Flask's test client, is what called."""
+    """Whether a WSGI server, or Flask's test client, made this call."""
     return bool(scope.get(BY_WSGI))
 
 
 def caller_wants_errors(scope: Scope) -> bool:
-    """Whether a debugger, or Flask's client, wants an error itself while the application debugs."""
+    """Whether the caller, a debugger or Flask's client, wants exceptions raised in debug mode."""
     return called_as_wsgi(scope) or FOR_CLIENT in scope
 
 
 def receive_of(scope: Scope) -> Callable[[], Any]:
-    """Return where the body comes from: the server, unless middleware put something before it."""
+    """Return ASGI's `receive` for the body: from the server, unless middleware replaced it."""
     environ, pending = scope[_ENVIRON], scope[PENDING]
     if pending is not None and environ.get("wsgi.input") is pending.stream:
         return cast("Callable[[], Any]", pending.receive)
@@ -255,7 +258,7 @@ def receive_of(scope: Scope) -> Callable[[], Any]:
 
 
 def connection_of(app: Flask, environ: Environ) -> CoreRequest:
-    """Return the async face of a request that is there as the *environ* of a WSGI call."""
+    """Return the async face of a request that a WSGI call brought as *environ*."""
     scope = scope_of(environ)
     request = connection_behind(app, scope)
     request.receive_from(receive_of(scope))
@@ -265,14 +268,14 @@ def connection_of(app: Flask, environ: Environ) -> CoreRequest:
 def connection_behind(
     app: Flask, scope: Scope, send_push_promise: Any = cannot_push
 ) -> CoreRequest:
-    """Return the async face of the request with a *scope* that was made of an environ."""
+    """Return the async face of a request whose *scope* was made from an environ."""
     environ = scope[_ENVIRON]
     return app._connection_class(
         scope["method"],
         scope["scheme"],
         _decoded(environ.get("PATH_INFO", "")) or "/",
         scope["query_string"],
-        # As in Flask, a change of the environ changes the headers.
+        # As with Flask, changing the environ changes the headers.
         EnvironHeaders(environ),
         scope["root_path"],
         scope["http_version"],
@@ -283,12 +286,12 @@ def connection_behind(
 
 
 def announce_arrival(environ: Environ, request: CoreRequest) -> None:
-    """Say that *environ*, from which a context is about to be made, is that of *request*."""
+    """Note in *environ* that it belongs to *request*; a context is about to be made from it."""
     environ[_ARRIVED] = request
 
 
 def arrived(environ: Environ) -> CoreRequest | None:
-    """Return the request that *environ* is of, with what was changed in it meanwhile."""
+    """Return the request that *environ* belongs to, updated with changes to the environ."""
     request: CoreRequest | None = environ.pop(_ARRIVED, None)
     if request is not None:
         made = scope_of(environ)
@@ -306,18 +309,18 @@ class _Input:
     _done = False
 
     def __init__(self, environ: Environ) -> None:
-        # Now: the environ's stream is to be the request's own, which reads from here.
+        # Take the stream now: ``wsgi.input`` will be the request's own, which reads from here.
         self._stream = get_input_stream(environ)
 
     async def receive(self) -> dict[str, Any]:
         if self._done:
-            # A WSGI server does not tell of a disconnect.
+            # A WSGI server never reports a disconnect, so this waits for ever.
             await asyncio.get_running_loop().create_future()
         body = await apart.by_caller(self._read)
         self._done = not body
         return {"type": "http.request", "body": body, "more_body": not self._done}
 
-    # There is nobody else to give way to.
+    # Tells the pipeline not to give other tasks a turn here: there are none.
     receive.blocks = True  # type: ignore[attr-defined]  # functions take attributes
 
     def _read(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What headers are called in a WSGI environ, and what those of one are in a scope."""
+"""Translate headers between a WSGI environ and a scope."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from quart._types import Environ
 
 
 def add_headers(environ: Environ, headers: Headers) -> None:
-    """Put *headers* into *environ*; several of one name become one."""
+    """Put *headers* into *environ*; several with one name are joined."""
     for name, value in headers:
         _add(environ, name, key_of(name), value)
 
 
 def add_raw_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Do that with the *headers* of a scope."""
+    """Put the *headers* of a scope into *environ*."""
     for raw, value in headers:
         name = raw.decode("latin-1")
         _add(environ, name, key_of(name), value.decode("latin-1"))
@@ -36,12 +36,13 @@ def joined(name: str, values: list[str]) -> str:
     return (";" if name.lower() == "cookie" else ",").join(values)
 
 
-# Clients send few names. Cost: "headers" in docs/performance.md.
+# Clients send few different names. Cost: "headers" in docs/performance.md.
 @kept(512)
 def key_of(name: str) -> str | None:
-    """Return the environ's key of a header; None if it may not be there."""
-    # With an underscore it could pass for another header, one that a proxy sets (CVE-2015-5146);
-    # so could one with a letter whose capital is two, such as the German sharp s.
+    """Return the environ's key for a header, or None for a header that must be dropped."""
+    # A name with an underscore could pass for another header, one that a proxy sets
+    # (CVE-2015-5146). So could one with a letter whose capital is two letters, such as the German
+    # sharp s.
     if "_" in name or not name.isascii():
         return None
     key = name.upper().replace("-", "_")
@@ -49,7 +50,7 @@ def key_of(name: str) -> str | None:
 
 
 class ScopeHeaders(Sequence[tuple[bytes, bytes]]):
-    """The headers of an environ as a scope has them; hardly anybody asks for these."""
+    """The headers of an environ as a scope has them, made when first read, which is rare."""
 
     def __init__(self, environ: Environ) -> None:
         self._environ = environ
@@ -84,5 +85,5 @@ def _bytes(value: str) -> bytes:
     try:
         return value.encode("latin-1")
     except UnicodeEncodeError:
-        # Not from a server, which gives latin-1 only, but from a test.
+        # A test wrote this: servers give latin-1 only.
         return value.encode()

@@ -1,4 +1,4 @@
-"""A websocket's client without a network: frames of plain code become ASGI messages, and back."""
+"""A websocket client without a network: turns plain code's frames into ASGI messages and back."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from quart._types import Message
 
-# A name of our own: who reads from plain code need not know wsproto.
+# A name of our own, so that callers need not know wsproto.
 ProtocolError = RemoteProtocolError
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What follows from a frame of plain code."""
+    """What to do after a frame of plain code."""
 
-    #: For the server.
+    #: The message to send to the server, if any.
     message: Message | None
-    #: For plain code, once that has been sent.
+    #: The bytes to give to plain code after that.
     answer: bytes = b""
-    #: Whether plain code is told nothing more.
+    #: Whether plain code gets nothing more.
     ends: bool = False
 
 
 class Client:
-    """The client to whom plain code speaks."""
+    """The websocket client at the other end of plain code's socket."""
 
     def __init__(self, subprotocols: list[str]) -> None:
         self._protocol = WSConnection(ConnectionType.CLIENT)
         self._parts: list[Any] = []
         asked = self._protocol.send(Request("localhost", "/", subprotocols=subprotocols))
-        #: The `Sec-WebSocket-Key` of its handshake.
+        #: The `Sec-WebSocket-Key` of this client's handshake.
         self.key = cast("re.Match[bytes]", re.search(rb"(?i)sec-websocket-key: *(\S+)", asked))[1]
 
     def message(self, text: str | None, data: bytes | None) -> bytes:
-        """Return the frames of a message, nothing if it cannot be sent any more."""
+        """Return the frames of a message; empty if nothing can be sent any more."""
         return self._sent(TextMessage(text or "") if data is None else WebsocketMessage(data))
 
     def close(self, code: int, reason: str) -> bytes:
@@ -59,14 +59,14 @@ class Client:
     def _sent(self, event: Event) -> bytes:
         try:
             return self._protocol.send(event)
-        except LocalProtocolError:  # Nobody listens any more.
+        except LocalProtocolError:  # The connection is closed.
             return b""
 
     def received(self, data: bytes) -> Iterator[Step]:
-        """Yield what follows from *data*, which plain code has written.
+        """Yield a `Step` for each event in *data*, which plain code has written.
 
         Raises:
-            ProtocolError: if these are no frames.
+            ProtocolError: if *data* is not made of valid frames.
         """
         self._protocol.receive_data(data)
         for event in self._protocol.events():
