@@ -1,7 +1,7 @@
-"""Flask, on the async core: a `Quart` whose methods are synchronous, with Flask's signatures.
+"""Flask on the async core: a `Quart` whose methods are synchronous, with Flask's signatures.
 
-What Flask's own class does without a server (making responses, sending files, templates, test
-clients) is Flask's own code. What the pipeline does is the core's pipeline, waited for.
+What needs no server (making responses, sending files, templates, test clients) is Flask's own code.
+What the pipeline does is the core's pipeline; plain code waits for it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _waits(method: Function) -> Function:
     """Return a stage of the core's pipeline as a synchronous method with Flask's signature."""
     internal: Any = internal_of(method)
     flasks = getattr(GenuineFlask, method.__name__)
-    # Since Flask 3.2 there is a context before the others, and here it may be left out.
+    # Flask 3.2 has a context as the first argument; here you may leave it out.
     parameters = [p for p in signature(flasks).parameters.values() if p.name != "ctx"]
     shape = Signature(parameters)
 
@@ -68,7 +68,7 @@ def _waits(method: Function) -> Function:
         elif not core.is_pushed:
             core.find_plan()
         if kwargs:
-            # Flask's names of the arguments, which are not the core's.
+            # The caller uses Flask's names of the arguments, and the core has others.
             args = shape.bind(self, *args, **kwargs).args[1:]
         return strategy.wait_for(internal(self, core, *args))
 
@@ -79,7 +79,7 @@ _WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
 
 
 def _make_response(app: Any, core: CoreContext | None, result: Result) -> Result:
-    """Make a Flask response of what a view returned, async generators included."""
+    """Make a Flask response from what a view returned, which may be an async generator."""
     if isinstance(result, (str, bytes)):
         return wrappers.whole_response(app.response_class, result)
     if isinstance(result, (dict, list)):
@@ -96,7 +96,7 @@ def _flask_body(app: object, body: Result) -> Result:
     if isinstance(body, CoreResponse):
         return wrappers.response_of(app, body)
     if isinstance(body, HTTPException):
-        # What calling it as WSGI would give, but as a whole; the environ is made if it is needed.
+        # What calling it as WSGI would give, in one piece. Make the environ only if it is needed.
         if type(body).get_response in _WITHOUT_ENVIRON or not has_request_context():
             return body.get_response()
         return body.get_response(request.environ)
@@ -106,7 +106,7 @@ def _flask_body(app: object, body: Result) -> Result:
 if TYPE_CHECKING:
     from ._typed import Served
 
-    # To a type checker it is what it is to you: Flask, with Flask's signatures, and `Served`.
+    # A type checker sees Flask with Flask's signatures, and the methods of `Served`.
     class _Core(Served):
         _ensuring: ClassVar[Stock]
         _url_adapters: ClassVar[Stock]
@@ -123,14 +123,14 @@ else:
 
 class _FlaskMeta(CalledByServers):
     def __instancecheck__(cls, instance: object) -> bool:
-        # Extensions ask whether they were given an application; a Quart application is one.
+        # Extensions check `isinstance(app, Flask)`; a Quart application passes.
         if super().__instancecheck__(instance):
             return True
         return vars(cls).get("_stands_for_flask", False) and isinstance(instance, Quart)
 
 
 class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSessionInterface):
-    """Flask's default, with all prepared that stays the same."""
+    """Flask's default, with everything prepared that all sessions share."""
 
     opens_lazily: ClassVar[Stock]
     open_session: Any = PreparedCookies._open
@@ -141,22 +141,22 @@ SecureCookieSessionInterface.opens_lazily = asked_for_late(SecureCookieSessionIn
 
 
 class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
-    """A Flask application that is an ASGI application, and a WSGI application still."""
+    """A Flask application that is an ASGI application, and still a WSGI application."""
 
-    #: Whether this very class is what the name `flask.Flask` stands for.
+    #: Whether this class takes the place of `flask.Flask`; then `isinstance` takes `Quart` objects.
     _stands_for_flask = True
     config_class = Config
     default_config = ImmutableDict(
         {
             **Quart.default_config,
             **GenuineFlask.default_config,
-            # Flask has no such limit.
+            # The seconds in which a response must be sent. Flask has no such limit.
             "RESPONSE_TIMEOUT": None,
             # Where async views run: "loop" or "own-loop".
             "ASYNC_PLACE": "loop",
             # Where plain views run: "thread" or "loop".
             "SYNC_PLACE": "thread",
-            # Whether hooks of requests guard `@app.websocket` too.
+            # Whether request hooks run before `@app.websocket` handlers too.
             "WEBSOCKET_REQUEST_HOOKS": True,
         }
     )
@@ -164,7 +164,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     _reuses_app_context = not HAS_ONE_CONTEXT
     _groups_single_errors = HAS_ONE_CONTEXT
     _cli_class = AppGroup
-    # It reads Flask's context variables, and so what Flask's helpers see.
+    # Flask's own reads Flask's context variables, as Flask's helpers do.
     _context_processor = staticmethod(flask_context_processor)
     jinja_environment = Environment
     json_provider_class = DefaultJSONProvider
@@ -175,7 +175,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     test_client_class = None
     url_rule_class = Rule
 
-    # Flask's own, which Quart's would hide
+    # Flask's own methods, which Quart's would hide
 
     create_url_adapter = GenuineFlask.create_url_adapter
     create_jinja_environment = GenuineFlask.create_jinja_environment
@@ -195,7 +195,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     update_template_context = GenuineFlask.update_template_context
     url_for = GenuineFlask.url_for
 
-    # The pipeline's stages, waited for
+    # The pipeline's stages, as methods that wait
 
     dispatch_request = _waits(Quart.dispatch_request)
     do_teardown_appcontext = _waits(Quart.do_teardown_appcontext)
@@ -210,9 +210,9 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     process_response = _waits(Quart.process_response)
 
     def _add_static_route(self, static_host: str | None, host_matching: bool) -> None:
-        """Flask's own constructor has added it."""
+        """Do nothing: Flask's own constructor has added the route."""
 
-    # Being called
+    # Calls by servers
 
     __call__: Any = Entry()
 
@@ -228,14 +228,14 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return None  # Plain code may take one over.
 
     def _has_wsgi_middleware(self, scope_type: str) -> bool:
-        """Whether something is around `wsgi_app`, or for requests in the place of `__call__`."""
+        """Whether something wraps `wsgi_app`; for requests, also whether `__call__` is replaced."""
         if scope_type == "http":
-            # What makes contexts is given an environ too.
+            # An overridden `request_context` needs an environ, just as middleware does.
             return type(self).replaced_call is not None or not self._wsgi_ways.within(self)
         return scope_type != "lifespan" and not self._wsgi_apps.within(self)
 
     async def _serve_connection(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one ASGI connection, by way of the middleware around `wsgi_app` if any."""
+        """Serve one ASGI connection, through the middleware around `wsgi_app` if there is any."""
         if scope["type"] == "lifespan":
             announce(self)
         wrapped = self._has_wsgi_middleware(scope["type"])
@@ -265,7 +265,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     @property
     def _core_app(self) -> Any:
-        """The application that a context of this one is a context of."""
+        """The application that contexts are made for; a `QuartFace` names the one behind it."""
         return self
 
     def app_context(self) -> Any:
@@ -295,12 +295,12 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
             core.borrow(pending.lease)
             core.wanted_place = None if entry.EXCHANGED in scope else entry.BEHIND_MIDDLEWARE
         elif entry.called_as_wsgi(scope):
-            # The caller's thread is the request's own already.
+            # The request runs in its caller's thread.
             core.wanted_place = "loop" if entry.EXCHANGED in scope else entry.CALLED
         return core
 
     def _response_for_session(self) -> object:
-        # Flask's interfaces count on one. What they set on it goes nowhere.
+        # Session interfaces for Flask expect a response. What they set on this one is dropped.
         return self.response_class()
 
     def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
@@ -316,7 +316,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _trusted_hosts(self, request: Any) -> list[str] | None:
         hosts = Quart._trusted_hosts(cast(Any, self), request)
-        # Its class is that of the async face. What somebody has derived is the other one's.
+        # *request* is the async face, but subclasses that set `trusted_hosts` are Flask's.
         return self.request_class.trusted_hosts if hosts is None else hosts
 
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
@@ -326,17 +326,17 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
             and self._url_adapters.within(self)
             and BINDING.within(self.url_map)
         ):
-            # The same without an environ, which has not been made yet.
+            # This gives the same adapter, without making an environ for it.
             return Quart.create_url_adapter(cast(Any, self), connection)
         return self.create_url_adapter(None if connection is None else wrappers.face_of(core))
 
     def _application_alone(self, core: CoreContext) -> AbstractContextManager[None]:
         return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
 
-    _names_subdomains = False  # Flask has `subdomain_matching` for that.
+    _names_subdomains = False  # With Flask, `subdomain_matching` decides.
 
     def _host_by_default(self) -> None:
-        """Return None: WSGI has the server's own address in place of a host."""
+        """Return None: WSGI uses the server's own address if there is no Host header."""
 
     def _context_face_of(self, core: CoreContext) -> object:
         return _ctx.face_of(core)
@@ -366,7 +366,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return self.ensure_sync
 
     def async_to_sync(self, func: Function) -> Function:
-        """Return the async *func* as a function that waits for its result."""
+        """Return the async *func* as a plain function that waits for its result."""
 
         @wraps(func)
         def waiting(*args: object, **kwargs: object) -> object:

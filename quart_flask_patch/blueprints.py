@@ -1,4 +1,4 @@
-"""Flask's blueprint, with websockets and serving hooks."""
+"""Flask's blueprint, with Quart's websockets and hooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``flask`` command on the async core: Flask's own, but for ``run``, which serves ASGI."""
+"""The ``flask`` command on the async core: Flask's own, except ``run``, which serves ASGI."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_command(
 
     The reloader is on by default with '--debug'.
     """
-    from quart._serving.server_config import ServeOptions  # it brings the server
+    from quart._serving.server_config import ServeOptions  # This imports the server.
 
     serve_app(
         partial(_load_with_panel if panel else load_app, info),
@@ -68,7 +68,7 @@ def run_command(
 
 
 def load_app(info: ScriptInfo) -> object:
-    """Load the application, and say so if there is one of Flask's own class."""
+    """Load the application; raise an error that explains it if it is of Flask's own class."""
     try:
         app: object = info.load_app()
     except NoAppException as error:
@@ -105,16 +105,16 @@ def _refusal(app: object) -> click.ClickException:
 
 
 def _certificate(cert: object) -> Any:
-    """Return Flask's --cert and --key, a path, a pair or "adhoc", as the server takes it."""
+    """Return Flask's --cert and --key (a path, a pair or "adhoc") in the server's form."""
     return (cert, None) if isinstance(cert, str) and cert != "adhoc" else cert
 
 
 @wraps(genuine.run_simple)
 def run_simple(*args: Any, **kwargs: Any) -> None:
-    """Stand for Werkzeug's `run_simple`: a Flask application is served on hypercorn.
+    """Replace Werkzeug's `run_simple`: serve a Flask application on hypercorn.
 
-    Anything else, such as one within WSGI middleware, is served by Werkzeug. `flask.Flask.run` and
-    scripts that call `run_simple` themselves end here.
+    Werkzeug serves everything else, such as an application within WSGI middleware.
+    `flask.Flask.run` ends here, and so do scripts that call `run_simple` themselves.
     """
     bound = signature(genuine.run_simple).bind(*args, **kwargs)
     bound.apply_defaults()
@@ -137,18 +137,18 @@ def run_simple(*args: Any, **kwargs: Any) -> None:
             extra_files=tuple(given["extra_files"] or ()),
             exclude_patterns=tuple(given["exclude_patterns"] or ()),
         ),
-        # `app.run()` and Flask's own command have told.
+        # `app.run()` and Flask's own command have printed it.
         framework=None,
         use_reloader=given["use_reloader"],
     )
 
 
 def main() -> None:
-    """Be the ``flask`` command; the application need not import the layer."""
+    """Run the ``flask`` command; the application need not import the layer."""
     for option in flask_cli.params:
         if option.name == "version":
             option.callback = get_version
-    # Here, as only this program needs it.
+    # Imported here, as only this program needs it.
     from .migrate.command import migrate
 
     flask_cli.add_command(migrate)

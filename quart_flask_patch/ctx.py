@@ -1,7 +1,7 @@
-"""Flask's contexts, as faces of the core's.
+"""Flask's contexts, as faces of the core's contexts.
 
-What lies in Flask's own context variables are these, so that Flask's helpers and proxies, whenever
-they were imported, see what the core is handling.
+Flask's own context variables hold these faces. So Flask's helpers and proxies, whenever they were
+imported, see the request that the core is handling.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _UNSET = cast(BaseException, UNSET)
 
 
 class _Once:
-    """An attribute that is worked out when it is first read, as plain as any other from then on."""
+    """An attribute that is computed on first read, and a plain instance attribute from then on."""
 
     def __init__(self, work_out: Callable[[Any], object]) -> None:
         self._work_out = work_out
@@ -69,7 +69,7 @@ def _after_request_functions(self: _Face) -> object:
 
 
 def _forward(name: str, settable: bool = True) -> Any:
-    """Make a property that is the core context's attribute *name*."""
+    """Return a property that reads and sets the attribute *name* of the core's context."""
 
     def write(self: _Face, value: object) -> None:
         setattr(self._core, name, value)
@@ -78,10 +78,10 @@ def _forward(name: str, settable: bool = True) -> Any:
 
 
 class _Face:
-    """What both of Flask's contexts are here."""
+    """The base class of both contexts of Flask's."""
 
     _core: CoreContext
-    #: What is the application's context to Flask, if that is an object of its own.
+    #: The face that Flask's `app_ctx` shows, if that is another object.
     _of_application: Any = None
     app: Any = _Once(_application)
     g = _forward("g")
@@ -90,12 +90,12 @@ class _Face:
     request: object = _Once(_request)
     _after_request_functions: object = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
-    # What Flask 3.2 has in the place of these.
+    # Flask 3.2 calls it this.
     _flashes = flashes
 
     @property
     def has_request(self) -> bool:
-        """Whether it is a request's context."""
+        """Whether this is a request's context."""
         return self._core.connection is not None
 
     @property
@@ -115,7 +115,7 @@ class _Face:
 
     @property
     def session(self) -> object:
-        # What `AppContext.session` gives, as plain code asks for it again and again.
+        # As `AppContext.session` of the core, written out as plain code reads it often.
         session: Any = self._core._session
         if session is None:
             session = self._core.opened_session()
@@ -131,11 +131,11 @@ class _Face:
         self._core._session = value
 
     def match_request(self) -> None:
-        """Match the URL; a subclass may do so in its own way."""
+        """Match the URL; a subclass may override this."""
         CoreContext.match_request(self._core)
 
     def push(self) -> None:
-        """Become the current context, open the session and match the URL."""
+        """Make this the current context, open the session and match the URL."""
         self._core.__enter__()
 
     def pop(self, exc: BaseException | None = _UNSET) -> None:
@@ -163,9 +163,10 @@ class _Face:
         await self._core.pop(exc_value)
 
     def copy(self) -> Self:
-        """Return a new context of the same request and session, whose `g` is that of where it goes.
+        """Return a new context with the same request and session, and a `g` of its own.
 
-        As Flask's: what teardown functions find in `g` and close is of that context alone.
+        As with Flask, teardown functions find and close only what is in the `g` of their own
+        context.
         """
         core = self._core.copy()
         core._g = None
@@ -174,7 +175,7 @@ class _Face:
 
 
 class AppContext(_Face, genuine.AppContext):
-    """An application's context, and since Flask 3.2 perhaps a request's."""
+    """An application's context; with Flask 3.2, a request's context too."""
 
     def __new__(cls, app: Any, **kwargs: Any) -> Any:
         return object.__new__(cls) if _is_ours(app) else genuine.AppContext(app, **kwargs)
@@ -187,7 +188,7 @@ class AppContext(_Face, genuine.AppContext):
 
     @classmethod
     def from_environ(cls, app: Any, environ: Environ, /) -> Any:
-        """Make the context of a request that is there as a WSGI *environ*."""
+        """Make the context of the request in a WSGI *environ*."""
         if not _is_ours(app):
             made: Any = genuine.AppContext
             return made.from_environ(app, environ)
@@ -201,7 +202,7 @@ if HAS_ONE_CONTEXT:
 else:
 
     class RequestContext(_Face, genuine.RequestContext):  # type: ignore[no-redef,misc]  # the other of the two
-        """A request's context, and its application's."""
+        """A request's context, which is its application's context too."""
 
         def __new__(cls, app: Any, *args: Any, **kwargs: Any) -> Any:
             if _is_ours(app):
@@ -217,10 +218,10 @@ else:
 
 
 def made_by(app: Flask, request: CoreRequest, environ: Environ) -> CoreContext:
-    """Return the context that *app* makes for *request* by a method of its own.
+    """Return the context that *app*'s own `request_context` method makes for *request*.
 
     Raises:
-        TypeError: if that gives something else.
+        TypeError: if the method returns anything but the context of this request.
     """
     entry.announce_arrival(environ, request)
     face = app.request_context(environ)
@@ -230,7 +231,7 @@ def made_by(app: Flask, request: CoreRequest, environ: Environ) -> CoreContext:
             f"{type(app).__name__}.request_context returned {face!r}; expected the context of this"
             " request, as `super().request_context(environ)` gives it."
         )
-    # The core refers to it weakly, and nobody else has it until it is pushed.
+    # Keep the face alive until it is pushed: `_attach` keeps only a weak reference.
     cast(Any, core)._made_face = face
     if type(face).match_request is not _Face.match_request:
         cast(Any, core).match_request = face.match_request
@@ -238,7 +239,7 @@ def made_by(app: Flask, request: CoreRequest, environ: Environ) -> CoreContext:
 
 
 def _application_context_of(app: Flask, core: CoreContext) -> Any:
-    """Return the context that *app* makes for itself by a method of its own, as one of *core*."""
+    """Return the context that *app*'s own `app_context` method makes, as a face of *core*."""
     made = app.app_context()
     if isinstance(made, _Face):
         made._core = core
@@ -246,7 +247,7 @@ def _application_context_of(app: Flask, core: CoreContext) -> Any:
 
 
 def request_context(app: Any, environ: Environ) -> Any:
-    """Return the context of a request that is there as a WSGI *environ*."""
+    """Return the context of the request in a WSGI *environ*."""
     if HAS_ONE_CONTEXT:
         return AppContext.from_environ(app, environ)
     return RequestContext(app, environ)
@@ -263,12 +264,12 @@ def _core_of_request(app: Flask, environ: Environ, request: object, session: Any
 
 
 def _is_ours(app: object) -> bool:
-    """Whether *app* is on the core: one of the genuine Flask's, beside it, has Flask's contexts."""
+    """Whether *app* is on the core; genuine Flask's applications have Flask's own contexts."""
     return issubclass(type(app), CoreQuart)
 
 
 def _is_flasks(app: object) -> bool:
-    """Whether *app* is a Flask application on the core, and its own face."""
+    """Whether *app* is a Flask application on the core, or a `QuartFace`."""
     return hasattr(app, "_core_app")
 
 
@@ -278,20 +279,21 @@ def _core_app(app: object) -> Any:
 
 def _attach(face: Any, core: CoreContext) -> None:
     face._core = core
-    # Code that needs the face has it, and while it is pushed that is Flask's context variable. A
-    # cycle of references would leave all that a request consists of to the garbage collector.
+    # Refer to the face weakly: a reference cycle would leave all of a request to the garbage
+    # collector. Code that uses the face keeps it alive; while it is pushed, Flask's context
+    # variable does.
     setattr(core, _FACE, weakref.ref(face))
 
 
 def core_of(context: Any) -> CoreContext | None:
-    """Return the core's context that *context* is, or is a face of, if it is one."""
+    """Return the core's context behind *context*, or *context* if it is one; otherwise None."""
     if isinstance(context, _Face):
         return context._core
     return context if isinstance(context, CoreContext) else None
 
 
 def face_of(core: CoreContext) -> Any:
-    """Return Flask's context that stands for *core*."""
+    """Return the face of *core*: Flask's context for it."""
     known = getattr(core, _FACE, None)
     face = None if known is None else known()
     if face is None:
@@ -306,9 +308,9 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     face = face_of(core)
     if HAS_ONE_CONTEXT:
         return flask_cv_app.set(face), None
-    # As with Flask, a request within a context of its application has that very object as its
-    # application context: Flask-SQLAlchemy, for one, has a session for each such object.
-    # Unless one of the genuine Flask's has been entered in between.
+    # As with Flask, a request within its application's context uses that very object as its
+    # application context. Flask-SQLAlchemy, for one, keeps a session for each such object. This
+    # does not hold if a context of genuine Flask was entered in between.
     within = core._outer is not None and _is_within()
     app_token = None if within else flask_cv_app.set(face._of_application or face)
     if core.connection is None:
@@ -317,7 +319,7 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
 
 
 def _is_within() -> bool:
-    """Whether Flask's application context is one of ours, and is still there."""
+    """Whether Flask's current application context is a face that is still pushed."""
     current = flask_cv_app.get(None)
     return isinstance(current, _Face) and current._core.is_pushed
 
@@ -331,7 +333,7 @@ def empty(core: CoreContext, tokens: tuple[Token[Any] | None, Token[Any] | None]
 
 
 def _reset(variable: ContextVar[Any], token: Token[Any] | None) -> None:
-    """Undo what *token* is of, unless that was done to the variables of another thread."""
+    """Reset *variable* by *token*, unless the token was made in another Context."""
     if token is not None:
         with suppress(ValueError):
             variable.reset(token)
@@ -339,9 +341,10 @@ def _reset(variable: ContextVar[Any], token: Token[Any] | None) -> None:
 
 @contextmanager
 def application_alone(core: CoreContext) -> Iterator[None]:
-    """Pop the request from Flask's variable now, before its application's context is torn down.
+    """Hide the request while the application's teardown functions run.
 
-    Flask 3.1 has two contexts; a `teardown_appcontext` function finds no request.
+    Flask 3.1 has two contexts, and pops the request's first: `teardown_appcontext` functions find
+    no request.
     """
     if core.connection is None:
         yield

@@ -1,4 +1,4 @@
-"""The genuine Flask's names, as they were before the layer was put in place."""
+"""Names of genuine Flask, as they were before the layer took its place."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ RequestContext: Any = FlaskRequestContext
 if TYPE_CHECKING:
     from flask.app import Flask as Flask
 else:
-    # A tool that started first may have put a class of its own in the place of Flask's.
+    # A monitoring agent may have put a derived class in the place of Flask's.
     Flask = next(cls for cls in _app.Flask.__mro__ if cls.__module__ == "flask.app")

@@ -1,6 +1,6 @@
-"""Runs a suite on the layer: ``python -m pytest -p quart_flask_patch.pytest_plugin``.
+"""Run a test suite on the layer: ``python -m pytest -p quart_flask_patch.pytest_plugin``.
 
-Given by ``-p`` or in ``addopts``, it is imported before the suite and before plugins that import
+With ``-p`` or in ``addopts``, pytest imports it before the suite and before plugins that import
 Flask. The report ends with how many tests sent a request to an application.
 """
 
@@ -18,10 +18,10 @@ from ._places import PLACES, VARIABLE
 from ._watching import in_tests
 from ._wsgi import through_server
 
-PROPERTY = "asgi_requests"  # of a test's report, and so of JUnit's XML
+PROPERTY = "asgi_requests"  # In a test's report, and so in JUnit's XML.
 
 arrived = 0
-arrived_before = 0  # the test that runs
+arrived_before = 0  # The count when the current test began.
 
 
 def count() -> None:

@@ -1,8 +1,8 @@
-"""Flask's request and response, sharing their state with the async ones.
+"""Flask's request and response, which share their state with the async ones.
 
-A request's two faces are two objects with one instance dict. What Werkzeug's request keeps there
-(parsed form, cached data and JSON, URL rule, and whatever attributes users set) is at once the
-other face's. The bridge is in one place: the stream from which Werkzeug's request reads its body.
+A request has two faces: two objects with one instance dict. What Werkzeug's request keeps there
+(parsed form, cached data and JSON, URL rule, attributes that users set) is at once the other
+face's. They differ in one place: the stream from which Werkzeug's request reads its body.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _END = object()
 
 
 def _limit(name: str) -> object:
-    """Return Flask's property *name*, with a shorter way to its default."""
+    """Return Flask's property *name*, with a short way to its configured default."""
     flasks: Any = getattr(flask_wrappers.Request, name)
     own, key = f"_{name}", name.upper()
 
@@ -58,11 +58,12 @@ def _limit(name: str) -> object:
     return property(read, flasks.fset, doc=flasks.__doc__)
 
 
-# There are few. Cost: "media type" in docs/performance.md.
+# Clients send few different types. Cost: "media type" in docs/performance.md.
 _content_type = kept(64)(parse_options_header)
 
 
-# What is called to make a request, to read its body and to parse a form.
+# The methods that make a request, read its body and parse its form. A short way asks these whether
+# anybody has replaced one.
 _MAKING = Stock(WerkzeugRequest, "__init__", "__new__", besides=[(SansIORequest, ["__init__"])])
 _STREAMING = Stock(WerkzeugRequest, "stream", besides=[(wsgi_request, ["get_input_stream"])])
 _PARSING = Stock(
@@ -76,7 +77,7 @@ _PARSING = Stock(
 
 
 class Request(flask_wrappers.Request):
-    """Flask's request; its environ is made from the ASGI scope when first asked for."""
+    """Flask's request; its environ is made from the ASGI scope when you first read it."""
 
     if not TYPE_CHECKING:
 
@@ -106,7 +107,7 @@ class Request(flask_wrappers.Request):
             self.may_have_files = bool(state["files"])
 
         def _parses_as_stock(self) -> bool:
-            """Whether the form is one whose fields are found without the parser."""
+            """Whether the form is urlencoded and nothing is replaced, so no parser is needed."""
             context: object = flask_cv_app.get(None)
             return (
                 self.mimetype == URLENCODED
@@ -114,7 +115,7 @@ class Request(flask_wrappers.Request):
                 and of_a_quart_application(self) is None
                 and self.form_data_parser_class is FormDataParser
                 and _PARSING.within(self)
-                # While debugging, Flask has more to say of a form like this.
+                # In debug mode Flask explains a missing file, which its own code must do.
                 and context is not None
                 and not context.app.debug
             )
@@ -133,17 +134,17 @@ class Request(flask_wrappers.Request):
 
         @property
         def want_form_data_parsed(self) -> bool:
-            # Werkzeug asks the environ, which need not be made for that.
+            # Werkzeug reads the environ for this; the headers say the same without making one.
             environ = self.__dict__.get("environ")
             return bool(self.content_type if environ is None else environ.get("CONTENT_TYPE"))
 
-        # As a class attribute, since the instance's dict is the async face's, which has none.
+        # A class attribute, as the shared instance dict has none.
         shallow = False
 
 
-#: Closing a request closes the files of its form, and does nothing else.
+#: Whether closing a request does nothing but close the files of its form.
 CLOSING = Stock(WerkzeugRequest, "close")
-#: How a form is parsed by a request's own class.
+#: Whether a request's class leaves the parsing of forms alone.
 FORMS = Stock(
     Request,
     *("form_data_parser_class", "make_form_data_parser", "_get_file_stream", "_load_form_data"),
@@ -151,12 +152,12 @@ FORMS = Stock(
 
 
 class SyncStream(Iterator[Any]):
-    """The async iterable with which a view answered, for sync code to step through too."""
+    """A view's async iterable, which sync code can iterate over as well."""
 
     def __init__(self, chunks: AsyncIterable[Any]) -> None:
         self._source = chunks
         self._chunks = aiter(chunks)
-        # What the view began on a loop goes on there, whichever thread asks.
+        # Go on with the iterable on the loop where the view began it, whichever thread asks.
         home = runner.home()
         self._run = None if home is None else home.run
 
@@ -175,7 +176,7 @@ class SyncStream(Iterator[Any]):
             await aclose(self._source)
 
     def close(self) -> None:
-        """Close it for sync code, such as Werkzeug's `Response.close`, unless it has ended."""
+        """Close it from sync code, such as Werkzeug's `Response.close`, unless it has ended."""
         if self._source is not self._chunks or getattr(self._chunks, "ag_frame", self) is not None:
             bridge.wait(self.aclose(), self._run)
 
@@ -193,8 +194,8 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
         or (mimetype := cls.default_mimetype if mimetype is None else mimetype) is None
     ):
         return cls(body, mimetype=mimetype)
-    # The core's constructor has the same short way for its own class. The two share the header, and
-    # nothing else is alike: Flask's response has headers of its own and a list for a body.
+    # The core's constructor has such a short way too, for its own class. They share only the
+    # header: Flask's response has other headers and a list for a body.
     made: Any = object.__new__(cls)
     data = body.encode() if isinstance(body, str) else body
     made.headers = Headers()
@@ -204,7 +205,7 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
     return made
 
 
-# What somebody may have changed in Flask's class since.
+# Asks whether somebody has replaced a method that `whole_response` skips.
 _RESPONDING = Stock(
     Response,
     *("__init__", "set_data", "status", "status_code", "default_status"),
@@ -212,14 +213,14 @@ _RESPONDING = Stock(
 )
 
 
-#: The bytes of a file that are read at once, in the thread that is the request's anyway.
+#: Up to this many bytes of a file are read at once, in the request's own thread.
 _SMALL = 64 * 1024
 
 
 def with_small_file(response: Any) -> Any:
-    """Return *response*; if its body is a small file, read that here, which saves another visit.
+    """Return *response*; if its body is a small file, read it now, which saves a visit to a thread.
 
-    It is what `send_file` gives; a body of any other kind is made when it is sent.
+    `send_file` makes such a body. Other bodies are read when they are sent.
     """
     if not isinstance(response, Response) or not response.direct_passthrough:
         return response
@@ -235,7 +236,7 @@ def with_small_file(response: Any) -> Any:
 
 
 def response_of(app: Any, response: Any) -> Any:
-    """Return the Flask response that stands for the async one; any other as it is."""
+    """Return a Flask response for the async *response*; return anything else unchanged."""
     if not isinstance(response, CoreResponse):
         return response
     body = response.response
@@ -251,7 +252,7 @@ def response_of(app: Any, response: Any) -> Any:
     cls = app.response_class
     made = (cls if issubclass(cls, Response) else Response)(content, status=response.status)
     made.headers = response.headers
-    # Not its `close`: the body is closed with the one that has it now.
+    # Do not register its `close`: the new response closes the body.
     for func in response._on_close or ():
         made.call_on_close(partial(_called, func))
     cast(Any, made)._quart_response = response
@@ -259,7 +260,7 @@ def response_of(app: Any, response: Any) -> Any:
 
 
 def core_response_of(app: Any, response: Any) -> Any:
-    """Return the async response for what a plain function made of the one it was given."""
+    """Return an async response for Flask's *response*; return anything else unchanged."""
     if not isinstance(response, Response):
         return response
     made = from_other_response(app, response)
@@ -282,7 +283,7 @@ def _called(func: Callable[[], Result]) -> None:
 
 
 def share(request: Any, connection: CoreRequest | Websocket) -> None:
-    """Make *request* and *connection* two faces of one state; what *request* has wins."""
+    """Give *request* and *connection* one instance dict; where both have a name, *request* wins."""
     connection.__dict__.update(request.__dict__, may_have_files=True)
     request.__dict__ = connection.__dict__
 
@@ -297,7 +298,7 @@ def face_of(core: CoreContext) -> Any:
 
 
 def let_go(core: CoreContext) -> None:
-    """Undo the cycles of references in a request that has been handled, as Flask does."""
+    """Break the reference cycles in a request that has been handled, as Flask does."""
     face = getattr(core, FACE, None)
     if face is None:
         return

@@ -1,4 +1,4 @@
-"""Tasks, and sockets that do not block, on asyncio and on Trio."""
+"""Start tasks and use non-blocking sockets, on asyncio and on Trio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _running: set[asyncio.Task[None]] = set()
 
 
 def spawn(work: Callable[[], Awaitable[None]]) -> Callable[[], object]:
-    """Start a task that runs *work*, and return the function that cancels it."""
+    """Start a task that runs *work*; return a function that cancels it."""
     if in_trio():
         return _spawn_in_trio(work)
 
@@ -24,7 +24,7 @@ def spawn(work: Callable[[], Awaitable[None]]) -> Callable[[], object]:
         await work()
 
     task = asyncio.get_running_loop().create_task(run())
-    # The loop itself would not keep it.
+    # An event loop keeps only weak references to its tasks.
     _running.add(task)
     task.add_done_callback(_running.discard)
     return task.cancel
@@ -43,7 +43,7 @@ def _spawn_in_trio(work: Callable[[], Awaitable[None]]) -> Callable[[], object]:
 
 
 async def read(sock: socket) -> bytes:
-    """Return what has arrived, as soon as there is something; b"" at the end."""
+    """Wait until bytes have arrived and return them; b"" at the end."""
     if not in_trio():
         return await asyncio.get_running_loop().sock_recv(sock, _SIZE)
     await sys.modules["trio"].lowlevel.wait_readable(sock)
@@ -51,7 +51,7 @@ async def read(sock: socket) -> bytes:
 
 
 async def write(sock: socket, data: bytes) -> None:
-    """Write all of *data*."""
+    """Write all of *data*, waiting where the socket's buffer is full."""
     if not in_trio():
         await asyncio.get_running_loop().sock_sendall(sock, data)
         return

@@ -1,12 +1,12 @@
-"""Plain code that takes over a websocket's connection and speaks the protocol itself.
+"""Let plain code take over a websocket's connection and speak the protocol itself.
 
-WSGI knows no websockets. Code that wants one there takes the socket that Werkzeug's server puts
-into the environ, and speaks RFC 6455 over it. Here that socket is one end of a pair. At the
-other end is a websocket client, without a network: what it is told becomes ASGI messages, and the
-other way round.
+WSGI has no websockets. Libraries such as Flask-Sock take the socket that Werkzeug's server puts
+into the environ, and speak RFC 6455 over it. Here that socket is one end of a pair. The other end
+belongs to a websocket client without a network (`frames.py`): it turns the frames it reads into
+ASGI messages, and ASGI messages into frames.
 
-The pair is made when the environ's socket is first used. Until then the websocket is the core's;
-from then on the core receives nothing more, and what it sends is dropped.
+The pair is made when the environ's socket is first used. Until then the websocket is the core's.
+From then on the core receives nothing more, and what it sends is dropped.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from . import sockets
 if TYPE_CHECKING:
     from .frames import Client, Step
 
-#: In a scope: what lets plain code take over this websocket.
+#: The scope's key of the `Takeover` of this websocket.
 TAKEOVER = "quart_flask_patch.takeover"
-#: RFC 6455, 7.4.1: these say that there was no close frame, or none with a code.
+#: RFC 6455, 7.4.1: codes for a missing close frame, and for one without a code. Never sent.
 _WITHOUT_FRAME = (1005, 1006)
 
 
 class _Offered:
-    """The socket in the environ; to use it is to take over the connection."""
+    """The socket in the environ; using it takes over the connection."""
 
     def __init__(self, takeover: Takeover) -> None:
         self._takeover = takeover
@@ -45,7 +45,7 @@ class _Offered:
 
 
 class Takeover:
-    """One websocket that plain code may take over, between the server and the core."""
+    """Stands between the server and the core for one websocket that plain code may take over."""
 
     _client: Client
     _ours: socket
@@ -57,7 +57,7 @@ class Takeover:
         send: Send,
         started: Callable[[], Callable[[], None]],
     ) -> None:
-        """Create it; *started* is called at a takeover and returns what to call at its end."""
+        """Create it; a takeover calls *started*, and at its end what that has returned."""
         self._receive = receive
         self._send = send
         self._started = started
@@ -70,10 +70,10 @@ class Takeover:
         self._receiving = make_lock()
         self._writing = make_lock()
 
-    # For the core
+    # What the core calls
 
     async def receive(self) -> Any:
-        """Return the next message, if it is still the core's."""
+        """Return the next message; wait for ever once plain code has taken over."""
         async with self._receiving:
             message = None if self.active else await self._receive()
             self._asked = True
@@ -90,23 +90,23 @@ class Takeover:
             self._code = 1011  # RFC 6455, 7.4.1: an unexpected condition.
 
     async def watched(self, work: CoroutineOf[None]) -> None:
-        """Run *work*, then end what it has taken over."""
+        """Run *work*, then end the takeover if there is one."""
         try:
-            # A thread that reads from its socket cannot be interrupted, but the socket can end.
+            # You cannot interrupt a thread that reads from its socket, but you can end the socket.
             await told(work, self._hang_up)
         finally:
             if self.active:
-                # By a task of its own, which goes on if this one is cancelled meanwhile.
+                # Finish in a task of its own, which goes on if this one is cancelled meanwhile.
                 finished = make_event()
                 sockets.spawn(partial(self._finish, finished))
                 with shielded():
                     await finished.wait()
 
-    # For plain code
+    # What plain code calls
 
     def offer(self, environ: Environ, subprotocols: list[str]) -> None:
-        """Put the socket into *environ*, and the headers of a handshake that goes with it."""
-        from .frames import Client  # few applications have such code
+        """Put the socket into *environ*, with the headers of its client's handshake."""
+        from .frames import Client  # Imported here, as few applications take over websockets.
 
         self._client = Client(list(subprotocols))
         environ["HTTP_CONNECTION"], environ["HTTP_UPGRADE"] = "Upgrade", "websocket"
@@ -114,19 +114,19 @@ class Takeover:
         environ["HTTP_SEC_WEBSOCKET_KEY"] = self._client.key.decode()
         if subprotocols:
             environ["HTTP_SEC_WEBSOCKET_PROTOCOL"] = ", ".join(subprotocols)
-        # What the server and the client do with the bytes between them is their own business.
+        # Extensions such as compression are between the real client and the server alone.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         environ["werkzeug.socket"] = _Offered(self)
 
     def socket(self) -> socket:
-        """Return plain code's end of the pair, taking over the connection if need be."""
+        """Return plain code's end of the pair; the first call takes over the connection."""
         if not self.active:
             bridge.wait(self._start())
         return self._theirs
 
     async def _start(self) -> None:
         if not self._asked:
-            await self._receive()  # websocket.connect; accepting answers it.
+            await self._receive()  # websocket.connect; plain code will accept it.
         self._ours, self._theirs = socketpair()
         self._ours.setblocking(False)
         self.active, self._drained, self._fed = True, make_event(), make_event()
@@ -136,7 +136,7 @@ class Takeover:
 
     def _hang_up(self) -> None:
         if self.active:
-            # What has been written can still be read at the other end, up to here.
+            # The other end can still read what was written before.
             with suppress(OSError):
                 self._theirs.shutdown(SHUT_RDWR)
 
@@ -183,7 +183,7 @@ class Takeover:
             await self._write(self._client.message(message.get("text"), message.get("bytes")))
 
     async def _write(self, data: bytes) -> None:
-        # Nobody listens any more, if that fails.
+        # If that fails, plain code has closed its end.
         with suppress(OSError):
             async with self._writing:
                 await sockets.write(self._ours, data)
@@ -207,7 +207,7 @@ class Takeover:
         except ProtocolError as error:
             await self._close(1011, str(error)[:100])
         except OSError:
-            pass  # The client has gone, which `receive` tells.
+            pass  # The connection is lost; `receive` reports it.
         finally:
             self._drained.set()
 

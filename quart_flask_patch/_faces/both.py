@@ -1,7 +1,7 @@
-"""What a `Quart` application's method returns if its caller may be async or plain code.
+"""Answer a caller that may be plain or async code, from a `Quart` application's methods.
 
-Beneath an async view plain code may have called, which wants the answer, or async code, which
-awaits it. So they get something that is the answer and can be awaited.
+Beneath an async view, both may call: plain code uses the answer, async code awaits it. So both get
+an object that is the answer and can be awaited.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .. import wrappers
 
 
 class _Awaited:
-    """A response of Flask's that an async function awaits, for the async response."""
+    """Mixed into Flask's response, so that awaiting it gives the async response."""
 
     _quart_app: object
 
@@ -26,7 +26,7 @@ class _Awaited:
         return wrappers.core_response_of(self._quart_app, self)
         yield
 
-    # With these it is a coroutine to `asyncio.create_task`.
+    # With these, `asyncio.create_task` takes it for a coroutine.
 
     def send(self, value: None) -> object:
         raise StopIteration(wrappers.core_response_of(self._quart_app, self))
@@ -35,14 +35,14 @@ class _Awaited:
         raise error
 
 
-# There are few classes of responses.
+# Applications have few classes of responses.
 @lru_cache(maxsize=16)
 def _awaited(cls: type) -> object:
     return type(cls.__name__, (_Awaited, cls), {"__module__": cls.__module__})
 
 
 def response_for_either(app: object, response: Any) -> object:
-    """Return Flask's *response*, just made for *app*, so that it can be awaited too."""
+    """Make Flask's *response*, just made for *app*, awaitable as well; return it."""
     cls: object = type(response)
     response.__class__ = _awaited(cls)
     response._quart_app = app
@@ -50,14 +50,14 @@ def response_for_either(app: object, response: Any) -> object:
 
 
 class Given(LocalProxy[Any]):
-    """An answer that is found out when it is used, or awaited."""
+    """An answer that is computed when it is used or awaited."""
 
     __slots__ = ("_start", "_steps")
     _start: Callable[[], Awaitable[object]]
     _steps: Stepping[object] | None
 
     def __init__(self, plain: Callable[[], object], start: Callable[[], Awaitable[object]]) -> None:
-        """Create it; *plain* gives the answer, and *start* something to await for it."""
+        """Create it; *plain* returns the answer, and *start* an awaitable that gives it."""
         answers: list[object] = []
 
         def answer() -> object:
@@ -72,7 +72,7 @@ class Given(LocalProxy[Any]):
     def __await__(self) -> Stepping[object]:
         return self._start().__await__()
 
-    # With these it is a coroutine to `asyncio.create_task`.
+    # With these, `asyncio.create_task` takes it for a coroutine.
 
     def send(self, value: object) -> object:
         steps = self._steps or self.__await__()
@@ -88,5 +88,5 @@ class Given(LocalProxy[Any]):
         return self._steps.throw(*error)
 
     def close(self) -> object:
-        """Close what it is, such as a file."""
+        """Close the answer, such as a file, or the coroutine that computes it."""
         return (self._steps or self._get_current_object()).close()

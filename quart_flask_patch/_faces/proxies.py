@@ -1,8 +1,8 @@
-"""Flask's proxies, made faster where they are: `request`, `session`, `g`, `current_app` and others.
+"""Speed up Flask's proxies in place: `request`, `session`, `g`, `current_app` and others.
 
-Programs have imported them already, so the objects stay; only what they are instances of changes.
-That has to be asked of `object`: a proxy hands on `__class__` to what it stands for. One that is no
-plain `LocalProxy`, as somebody has replaced it, stays as it is.
+Programs have imported the proxies already, so the objects must stay; only their class changes. It
+is set by `object.__class__`, as a proxy forwards its own `__class__` to what it stands for. A proxy
+that somebody has replaced, and that is no plain `LocalProxy`, stays as it is.
 """
 
 from __future__ import annotations
@@ -22,29 +22,28 @@ _set_class = object.__dict__["__class__"].__set__
 
 
 class _Proxy(_LocalProxy):
-    """Any but that of the request, as the core has it."""
+    """All proxies but the request's; the core's class does the work."""
 
     __slots__ = ()
 
 
 class _RequestProxy(_LocalProxy):
-    """That of the request, with a property for each name that Flask's request has.
+    """The request's proxy, with a property for each name that Flask's request has.
 
-    Python asks `__getattr__` only after it has looked in vain. Cost: "proxy" in
-    docs/performance.md.
+    Python calls `__getattr__` only after a failed look-up. Cost: "proxy" in docs/performance.md.
     """
 
     __slots__ = ()
 
 
-# It is in what an unbound proxy says of itself.
+# An unbound proxy shows the name of its class in its repr.
 _Proxy.__name__ = _RequestProxy.__name__ = LocalProxy.__name__
 
 
 def _reader(name: str) -> Callable[[Any], object]:
     def read(proxy: Any) -> object:
         context: Any = flask_cv_request.get(None)
-        # The proxy says better what is wrong.
+        # Without a context, the proxy raises the error that explains what is wrong.
         request = proxy._get_current_object() if context is None else context.request
         return getattr(request, name)
 
@@ -58,8 +57,8 @@ def _spell_out(names: Iterable[str]) -> None:
 
 
 def install() -> None:
-    """Make Flask's proxies instances of the classes here."""
-    # What Werkzeug's request sets on each instance is not found on its class.
+    """Give Flask's proxies the classes of this module."""
+    # Werkzeug's request sets these on the instance, so `dir` of the class lacks them.
     _spell_out({*dir(Request), "method", "path", "headers", "args", "scheme", "query_string"})
     for name, value in list(vars(flask_globals).items()):
         if type(value) is LocalProxy:

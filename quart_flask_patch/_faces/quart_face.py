@@ -1,9 +1,9 @@
-"""A `Quart` application in the hands of plain code.
+"""A `Quart` application as plain code sees it.
 
-What plain code sees as ``current_app`` is another face of it, with Flask's synchronous methods. Who
-has the `Quart` object itself, as an extension that was given it has, calls methods that are async.
-These answer whoever calls: where there is only plain code, with the answer; where nothing bridges a
-task, with an awaitable; and beneath an async view with something that is both (`both.py`).
+Plain code gets another face of the application as ``current_app``, with Flask's synchronous
+methods. An extension that was given the `Quart` object itself calls methods that are async. Those
+answer by their caller: plain code gets the answer; a task without a bridge gets an awaitable; and
+beneath an async view, the caller gets an object that is both (`both.py`).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from ..ctx import core_of
 from .both import Given, response_for_either
 
 _FACE = "_flask_app"
-#: The core's own methods, and what stands for those that need no pipeline, in plain code.
+#: The core's methods that answer either caller; and Flask's, for those that need no pipeline.
 _CORES = frozenset(getattr(Quart, name) for name in either.NAMES)
 _MAKE_RESPONSE: object = Quart.make_response
 _FLASKS: dict[object, Any] = {
     getattr(Quart, name): getattr(Flask, name)
     for name in ("make_response", "open_instance_resource", "open_resource", "send_static_file")
 }
-#: What Flask calls some arguments, and the core.
+#: Flask's names of arguments, and the core's.
 _CORES_NAMES = {"e": "error", "rv": "result"}
-#: Methods whose effect counts, or that do little: these are done at once.
+#: Methods that run at once, as callers want their effect, or as they do little.
 _AT_ONCE = frozenset(
     {
         getattr(Quart, name)
@@ -49,9 +49,9 @@ _AT_ONCE = frozenset(
 
 
 class QuartFace(Flask):
-    """A `Quart` application with synchronous methods: another face of the same instance dict.
+    """A `Quart` application with synchronous methods, sharing the application's instance dict.
 
-    It equals the application, and to signals and dicts it is the application.
+    It equals the application and hashes like it, so dicts and signals take the two for one.
     """
 
     __slots__ = ("_quart",)
@@ -69,11 +69,11 @@ class QuartFace(Flask):
 
     @property
     def jinja_env(self) -> Any:
-        """The application's templates as plain code, which waits as all plain code does."""
+        """The application's template environment for plain code, which waits where it must."""
         return plain_face(self._quart.jinja_env)
 
     def _json(self) -> object:
-        """Return the application's provider, making Flask's responses."""
+        """The application's JSON provider, bound to this face to make Flask's responses."""
         return type(self._quart.json)(cast(Any, self))
 
     json: Any = property(_json)
@@ -88,18 +88,18 @@ def _forwarded(name: str) -> Function:
     return method
 
 
-# A subclass of `Quart` may have its own.
+# Forwarded by name, since a subclass of `Quart` may override any of them.
 for _name in either.NAMES:
     setattr(QuartFace, _name, _forwarded(_name))
 
 
 def face_of(core: CoreContext) -> object:
-    """Return *core*'s application as plain code is to see it."""
+    """Return *core*'s application as plain code sees it."""
     return face_of_app(core.app)
 
 
 def face_of_app(app: Any) -> object:
-    # Not `isinstance`, which takes any application for Flask's.
+    # `isinstance` would take any application for Flask's: see `_FlaskMeta`.
     if not issubclass(type(app), Quart) or issubclass(type(app), Flask):
         return app
     face = app.__dict__.get(_FACE)
@@ -112,7 +112,7 @@ def face_of_app(app: Any) -> object:
 
 
 def make_id(obj: object) -> object:
-    """Stands in for blinker's `make_id`: to signals the faces of an application are one sender."""
+    """Replace blinker's `make_id`: signals take both faces of an application for one sender."""
     return genuine.make_id(obj._quart if type(obj) is QuartFace else obj)
 
 
@@ -123,11 +123,11 @@ def call_for_plain_code(
     kwargs: dict[str, object],
     bound: Function | None = None,
 ) -> object:
-    """Return what *method* of *app*, or of a blueprint, gives, to plain code."""
+    """Call *method* of *app*, or of a blueprint, for plain code: wait for the answer."""
     if type(method) is FunctionType and method in _FLASKS:
         return _FLASKS[method](face_of_app(app), *args, **kwargs)
     if method in _CORES:
-        # Flask's own code passes the context that is its.
+        # Flask's own code passes Flask's context.
         args = tuple(core_of(value) or value for value in args)
         kwargs = {_CORES_NAMES.get(name, name): value for name, value in kwargs.items()}
     if not issubclass(type(app), Flask):
@@ -143,14 +143,14 @@ def call_for_plain_code(
 def call_for_caller(
     method: Function, app: object, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> object:
-    """Return what *method* of *app*, or of a blueprint, gives, to plain code or to async code."""
+    """Call *method* of *app*, or of a blueprint, for a caller that may be plain or async code."""
     upper = bridge.above()
     if upper is None and runner.loop_runs():
-        # Nothing can be waited for in such a task.
+        # Plain code cannot wait in such a task. Return what the core gives: an awaitable.
         return method(app, *args, **kwargs)
     plain = partial(call_for_plain_code, method, app, args, kwargs)
     if not isinstance(upper, bridge.Bridge):
-        # On a loop there would be a bridge, so this is no async code.
+        # Async code would have a bridge above, so the caller is plain code.
         return plain()
     if method is _MAKE_RESPONSE:
         return response_for_either(app, plain())

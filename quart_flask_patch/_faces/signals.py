@@ -1,7 +1,7 @@
-"""Which of Flask's signals and Quart's an application sends.
+"""Choose which signals an application sends: Flask's, Quart's or both.
 
-A Flask application sends Flask's. A Quart application sends its own and, for the extensions that
-were written for Flask, Flask's too.
+A Flask application sends Flask's. A Quart application sends its own, and Flask's too, for
+extensions that were written for Flask.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..app import Flask
 if TYPE_CHECKING:
     from quart.app import Quart
 
-#: Those that only one of the two has are missing here.
+#: Flask's signals by name.
 _FLASKS: dict[str, Signal] = {
     signal.name: signal
     for signal in vars(flask.signals).values()
@@ -28,14 +28,14 @@ _FLASKS: dict[str, Signal] = {
 
 
 class _Both:
-    """Two signals as one, for the sender: no more than sending asks for."""
+    """Two signals as one, with just what sending needs."""
 
     def __init__(self, first: Signal, second: Signal) -> None:
         self._signals = first, second
 
     @property
     def receivers(self) -> bool:
-        """Whether either has any."""
+        """Whether either signal has receivers."""
         return any(signal.receivers for signal in self._signals)
 
     @property
@@ -49,7 +49,7 @@ class _Both:
 
 
 def signal_for(app: Quart, signal: Signal) -> Signal:
-    """Return what *app* sends in place of *signal*, one of Quart's."""
+    """Return what *app* sends in the place of Quart's *signal*."""
     flasks = _FLASKS.get(cast(NamedSignal, signal).name)
     if flasks is None:
         return signal

@@ -1,4 +1,4 @@
-"""Forms of a Flask application: parsed by the core's rules, whichever face asks first."""
+"""Parse the forms of a Flask application by the core's rules, whichever face asks first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Parsed = tuple[Any, MultiDict[str, str], MultiDict[str, FileStorage]]
 
 
 def _by_name(open_file: Callable[..., IO[bytes]]) -> StreamFactory:
-    """Let *open_file* be called as Werkzeug does, since it may have its arguments in any order."""
+    """Return *open_file* as a function that passes keywords, as Werkzeug does."""
 
     def call(
         total: int | None, content_type: str | None, filename: str | None, length: int | None
@@ -45,7 +45,7 @@ def _by_name(open_file: Callable[..., IO[bytes]]) -> StreamFactory:
 
 
 class FormDataParser(formparser.FormDataParser):
-    """Werkzeug's parser of forms, with the core's rules for those that are multipart."""
+    """Werkzeug's parser of forms, with the core's rules for multipart forms."""
 
     def _parse_multipart(
         self,
@@ -68,19 +68,19 @@ class FormDataParser(formparser.FormDataParser):
 
 
 def open_file(request: object, *args: Any, **options: Any) -> IO[bytes]:
-    """Return where a file of *request*'s form goes: to the same places for both faces."""
+    """Open the file for an upload in *request*'s form, in the same place for both faces."""
     return default_stream_factory(*args, **options)
 
 
 def parses_by_itself(cls: type[WerkzeugRequest]) -> bool:
-    """Whether *cls*, of Flask's requests, is one whose forms somebody parses otherwise."""
+    """Whether *cls*, a class of Flask's requests, has replaced how forms are parsed."""
     from ..wrappers import FORMS
 
     return not FORMS.of(cls)
 
 
 def of_a_quart_application(request: object) -> CoreRequest | None:
-    """Return the async face of *request* if its class is one whose forms are parsed otherwise."""
+    """Return the async face of *request* if its class has replaced how forms are parsed."""
     core = _cv_app.get(None)
     connection = None if core is None else core.connection
     if not isinstance(connection, CoreRequest) or connection.__dict__ is not request.__dict__:
@@ -91,7 +91,7 @@ def of_a_quart_application(request: object) -> CoreRequest | None:
 class Connection(CoreRequest):
     """The async face of a Flask application's request."""
 
-    # As with Flask, where the environ has none.
+    # What Flask gives if the environ has no address.
     no_address = None
     warns_as = "flask.app"
 

@@ -1,4 +1,4 @@
-"""A request's headers as a WSGI application has them, without an environ if few are asked for."""
+"""A request's headers as WSGI code sees them; the environ is made only if many are read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from quart._types import Environ
 
 from .._environs.environ_headers import add_headers, joined, key_of
 
-#: In the instance dict of both faces of a request: those of the async face, and Flask's for them.
+#: The key in the instance dict of both faces; holds the async face's headers and Flask's for them.
 HEADERS = "_flask_headers"
 
 
-# Code asks for few, and to make these takes longer than to look one up.
+# Code asks for few different names. Cost: "headers" in docs/performance.md.
 @kept(256)
 def _names_of(key: str) -> tuple[str, bytes] | None:
-    """Return the name of a header that is asked for by *key*, and as ASGI has it."""
+    """Return the name of the header that *key* asks for, as text and as ASGI's bytes."""
     if not key.isascii():
         return None
     name = key.lower().replace("_", "-")
@@ -27,7 +27,7 @@ def _names_of(key: str) -> tuple[str, bytes] | None:
 
 
 class RequestHeaders(EnvironHeaders):
-    """The headers in the environ of *request*, which is made when somebody looks at all of them."""
+    """The headers of *request*; its environ is made when somebody reads all of them."""
 
     environ: Environ
 
@@ -47,7 +47,7 @@ class RequestHeaders(EnvironHeaders):
         return self.environ
 
     def let_go(self) -> None:
-        """Go on without the request, which refers to these headers."""
+        """Drop the reference to the request, which refers to these headers."""
         if self._request is not None and "environ" in self._request.__dict__:
             self.environ = self._request.environ
         self._request = None
@@ -68,7 +68,7 @@ class RequestHeaders(EnvironHeaders):
         return values[0] if len(values) == 1 else joined(names[0], values)
 
     def getlist(self, key: str, type: Any = None) -> list[Any]:
-        # Nearly always this is for the cookies.
+        # Werkzeug reads cookies this way, and little else.
         if key.lower() == "cookie" and type is None:
             cookies = self.get(key)
             return [] if cookies is None else [cookies]
@@ -79,7 +79,7 @@ def headers_of(request: object) -> Headers:
     """Return the headers of Flask's *request*."""
     state = request.__dict__
     received, known = state["headers"], state.get(HEADERS)
-    # Somebody may have set others on the async face.
+    # Somebody may have set other headers on the async face.
     if known is not None and known[0] is received:
         return cast(Headers, known[1])
     if isinstance(received, EnvironHeaders):
@@ -93,7 +93,7 @@ def set_headers(request: object, headers: Headers) -> None:
 
 
 def let_go(state: dict[str, Any]) -> None:
-    """Undo the cycle of references between a request with this instance dict and its headers."""
+    """Break the reference cycle between the request with this instance dict and its headers."""
     known = state.get(HEADERS)
     if known is not None and isinstance(known[1], RequestHeaders):
         known[1].let_go()

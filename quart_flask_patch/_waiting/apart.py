@@ -1,7 +1,7 @@
-"""An event loop in a thread of the layer's own, for callers that cannot run one in theirs.
+"""Run an event loop in a thread of the layer's, for callers that cannot run one in theirs.
 
-The caller waits meanwhile, and does what the other thread asks it to: what came with a WSGI call,
-its body above all, is read where the server has made the call.
+The caller waits meanwhile, and does what the other thread asks it to do. The body of a WSGI call,
+for one, must be read in the thread where the server has made the call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def begin(
     context: Context,
     future: Future[T],
 ) -> None:
-    """Do *work* in a task of *loop*, which runs here; *future* is given what comes of it."""
+    """Start a task of *loop*, which runs in this thread, for *work*; *future* gets its result."""
     task = loop.create_task(work, context=context)
     task.add_done_callback(partial(_hand_on, future))
     future.add_done_callback(partial(_end, loop, task))
@@ -42,20 +42,20 @@ def begin(
 def _hand_on(future: Future[Any], task: asyncio.Task[Any]) -> None:
     if not future.set_running_or_notify_cancel():
         if not task.cancelled():
-            task.exception()  # Nobody is left to see it.
+            task.exception()  # Mark it as seen, as nobody waits for it any more.
         return
     complete(future, task.result)
 
 
 def _end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], future: Future[Any]) -> None:
     if future.cancelled():
-        # A loop that has been closed has no tasks.
+        # The loop may have been closed, and its tasks with it.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(task.cancel)
 
 
 def complete(future: Future[T], func: Callable[[], T]) -> None:
-    """Let *future* give what *func* does."""
+    """Call *func*, and give its result or its exception to *future*."""
     try:
         result = func()
     except BaseException as error:
@@ -65,21 +65,21 @@ def complete(future: Future[T], func: Callable[[], T]) -> None:
 
 
 def bring_back(context: Context) -> None:
-    """Give the caller's variables the values that they have in *context*, once a copy."""
+    """Set the caller's context variables to their values in *context*, a copy made earlier."""
     for variable, value in context.items():
         if variable is not _caller and variable.get(_MISSING) is not value:
             variable.set(value)
 
 
 class Caller:
-    """One that waits for what runs on another thread's loop."""
+    """A thread or greenlet that waits for work on another thread's loop."""
 
     def __init__(self) -> None:
         self._signal = green.make_signal()
         self._jobs: deque[Callable[[], None]] = deque()
 
     def wait_for(self, future: Future[T]) -> T:
-        """Return what *future* gives; do meanwhile what `do` is given."""
+        """Return the result of *future*; meanwhile call the functions given to `do`."""
         future.add_done_callback(lambda future: self._signal.give())
         try:
             while not future.done():
@@ -94,19 +94,19 @@ class Caller:
             self._signal.put_away()
 
     async def do(self, func: Callable[[], T]) -> T:
-        """Have the caller call *func*."""
+        """Have the waiting thread call *func*, and return the result."""
         future: Future[T] = Future()
         self._jobs.append(partial(complete, future, func))
         self._signal.give()
         return await asyncio.wrap_future(future)
 
 
-#: The caller that waits for the code that runs on a loop of this module.
+#: Who waits for the code that runs here, on a loop of this module.
 _caller: ContextVar[Caller | None] = ContextVar("quart_flask_patch.caller", default=None)
 
 
 async def by_caller(func: Callable[[], T]) -> T:
-    """Call *func* in the thread that waits for this code, if that is another one."""
+    """Call *func* in the thread that waits for this code, or here if none does."""
     caller = _caller.get()
     if caller is None or asyncio._get_running_loop() not in _loops:
         return func()
@@ -114,7 +114,7 @@ async def by_caller(func: Callable[[], T]) -> T:
 
 
 class Apart:
-    """A thread that runs an event loop, for whoever waits."""
+    """A thread that runs an event loop for others."""
 
     def __init__(self) -> None:
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
@@ -125,7 +125,7 @@ class Apart:
         _loops.append(loop)
         self._loop.set_result(loop)
         while True:
-            # What an application may raise: the caller sees it, and others are still served.
+            # An application may raise these. The caller gets them; keep serving the others.
             with suppress(KeyboardInterrupt, SystemExit):
                 loop.run_forever()
 
@@ -133,7 +133,7 @@ class Apart:
         return loop is not None and self._loop.done() and self._loop.result() is loop
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Run *awaitable* to its end there; the caller sees the variables that it sets."""
+        """Run *awaitable* to its end on that loop; the caller sees the variables that it sets."""
         loop = Caller().wait_for(self._loop)
         caller, context, future = Caller(), copy_context(), Future[T]()
         context.run(_caller.set, caller)
@@ -145,7 +145,7 @@ class Apart:
 
 
 class Mailbox:
-    """Where a worker thread leaves messages for a caller that blocks."""
+    """Messages from a worker thread to a caller that blocks, with the core mailbox's interface."""
 
     cancelled: BaseException | None = None
     _signal: green.Signal | None = None
@@ -154,7 +154,8 @@ class Mailbox:
         self._messages: deque[object] = deque()
 
     def put(self, message: object) -> None:
-        # The caller looks for messages after it has made its signal, so one of the two sees.
+        # `_wait` makes its signal before it looks for messages. So either it finds this message, or
+        # we find its signal.
         self._messages.append(message)
         if (signal := self._signal) is not None:
             signal.give()
@@ -163,7 +164,7 @@ class Mailbox:
         return self._messages.popleft() if self._messages else None
 
     async def get(self, *, interruptible: bool = False) -> object:
-        """Block until there is a message; never suspend."""
+        """Block until there is a message; this never suspends."""
         while not self._messages:
             self._wait(interruptible)
         return self._messages.popleft()
@@ -182,14 +183,14 @@ class Mailbox:
             signal.put_away()
 
 
-#: One is enough, but for what one of them itself has to wait for.
+#: One thread is enough, unless code on its loop has to wait in turn; then that uses the next.
 _aparts: list[Apart] = []
 _loops: list[asyncio.AbstractEventLoop] = []
 _making = threading.Lock()
 
 
 def current() -> Apart:
-    """Return the one to use here, which is not the one whose loop runs here."""
+    """Return the first of them that is free for this thread: not the one whose loop runs here."""
     running = asyncio._get_running_loop()
     with _making:
         position = next((n + 1 for n, apart in enumerate(_aparts) if apart.runs(running)), 0)

@@ -1,4 +1,4 @@
-"""asgiref's two functions, within a request: no second event loop, and no second thread."""
+"""Let asgiref's two functions use the request's own loop and thread, and start no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import bridge
 
 
 class AsyncToSync(sync.AsyncToSync[Any, Any]):
-    """Waits on the server's loop, in the request's own task."""
+    """Awaits on the server's loop, in the request's own task."""
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         if bridge.can_wait():
@@ -22,7 +22,7 @@ class AsyncToSync(sync.AsyncToSync[Any, Any]):
 
 
 class SyncToAsync(sync.SyncToAsync[Any, Any]):
-    """Runs thread-sensitive functions in the request's thread, as the name promises."""
+    """Runs thread-sensitive functions in the request's thread, which is what they ask for."""
 
     async def __call__(self, *args: object, **kwargs: object) -> object:
         ctx = _cv_app.get(None)

@@ -1,21 +1,22 @@
-"""How the layer's plain code waits: the core's bridge, and what to do where none is above.
+"""How plain code waits for async code in the layer: `wait`, its one function for that.
 
-`wait` is the one function of the layer that does. Beneath an async function of a request the task
-awaits, through the bridge that the request's place has opened; in a worker thread the request's
-task does; and where no loop runs, one of the thread's own.
+To wait, somebody has to await in your place. `wait` finds out who can from the greenlets above the
+caller, and from nothing else: tasks and threads inherit context variables, so a variable would say
+that a task is above where none is. There are four cases:
 
-Which of the cases it is, `wait` finds out from the greenlets above the caller and from nothing
-else: a variable would be inherited by the tasks and threads that the caller starts.
-
-1. A `Bridge` is above. Each future is switched up to the task, which yields it as its own. So a
-   cancellation, a timeout and `current_task` are those of the task.
-2. A `WorkGreenlet` is above: a request's worker thread. The awaitable goes to the task by its
-   mailbox, and the thread takes other work of that request until the reply comes. It comes before a
-   bridge within it, as that bridge's task is on another thread.
-3. Nothing is above, and no loop runs here: a loop that the thread keeps (`runner.py`).
-4. Nothing is above, but a loop runs here. What needs no loop is stepped in place. To wait for more
-   would block the loop, so that is an error that says what to do, and the awaitable is closed.
-   Unless a WSGI call holds up that loop anyway: then a loop in another thread awaits (`apart.py`).
+1. A `Bridge` is above: the caller was called by a task, beneath an async function of a request.
+   Each future is switched up to that task, which yields it as its own. So a cancellation, a timeout
+   and `current_task` are the task's.
+2. A `WorkGreenlet` is above: the caller is in a request's worker thread. The awaitable goes to the
+   request's task through its mailbox, and the thread takes other work of that request until the
+   reply comes. If a bridge is above as well, the `WorkGreenlet` comes first: the awaitable is
+   awaited on the loop's thread, where that bridge cannot follow.
+3. Nothing is above, and no loop runs in this thread. A loop that the thread keeps awaits
+   (`runner.py`).
+4. Nothing is above, but a loop runs in this thread. Waiting would block that loop. So the awaitable
+   is stepped once, in case it never suspends. If it does, it is closed, and the error says what to
+   do. There is one exception: if a WSGI call holds up the loop anyway, a loop in another thread
+   awaits (`apart.py`).
 """
 
 from __future__ import annotations
@@ -41,30 +42,31 @@ P = ParamSpec("P")
 
 
 def can_wait() -> bool:
-    """Whether plain code here is beneath a bridge, or in a request's worker thread."""
+    """Whether plain code here is beneath a bridge or in a request's worker thread."""
     return above() is not None
 
 
 def is_beneath_task() -> bool:
-    """Whether a task is above that awaits on this thread, so that a step can be taken for it."""
+    """Whether the task that awaits for us is on this thread, so a step can be taken for it."""
     return isinstance(above(), Bridge)
 
 
 def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T] | None = None) -> T:
-    """Return what *awaitable* gives, from sync code.
+    """Wait for *awaitable* from sync code, and return its result.
 
-    Beneath an async function of a request, its task awaits; in a worker thread, the request's task
-    does. Where there is no such task, *otherwise* is called, or an event loop is run: this thread's
-    own, or, where a loop runs that a WSGI call holds up, one in another thread.
+    Beneath an async function of a request, the request's task awaits it; in a worker thread too.
+    Elsewhere *otherwise* is called with it, or an event loop runs it: this thread's own, or one in
+    another thread if a WSGI call holds up the loop that runs here.
 
     Raises:
-        RuntimeError: in a task of a running loop that nothing bridges; the awaitable is closed.
+        RuntimeError: if you call this in a task of a running loop without a bridge above, and
+            *awaitable* has to wait; it is closed. Call the function through `bridged` instead.
     """
     return _core.wait(awaitable, otherwise or runner.run)
 
 
 def bridged(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]:
-    """Return an async function that calls the plain *func* so that it may wait."""
+    """Return an async function that calls the plain *func* beneath a bridge, so it may `wait`."""
 
     @wraps(func)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,7 +1,8 @@
-"""Greenlets that share a thread, gevent's and eventlet's: noticing them, and waiting among them.
+"""Notice the greenlets of gevent and eventlet, and wait among them.
 
-An event loop that one of them runs is, to asyncio, the one that runs in all others. So none is run
-in such a thread, and code that waits for another thread lets the other greenlets run.
+Greenlets share a thread. An event loop that one of them runs is, to asyncio, the running loop of
+all of them. So no loop is run in such a thread, and code that waits for another thread lets the
+other greenlets run.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from greenlet import getcurrent, greenlet
 
 
 class Signal:
-    """What one thread waits for and others give, again and again."""
+    """Lets others wake one waiting thread or greenlet, again and again."""
 
     def __init__(self, event: Any = None) -> None:
         self._event = threading.Event() if event is None else event
 
     def give(self) -> None:
-        """Wake the waiting code; from any thread, and also when nothing waits any more."""
+        """Wake the waiting code; call it from any thread, even if nothing waits any more."""
         self._event.set()
 
     def wait(self) -> None:
-        """Wait until it is given; it may be that there is no reason to."""
+        """Wait until somebody calls `give`. It may return early, so check what you wait for."""
         self._event.wait()
         self._event.clear()
 
     def put_away(self) -> None:
-        """Say that nobody will wait for this for now."""
+        """Call this when you have finished waiting; the signal may be used again."""
 
 
 def start_thread(func: Callable[[], None], name: str) -> None:
-    """Run *func* in a thread that is none of the greenlets'."""
+    """Run *func* in a real thread, even where threads are patched to be greenlets."""
     if _GEVENT.runs_here():
         monkey = import_module("gevent.monkey")
         monkey.get_original("_thread", "start_new_thread")(func, ())
@@ -46,7 +47,7 @@ def start_thread(func: Callable[[], None], name: str) -> None:
 
 
 def make_signal() -> Signal:
-    """Return what to wait for in this thread or greenlet."""
+    """Return the signal that this thread or greenlet can wait for."""
     if _GEVENT.runs_here():
         return _take_gevents()
     return _EventletSignal() if _EVENTLET.runs_here() else Signal()
@@ -58,9 +59,9 @@ def is_green() -> bool:
 
 
 class _GeventSignal(Signal):
-    """Made of the one thing of gevent's that another thread may touch.
+    """Made of gevent's async watcher, the one object of it that another thread may use.
 
-    It is used again, and not closed: another thread may be about to give it once more.
+    It is used again and never closed, since another thread may be about to call `give` once more.
     """
 
     def __init__(self, hub: Any, spare: list[_GeventSignal]) -> None:
@@ -77,7 +78,8 @@ class _GeventSignal(Signal):
         self._watcher.send()
 
     def put_away(self) -> None:
-        # One that has begun keeps the hub from seeing that there is nothing left to wait for.
+        # A started watcher would keep gevent's hub from noticing that there is nothing left to wait
+        # for.
         self._watcher.stop()
         self._spare.append(self)
 
@@ -92,7 +94,7 @@ def _take_gevents() -> _GeventSignal:
 
 
 class _EventletSignal(Signal):
-    """An event of threads, waited for in one of eventlet's own threads."""
+    """A real thread's event; one of eventlet's own threads waits for it."""
 
     def __init__(self) -> None:
         super().__init__(_original_threading().Event())
@@ -107,14 +109,14 @@ def _original_threading() -> Any:
 
 
 class _Library(NamedTuple):
-    """A library of greenlets: what it patches Python with, and in what greenlets its code runs."""
+    """How to recognise a library of greenlets: its patches of Python, and its greenlets."""
 
     name: str
     patcher: str
-    #: Says whether a module is patched; and what it calls `threading`.
+    #: The patcher's function that says whether a module is patched; its name for `threading`.
     is_patched: str
     threads: str
-    #: The module and the class of its greenlets.
+    #: The module and the class of the greenlets that its code runs in.
     module: str
     greenlet: str
 
@@ -123,7 +125,7 @@ class _Library(NamedTuple):
         return patcher is not None and bool(getattr(patcher, self.is_patched)(name))
 
     def runs_here(self) -> bool:
-        """Whether the code here runs in its greenlets, or may as well."""
+        """Whether this code runs in its greenlets, or could."""
         if self.name not in sys.modules:
             return False
         if self.has_patched("select"):
@@ -140,11 +142,11 @@ _EVENTLET = _Library(
 
 
 def _patchers() -> frozenset[str]:
-    """Return which of the two has put its own in the place of Python's threads."""
+    """Return which of the two libraries has patched Python's threads."""
     return frozenset(each.name for each in (_GEVENT, _EVENTLET) if each.has_patched(each.threads))
 
 
-#: Those that had done it before the layer was imported, which then uses theirs throughout.
+#: Those that patched before the layer was imported; the layer then uses their threads throughout.
 _BEFORE = _patchers()
 _LATE = """\
 {name} has patched Python's modules after quart_flask_patch was imported, so this server would wait
@@ -155,7 +157,7 @@ without patching, as plain views have threads of their own here.
 
 
 def late_patching() -> str | None:
-    """Return what to say if Python was patched when the layer had begun to use it; else None."""
+    """Return an error message if Python was patched after the layer was imported, else None."""
     late = sorted(_patchers() - _BEFORE)
     return _LATE.format(name=late[0]) if late else None
 

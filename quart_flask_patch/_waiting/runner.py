@@ -1,8 +1,8 @@
-"""Event loops for plain code that no request's task is above: in scripts, tests and WSGI calls.
+"""Event loops for plain code that has no request's task above: scripts, tests and WSGI calls.
 
-Where no loop runs in a thread, one of its own is run while something is waited for, and kept. Where
-one runs, or where greenlets share a thread, that cannot be. What a WSGI call waits for goes to a
-loop in a thread of the layer's own then (`apart.py`).
+If no loop runs in a thread, the thread gets a loop of its own. It runs while something is waited
+for, and is kept. If a loop runs already, or if greenlets share the thread, that is impossible; what
+a WSGI call waits for then goes to a loop in a thread of the layer's (`apart.py`).
 """
 
 from __future__ import annotations
@@ -43,33 +43,33 @@ client in an `async def` test. Either
   - in a test, send requests with `quart.testing.QuartClient(app)`, whose methods are awaited.
 """
 
-#: The loop that runs in the thread in which the current WSGI call was made, if one does.
+#: The loop that the current WSGI call holds up: the one running in its thread, if any.
 _called_within: ContextVar[object] = ContextVar("quart_flask_patch.called_within", default=None)
 
 
 class Home(Protocol):
-    """Where what belongs together is awaited: a view, and the stream that it answered with."""
+    """A loop for things that must be awaited together, such as a view and its stream."""
 
     def run(self, awaitable: Awaitable[T]) -> T: ...
 
 
 class _Kept:
-    """A loop that runs while somebody waits for something on it.
+    """A thread's own loop, which runs while somebody waits for something on it.
 
-    It is a thread's own, and that thread runs it. But a WSGI server may take what was begun here on
-    to another thread, so any may run it, one at a time. Those that come meanwhile leave their work
-    with the one that does, and take its place if that ends before they have what they want.
+    Usually its thread runs it. But a WSGI server may go on in another thread with what began here,
+    so any thread may run it, one at a time. Threads that come meanwhile leave their work to the one
+    that runs it. If that one finishes first, one of them takes over.
     """
 
     def __init__(self) -> None:
-        # With a factory it does not become what `asyncio.get_event_loop` gives plain code.
+        # With a factory, `asyncio.get_event_loop` does not give this loop to plain code.
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._changed = threading.Condition()
         self._driven = False
         weakref.finalize(self, close, self._runner, os.getpid())
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Run *awaitable* to its end; the caller sees the variables that it sets."""
+        """Run *awaitable* to its end; the caller sees the context variables that it sets."""
         context = own_context()
         if context is not None:
             return self.run_in(context, await_bridged(awaitable))
@@ -113,13 +113,13 @@ class _Kept:
 
 
 def close(runner: asyncio.Runner, process: int) -> None:
-    """Close *runner*, which *process* has made; for a finalizer."""
+    """Close *runner*, made in the process with the id *process*; made for a finalizer."""
     if os.getpid() != process:
         abandon(runner.get_loop())
-    # The garbage collector may call this in a thread where another loop runs.
+    # The garbage collector may call this in any thread, one where another loop runs too.
     elif asyncio._get_running_loop() is None:
-        # As the process ends, no thread can be started any more, with which a loop waits for those
-        # of its executor. It is closed all the same.
+        # A loop starts a thread to wait for those of its executor. At the end of the process no
+        # thread can start any more, but the loop is closed all the same.
         with suppress(RuntimeError):
             runner.close()
     else:
@@ -150,9 +150,9 @@ def _kept() -> _Kept:
 
 
 def home() -> Home | None:
-    """Return where to await what belongs to what is awaited here now; None if that is a server's.
+    """Return where to await what belongs to the code that runs here, later and from any thread.
 
-    It is for later, and for other threads.
+    None if this code runs on a loop that is not the layer's.
     """
     running = asyncio._get_running_loop()
     kept = _local.kept
@@ -177,14 +177,14 @@ def run(awaitable: Awaitable[T]) -> T:
 
 
 def kept_here() -> Callable[[CoroutineOf[T]], T] | None:
-    """Return what runs a coroutine in the caller's very Context on this thread's loop, or None."""
+    """Return a function that runs a coroutine on this thread's loop in the caller's own Context."""
     if not may_drive() or (context := own_context()) is None:
         return None
     return partial(_kept().run_in, context)
 
 
 def may_drive() -> bool:
-    """Whether a loop can be run in this thread."""
+    """Whether this thread may run a loop now."""
     return not loop_runs() and not green.is_green()
 
 
@@ -194,13 +194,13 @@ def loop_runs() -> bool:
 
 
 def _is_called_here() -> bool:
-    """Whether a WSGI call holds up the loop that runs in this thread, or there is none."""
+    """Whether a WSGI call holds up the loop that runs in this thread, or no loop runs."""
     running = _running()
     return running is None or running is _called_within.get()
 
 
 def _running() -> object:
-    """Return what stands for the loop that runs in this thread, if one does."""
+    """Return the loop that runs in this thread, or Trio's token, or None."""
     if in_trio():
         import trio
 
@@ -210,7 +210,7 @@ def _running() -> object:
 
 @contextmanager
 def called() -> Iterator[None]:
-    """Note that a WSGI call holds up the loop that runs in this thread."""
+    """Mark this block as a WSGI call that holds up the loop that runs in this thread, if any."""
     token = _called_within.set(_running())
     try:
         yield
@@ -219,7 +219,7 @@ def called() -> Iterator[None]:
 
 
 def _step(awaitable: Awaitable[T]) -> T:
-    """Take the one step that needs no waiting."""
+    """Return the result of *awaitable* if it never suspends; otherwise close it and raise."""
     result = start(awaitable)
     if not isinstance(result, Suspended):
         return result
@@ -229,9 +229,9 @@ def _step(awaitable: Awaitable[T]) -> T:
 
 
 def own_context() -> Context | None:
-    """Return the very Context of the caller, so that a task sees and sets the same variables.
+    """Return the caller's own Context, so that a task in it sees and sets the same variables.
 
-    None if it cannot be entered, as within `Context.run`.
+    None if no task can enter it, as within `Context.run`.
     """
     context: Context | None = getcurrent().gr_context
     if context is not None:
@@ -243,4 +243,4 @@ def own_context() -> Context | None:
 
 
 def _nothing() -> object:
-    """Enter a context, to see whether that is possible."""
+    """Do nothing; running this in a context shows whether it can be entered."""

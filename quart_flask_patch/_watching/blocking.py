@@ -1,4 +1,4 @@
-"""What blocks the event loop in a test run: found where it happens, and held against a baseline."""
+"""Find what blocks the event loop in a test run, and compare it with a baseline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: A function, its file and the line.
 _Where = tuple[str, str, int]
-#: What is said where no single call is known that took the time.
+#: The name in a report if no single known call took the time.
 HELD = "the loop is held"
 _HEAD = """\
 # Calls that block the event loop, and are accepted for now: endpoint, call, function and file.
@@ -45,7 +45,7 @@ class Blocking:
 
     @property
     def key(self) -> str:
-        """What stays the same when lines move: an entry of a baseline."""
+        """The entry for a baseline: what stays the same when lines move."""
         return f"{self.endpoint}: {self.call} in {self.function} ({self.file})"
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Blocking:
 
 
 class Checker:
-    """Takes the steps of requests on the loop, and tells of what blocks there."""
+    """Takes the steps of requests on the loop, and reports what blocks there."""
 
     def __init__(
         self, root: Path, found: Callable[[Blocking], None], seconds: float | None = None
@@ -73,7 +73,7 @@ class Checker:
                 known += seconds
                 self._note(ctx, call, self._where(frames), seconds)
 
-        # Where it is now; the frames themselves go on.
+        # Work out the place at once, as the frames go on running.
         watched = watch.begin(
             ctx,
             self._seconds or watch.limit_of(ctx.app),
@@ -88,9 +88,9 @@ class Checker:
             watch.end(watched)
             visit.on_loop += took
             visit.longest_step = max(visit.longest_step, took)
-            # Unless what took the time has been told of.
+            # Report the step unless known calls, reported already, took the time.
             if took - known >= watched.seconds:
-                # The thread that looks may have had no turn.
+                # The watching thread may not have had a turn.
                 where = late[0] if late else self._view_of(ctx)
                 if where is not None:
                     self._note(ctx, HELD, where, took)
@@ -119,12 +119,12 @@ class Checker:
 
 
 def _is_yours(file: str) -> bool:
-    # What a package generates has no file.
+    # Generated code has no file.
     return package_of(file) is None and not file.startswith("<")
 
 
 def read_baseline(path: Path) -> dict[str, str]:
-    """Return the entries of a baseline, each with what is said of it; none without a file."""
+    """Return a baseline's entries with their comments; an empty dict if there is no file."""
     if not path.exists():
         return {}
     lines = path.read_text("utf-8").splitlines()
@@ -133,7 +133,7 @@ def read_baseline(path: Path) -> dict[str, str]:
 
 
 def write_baseline(path: Path, keys: Iterable[str]) -> None:
-    """Write *keys*, with what was said of each before."""
+    """Write *keys* as a baseline, keeping the comments that the file has."""
     said = read_baseline(path)
     lines = [f"{key}  # {said[key]}" if said.get(key) else key for key in sorted(set(keys))]
     path.write_text(_HEAD + "".join(f"{line}\n" for line in lines), "utf-8")

@@ -1,7 +1,7 @@
-"""Durations as a fixed number of counts, from which quantiles are read.
+"""Keep durations as a fixed number of counts, from which quantiles are read.
 
-Each bound is 9 % above the one before it, so a quantile is off by 5 % at most, and the memory is
-the same for ten durations and for ten million.
+Each bound is 9 % above the one before, so a quantile is off by 5 % at most. Ten million durations
+take as much memory as ten.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil, log2
 
-#: Bounds in each doubling.
+#: How many bounds there are from one value to its double.
 STEPS = 8
 DOUBLINGS = 20
-#: In seconds; the last bound is a million times that, a minute.
+#: The first bound, in seconds. The last one is a million times that, about a minute.
 FIRST = 0.0000625
-#: The last count is of what is above the last bound.
+#: The number of counts; the last one counts durations above the last bound.
 SIZE = STEPS * DOUBLINGS + 2
 
 
 def index_of(seconds: float) -> int:
-    """Return which of the counts *seconds* belongs to."""
+    """Return the index of the count that *seconds* belongs to."""
     if seconds <= FIRST:
         return 0
     return min(ceil(STEPS * log2(seconds / FIRST)), SIZE - 1)
@@ -30,7 +30,10 @@ def bound(index: int) -> float:
 
 
 def quantile(counts: Sequence[int], q: float) -> float | None:
-    """Return the duration below which the part *q* of *counts* is; None if there are none."""
+    """Return the duration below which the share *q* (0 to 1) of *counts* lies, in seconds.
+
+    None if there are no durations.
+    """
     wanted, seen = q * sum(counts), 0
     for index, count in enumerate(counts):
         seen += count
@@ -41,7 +44,7 @@ def quantile(counts: Sequence[int], q: float) -> float | None:
 
 
 def doublings(counts: Sequence[int]) -> Iterator[tuple[float, int]]:
-    """Give bounds, each twice the one before, with how many durations are no longer than it."""
+    """Yield bounds, each twice the one before, with the number of durations up to each."""
     seen = counts[0]
     for number in range(DOUBLINGS):
         first = number * STEPS + 1

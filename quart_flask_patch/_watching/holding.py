@@ -1,7 +1,8 @@
-"""Says in debug mode, and in tests, that a view awaits while it has a database connection.
+"""Warn in debug mode, and in tests, if a view awaits while it holds a database connection.
 
-Where the view runs on the loop that others share, another one that waits for the connection, or for
-a row that it has locked, holds up the loop on which the first one would give it back.
+Such a view can block itself. Suppose that another view on the same loop waits, in plain code, for
+that connection or for a row that it has locked. That holds up the loop on which the first view
+would give the connection back.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from quart.app import Quart
     from quart.ctx import AppContext
 
-#: What each request has checked out, and where it did.
+#: For each request: the connections it has checked out, with the stack of the checkout.
 _held: WeakKeyDictionary[AppContext, dict[int, str]] = WeakKeyDictionary()
-#: The endpoints that have been told of.
+#: The endpoints that were reported already.
 _told: WeakKeyDictionary[Quart, set[str | None]] = WeakKeyDictionary()
 
 
 def listen() -> None:
-    """Note from now on what is checked out of SQLAlchemy's pools, if the application has any."""
+    """Record checkouts from SQLAlchemy's pools from now on, if SQLAlchemy is imported."""
     if "sqlalchemy.pool" in sys.modules:
         _listen()
 
@@ -43,7 +44,7 @@ def _listen() -> None:
 
 def _taken(connection: object, record: object, proxy: object) -> None:
     ctx = _cv_app.get(None)
-    # Those of asyncio are made to be awaited.
+    # SQLAlchemy's connections for asyncio never hold up the loop.
     if ctx is not None and current_work() is None and not hasattr(connection, "run_async"):
         where = formatted(yours(running(sys._getframe(1))))
         _held.setdefault(ctx, {})[id(record)] = where
@@ -55,7 +56,7 @@ def _given_back(connection: object, record: object) -> None:
 
 
 def look(ctx: AppContext) -> None:
-    """Warn if the request of *ctx*, which awaits something now, has a connection meanwhile."""
+    """Warn if the request of *ctx*, which is about to await, holds a connection."""
     records = _held.get(ctx)
     endpoint = None if ctx.connection is None else ctx.connection.endpoint
     if not records or endpoint in (told := _told.setdefault(ctx.app, set())):

@@ -1,6 +1,6 @@
-"""What `--fail-on-blocking` adds to a test run: what blocks fails a test, endpoints are summed up.
+"""The pytest plugin behind `--fail-on-blocking`: fail tests that block, and sum up endpoints.
 
-Under pytest-xdist it is there in each worker, which finds, and in the controller, which reports.
+Under pytest-xdist each worker finds what blocks, and the controller reports it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .blocking import Blocking, Checker, read_baseline, write_baseline
 from .measures import Endpoint
 
 _NAME = "quart_flask_patch.blocking"
-#: Of a report, and of what a worker hands to its controller.
+#: The names under which a report, and a worker's output, carry what was found.
 _BLOCKING, _ROWS = "quart_blocking", "quart_endpoints"
-#: An endpoint and its place, and what is summed up of them.
+#: An endpoint, its place, and the sums of what it took.
 _Row = list[Any]
 
 
@@ -67,14 +67,14 @@ def configure(config: pytest.Config) -> None:
 
 
 class BlockingPlugin:
-    """Finds, fails and reports; a worker of pytest-xdist leaves the last to its controller."""
+    """Finds what blocks, fails its tests, and reports; under xdist the controller reports."""
 
     def __init__(
         self, root: Path, baseline: Path | None, writes: bool, seconds: float | None
     ) -> None:
         self._baseline, self._writes = baseline, writes
         self._accepted = {} if baseline is None else read_baseline(baseline)
-        #: Found since the last report of a test, and all that the reports brought.
+        #: What was found since the last test's report; and all that the reports brought.
         self._new: list[Blocking] = []
         self._all: list[Blocking] = []
         self._rows: list[_Row] = []
@@ -103,7 +103,7 @@ class BlockingPlugin:
         return report
 
     def _take(self) -> list[Blocking]:
-        # Other threads may go on adding.
+        # Other threads may append meanwhile, so take only as many as were copied.
         found = self._new[:]
         del self._new[: len(found)]
         return found
@@ -125,7 +125,7 @@ class BlockingPlugin:
         self._end(session, late)
 
     def _end(self, session: pytest.Session, late: list[Blocking]) -> None:
-        """Take in what was found when no test ran any more."""
+        """Add what was found outside of tests; write the baseline, or set the exit status."""
         self._all += late
         if self._writes:
             assert self._baseline is not None
@@ -181,7 +181,7 @@ def _row(each: Endpoint) -> _Row:
 
 
 def _merged(rows: Iterable[_Row]) -> list[_Row]:
-    """Put together what the workers have of the same endpoint."""
+    """Merge the rows of different workers for the same endpoint and place."""
     merged: dict[tuple[str, str], _Row] = {}
     for name, place, *sums in rows:
         calls, errors, on_loop, longest, in_threads = merged.get((name, place), [0] * 5)
@@ -196,7 +196,7 @@ def _merged(rows: Iterable[_Row]) -> list[_Row]:
 
 
 def _table(rows: list[_Row], blocked: list[str]) -> Iterable[str]:
-    """Give the lines of the summary; first what blocks, then what holds the loop longest."""
+    """Yield the summary's lines, sorted by calls that block, then by time that holds the loop."""
     if not rows:
         return
     width = max(len("endpoint"), *(len(row[0]) for row in rows))

@@ -1,7 +1,7 @@
-"""Calls that block, whatever they take: each is told of that is made in a step on the loop.
+"""Report calls that are known to block, however short, if a step on the loop makes them.
 
-Which they are says blockbuster, where it is installed. Without it they are the few that every
-program has. Files are left out: to read a template is a call of that kind too.
+If blockbuster is installed, its list says which calls these are. Otherwise it is a short list of
+our own. Calls that read files are left out, as even rendering a template makes them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Any
 
 from quart._types import Function
 
-#: Is told of a call: its name, what it took in seconds, and who made it.
+#: A callback for a call that blocks: its name, the seconds that it took, and its caller's frame.
 Tell = Callable[[str, float, FrameType], None]
 
 _OF_BLOCKBUSTER = ("time.", "socket.", "ssl.", "sqlite3.", "threading.", "builtins.")
 
-#: By threads: who is told while such a thread takes a step.
+#: The callback for each thread that is taking a step, by the thread's id.
 _told: dict[int, Tell] = {}
 
 
@@ -36,9 +36,9 @@ class _Call:
     name: str
     shown: str
     function: Function
-    #: Whether it does not block when it is called like that.
+    #: Whether the call with these arguments does not block.
     may: Callable[..., bool] = lambda *_, **__: False
-    #: Ends of file names, and functions there, that may make it.
+    #: Callers that are allowed: ends of file names, and names of functions there.
     callers: Iterable[tuple[str, Iterable[str]]] = ()
 
 
@@ -46,7 +46,7 @@ def _has_ended(process: subprocess.Popen[Any], *args: object, **kwargs: object) 
     return process.returncode is not None
 
 
-#: What it does not know: calls that wait for another process.
+#: Calls that blockbuster does not list: they wait for another process.
 _OF_PROCESSES = (
     _Call(subprocess.Popen, "wait", "subprocess.Popen.wait", subprocess.Popen.wait, _has_ended),
     _Call(
@@ -60,7 +60,7 @@ _OF_PROCESSES = (
 
 
 def tell(told: Tell | None) -> Tell | None:
-    """Let *told* be told of the calls of this thread from now on; return what was told before."""
+    """Report this thread's calls to *told* from now on; return the callback that it had before."""
     thread = get_ident()
     before = _told.pop(thread, None)
     if told is not None:
@@ -69,7 +69,7 @@ def tell(told: Tell | None) -> Tell | None:
 
 
 def install() -> Callable[[], None]:
-    """Put something in the place of each of the calls; return what puts them back."""
+    """Wrap each of the calls; return a function that undoes it."""
     calls = list(_calls())
     for call in calls:
         _put(call, _telling(call))
@@ -102,7 +102,7 @@ def _put(call: _Call, function: Function) -> None:
     try:
         setattr(call.owner, call.name, function)
     except TypeError:
-        # A class of C's; what blockbuster brings can change those.
+        # It is a class written in C; forbiddenfruit, which blockbuster requires, can change those.
         import_module("forbiddenfruit").curse(call.owner, call.name, function)
 
 
@@ -115,7 +115,7 @@ def _telling(call: _Call) -> Function:
         told = _told.pop(thread, None)
         if told is None:
             return function(*args, **kwargs)
-        # What it calls itself is a part of it.
+        # No callback meanwhile: calls that this call makes are part of it.
         try:
             frame = sys._getframe(1)
             if may(*args, **kwargs) or _is_allowed(call, frame):

@@ -1,4 +1,4 @@
-"""What is counted of each endpoint of an application that is measured."""
+"""The counts kept for each endpoint of an application that is measured."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from . import histogram
 if TYPE_CHECKING:
     from quart.app import Quart
 
-#: The place of requests that the application's earlier self answers: see `migrate/beside.py`.
+#: The place of requests that the old application answers: see `migrate/beside.py`.
 BESIDE = "flask"
 
 
 @dataclass(slots=True)
 class Visit:
-    """What one connection takes, in seconds, while it is under way."""
+    """What one connection has taken so far, in seconds."""
 
-    #: Steps on the event loop, and the longest of them.
+    #: The time of all its steps on the event loop, and of the longest one.
     on_loop: float = 0.0
     longest_step: float = 0.0
-    #: For how long it has a worker thread, and how much of that the thread works.
+    #: How long it had a worker thread, and for how much of that the thread used the CPU.
     in_threads: float = 0.0
     working: float = 0.0
-    #: Until a thread is there.
+    #: How long it waited for a thread.
     waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What the connections of one endpoint, in one place, have taken so far; times in seconds."""
+    """What the connections of one endpoint in one place have taken so far; times in seconds."""
 
-    #: None for what matches no URL.
+    #: None for requests that match no rule.
     endpoint: str | None
-    #: Where they ran, as `runs_in` names it; "here" is the thread of a WSGI server.
+    #: Where they ran, as `runs_in` names it; "here" is a WSGI server's thread.
     place: str
     calls: int
-    #: Answers of 500 and above, and exceptions.
+    #: The number of responses with a status of 500 or more, and of exceptions.
     errors: int
-    #: Clients that left before there was an answer.
+    #: The number of clients that left before there was a response.
     left: int
-    #: All of the time until there was an answer.
+    #: The time from each request to its response, summed up.
     seconds: float
-    #: What all of them took of the event loop, and the longest time without giving it back.
+    #: The time of all their steps on the event loop, and of the longest one.
     on_loop: float
     longest_step: float
-    #: For how long they had worker threads, and for how long these did nothing but wait.
+    #: How long they had worker threads, and how much of that those spent waiting.
     in_threads: float
     idle: float
-    #: For how long they waited for a thread to be free.
+    #: How long they waited for a free thread, in sum and at most.
     waited: float
     longest_wait: float
     counts: tuple[int, ...]
@@ -63,11 +63,11 @@ class Endpoint:
 
     @property
     def gain(self) -> float:
-        """What async views would not have: threads that wait, and waits for a thread."""
+        """What async views would save: time of threads that wait, and waits for a thread."""
         return self.idle + self.waited
 
     def quantile(self, q: float) -> float | None:
-        """Return the time within which the part *q* of them were answered, to 5 %."""
+        """Return the seconds within which the share *q* (0 to 1) was answered, to 5 %."""
         return histogram.quantile(self.counts, q)
 
 
@@ -99,7 +99,7 @@ class Record:
                 self._longest_wait = visit.waited
 
     def taken(self, endpoint: str | None, place: str) -> Endpoint:
-        """Return the counts as they are now."""
+        """Return a copy of the counts as they are now."""
         with self._lock:
             total = self._sum
             return Endpoint(
@@ -120,7 +120,7 @@ class Record:
 
 
 class Table:
-    """The records of one application: as many as it has endpoints, however many URLs are asked."""
+    """The records of one application; their number grows with its endpoints, not with URLs."""
 
     def __init__(self) -> None:
         self._records: dict[tuple[str | None, str], Record] = {}
@@ -148,26 +148,26 @@ class Difference:
 
     @property
     def more_errors(self) -> float:
-        """By how much the rate is higher here; below zero if it is lower."""
+        """How much higher the rate of errors is here; negative if it is lower."""
         return self.error_rate - self.error_rate_beside
 
 
 class Endpoints(list[Endpoint]):
-    """What is known of each endpoint, first what would gain most from becoming async."""
+    """A list of endpoints; those that would gain most from becoming async come first."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         super().__init__(sorted(endpoints, key=lambda each: (-each.gain, -each.seconds)))
 
     def prometheus(self) -> str:
-        """Write this in the text format of Prometheus."""
+        """Return this in Prometheus' text format."""
         from .prometheus import text
 
         return text(self)
 
     def differences(self) -> list[Difference]:
-        """Compare how often this application and the one beside it fail, worst first.
+        """Compare the rates of errors here and in the application beside this one, worst first.
 
-        Of endpoints that both have answered.
+        Endpoints that only one of the two has answered are left out.
         """
         beside = {each.endpoint: each for each in self if each.place == BESIDE}
         found = []
@@ -180,7 +180,7 @@ class Endpoints(list[Endpoint]):
 
 
 def table_of(app: Quart, otherwise: Table | None = None) -> Table:
-    """Return the table of *app*; if it has none, it gets *otherwise* or a new one."""
+    """Return the table of *app*; if it has none, give it *otherwise* or a new one."""
     table = app.extensions.get(EXTENSION)
     if table is None:
         table = app.extensions[EXTENSION] = otherwise or Table()
@@ -194,10 +194,10 @@ def measure(app: Quart) -> None:
 
 
 def endpoints(app: Quart) -> Endpoints:
-    """Return what was measured of each endpoint of *app* in this process.
+    """Return what was measured for each endpoint of *app* in this process.
 
     Raises:
-        RuntimeError: if *app* is not measured.
+        RuntimeError: if *app* is not measured; call `measure(app)` first.
     """
     if not is_on(app):
         raise RuntimeError(

@@ -1,7 +1,7 @@
-"""Measures what connections take: a place around the place of each of an application's endpoints.
+"""Measure what connections take, by a place around the place of each endpoint.
 
-Whether there is one is decided when a plan is made. An application that nobody measures has none,
-and its requests are not asked.
+Making a plan decides whether there is one. So an application that is not measured pays nothing for
+each request.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 P = ParamSpec("P")
-#: Enters a place with a connection's work.
+#: The type of `Place.enter`.
 Enter = Callable[["AppContext", Callable[["AppContext"], CoroutineOf[Any]]], Any]
-#: Takes a step of a connection's work on the loop, and notes what that took in the visit.
+#: Takes one step of a connection's work on the loop, and adds its time to the visit.
 Step = Callable[["AppContext", measures.Visit, Callable[[Any], Any], Any], Any]
 
 
@@ -49,14 +49,14 @@ def _step(
 
 
 class Measuring(Place):
-    """Mixed into a place: what its connections take is counted."""
+    """Mixed into a place, to count what its connections take."""
 
-    #: The place that they have behind an ASGI server, under whose name they are counted.
+    #: The name under which connections are counted: that of their place behind an ASGI server.
     label: str
-    #: Whether its steps are those of the event loop that others share.
+    #: Whether the place's steps are taken on an event loop that others share.
     on_loop: bool
     take_step: Step = staticmethod(_step)
-    #: Whether it is a place of plain calls, in which a caller waits for a loop.
+    #: Whether the place is for plain calls, whose caller waits for a loop.
     is_waited_for: bool
 
     def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
@@ -73,13 +73,13 @@ class Measuring(Place):
 
 
 def placed(app: Quart, place: Place, at_server: Callable[[], Place]) -> Place:
-    """Return *place*, or one around it if *app* is measured; *at_server* gives a server's."""
+    """Return a measuring place around *place*; *at_server* returns the place behind a server."""
     checking = _measured.checking
     if checking is not None:
-        # Tests call a view where they are; what counts is where a server runs it.
+        # A test calls views in its own thread. Count them under the place that a server would use.
         checking.tables.append(measures.table_of(app, checking.tables[0]))
         label = at_server().name
-        # What has a loop of its own there holds nobody up.
+        # A view with a loop of its own holds up nobody, so its steps are not timed.
         return around(place, label, _has_loop(place) and label == place.name, checking.step)
     return around(place, place.name, _has_loop(place), _step)
 
@@ -90,11 +90,11 @@ def _has_loop(place: Place) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Checking:
-    """What a test run wants to know of all applications."""
+    """How a test run measures all applications."""
 
-    #: In place of `_step`.
+    #: Takes the place of `_step`.
     step: Step
-    #: The first is that of applications that nobody else measures.
+    #: The first table is for applications that nobody else measures.
     tables: list[measures.Table] = field(default_factory=lambda: [measures.Table()])
 
 
@@ -162,12 +162,12 @@ async def _in_thread(
         visit.in_threads += perf_counter() - entered
 
 
-#: A request may be in several threads at once.
+#: One request may call functions in several threads at once.
 _lock = Lock()
 
 
 class _Lease(lease.Lease):
-    """The thread of a request on the loop, which calls plain functions there."""
+    """The lease of a request on the loop, timing the plain functions that it calls in a thread."""
 
     __slots__ = ("_visit",)
 

@@ -1,4 +1,4 @@
-"""The page of `run --panel`: what each endpoint has taken, for the developer at this machine."""
+"""The page of `run --panel`, which shows the developer what each endpoint has taken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUANTILES = 0.5, 0.95, 0.99
 _HEADERS = [
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    # No page of another origin may show it, and nothing in it runs.
+    # No other origin may frame the page, and nothing in it runs.
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
@@ -40,15 +40,16 @@ _template = Template(
   .bad { background: #fdd; }
 </style>
 <h1>Endpoints of {{ name }}</h1>
-<p>First what would gain most from becoming async: its threads wait, or it waits for one. What holds
-the loop for long holds up all others. Times are in milliseconds, in this process so far.</p>
-<p>Worker threads: {{ threads.busy }} of {{ threads.size }} are taken, {{ threads.queued }} requests
-wait for one.</p>
+<p>The endpoints that would gain most from becoming async come first: their threads wait, or they
+wait for a thread. A step that holds the loop for long holds up all other requests. Times are in
+milliseconds, for this process so far.</p>
+<p>Of {{ threads.size }} worker threads, {{ threads.busy }} have a request; {{ threads.queued }}
+requests wait for a thread.</p>
 <table>
   <tr>
     <th>endpoint<th>place<th>calls<th>errors<th>left
     {%- for q in quantiles %}<th>{{ "%g" % (q * 100) }} % within{% endfor %}
-    <th>on the loop<th>longest<th>in threads<th>of it idle<th>waited for one<th>gain
+    <th>on the loop<th>longest<th>in threads<th>idle there<th>waited for a thread<th>gain
   </tr>
   {%- for each in endpoints %}
   <tr>
@@ -70,7 +71,7 @@ wait for one.</p>
 
 
 class Panel:
-    """An application with that page in front of it; all else is the application's."""
+    """Serves that page, and passes all other requests to the application."""
 
     def __init__(self, app: Quart) -> None:
         self._app = app

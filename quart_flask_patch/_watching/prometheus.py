@@ -1,4 +1,4 @@
-"""Endpoints in the text format of Prometheus."""
+"""Write endpoints in Prometheus' text format."""
 
 from __future__ import annotations
 

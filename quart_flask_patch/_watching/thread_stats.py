@@ -1,4 +1,4 @@
-"""What a monitoring endpoint or a log line wants to know of an application's worker threads."""
+"""The state of an application's worker threads, for monitoring and logs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Threads:
 
     #: How many threads there may be, SYNC_THREADS.
     size: int
-    #: How many there are; unused ones end after a while.
+    #: How many threads there are; unused ones end after a while.
     started: int
-    #: How many of these are taken by a request.
+    #: How many of these have a request.
     busy: int
-    #: How many requests wait for one.
+    #: How many requests wait for a thread.
     queued: int
-    #: The longest time, in seconds, that a request has waited for one so far.
+    #: The longest time that a request has waited for a thread so far, in seconds.
     longest_wait: float
 
 

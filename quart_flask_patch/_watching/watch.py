@@ -1,7 +1,7 @@
-"""Says in debug mode, and in tests, which code held the event loop.
+"""Report in debug mode, and in tests, which code has held the event loop.
 
-Each step of a request's task is timed by a thread beside it, since the loop itself cannot look
-while it is held; so the stack in the report is that of the code in question.
+A thread beside the loop times each step of a request's task. The loop itself cannot look while it
+is held. So the stack in the report is that of the code in question.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ DEFAULT = 0.1
 
 @dataclass(slots=True, eq=False)
 class Step:
-    """One step of a task, from when the loop gave it control until it gives it back."""
+    """One step of a task, from when the loop calls it until it returns to the loop."""
 
     ctx: AppContext
     thread: int
     seconds: float
     late_at: float
-    #: Is handed the stack when it takes too long, from the first of the application's code on;
-    #: an empty one if the framework works for itself.
+    #: Called with the stack when the step takes too long. The stack begins with the application's
+    #: first frame, and is empty if only the framework is at work.
     tell: Callable[[Step, list[FrameType]], None]
 
 
 class _Watcher:
-    """The thread that looks whether a step takes too long."""
+    """The thread that looks for steps that take too long."""
 
     def __init__(self) -> None:
         self._steps: set[Step] = set()
@@ -85,7 +85,7 @@ in_child(_watcher.cache_clear)
 
 
 def limit_of(app: Quart) -> float:
-    """Return after how many seconds a step is too long."""
+    """Return the seconds after which a step is too long."""
     return app.config.get(KEY) or DEFAULT
 
 
@@ -116,7 +116,7 @@ def _report(step: Step, frames: list[FrameType]) -> None:
 
 
 def watched(ctx: AppContext, work: CoroutineOf[T]) -> Awaitable[T]:
-    """Run *work*, and report each of its steps that takes longer than SLOW_CALLBACK_DURATION."""
+    """Return *work* so that each step longer than SLOW_CALLBACK_DURATION is reported."""
     seconds = limit_of(ctx.app)
     holding.listen()
 

@@ -1,8 +1,8 @@
-"""A WSGI call, answered as Flask answers one: plain code is called, here and now.
+"""Answer a WSGI call as Flask does: by calling plain code, here and now.
 
-The pipeline's coroutines are stepped by hand. No event loop is looked for until something has to be
-awaited; then an application's coroutine is handed over whole (`bridge.wait`). WSGI middleware
-around an ASGI request ends in such a call too, in the request's thread or on its loop.
+The pipeline's coroutines are stepped by hand. No event loop is involved until something has to be
+awaited; then the application's whole coroutine goes to one (`bridge.wait`). WSGI middleware around
+an ASGI request ends in such a call too, in the request's thread or on its loop.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ T = TypeVar("T")
 _END: object = object()
 
 
-# Where its code runs
+# Where the code of a call runs
 
 
 class Here(SyncPlace):
-    """Where the call was made, as it is."""
+    """In the thread that made the call, directly."""
 
     name = "here"
     is_callers = True
@@ -68,14 +68,14 @@ class Here(SyncPlace):
         return bridge.wait(awaitable)
 
     def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
-        """Call *func*, a step of the answer's body."""
+        """Call *func*, a step of the response's body."""
         return func(*args)
 
 
 class OnLoop(Loop):
-    """On an event loop, the whole request: that of its caller, or one of this thread's own.
+    """The whole request on an event loop: the caller's, or one of this thread's own.
 
-    Where there is neither, its async functions are awaited elsewhere, one after the other.
+    Where neither is possible, the request's async functions are awaited elsewhere, one by one.
     """
 
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
@@ -89,7 +89,7 @@ class OnLoop(Loop):
     def enter_loop(
         self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]
     ) -> Awaitable[T]:
-        """Do all of it on a loop from the beginning, which the caller waits for."""
+        """Run all of *work* on a loop; the caller waits for it."""
         return super().enter(ctx, work)
 
     async def resolve(self, awaitable: Awaitable[T]) -> T:
@@ -105,12 +105,12 @@ class OnLoop(Loop):
 
 
 def _wait_for_work(work: Callable[[AppContext], CoroutineOf[T]], ctx: AppContext) -> T:
-    # The response is on its way to the caller then: what it consists of must stay as it is.
+    # Unlike `_places.wait_for_work`, leave a file as the body: the caller may want it as it is.
     return cast(T, strategy.wait_for(work(ctx)))
 
 
 class InThread(Thread):
-    """In a worker thread, which the caller waits for; in this one, if it is one."""
+    """In a worker thread, while the caller waits; in this thread if it is a worker already."""
 
     is_callers = True
 
@@ -129,7 +129,7 @@ class InThread(Thread):
 
     def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
         assert ctx.lease is not None
-        # The middleware whose thread this is has ended.
+        # The middleware has ended, and its thread is free for the body.
         return stream.iterate(ctx.lease, iterable)
 
 
@@ -142,7 +142,7 @@ async def _waited(awaitable: Awaitable[T]) -> T:
 
 
 def _blocking_lease(app: object) -> lease.Lease:
-    """Return a lease for a caller that is no task: it blocks, and waits for what is waited for."""
+    """Return a lease for a caller that is no task: it blocks while the thread works."""
     return lease.Lease(pool.pool_of(app), _waited, apart.Mailbox)
 
 
@@ -172,23 +172,23 @@ _places.OF_CALLS.update(
 )
 
 
-#: Middleware that calls what it is around and does nothing else that could take its time.
+#: Middleware that only calls what it wraps, and never blocks itself.
 _PROXY_FIX = Stock(ProxyFix, "__call__")
 _DISPATCHER = Stock(DispatcherMiddleware, "__call__")
 
 
 def place_of_middleware(middleware: Any) -> Place:
-    """Return where WSGI middleware runs: it may block, whatever the views do, so in a thread.
+    """Return where WSGI middleware runs: in a thread, as it may block whatever the views do.
 
-    It may say otherwise, by `runs_in`.
+    Middleware that never blocks can choose the loop, by `runs_in`.
     """
     return _places.PLACES[_places.chosen(middleware) or "thread"]
 
 
 def passes_on(middleware: Any) -> bool:
-    """Whether it is known to do no more than to change the environ and to return what it is given.
+    """Whether *middleware* only changes the environ and returns what the application returns.
 
-    What is around is an application on the layer then, or several.
+    If so, all that it wraps are applications on the layer.
     """
     middleware_class = type(middleware)
     if middleware_class is MethodType:
@@ -205,14 +205,14 @@ def passes_on(middleware: Any) -> bool:
 
 
 def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> object:
-    """Answer a WSGI call: as Flask does, or through what the application has of its own."""
+    """Answer a WSGI call, through the application's own `asgi_app` and the like if it has any."""
     pending = environ.get(entry.PENDING)
     if pending is not None and pending.goes_on:
         del environ[entry.PENDING]
         return pending.passed_through(app, environ, start_response)
     if not runner.loop_runs() or bridge.can_wait():
         return _respond(app, environ, start_response)
-    # The loop is held up, and what is waited for has to be awaited elsewhere.
+    # This call holds up the running loop, so another loop must await what it waits for.
     with runner.called():
         return _Within(_respond(app, environ, start_response))
 
@@ -226,7 +226,7 @@ def _respond(app: Flask, environ: Environ, start_response: StartResponse) -> obj
 
 
 def _can_answer(app: Any) -> bool:
-    """Whether nothing that an application has of its own stands between it and its pipeline."""
+    """Whether the pipeline alone answers: nothing that the application has replaced comes first."""
     return (
         app._asgi_apps.within(app)
         and app.asgi_http_class is ASGIHTTPConnection
@@ -235,7 +235,7 @@ def _can_answer(app: Any) -> bool:
 
 
 def respond(app: object, environ: Environ, start_response: StartResponse) -> object:
-    """Answer a WSGI call that has not come as ASGI before."""
+    """Answer a WSGI call that did not begin as an ASGI request."""
     return _call(app, environ, start_response)
 
 
@@ -246,13 +246,13 @@ def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:
     request = entry.connection_of(app, environ)
     ctx = app._context_for(request)
     call = _Call(environ, start_response)
-    # Which calls the response, too.
+    # The pipeline calls this at the end of the request, and then calls the response itself.
     request.scope["quart.closing"] = call.close_context  # type: ignore[typeddict-unknown-key]  # ours
     request.scope["quart.calling"] = True  # type: ignore[typeddict-unknown-key]  # ours
     try:
         strategy.wait_for(pipeline.handle(app, ctx, request))
     finally:
-        # Or they would refer to each other.
+        # Break the reference cycle between the call and its context.
         body, call.body = call.body, ()
         if not isinstance(body, Answer):
             ctx.release()
@@ -260,7 +260,7 @@ def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:
 
 
 class _Call:
-    """One call: what it was given, and what it is answered with."""
+    """One WSGI call: its arguments and its response's body."""
 
     def __init__(self, environ: Environ, start_response: StartResponse) -> None:
         self._environ = environ
@@ -268,9 +268,9 @@ class _Call:
         self.body: object = ()
 
     def close_context(self, core: AppContext, response: object) -> None:
-        """Start the response while the context is still there, as Flask does.
+        """Start the response while the context is still active, as Flask does.
 
-        Middleware that wraps `start_response` looks at it.
+        WSGI middleware that wraps `start_response` may use the context.
         """
         if response is not None:
             self.body = self._respond(core, _flasks_own(core, response))
@@ -313,7 +313,7 @@ def _is_whole(response: object) -> bool:
 
 
 class Answer:
-    """The body of a response, in pieces that are made where the request runs."""
+    """A response's body; each piece is made in the place where the request runs."""
 
     def __init__(
         self, core: AppContext, response: Any, environ: Environ, pieces: object = None
@@ -323,14 +323,14 @@ class Answer:
         self._environ = environ
         self._pieces = pieces
         self._closed = False
-        # Now: a stream that pushes its context again changes the plan.
+        # Keep the place now: a stream that pushes its context again changes the plan.
         self._place: Any = core.plan.place
         if core._lease is not None and not core.borrows:
             weakref.finalize(self, core._lease.abandon).atexit = False
 
     @property
     def is_untouched(self) -> bool:
-        """Whether none of it has been taken, so that the response can be sent as it is."""
+        """Whether nothing has been read yet, so the response can be sent without this object."""
         return self._pieces is None and not self._closed
 
     def __iter__(self) -> Iterator[bytes]:
@@ -363,7 +363,7 @@ class Answer:
 
 
 class _Within:
-    """A body that is read in a thread whose event loop the reader holds up."""
+    """A body whose reader holds up the event loop of its thread."""
 
     def __init__(self, body: Any) -> None:
         self._body = body

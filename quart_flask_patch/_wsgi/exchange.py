@@ -1,7 +1,7 @@
-"""A WSGI call of an application that has put something of its own before its pipeline.
+"""Answer a WSGI call of an application that has its own `asgi_app` or `handle_request`.
 
-An `asgi_app` or a `handle_request` of its own sees what a client sends over WSGI too. So such a
-call goes through the ASGI entry, in a task of an event loop.
+Such code expects to see each request, one that comes over WSGI too. So the call goes through the
+ASGI entry, in a task of an event loop.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Exchange:
-    """One call of the ASGI entry by a WSGI server: its task, and what it has sent."""
+    """A WSGI server's call of the ASGI entry: the task that serves it, and what that has sent."""
 
     def __init__(self, app: Flask, environ: Environ, start_response: Function) -> None:
         self._app = app
@@ -40,13 +40,13 @@ class Exchange:
         self._start_response = start_response
         self._started = False
         self._scope = entry.scope_of(environ)
-        # A list, which ASGI middleware may change.
+        # ASGI middleware may change the headers, so they must be a list.
         self._scope["headers"] = list(self._scope["headers"])
         self._scope["quart.closing"] = self._closing
         self._scope[entry.EXCHANGED] = True
         self._home = runner.home()
         self._receive = entry.receive_of(self._scope)
-        # Found out here, where no task of ours has entered it.
+        # Take the Context now, while no task of ours has entered it.
         self._context = runner.own_context() or copy_context()
         self._sent: deque[bytes] = deque()
         self._error: BaseException | None = None
@@ -55,7 +55,7 @@ class Exchange:
         self.task: asyncio.Task[None] | None = None
 
     async def advance(self) -> bytes | None:
-        """Return the next piece of the body, b"" if there is none yet; None at its end."""
+        """Return the next piece of the body, b"" if there is none yet, None at the end."""
         if self.task is None:
             self._wanted, self._changed = asyncio.Event(), asyncio.Event()
             loop = asyncio.get_running_loop()
@@ -75,7 +75,8 @@ class Exchange:
         try:
             await self._call()
         except BaseException as error:
-            # Kept, so that even a KeyboardInterrupt reaches the caller, once, through `advance`.
+            # Keep any error, so that even a KeyboardInterrupt reaches the caller, once, through
+            # `advance`.
             self._error = error
         finally:
             self._changed.set()
@@ -84,9 +85,9 @@ class Exchange:
         await self._app.asgi_app(self._scope, self._receive, self._send)
 
     def _closing(self, core: CoreContext, response: Any) -> None:
-        """Start the response while the context is still there, as Flask does.
+        """Start the response while the context is still active, as Flask does.
 
-        Middleware that wraps `start_response` looks at it.
+        WSGI middleware that wraps `start_response` may use the context.
         """
         if response is not None:
             self._start(response.status, list(headers_of(core, response)))
@@ -111,7 +112,7 @@ class Exchange:
             ]
             self._start(f"{message['status']} {phrase}", headers)
             if not any(name == b"content-length" for name, _ in message["headers"]):
-                # It may be a stream: none of it is made before the caller has the head.
+                # It may be a stream. Make none of it before the caller has the head.
                 await self._pause()
             return
         if message.get("body") or not message.get("more_body"):
@@ -120,13 +121,13 @@ class Exchange:
             await self._pause()
 
     async def _pause(self) -> None:
-        """Go on when the caller wants more."""
+        """Wait until the caller wants more."""
         self._wanted.clear()
         self._changed.set()
         await self._wanted.wait()
 
     def wait(self, awaitable: Awaitable[T]) -> T:
-        """Await *awaitable* where the task is, from whatever thread."""
+        """Await *awaitable* on the task's loop, from any thread."""
         if self._home is None:
             return bridge.wait(awaitable)
         return bridge.wait(awaitable, self._home.run)
@@ -137,14 +138,14 @@ class Exchange:
             await asyncio.wait([self.task])
 
     def abandon(self) -> None:
-        """Have the task end when its loop next runs."""
+        """Cancel the task when its loop next runs; for a finalizer."""
         if self.task is not None and not self.task.done():
-            with suppress(RuntimeError):  # The loop has been closed.
+            with suppress(RuntimeError):  # The loop may have been closed.
                 self.task.get_loop().call_soon_threadsafe(self.task.cancel)
 
 
 class _Body:
-    """The answer's body, for a WSGI server to iterate over and close."""
+    """The response's body, which a WSGI server iterates over and closes."""
 
     def __init__(self, exchange: Exchange, first: bytes | None) -> None:
         self._exchange = exchange

@@ -1,10 +1,10 @@
-"""WSGI middleware around an application, also for requests that come as ASGI.
+"""Run WSGI middleware around an application, for requests that come as ASGI too.
 
-``app.wsgi_app = Middleware(app.wsgi_app)`` is how Flask applications are wrapped. Where an
-application has such middleware, a request goes through it as WSGI: in a worker thread, as it may
-block, or on the loop if it is known not to. At its innermost it comes to the application's own
-`wsgi_app`, which is a WSGI call like any other (`called.py`) and hands on its response. If the
-middleware leaves that as it is, it is sent as if there were no middleware.
+Flask applications are wrapped by ``app.wsgi_app = Middleware(app.wsgi_app)``. If an application has
+such middleware, an ASGI request goes through it as WSGI: in a worker thread, as middleware may
+block, or on the loop if it is known not to. In the middle of it, the request reaches the
+application's own `wsgi_app`, a WSGI call like any other (`called.py`), which returns its response.
+If the middleware returns that unchanged, it is sent as if there were no middleware.
 """
 
 from __future__ import annotations
@@ -51,40 +51,40 @@ Call = Callable[..., Iterable[bytes]]
 
 @dataclass(slots=True)
 class Pending:
-    """A request on its way through middleware; to a `Place` it is what a context is."""
+    """A request on its way through middleware; `Place` methods take it in place of a context."""
 
     app: Any
     receive: Callable[[], object]
     stream: object
-    #: As of a connection, where the answer goes through the middleware too.
+    #: The connection's inbound side, if the response goes through the middleware too.
     _inbound: Inbound | None = None
-    #: The thread in which the middleware runs, if it keeps it.
+    #: The lease of the thread in which the middleware runs, if it keeps one.
     lease: _lease.Lease | None = None
-    #: Whether it goes on once the middleware has returned, which keeps nothing waiting then.
+    #: Whether the request is served after the middleware has returned, as a websocket is.
     goes_on: bool = False
-    #: What the middleware made of the environ of such a one, once that has come through it.
+    #: The environ of such a request, as the middleware has changed it.
     passed: dict[str, object] | None = None
-    #: The application that it has come to, another one if that is mounted in this one's place.
+    #: The application that it has reached; another one if the middleware has mounted several.
     reached: Any = None
-    #: Its thread is its own.
+    #: As of a context: its thread is its own.
     borrows = False
 
     def passed_through(self, app: Flask, environ: Environ, start_response: Any) -> list[bytes]:
-        """Note that it came through; it goes on once the middleware has returned."""
+        """Note that the request came through; it goes on once the middleware has returned."""
         self.passed, self.reached = environ, app
         start_response("101 SWITCHING PROTOCOLS", [])
         return []
 
 
 class _Start:
-    """The ``start_response`` of such a request, as PEP 3333 has it."""
+    """The ``start_response`` of PEP 3333 for such a request."""
 
     def __init__(self) -> None:
         self.status = 500
         self.headers: RawHeaders | None = None
-        #: What was given to ``write``.
+        #: What the middleware has given to ``write``.
         self.written: list[bytes] = []
-        #: Whether a piece of the body has been made, before which the head is sent.
+        #: Whether a piece of the body was made; the head is sent before it.
         self.sent = False
 
     def __call__(
@@ -101,7 +101,7 @@ class _Start:
             finally:
                 exc_info = None
         self.status = int(status.partition(" ")[0])
-        # Werkzeug's look for line breaks in values, and these are not all of its making.
+        # Werkzeug's `Headers` rejects line breaks in values; middleware may have written these.
         self.headers = encode_headers(Headers(headers))
         return self.write
 
@@ -110,20 +110,20 @@ class _Start:
 
 
 class _Answering(ASGIHTTPConnection):
-    """What sends an answer that the middleware has left as it is."""
+    """Sends an answer that the middleware has returned unchanged."""
 
     def _still_to_come(self, ctx: AppContext) -> None:
-        """Leave the rest of the request's body to `_send`, as for any other answer."""
+        """Do nothing: `_send` receives the rest of the request's body, as for all answers."""
 
 
 class _Sending(_Start):
-    """One whose head and body are sent over ASGI."""
+    """A ``start_response`` whose head and body are sent over ASGI."""
 
     def __init__(self, send: Send) -> None:
         super().__init__()
         self._send = send
         self._begun = False
-        #: What the middleware returned, if that is what the application answered with.
+        #: The application's response, if the middleware has returned it unchanged.
         self.answer: Answer | None = None
 
     def write(self, data: bytes) -> None:
@@ -131,7 +131,7 @@ class _Sending(_Start):
         bridge.wait(self.send(data))
 
     def pieces(self, call: Call, environ: Environ) -> Iterator[bytes]:
-        """Call the middleware, and give the pieces of its body, unless that is an `answer`."""
+        """Call the middleware and yield the pieces of its body, unless it returns an `Answer`."""
         body = call(environ, self)
         if type(body) is Answer and body.is_untouched:
             self.answer = body
@@ -159,7 +159,7 @@ class _Sending(_Start):
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def send_answer(self, answer: Answer, inbound: Inbound | None) -> None:
-        """Send *answer*, with the head that the middleware has made of its own."""
+        """Send *answer* with the head that the middleware has made."""
         core, response = answer.core, answer.response
         connection = _Answering(core.app, core.request.scope)
         body, closes = foreign_body(response)
@@ -169,16 +169,16 @@ class _Sending(_Start):
         if (sending := connection._deliver(core, self._send, response, content)) is not None:
             core.request._inbound = inbound
             try:
-                # What ends a stream that has kept its context waits as the call would have.
+                # A stream that has kept its context may wait at its end, so it needs a bridge.
                 await bridge.await_bridged(sending)
             finally:
                 core.request._inbound = None
 
 
 class PassingOn(ASGIHTTPConnection):
-    """A request behind middleware that passes it on: what that made of the environ is served."""
+    """A request behind middleware that only changes the environ; the changed one is served."""
 
-    #: As of a `Pending`, for which it stands.
+    #: As `Pending.goes_on`: this object takes the place of a `Pending`.
     goes_on = True
 
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
@@ -203,23 +203,23 @@ class PassingOn(ASGIHTTPConnection):
         return self._serve_request(request, inbound, send)
 
     def passed_through(self, app: Flask, environ: Environ, start_response: Any) -> list[bytes]:
-        """Note what came through, and to which application."""
+        """Note the environ that came through, and the application that it reached."""
         self._reached: Any = app
         self._passed = environ
         return []
 
 
 def _ignore(status: str, headers: list[tuple[str, str]]) -> None:
-    """Nothing is answered before the request goes on."""
+    """Drop what middleware starts: the response comes after it has returned."""
 
 
 def connection_class_behind(app: Flask) -> type[ASGIHTTPConnection] | None:
-    """Return the class of a request that the middleware around *app* is known to pass on."""
+    """Return `PassingOn` if the middleware around *app* only changes the environ, else None."""
     return PassingOn if passes_on(wsgi_entry(app)) else None
 
 
 async def serve(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
-    """Handle an ASGI request by way of the WSGI middleware around *app*."""
+    """Serve an ASGI request through the WSGI middleware around *app*."""
     inbound = inbound_class()(receive, send)
     inbound.body_limit = partial(app.config.__getitem__, "MAX_CONTENT_LENGTH")
     to_server = partial(_send, inbound, scope, send, _convert_os_error(send))
@@ -231,9 +231,10 @@ async def serve(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
 async def _send(
     inbound: Inbound, scope: Scope, servers: Send, send: Send, message: Message
 ) -> None:
-    """Send *message*; before the last one the rest of the request's body is received.
+    """Send *message*; before the last one, receive the rest of the request's body.
 
-    *servers* is the `send` behind *send*: it tells whether the server adds a date.
+    *servers* is the server's own `send`, behind *send*: from it, `one_date` knows whether the
+    server adds a Date header.
     """
     if message["type"] == "http.response.start":
         message = {**message, "headers": one_date(message["headers"], servers)}
@@ -243,9 +244,9 @@ async def _send(
 
 
 async def serve_websocket(app: Flask, scope: Scope, receive: Receive, send: Send) -> None:
-    """Handle a websocket by way of the WSGI middleware around *app*, which may take it over.
+    """Serve a websocket through the WSGI middleware around *app*, which may take it over.
 
-    What comes through is served as any websocket is, without a thread that waits for it.
+    A websocket that comes through is served as usual, without a thread that waits for it.
     """
     websocket = ASGIWebsocketConnection(cast(Any, app), scope)._create_websocket_from_scope(send)
     environ = entry.environ_of(websocket)
@@ -271,7 +272,7 @@ async def _call_for_websocket(
     try:
         start.written.append(await place.call(as_context, _whole_answer, app, environ, start))
     except Exception as error:
-        # Code that took over the connection may have no other way to say that nothing follows.
+        # Code that took over the connection may raise just to say that no response follows.
         if not takeover.active:
             if app.testing:
                 raise
@@ -318,13 +319,13 @@ async def _respond(call: Call, pending: Pending, environ: Environ, send: Send) -
 
 
 async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _Sending) -> None:
-    """Send what the middleware makes, as it makes it."""
+    """Send the pieces of the middleware's body as it makes them."""
     place, as_context = place_of_middleware(call), cast(Any, pending)
     pieces = start.pieces(call, environ)
     chunks = place.iterate(as_context, pieces)
     try:
         if place is PLACES["loop"]:
-            # There is one step, if the answer is left as it is.
+            # If the middleware returns the answer unchanged, this step is the only one.
             piece = await place.call(as_context, next, pieces, None)
             if piece is None:
                 return
@@ -335,7 +336,7 @@ async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _S
                 await turns.give()
             await start.send(chunk)
     finally:
-        # It has not ended if the client has left, which may only now be noticed.
+        # If the client has left, the body has not ended; close it now.
         with shielded(), undisturbed(pending):
             await chunks.aclose()
             if cast(Any, pieces).gi_frame is not None:

@@ -1,7 +1,7 @@
-"""For test runs: requests of Flask's client reach an application as a server's do.
+"""In test runs: send the requests of Flask's client to an application as a server would.
 
-The client calls an application in the test's own thread. A server calls it as ASGI, on a loop that
-runs in another thread. What a suite shows of the one it need not show of the other.
+Flask's client calls an application in the test's own thread. A server calls it as ASGI, on a loop
+in another thread. A suite that passes the first way may fail the second way, so run it both ways.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .exchange import Exchange, respond
 if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
 
-#: What in a scope tells that it was made of an environ.
+#: The keys of a scope that was made from an environ.
 _OF_AN_ENVIRON = (BY_WSGI, SHARED, entry.EXCHANGED, "quart.undisturbed", "quart.closing")
 
 
 class _Served(Exchange):
-    """A request that a server would make of what the client sends."""
+    """A request as a server would make it from what the client sends."""
 
     def __init__(self, app: Flask, environ: Environ, start_response: Function) -> None:
         self._unsent = _body_of(environ)
@@ -47,7 +47,7 @@ class _Served(Exchange):
             self._receive = self._client
 
     def _look(self, core: CoreContext, response: Any) -> None:
-        """Keep the context for the client, and how the names of headers were written."""
+        """Keep the context for the client, and the spelling of the headers' names."""
         names = () if response is None else response.headers.keys()
         self._names = {name.lower(): name for name in names}
         self._preserve(core, response)
@@ -57,7 +57,7 @@ class _Served(Exchange):
         super()._start(status, named)
 
     async def _client(self) -> dict[str, object]:
-        if self._unsent is None:  # It is there until it has its answer.
+        if self._unsent is None:  # The client stays connected until it has its answer.
             await asyncio.get_running_loop().create_future()
         body, self._unsent = self._unsent, None
         return {"type": "http.request", "body": body, "more_body": False}
@@ -67,9 +67,9 @@ class _Served(Exchange):
 
 
 def _body_of(environ: Environ) -> bytes | None:
-    """Return what the client sends, None if that comes bit by bit.
+    """Return the body that the client sends, or None if it comes bit by bit.
 
-    Its own stream stays where it was, for a redirect to send it again.
+    The client's stream keeps its position, so that it can be sent again after a redirect.
     """
     stream: Any = environ["wsgi.input"]
     if not stream.seekable():
@@ -91,7 +91,7 @@ _running: apart.Apart | None = None
 
 
 def install() -> None:
-    """Let each request of Werkzeug's client, and so of Flask's, take that way from now on."""
+    """Send each request of Werkzeug's client, and so of Flask's, this way from now on."""
     genuine = test.run_wsgi_app
 
     def run_wsgi_app(app: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What goes with certain libraries, each of which you install yourself."""
+"""Support for libraries that you install yourself."""

@@ -1,6 +1,6 @@
-"""SQLAlchemy beneath async views: a pool that does not hold the event loop while it is empty.
+"""A pool for SQLAlchemy beneath async views, which does not hold the event loop while it is empty.
 
-In an application with Flask-SQLAlchemy this is one line::
+To use it with Flask-SQLAlchemy, set::
 
     SQLALCHEMY_ENGINE_OPTIONS = {"poolclass": quart_flask_patch.contrib.sqlalchemy.WaitingPool}
 """
@@ -21,7 +21,7 @@ from .._waiting import bridge, runner
 
 
 class _Waiting(Protocol):
-    """A caller that waits for a connection."""
+    """What a caller waits with: `_Thread` in a thread, a `Mailbox` on an event loop."""
 
     def put(self, item: object) -> None: ...
 
@@ -29,7 +29,7 @@ class _Waiting(Protocol):
 
 
 class _Thread:
-    """A thread that blocks until it is given something."""
+    """Blocks a thread until somebody puts a connection."""
 
     def __init__(self) -> None:
         self._given: SimpleQueue[object] = SimpleQueue()
@@ -45,13 +45,13 @@ class _Thread:
 
 
 class _Queue(QueueCommon[Any]):
-    """The free connections, and the callers that wait for one, first come first served."""
+    """The free connections, and the callers that wait for one, in the order they came."""
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
         self.maxsize, self.use_lifo = maxsize, use_lifo
         self._items: deque[object] = deque()
         self._waiting: dict[_Waiting, None] = {}
-        # The garbage collector may give one back in the middle of this.
+        # Reentrant, as the garbage collector may return a connection while the lock is held.
         self._lock = threading.RLock()
 
     def empty(self) -> bool:
@@ -67,7 +67,7 @@ class _Queue(QueueCommon[Any]):
         self.put(item, block=False)
 
     def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
-        """Give *item* to the call that waits longest, or keep it; that never has to wait."""
+        """Give *item* to the caller that has waited longest, or keep it; this never waits."""
         with self._lock:
             if self._waiting:
                 waiting = next(iter(self._waiting))
@@ -82,10 +82,10 @@ class _Queue(QueueCommon[Any]):
         return self.get(block=False)
 
     def get(self, block: bool = True, timeout: float | None = None) -> object:
-        """Return a connection.
+        """Return a connection, waiting for *timeout* seconds at most.
 
         Raises:
-            Empty: if there is none, in time.
+            Empty: if no connection is free, or none is returned in time.
         """
         with self._lock:
             if self._items:
@@ -110,7 +110,7 @@ class _Queue(QueueCommon[Any]):
             if waiting in self._waiting:
                 del self._waiting[waiting]
                 return
-        # It was given one in the same moment.
+        # It was given a connection at the same moment; pass that on.
         self.put(waiting.take())
 
 
@@ -122,9 +122,11 @@ async def _given(mailbox: Mailbox, timeout: float | None) -> object:
 
 
 class WaitingPool(QueuePool):
-    """SQLAlchemy's usual pool; plain code on an event loop waits for a connection as it waits for
-    anything, so those that have one can go on and give it back. In a thread it blocks.
+    """SQLAlchemy's usual pool, except that waiting for a connection does not hold the event loop.
+
+    Plain code beneath an async view waits as it waits for anything else, so the views that have the
+    connections can go on and give them back. In a thread, waiting blocks that thread, as usual.
     """
 
-    # As SQLAlchemy's own pools for asyncio and for threads differ.
+    # SQLAlchemy's own pools for asyncio and for threads also differ in this attribute alone.
     _queue_class = _Queue
