@@ -101,7 +101,7 @@ class Caller:
         return await asyncio.wrap_future(future)
 
 
-#: Who waits for the code that runs here, on a loop of this module.
+#: The caller that waits for the code that runs here, on a loop of this module.
 _caller: ContextVar[Caller | None] = ContextVar("quart_flask_patch.caller", default=None)
 
 
