@@ -1,4 +1,4 @@
-"""What a client has sent and nobody has asked for yet: some in memory, the rest in a file."""
+"""Messages that a client has sent and nobody has read yet: some in memory, the rest in a file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .._types import Message
 
 #: How many bytes are kept in memory.
 IN_MEMORY = 64 * 1024
-# A small message has a cost too, or a flood of empty ones would not be bounded.
+# Count this many bytes for each message, so that a flood of empty ones is bounded too.
 _COST = 256
 _HEAD = Struct("!BQ")
-#: What a record in the file begins with, and the key of such a message.
+#: The first byte of a record in the file, and the key of its message.
 _PART, _LAST_PART, _TEXT, _BYTES = range(4)
 
 
 class Backlog:
     """Messages in the order in which they came.
 
-    Writing to the file and reading from it does not wait for a disk: it is what has just been
-    written, and of a size that the system keeps at hand.
+    Writing and reading the file does not wait for a disk: the system still has in memory what was
+    just written, and the size is small.
     """
 
     def __init__(self) -> None:
-        #: How many bytes are here; and that with what a message costs, be it an empty one.
+        #: How many bytes of content are kept; and the same plus the cost of each message.
         self.length = self.size = 0
         self._messages: deque[Message] = deque()
         self._in_memory = 0

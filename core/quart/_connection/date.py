@@ -1,4 +1,4 @@
-"""Which servers put a `Date` into each answer, so that ours would be a second one."""
+"""Know which servers add a `Date` to each response, so that ours would be a second one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 def one_date(headers: RawHeaders, send: Send) -> RawHeaders:
     """Return *headers* without a date, if the server whose *send* this is adds one.
 
-    RFC 9110, section 5.3: such a header may be there once. What stands between the server and the
-    application may have a `send` of its own; then nobody knows, and the date stays.
+    RFC 9110, section 5.3, allows only one such header. Middleware between the server and the
+    application may have its own *send*; then nobody knows what the server does, and the date stays.
     """
     for name, _ in headers:
         if name == b"date" and _adds_date(send):
@@ -31,6 +31,6 @@ def _adds_date(send: Send) -> bool:
 
 
 def _behind(send: object) -> tuple[object, str]:
-    """Return what *send* is a method of, and the package that this is of."""
+    """Return the object that *send* is a method of, and the package of that object."""
     stream = getattr(send, "__self__", None)
     return stream, type(stream).__module__.partition(".")[0]

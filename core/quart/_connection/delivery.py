@@ -1,4 +1,4 @@
-"""The answer to a connection: a response, or what stands for one that cannot be sent."""
+"""Send the answer to a connection: a response, or a 500 for one that cannot be sent."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """A connection that is answered: by a response, for a websocket by that of a refusal."""
+    """A connection that is answered by a response; for a websocket, by one that refuses it."""
 
     app: Quart
     scope: Scope
-    #: The types of the messages that make a response.
+    #: The prefix of the types of ASGI messages that make up the response.
     message_types = "http.response.start", "http.response.body"
-    #: Whether an answer is on its way, so that no other can be given.
+    #: Whether a response has begun, so that no other can be sent.
     answered = False
     #: Whether the server takes push promises.
     _can_push = False
-    #: Whether a whole answer is left to be sent in the server's context, and that answer.
+    #: Whether to leave a whole response to be sent in the server's context; and that response.
     _leaves = False
     _left: tuple[Any, Any, Inbound | None] | None = None
 
@@ -41,32 +41,32 @@ class Delivery:
         try:
             await send(message)
         except OSError as error:
-            # As the ASGI specification has it since 2.4: the client is gone.
+            # ASGI 2.4: an OSError from `send` says that the client is gone.
             raise ClientDisconnectedError from error
 
     def _failed(self, ctx: AppContext, error: BaseException) -> object:
-        """Return the answer to what went wrong where nobody handles errors, or raise it."""
+        """Return the answer to an error that no handler has handled, or raise it."""
         app, error = self.app, as_raised(error)
-        # A WSGI caller, a server or Flask's client, deals with it, as with Flask's own.
+        # A WSGI caller (a server or Flask's client) expects the error itself, as from Flask.
         if app._propagates(ctx) or self.scope.get("quart.undisturbed"):
             raise error
         app.logger.error("Exception outside of the view and its hooks", exc_info=error)
         return app.response_class(InternalServerError().get_body(), status=500)
 
     def _instead(self, ctx: AppContext, error: Exception) -> Outgoing:
-        """Return what is sent of a 500, in the place of a response that cannot be sent."""
+        """Return a 500 to send in the place of a response that cannot be sent."""
         status, headers, body, _ = outgoing(ctx, self._failed(ctx, error))
-        return status, headers, body, True  # It is still the first one that is closed.
+        return status, headers, body, True  # The first response is still the one to close.
 
     def _still_to_come(self, ctx: AppContext) -> Inbound | None:
-        """Return where the rest of the body is to be received from, if there is any."""
+        """Return the inbound side if the rest of the request's body has still to be received."""
 
     def _deliver(
         self, ctx: AppContext, send: Send, response: Any, content: Outgoing | None = None
     ) -> CoroutineOf[None] | None:
-        """Send *response*, or of it what *content* says.
+        """Send *response*, or *content* if given, which is made from it.
 
-        Returns None if it is left to be sent as a whole, or what there is to wait for.
+        Returns None if a whole response was left for later, or else an awaitable that sends it.
         """
         self.answered = True
         try:
@@ -82,7 +82,7 @@ class Delivery:
     def _messages(
         self, ctx: AppContext, send: Send, content: Outgoing
     ) -> tuple[Message, Message, Inbound | None]:
-        """Return the first and the last message of an answer, and what is to be received before."""
+        """Return a response's first and last message, and the inbound side to drain before."""
         status, headers, body, _ = content
         if (more := self._still_to_come(ctx)) is not None:
             headers = rest.announce(self.scope, headers)
@@ -113,7 +113,7 @@ class Delivery:
                 if path is not None and more is None:
                     await send({"type": pathsend.TYPE, "path": path})
                     return
-            except OSError as error:  # As in `_send`, which is one more call for each answer.
+            except OSError as error:  # As in `_send`, written out to save a call for each response.
                 raise ClientDisconnectedError from error
             await send_chunks(ctx, send, response, end["type"])
             await rest.send_end(more, partial(self._send, send), end)

@@ -1,7 +1,7 @@
-"""Which client may see what of an error: the page with source and variables is for development.
+"""Decide what a client may see of an error: source and variables are for development only.
 
-The development server, and the test client, mark the scopes of their connections. Without a mark
-an error is a bare 500, in debug mode too: the server may be anybody's.
+The development server and the test client mark the scopes of their connections. Without a mark, an
+error is a bare 500, in debug mode too: the server may be open to anybody.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from ipaddress import ip_address, IPv6Address
 
 from .._types import Scope
 
-#: In a scope: what its client may be shown of an error.
+#: The scope's key that says what its client may see of an error.
 SHOWN = "quart.shown"
 SOURCE, VARIABLES = "source", "variables"
 
-#: Headers by which a proxy says that it speaks for another; so do all that begin like the last.
+#: Headers that a proxy adds to name its client; the last is the prefix of many more.
 _FORWARDED = frozenset(
     {b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
 )
@@ -23,13 +23,13 @@ _FORWARDED_PREFIX = b"x-forwarded"
 
 
 def is_on_this_machine(scope: Scope) -> bool:
-    """Whether the client is, as far as one can tell: its address, and what it calls the server.
+    """Whether the client is on this machine, by its address and by the name it uses for the server.
 
-    A page from elsewhere in the developer's browser is on this machine too, but it uses another
-    name for the server, even if that has been made to resolve to this machine.
+    A page from elsewhere in the developer's browser comes from this machine too. But it uses
+    another name for the server, even if that name was made to resolve to this machine.
     """
     client, headers = scope.get("client"), scope["headers"]
-    # A client without an address has come through a Unix socket.
+    # A client without an address came through a Unix socket.
     is_peer = client is None or _is_loopback(client[0])
     return is_peer and not _is_forwarded(headers) and _names_this_machine(headers)
 
@@ -39,7 +39,7 @@ def _is_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def says_forwarded(name: bytes) -> bool:
-    """Whether the header of this name, in small letters, says for whom a proxy speaks."""
+    """Whether a proxy names its client in the header *name*, given in lower case."""
     return name in _FORWARDED or name.startswith(_FORWARDED_PREFIX)
 
 

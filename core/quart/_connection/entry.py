@@ -1,10 +1,10 @@
-"""A connection's own context variables, apart from those of the server.
+"""Give each connection its own context variables, apart from the server's.
 
-A server calls an application in a task of its own making. Which context variables that task begins
-with is chance: what a callback of the event loop does, it does in the context of whoever has
-registered it, and that may have been an earlier request that waited in the server's `receive`. So a
-connection gets a `Context` that has none of an application's contexts in it. And what the server
-does for it, the server does in the context in which it called us. Nothing is left there.
+A server calls an application in a task that the server made. What context variables are set in that
+task is chance: a callback of the event loop runs in the context of the code that registered it,
+which may have been an earlier request that waited in the server's `receive`. So a connection gets a
+`Context` without any application's contexts. And the server's own functions run in the server's
+context, so nothing of a request is left there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .._loops.resume import resume, run_in
 from .._types import ASGIApp, Message, Receive, Scope, Send
 from ..globals import _cv_app
 
-#: In a scope: the caller's context is the connection's, as it is for Flask over WSGI.
+#: The scope's key that says: the connection uses its caller's context, as Flask does over WSGI.
 SHARED = "quart.shares_context"
 _OURS = _cv_app, flask_cv_app, flask_cv_request
 
 
 class _Claim:
-    """A context that waits for the connection for which it was made."""
+    """Marks a context that was made for a connection which has not arrived yet."""
 
     __slots__ = ("is_open",)
 
@@ -41,12 +41,13 @@ _claim: ContextVar[_Claim] = ContextVar("quart.claim")
 def clean_context() -> Context:
     """Return a copy of the current context variables without any application's context."""
     context = copy_context()
-    # For each request; `any` over `_OURS` takes seven times as long.
+    # Written out, as each request comes here and `any` over `_OURS` is much slower. Cost: "any" in
+    # docs/performance.md.
     if not context or not (
         _cv_app in context or flask_cv_app in context or flask_cv_request in context
     ):
         return context
-    # A variable that is set to None is not the same as one that is not set.
+    # Copy the others to a new Context: setting a variable to None does not unset it.
     clean = Context()
     for variable, value in context.items():
         if variable not in _OURS:
@@ -55,16 +56,16 @@ def clean_context() -> Context:
 
 
 def is_expected() -> bool:
-    """Whether the context here is a connection's own, which has not arrived yet.
+    """Whether the current context was made for a connection that has not arrived yet.
 
-    It is not where middleware, or a view, calls an application once more.
+    That is false where middleware, or a view, calls an application once more.
     """
     claim = _claim.get(None)
     return claim is not None and claim.is_open
 
 
 async def go_on(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Call *app*, in a context of the connection's own; no task is made for that."""
+    """Call *app* in a context of the connection's own, without a task for it."""
     if SHARED in scope or scope["type"] == "lifespan" or is_expected():
         await app(scope, receive, send)
         return
@@ -86,7 +87,7 @@ def _claimed(claim: _Claim, app: ASGIApp, *args: Any) -> Awaitable[None]:
 
 
 def arrives(scope: Scope) -> bool:
-    """Whether a connection that arrives here is still to be given a context of its own."""
+    """Whether a connection that arrives here still needs a context of its own."""
     if SHARED in scope:
         return False
     claim = _claim.get(None)
@@ -97,10 +98,10 @@ def arrives(scope: Scope) -> bool:
 
 
 class Server:
-    """A server's `receive` and `send`, awaited in the server's own context, whoever asks.
+    """A server's `receive` and `send`, awaited in the server's own context whoever calls them.
 
-    A context that is entered cannot be entered again, and that one is, by the server's task. So
-    each step makes it the current one as a greenlet does with its own.
+    The server's task has entered that context, so nobody can enter it again. Each step therefore
+    switches the greenlet's context, as greenlets do themselves.
     """
 
     __slots__ = ("_context", "_receive", "_send")
@@ -108,11 +109,11 @@ class Server:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        #: The server's context; False where it is the connection's too.
+        #: The server's context; False if the connection shares it.
         self._context: Context | Literal[False] | None = False
 
     def leave(self) -> Context:
-        """Return a context for the connection, as the one here is the server's."""
+        """Note the current context as the server's; return another one for the connection."""
         self._context = getcurrent().gr_context
         return clean_context()
 
@@ -140,7 +141,7 @@ class Server:
         inside, this.gr_context = this.gr_context, self._context
         try:
             steps = self._send(message).__await__()
-            # It seldom waits, and this is the quickest way to find out.
+            # It seldom waits, and a `for` finds that out without an exception.
             for future in steps:  # noqa: B007
                 break
             else:

@@ -1,25 +1,28 @@
-"""What a client sends, received when it is asked for.
+"""Receive what a client sends, when the handler asks for it, and notice when the client leaves.
 
-Nothing is received ahead, and no task is made, until a handler has waited for something else for
-`WATCH_AFTER` seconds. From then on the client's leaving must be noticed, so a task receives ahead
-and cancels the handler when the client is gone. `inbound_trio.py` does the same under Trio.
+At first nothing is received ahead, and no task is made. Most requests end that way. Once a handler
+has waited for something else for `WATCH_AFTER` seconds, the client's leaving must be noticed. From
+then on a task receives ahead, and cancels the handler when the client is gone. `inbound_trio.py`
+does the same under Trio.
 
-A server tells of that only after all that the client has sent before. So as long as the handler
-takes what comes, `AHEAD` bytes at most are received ahead, and the client has to wait for it; but
-for one that has taken nothing for `PATIENCE` seconds they go to a file, up to a limit.
+A server reports a disconnect only after all that the client has sent before it. To see the
+disconnect, the task must take those messages off the server and keep them. As long as the handler
+reads, at most `AHEAD` bytes are kept; then the client has to wait. If the handler has read nothing
+for `PATIENCE` seconds, more is kept, in a file and up to a limit, so that the disconnect can still
+be seen.
 
-A connection is in one of these states, and each attribute of `Inbound` belongs to one of them:
+A connection is in one of four states, and each attribute of `Inbound` belongs to one of them:
 
-    idle       nothing has been waited for: how a short request begins, and most end
-    armed      the handler has waited: `_handler`, `since`, and a timer in `_alarm`
-    watching   `watcher` receives ahead into `_ahead`; who receives waits for `_changed`
-    gone       the disconnect has come: `gone`, which is the answer to all that is asked from now on
+    idle       The handler has not waited for anything. Most short requests begin and end here.
+    armed      The handler has waited: see `_handler`, `since`, and the timer in `_alarm`.
+    watching   `watcher` receives ahead into `_ahead`; `receive` waits for `_changed`.
+    gone       The disconnect has come: `gone` is the answer to each further `receive`.
 
-It only moves down this list. In each of them somebody may be within `receive` (`receiving`). Two
-must not receive at once, so if the timer goes off meanwhile, `late` says to watch as soon as that
-has returned. What the server raised to the watcher is kept in `_failure` for whoever asks next.
-The attributes have their defaults on the class, and are no enum, since each request has an
-`Inbound`.
+It only moves down this list. In any state somebody may be inside `receive` (`receiving`). Two must
+not receive at once. So if the timer fires meanwhile, `late` says to start watching as soon as that
+`receive` has returned. An error that the server raised to the watcher is kept in `_failure` for the
+next `receive`. Each request has an `Inbound`, so the defaults are on the class, and the state is
+attributes and not an enum: making one costs little.
 """
 
 from __future__ import annotations
@@ -46,21 +49,21 @@ from .entry import Server
 
 T = TypeVar("T")
 
-#: What handles a connection, given what is to receive and what sends.
+#: Handles a connection, given its `Inbound` and the server's `send`.
 Serve = Callable[["Inbound", Send], CoroutineOf[None]]
 
 WATCH_AFTER = 0.1
 AHEAD = IN_MEMORY
 PATIENCE = 1.0
-#: How much is received ahead of a body without a limit; then the client has to wait after all.
+#: How many bytes of a body without a limit are received ahead; then the client has to wait.
 UNLIMITED = 128 * 1024 * 1024
-#: How much a websocket's client may send that nobody receives, before it is closed.
+#: How many bytes a websocket's client may send that nobody reads, before it is closed.
 UNHEARD = 16 * 1024 * 1024
-#: How much of a body that nobody wants is received after the answer, and for how many seconds.
+#: How many bytes of an unread body are received after the answer, and for how many seconds.
 LINGER, LINGER_SECONDS = 4 * 1024 * 1024, 3.0
-# The time in which a server gives what it has already, where no more is wanted.
+# Seconds in which a server delivers what it has received already, when no more is wanted.
 AT_ONCE = 0.005
-# Seconds after which a loop that does nothing for another thread is taken to be held up.
+# Seconds after which a loop that does not answer another thread counts as held up.
 HELD_UP = 5.0
 _HELD_UP = """\
 A thread that is none of this request's asks for its body, and the event loop on which that
@@ -69,13 +72,13 @@ thread, neither can go on. Read the body before the thread is started, or let th
 worker thread (SYNC_PLACE).
 """
 _TOO_MUCH = "Messages that nobody receives."
-#: RFC 6455, 7.4.1.
+#: RFC 6455, 7.4.1: the close code for a violation of a policy.
 _POLICY = 1008
 _DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
 def undisturbed(connection: Any) -> AbstractContextManager[None]:
-    """Let what ends the handling of *connection* come to its own end, though the client leaves."""
+    """In this block, do not cancel the end of *connection*'s handling if the client leaves."""
     inbound = None if connection is None else connection._inbound
     return nullcontext() if inbound is None else inbound.undisturbed()
 
@@ -83,39 +86,39 @@ def undisturbed(connection: Any) -> AbstractContextManager[None]:
 class Inbound(Server):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
-    #: Whether the server's `send` is as good as `to_server`, where its context does not matter.
+    #: Whether the server's `send` may be used in place of `to_server` if its context is no matter.
     sends_as_it_is = True
-    # Most connections never change these: an `Inbound` is made for every request.
+    # On the class, as most connections never change these, and each request has an `Inbound`.
     _changed: Any = None
-    #: When the handler has asked for a message, as far as that is known.
+    #: When the handler last asked for a message, by `time.monotonic`, as far as is known.
     _asked = 0.0
     #: Whether the last message of the body has been received.
     complete = False
-    #: Says how large the body may be; websockets have none.
+    #: Returns how many bytes the body may have; None for websockets.
     body_limit: Callable[[], int | None] | None = None
-    #: What receives ahead, once something does; until then the server's `receive` may be asked.
+    #: The task that receives ahead, once there is one. Until then, call the server's `receive`.
     watcher: Any = None
-    #: What is to call `_watch`, from when the handler first waits until then.
+    #: The timer that will call `_watch`, set when the handler first waits.
     _alarm: Any = None
     #: The task of the handler, once it has waited for something.
     _handler: Any = None
-    #: When the handler first waited.
+    #: When the handler first waited, by `time.monotonic`.
     since: float | None = None
-    #: Whether it is to be watched as soon as nobody receives.
+    #: Whether to start watching as soon as nobody is inside `receive`.
     late = False
-    #: What the server raised when it was received from ahead; from then on only.
+    #: The error that the server raised to the watcher; there is no such attribute before that.
     _failure: Exception
-    #: Whether somebody receives; None before anybody has.
+    #: Whether somebody is inside `receive`; None before the first call.
     receiving: bool | None = None
     #: The disconnect message, once it came.
     gone: Message | None = None
     #: Whether the handler was cancelled because the client is gone.
     cancelled = False
-    #: Whether a websocket has been closed from here.
+    #: Whether this object has closed the websocket.
     closed = False
-    #: Whether what is received ahead is not to be kept.
+    #: Whether to drop what is received ahead.
     _forgets = False
-    #: How much is being done that is to come to its end.
+    #: How many `undisturbed` blocks are active.
     _endings = 0
 
     @cached_property
@@ -123,7 +126,7 @@ class Inbound(Server):
         return Backlog()
 
     async def receive(self) -> Message:
-        """Return the next message; the disconnect again and again once it came."""
+        """Return the next message; once the disconnect came, each call returns it."""
         if self.watcher is not None:
             return await self._receive_watched()
         if self.gone is not None:
@@ -141,10 +144,10 @@ class Inbound(Server):
             self.complete = True
         return message
 
-    # What `receive` is made of: receiving message after message, you save its coroutine.
+    # Parts of `receive`, for callers that write it out to save a coroutine per message.
 
     def watch_after_all(self) -> None:
-        """Watch for the disconnect, which was put off while somebody received."""
+        """Start watching for the disconnect, which was put off while somebody received."""
         self.late = False
         self._watch_later()
 
@@ -153,11 +156,11 @@ class Inbound(Server):
         self._leave(message, beside=self._is_beside())
 
     def _is_beside(self) -> bool:
-        """Whether the caller is not the handler's own task, but one that it started."""
+        """Whether the caller is not the handler's own task, but another one that it started."""
         return self._handler is not None and asyncio.current_task() is not self._handler
 
     def _leave(self, message: Message, beside: bool) -> None:
-        """Note the disconnect; tell the handler, unless it is told by what it is asking for."""
+        """Note the disconnect; if the handler itself is not receiving (*beside*), cancel it."""
         self.gone = message
         if beside:
             self._end_handler()
@@ -171,7 +174,7 @@ class Inbound(Server):
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """Let what is done within come to its end, though the client leaves meanwhile."""
+        """Do not cancel the handler in this block, even if the client leaves."""
         self._endings += 1
         try:
             yield
@@ -185,7 +188,7 @@ class Inbound(Server):
             if hasattr(self, "_failure"):
                 raise self._failure
             self._changed.clear()
-            # A handler that leaves it to a task of its own to receive is not told by that.
+            # If another task receives for the handler, the handler does not see the disconnect.
             self.receiving = not self._is_beside()
             try:
                 await self._changed.wait()
@@ -199,13 +202,13 @@ class Inbound(Server):
     # From other threads
 
     def from_thread(self, work: Callable[[], CoroutineOf[T]]) -> T:
-        """Await *work* on the server's loop, for a thread that is none of this request's.
+        """Await *work* on the server's loop, for a thread that does not belong to this request.
 
         Raises:
-            RuntimeError: if plain code holds that loop up.
+            RuntimeError: if plain code holds up that loop.
         """
         until = time.monotonic() + HELD_UP
-        # Until the handler first waits, its loop runs nothing else anyway.
+        # Until the handler first waits, its loop cannot run anything else.
         while self._handler is None and time.monotonic() < until:
             time.sleep(0.001)
         runs = threading.Event()
@@ -225,7 +228,7 @@ class Inbound(Server):
             try:
                 return await work()
             except Exception as error:
-                # A task that ends by ClientDisconnectedError says no more than that it ended early.
+                # ClientDisconnectedError is a CancelledError: it would only cancel the task.
                 failed.append(error)
                 return None
 
@@ -245,7 +248,7 @@ class Inbound(Server):
     def _watch(self) -> None:
         self._alarm = None
         if self.receiving:
-            # The receiver learns of the disconnect; look again when that has ended.
+            # Whoever receives will see a disconnect. Start watching when that has returned.
             self.late = True
         else:
             self._begin_to_watch(asyncio.Event())
@@ -257,8 +260,8 @@ class Inbound(Server):
             self._asked = time.monotonic()
 
     async def _run_until_cancelled(self) -> None:
-        # An error that a task keeps has frames, in which is what the server gave to wait for. That
-        # may know this task: Granian's does, and the garbage collector does not see it.
+        # Do not let the task keep the error: its frames hold the server's future, which may refer
+        # to this task. Granian's does, and the garbage collector does not see that cycle.
         with suppress(asyncio.CancelledError):
             await self._run_ahead()
 
@@ -271,7 +274,7 @@ class Inbound(Server):
             try:
                 message: Message = await self.from_server()
             except Exception as error:
-                # So that the next call for a message sees it.
+                # The next call of `receive` raises it.
                 self._failure = error
                 self._changed.set()
                 return
@@ -282,13 +285,13 @@ class Inbound(Server):
             if keeps:
                 self._ahead.put(message)
                 self._changed.set()
-        # A handler that is asking for the next message is told by that.
+        # A handler that is inside `receive` gets the disconnect from there.
         if self.gone is None:
             self._leave(message, beside=not self.receiving)
         self._changed.set()
 
     async def _room(self) -> bool:
-        """Wait until something may be received; say whether it is to be kept."""
+        """Wait until the next message may be received; return whether to keep it."""
         while self._ahead.size >= AHEAD:
             idle = time.monotonic() - self._asked
             if idle >= PATIENCE:
@@ -296,7 +299,7 @@ class Inbound(Server):
                     return self._ahead.size < UNHEARD or await self._close_websocket()
                 limit = self.body_limit()
                 if limit is not None and self._ahead.length > limit:
-                    # It cannot be read any more, so there is no use in keeping it.
+                    # The body is over its limit and can no longer be read, so do not keep it.
                     self._failure = RequestEntityTooLarge()
                     return self._forget()
                 if limit is not None or self._ahead.size < UNLIMITED:
@@ -314,7 +317,7 @@ class Inbound(Server):
         return False
 
     async def _close_websocket(self) -> bool:
-        """Close a websocket whose client sends too much that nobody receives."""
+        """Close a websocket whose client has sent too much that nobody reads."""
         await self.to_server({"type": "websocket.close", "code": _POLICY, "reason": _TOO_MUCH})
         self.closed = True
         message = {"type": "websocket.disconnect", "code": _POLICY, "reason": _TOO_MUCH}
@@ -324,9 +327,9 @@ class Inbound(Server):
     # The end
 
     async def linger(self) -> None:
-        """Receive what is still to come of the body, and forget it: within limits.
+        """Receive the rest of the body and drop it, up to `LINGER` bytes and `LINGER_SECONDS`.
 
-        A server may have no other way to the next request of the connection, or to its end.
+        Some servers have no other way to the connection's next request, or to its end.
         """
         size, turns = 0, Turns()
         with suppress(TimeoutError, RequestEntityTooLarge), self.undisturbed():
@@ -337,7 +340,7 @@ class Inbound(Server):
                     size += len((await self.receive()).get("body") or b"")
 
     async def let_go(self) -> None:
-        """Forget what is here, so that the server does not wait for anybody to receive it."""
+        """Drop what the server has received already, so that it does not wait for a reader."""
         with suppress(TimeoutError, OSError), self.undisturbed():
             async with time_limit(AT_ONCE):
                 while self.gone is None:
@@ -348,10 +351,10 @@ class Inbound(Server):
     def watched(
         self, serve: Serve, send: Send, context: Context | None = None
     ) -> CoroutineOf[None] | None:
-        """Await what *serve* gives; cancel it if the client leaves while it waits for another.
+        """Await what *serve* returns; cancel it if the client leaves while it waits for another.
 
-        It is awaited in *context*, if that is given. Returns None if it has ended, or what there
-        is to wait for.
+        It is awaited in *context*, if that is given. Returns None if it has ended already, or else
+        an awaitable that goes on with it.
         """
         # Stepped by hand, so that watching costs nothing if it never suspends.
         if context is None:
@@ -360,7 +363,7 @@ class Inbound(Server):
             work, future = context.run(start_call, serve, self, send)
         if future is ENDED:
             return None
-        # Not the future: it would be kept for as long as a websocket is idle.
+        # Keep no reference to the future here, or it would live for as long as a websocket is idle.
         return self._watched(resume(work, future, None if context is None else context.run))
 
     async def _watched(self, steps: Awaitable[None]) -> None:
@@ -374,7 +377,7 @@ class Inbound(Server):
             if not (self.cancelled and task is not None and task.cancelling() == 1):
                 raise
         finally:
-            # The task is the server's, which may go on with it.
+            # The task is the server's, which may go on using it.
             if self.cancelled and self._handler is not None:
                 self._handler.uncancel()
             if self._alarm is not None:

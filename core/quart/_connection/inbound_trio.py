@@ -1,4 +1,4 @@
-"""What a client sends, under Trio: who watches for its leaving is a task of a nursery there."""
+"""Receive what a client sends, under Trio: see `inbound.py`. A nursery's task watches here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class _Event:
-    """Trio's event, which can be cleared as asyncio's can: who waits for it already goes on so."""
+    """Trio's event with a `clear` as asyncio's has; tasks that wait already are still woken."""
 
     __slots__ = ("_event",)
 
@@ -80,11 +80,11 @@ class TrioInbound(Inbound):
             await self._run_ahead()
 
     async def watched(self, serve: Serve, send: Send, context: Context | None = None) -> None:
-        """Await what *serve* gives; cancel it if the client leaves while it waits for another."""
+        """Await what *serve* returns; cancel it if the client leaves while it waits for another."""
         try:
             await self._watched_in_nursery(serve, send, context)
         except ExceptionGroup as error:
-            # Tasks of the handler's own may have been told by what they were asking for.
+            # Tasks that the handler started may have got the disconnect while receiving.
             if not (self.cancelled and only_says_gone(error)):
                 raise
 
@@ -100,7 +100,7 @@ class TrioInbound(Inbound):
                 else:
                     await run_in(context, serve, self, send)
             except Exception as error:
-                # Not for the nursery, which would raise a group of it.
+                # Keep it from the nursery, which would raise it in a group.
                 failure = error
             self._nursery.cancel_scope.cancel()
         self._end_watching()

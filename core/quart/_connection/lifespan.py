@@ -1,4 +1,4 @@
-"""The server's start and end, and what is seen to where a server does not tell of them."""
+"""The server's start and end, and what to do if a server does not announce them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class ASGILifespan:
             try:
                 await stage()
             except ENDINGS as error:
-                # A server that is not told goes on without a lifespan, or ends as if all were well.
+                # Tell the server, which would otherwise go on without a lifespan or exit with
+                # success.
                 text = str(as_raised(error)) or type(error).__name__
                 await send({"type": f"lifespan.{phase}.failed", "message": text})  # type: ignore[arg-type,misc]
                 return
@@ -49,12 +50,12 @@ class ASGILifespan:
 
 
 def see_to_loop(app: Quart, scope: Any, stages: Stages) -> None:
-    """See to the loop on which the first connection has come, if nobody does: a lifespan would."""
-    # A test client's says nothing of a server.
+    """Watch the loop of the first connection, if no lifespan has arranged for that."""
+    # A test client's connection says nothing about a server.
     if SHOWN not in scope:
         from .._watching import served
 
         stages.is_watched = True
-        with suppress(RuntimeError):  # A call without a loop holds none.
+        with suppress(RuntimeError):  # A call without a loop cannot hold one up.
             served.see_to_loop(app)
             app._see_to_end()

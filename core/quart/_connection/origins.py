@@ -1,7 +1,7 @@
-"""From which sites browsers may open websockets: the configuration key WEBSOCKET_ORIGINS.
+"""Check which sites' pages may open websockets: the configuration key WEBSOCKET_ORIGINS.
 
-A browser lets a page of any site open a websocket to any other, and sends the other's cookies. It
-says in the Origin header what site the page is of, which no page can change.
+A browser lets a page of any site open a websocket to any other site, and sends that site's cookies.
+The Origin header names the site of the page, and no page can change it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..app import Quart
 
 KEY = "WEBSOCKET_ORIGINS"
-#: In that key: the site that the application itself is of. And what a browser says for no site.
+#: Values of the key: the application's own site; and what a browser sends for no site.
 SAME, NO_SITE = "same", "null"
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s/?#@:*\[\]]+|\[[0-9a-f:.]+\])(?::([0-9]*))?")
@@ -28,10 +28,10 @@ _PORTS = {"http": "80", "https": "443"}
 
 
 def check(app: Quart) -> None:
-    """Check that the key has a value that means something.
+    """Check the value of the key in the configuration of *app*.
 
     Raises:
-        ValueError: if it has not.
+        ValueError: if the value is not valid.
     """
     _allowed(app)
 
@@ -56,7 +56,7 @@ def _configured(value: str) -> str:
 
 
 def _normal(origin: str) -> str | None:
-    """Return *origin* as any other spelling of it is returned; None if it is none."""
+    """Return *origin* in its one normal spelling, or None if it is no origin."""
     match = _ORIGIN.fullmatch(origin.lower())
     if match is None:
         return None
@@ -71,7 +71,7 @@ def _normal(origin: str) -> str | None:
 
 
 async def serve(app: Quart, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a websocket, if it is from a site that may open it."""
+    """Serve a websocket if its page's site may open it; refuse it otherwise."""
     connection: Any = app.asgi_websocket_class(app, scope)
     allowed = _allowed(app)
     if allowed is None:
@@ -100,15 +100,15 @@ def _is_allowed(app: Quart, scope: Scope, allowed: list[str], header: bytes) -> 
 
 
 async def _unsent(message: Message) -> None:
-    """Send nothing: this websocket is there for its URLs."""
+    """Send nothing: the websocket is made only to build URLs."""
 
 
 def _own(app: Quart, scope: Scope) -> str | None:
-    """Return the origin of the URLs that `url_for` would make."""
+    """Return the origin of the URLs that `url_for` makes."""
     websocket = app.asgi_websocket_class(app, scope)._create_websocket_from_scope(_unsent)
     try:
         adapter = app._context_for(websocket).url_adapter
-    except HTTPException:  # The host is not one of TRUSTED_HOSTS.
+    except HTTPException:  # The host is not in TRUSTED_HOSTS.
         return None
     if adapter is None:
         return None

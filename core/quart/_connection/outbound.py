@@ -1,4 +1,4 @@
-"""Responses, be they Quart's or, from sync code, Werkzeug's: what of them is sent."""
+"""Turn responses into what is sent: Quart's and, from sync code, Werkzeug's."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from .inbound import Inbound, undisturbed
 if TYPE_CHECKING:
     from ..ctx import AppContext
 
-# What is done with a response, where no more is done than is foreseen here.
+# The methods whose work is done here in a short way, unless somebody has replaced one.
 _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 ENCODING = Stock(WSGIResponse, "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
 _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
-#: The status, headers and body of a response, and whether closing it may do anything. The body is
-#: None if it is not here as a whole.
+#: A response's status, headers and body, and whether closing it may do anything. The body is None
+#: if it is not a single piece of bytes.
 Outgoing = tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]
-#: How many headers a response has of its own: its type and length.
+#: The number of headers that a response begins with: its type and its length.
 BARE = 2
 _NO_BODY = frozenset({204, 304})
 _CORRECTED = frozenset({"location", "content-location"})
 
 
 def outgoing(ctx: AppContext, response: Any) -> Outgoing:
-    """Return what of *response* is sent."""
+    """Return what to send for *response*."""
     status: int
     body: bytes | None
     if isinstance(response, Response):
@@ -60,19 +60,19 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
 
 
 def is_called(response: object) -> bool:
-    """Whether what Werkzeug's *response* gives when called as WSGI is of its own making."""
+    """Whether Werkzeug's *response* has its own `__call__`, which makes what is sent."""
     return isinstance(response, WSGIResponse) and not _CALLING.within(response)
 
 
 async def called(ctx: AppContext, response: WSGIResponse) -> WSGIResponse:
-    """Return what *response* gives when it is called as WSGI, as Flask calls each."""
+    """Return the response that calling *response* as WSGI gives; Flask calls every response."""
     environ = ctx.app._face_of(ctx).environ
     made: Any = ctx.plan.place.adapt(WSGIResponse.from_app)(response, environ)
     return await made if hasattr(made, "__await__") else made  # type: ignore[no-any-return]  # as above
 
 
 def foreign_body(response: object) -> tuple[bytes | None, bool]:
-    """Return the body of Werkzeug's *response*, and whether closing it may do anything."""
+    """Return the body of Werkzeug's *response*, and whether closing that may do anything."""
     return _whole_body(response), _may_close(response)
 
 
@@ -111,9 +111,9 @@ def headers_of(ctx: AppContext, response: Any) -> Headers:
 
 
 def _is_complete(response: WSGIResponse) -> bool:
-    """Whether `get_wsgi_headers` would copy the headers, and change nothing in the copy."""
+    """Whether `get_wsgi_headers` would return an unchanged copy of the headers."""
     headers = response.headers
-    if not isinstance(headers, Headers):  # a view has put a dict in their place
+    if not isinstance(headers, Headers):  # A view has assigned a dict.
         return False
     names = [name.lower() for name, _ in headers._list]
     status = response.status_code
@@ -127,7 +127,7 @@ def _is_complete(response: WSGIResponse) -> bool:
 
 
 def _convert_os_error(send: Send) -> Send:
-    """Let *send* raise ClientDisconnectedError where it raises OSError."""
+    """Return *send*, raising ClientDisconnectedError in place of OSError."""
 
     async def convert(message: Message) -> None:
         try:
@@ -139,7 +139,7 @@ def _convert_os_error(send: Send) -> Send:
 
 
 async def send_chunks(ctx: AppContext, send: Send, response: object, message_type: str) -> None:
-    """Send the body of *response* piece by piece, but for its end.
+    """Send the body of *response* piece by piece, without the message that ends it.
 
     Raises:
         ClientDisconnectedError: if the client has left.
@@ -169,7 +169,7 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
             body = aclosing(ctx.home.iterate(ctx, plain))
         async with _Chunks(ctx.connection, body) as chunks:
             async for chunk in chunks:
-                # As `send_chunk`, which is one more coroutine for each.
+                # As `send_chunk`, written out to save a coroutine for each piece.
                 if turns.due():
                     await turns.give()
                 if (data := _data_of(chunk, inbound)) is not None:
@@ -180,10 +180,10 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
 
 
 def _data_of(chunk: Any, inbound: Inbound | None) -> bytes | None:
-    """Return what is sent of *chunk*; None for nothing, which a server may take for the end.
+    """Return the bytes to send for *chunk*; None if it is empty, which could look like the end.
 
     Raises:
-        ClientDisconnectedError: if the client has left; code that was told may have gone on.
+        ClientDisconnectedError: if the client has left, though the code that streams goes on.
     """
     if inbound is not None and inbound.gone is not None:
         raise ClientDisconnectedError
@@ -191,7 +191,7 @@ def _data_of(chunk: Any, inbound: Inbound | None) -> bytes | None:
 
 
 def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
-    """Return the plain iterable that makes the pieces of *response*, or else its body."""
+    """Return the plain iterable that makes the pieces of *response*, or None; and its body."""
     body = response.response
     if not isinstance(response, WSGIResponse):
         return (body.plain_iterable if isinstance(body, IterableBody) else None), body
@@ -201,7 +201,7 @@ def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
 
 
 class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):
-    """The pieces of a body; what has been stepped through is closed, whatever ends it."""
+    """The pieces of a body; leaving this closes what was iterated over, whatever has ended it."""
 
     def __init__(
         self, connection: object, source: AbstractAsyncContextManager[AsyncIterable[object]]
@@ -218,9 +218,9 @@ class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):
 
 
 async def close_response(ctx: AppContext, response: Any) -> None:
-    """Close what has not been closed with the pieces, then call what `call_on_close` was given.
+    """Close what is still open of the body, then call the functions given to `call_on_close`.
 
-    Plain functions are called where the request ran.
+    Plain functions are called where the request has run.
     """
     call = partial(ctx.home.call, ctx)
     if not isinstance(response, WSGIResponse):
@@ -244,11 +244,11 @@ async def send_push_promise(send: Send, path: str, headers: Headers) -> None:
 
 
 async def cannot_push(path: str, headers: Headers) -> None:
-    """A server, or a client, that cannot take promises does without."""
+    """Do nothing: this server or its client cannot take push promises."""
 
 
 def sender(send: Callable[..., Awaitable[None]]) -> Callable[[str | bytes], Awaitable[None]]:
-    """Return what sends a message by *send*; the websocket knows what an OSError means."""
+    """Return a function that sends a websocket's message; the caller handles its OSError."""
 
     def sending(data: str | bytes) -> Awaitable[None]:
         if isinstance(data, str):
@@ -266,7 +266,7 @@ async def refuse(
     headers: list[tuple[bytes, bytes]],
     body: bytes,
 ) -> None:
-    """Refuse a websocket that nothing has been received of, before there is a context for it."""
+    """Refuse a websocket before a context is made for it and before anything is received."""
     await receive()
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1000, "reason": ""})

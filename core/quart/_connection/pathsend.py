@@ -1,7 +1,7 @@
-"""Whole files on the disk, left to a server that sends them by itself.
+"""Leave whole files on the disk to a server that can send them itself.
 
-Such a server offers the ASGI extension ``http.response.pathsend``: it is told the path, and the
-content comes by no step of Python's.
+Such a server offers the ASGI extension ``http.response.pathsend``: it gets the path, and sends the
+content without any more steps of Python.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _STEPPING = Stock(FileWrapper, "__iter__", "__next__")
 
 
 def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
-    """Return the path of the file that is all of *response*, if the server can be told to send it.
+    """Return the path of the file that is the whole of *response*, if the server can send it.
 
-    None, too, where the file is not of the length that the *headers* say, or no longer the same.
-    And where something is to be called at the end: that may remove the file, which a server may
-    open only after it has taken the path.
+    None if the file's length is not what the *headers* say, or if the file has been replaced. None
+    also if something is called at the end: that may remove the file, and a server may open it only
+    later.
     """
     if scope["type"] != "http" or TYPE not in (scope.get("extensions") or ()):
         return None
@@ -49,7 +49,7 @@ def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
         found = os.stat(path)
         is_same = opened is None or os.path.samestat(found, os.fstat(opened))
     except (OSError, ValueError):
-        return None  # Whoever opens it says so.
+        return None  # The code that opens the file will report the error.
     is_whole = stat.S_ISREG(found.st_mode) and length == b"%d" % found.st_size
     return path if is_whole and is_same else None
 

@@ -1,8 +1,9 @@
-"""What a client has still to send of its body when the answer goes out.
+"""Receive what a client has still to send of its body when the answer goes out.
 
-Somebody has to receive it. Hypercorn, for one, closes the connection if it has not arrived when the
-answer ends, and waits for ever where nobody takes what has. So the rest is received, and forgotten,
-before the end of the answer is said, which the client need not wait for: it has had the answer.
+Somebody has to receive it. Hypercorn, for one, closes the connection if the body has not arrived
+when the answer ends, and waits for ever if nobody receives what has arrived. So the rest is
+received and dropped before the message that ends the answer. The client need not wait for that: it
+has the whole answer by then.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_to_come(inbound: Inbound, scope: Scope, fields: Mapping[bytes, bytes] | None) -> bool:
-    """Whether some of the body has not been received, as far as the client has said.
+    """Whether the client has announced more of the body than was received.
 
-    The header *fields* are those of *scope* unless given.
+    *fields* are the header fields of *scope*, if the caller has them at hand.
     """
     if inbound.complete or inbound.gone is not None or inbound.receiving:
         return False
@@ -30,34 +31,34 @@ def is_to_come(inbound: Inbound, scope: Scope, fields: Mapping[bytes, bytes] | N
         fields = dict(scope["headers"])
     if b"content-length" in fields:
         return fields[b"content-length"] != b"0"
-    # Since HTTP/2 a body needs neither.
+    # HTTP/2 and later announce a body by neither of the two headers.
     return b"transfer-encoding" in fields or (
         scope["method"] not in _BODILESS and scope["http_version"][:1] != "1"
     )
 
 
 def is_too_much(scope: Scope) -> bool:
-    """Whether it is so much that the connection is given up instead, if it has no other streams.
+    """Whether to close the connection rather than receive the rest, unless it has other streams.
 
-    A client that waits for 100 Continue does not send it at all, having the answer.
+    A client that waits for 100 Continue never sends the body once it has the answer.
     """
     fields = dict(scope["headers"])
     length = fields.get(b"content-length", b"")
     if b"expect" in fields:
         return True
-    # Python makes no number of thousands of digits, and no such body is small.
+    # Python refuses to read a number with thousands of digits; no such body is small.
     return length.isdigit() and (len(length) > _DIGITS or int(length) > LINGER)
 
 
 def announce(scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the answer's *headers*, which say so if the connection is given up."""
+    """Return the answer's *headers*, with `Connection: close` if the connection is given up."""
     if scope["http_version"][:1] != "1" or not is_too_much(scope):
         return headers
     return [*((name, value) for name, value in headers if name != b"connection"), _CLOSE]
 
 
 _CLOSE = (b"connection", b"close")
-#: A length of more digits than this is that of no body that there could be.
+#: No body can be so long that its length has more digits than this.
 _DIGITS = 19
 
 

@@ -1,7 +1,7 @@
-"""What a server sends, under Trio: a handler can stop waiting for a client that takes nothing.
+"""Under Trio, let a handler stop waiting for a client that does not read.
 
-Hypercorn shields each piece that it sends. A client that stalls would keep its handler for ever,
-whatever time limit it has, and the server could not end.
+Hypercorn shields each piece that it sends from cancellation. A client that stalls would keep its
+handler for ever, whatever time limit that has, and the server could not stop.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from greenlet import getcurrent
 from .._loops.resume import run_in
 from .._types import Message, Send
 
-#: What may be too much for the buffers between the server and its client.
+#: A message larger than this may not fit into the buffers between the server and its client.
 _MAY_STALL = frozenset({"http.response.body", "websocket.send", "websocket.http.response.body"})
 
 
 def abandonable(send: Send) -> Send:
-    """Return what sends as *send* does, and goes on alone where who waits for it is cancelled.
+    """Return *send* so that cancelling the caller does not wait for the message to be sent.
 
-    It ends when the server closes the connection, which it does once the handler has ended.
+    Sending goes on by itself, and ends when the server closes the connection, which it does once
+    the handler has ended.
     """
 
     async def sending(message: Message) -> None:
@@ -29,7 +30,7 @@ def abandonable(send: Send) -> Send:
             await send(message)
             return
         apart = _Apart()
-        # In the context here, which is the server's own.
+        # Use the current Context, which is the server's own.
         context = getcurrent().gr_context or Context()
         trio.lowlevel.spawn_system_task(apart.send, context, send, message)
         await apart.wait()
@@ -38,7 +39,7 @@ def abandonable(send: Send) -> Send:
 
 
 class _Apart:
-    """One message that is sent in a task of its own."""
+    """A message that is sent in a task of its own."""
 
     def __init__(self) -> None:
         self._ended = trio.Event()
@@ -47,7 +48,7 @@ class _Apart:
     async def send(self, context: Context, send: Send, message: Message) -> None:
         try:
             await run_in(context, send, message)
-        except BaseException as error:  # An error of a system task would end Trio.
+        except BaseException as error:  # An error in a system task would end Trio's run.
             self._error = error
         self._ended.set()
 

@@ -1,4 +1,4 @@
-"""What functions do with the current context: hook onto it, copy it, ask whether it is there."""
+"""Functions that use the current context: add a hook to it, copy it, or ask whether it exists."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _current(kind: Kind | None, caller: str) -> AppContext:
 
 
 def after_this_request(func: AfterRequestCallable) -> AfterRequestCallable:
-    """Run *func* on the response of this request only.
+    """Run *func* on the response of the current request only.
 
     Raises:
         RuntimeError: if no request is being handled.
@@ -55,7 +55,7 @@ def _copying(kind: Kind | None, caller: str) -> Callable[[Callable[P, Any]], Cal
 
         @wraps(func)
         async def in_context(*args: P.args, **kwargs: P.kwargs) -> Any:
-            # Another copy for each call, as several may run at once.
+            # Copy again for each call, as several calls may run at once.
             async with ctx.copy() as copied:
                 return await copied.app.ensure_async(func)(*args, **kwargs)
 

@@ -1,7 +1,7 @@
-"""Async methods of an application that plain code may ask too, if the strategy lets it.
+"""Async methods of an application that plain code may call too, if the strategy allows it.
 
-A subclass, and whatever looks at the class, sees the async functions that they are. If you
-call one on an application, the strategy is asked what the caller gets.
+On the class these are plain async functions, for subclasses and for whatever inspects it. If you
+call one on an application, the strategy decides what you get: an awaitable, or the finished result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .._flask import STAGES_WITH_CONTEXT
 from .._threads import strategy
 from .._types import Function
 
-#: What Flask, whose applications plain code is written for, has as plain methods.
+#: The async methods that are plain methods in Flask, for which plain code is written.
 NAMES = frozenset(
     {
         *(set(STAGES_WITH_CONTEXT) - {"log_exception"}),
@@ -26,11 +26,11 @@ NAMES = frozenset(
 
 
 class CallableByBoth(partial[Any]):
-    """Such a method. `inspect` takes a partial of an async function for one, on each Python."""
+    """Such a method; a partial, since `inspect` takes a partial of an async function for async."""
 
     def __new__(cls, method: Function) -> Self:
         made = super().__new__(cls, method)
-        # What a partial has of its own; for all else the method is asked.
+        # A partial has its own of these. All other attributes come from the method.
         made.__dict__.update(
             __doc__=method.__doc__, __module__=method.__module__, __wrapped__=method
         )
@@ -40,7 +40,7 @@ class CallableByBoth(partial[Any]):
         return getattr(self.func, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # A mark that somebody puts on the method is the function's.
+        # Somebody who sets an attribute on the method means the function.
         setattr(self.func, name, value)
 
     def __get__(self, app: object, owner: type | None = None) -> Any:
@@ -57,7 +57,7 @@ def function_of(method: Function) -> Function:
 
 
 class WithMethodsForBoth:
-    """What makes the async methods of applications such methods, those of subclasses included."""
+    """Makes the async methods in `NAMES` callable by both, those of subclasses included."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

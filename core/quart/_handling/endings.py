@@ -1,4 +1,4 @@
-"""How a websocket's view has ended, where that is not what its author can have meant."""
+"""Report a websocket view that has ended in a way that its author cannot have meant."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
 
-#: What an answer of the status 200 is made of.
+#: Types of results that become a response with the status 200.
 _DATA = str, bytes, dict, list
 
 
 def check(app: Quart, ctx: AppContext, result: object) -> None:
-    """Log it if a view that returned *result* has not accepted, or answers what is open.
+    """Log an error if a view has not accepted, or a warning if it returned a *result* that is lost.
 
     Raises:
-        InternalServerError: if the client has heard nothing at all.
+        InternalServerError: if the view has neither accepted nor refused, so the client gets a 500.
     """
     websocket = ctx.websocket
     view = f"The websocket view {websocket.endpoint!r}"

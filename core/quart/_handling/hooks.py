@@ -1,7 +1,7 @@
 """Hooks: an application's public dicts of them, and the order in which they run.
 
-Whoever uses the dicts sees ordinary dicts of lists, but they say when they change. The order is
-that of the application and its blueprints, of one kind or of two.
+The dicts look like ordinary dicts of lists, but they report each change. The order goes through the
+application and its blueprints, for one kind of connection or for both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def on_response(func: Function) -> Function:
-    """Return *func*, which takes a response, as one that lets None pass."""
+    """Return *func*, which takes a response, so that it passes None through."""
 
     @wraps(func)
     def after(response: object) -> object:
@@ -32,7 +32,7 @@ def hooks_of(
     ordered: Callable[[dict[Any, Any], list[str | None]], Iterator[Function]],
     scopes: list[str | None],
 ) -> Iterator[tuple[str, Function]]:
-    """Go through *tables* of hooks, without the functions that an earlier one has already."""
+    """Yield the hooks of *tables*, skipping functions that an earlier table has."""
     earlier: list[Function] = []
     for table in tables:
         funcs = list(ordered(getattr(app, table), scopes))
@@ -50,8 +50,9 @@ def newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Fu
         yield from reversed(hooks.get(scope, ()))
 
 
-#: The attributes of an application whose change changes plans. Its `__setattr__` looks for them, as
-#: a descriptor for each would come after what a subclass defines; an application is set up once.
+#: Attributes of an application that plans depend on. The application's `__setattr__` watches them:
+#: a descriptor for each would come after what a subclass defines, and an application is set up only
+#: once, so the cost does not matter.
 HOOK_TABLES = frozenset(
     {
         "view_functions",
@@ -83,14 +84,14 @@ def _observed(base: type, mutators: str) -> dict[str, Function]:
 
 
 class HookList(list[Function]):
-    """A list that says when it changes."""
+    """A list that reports each change."""
 
     def __init__(self, values: Iterable[Function], changed: Callable[[], None]) -> None:
         super().__init__(values)
         self.changed = changed
 
-    # A list still: extensions ask `isinstance(hooks, list)`, and a `UserList` is none. Each method
-    # that changes a list does the same thing besides, so they are made in a loop.
+    # It must be a list, as extensions check `isinstance(hooks, list)`, which a `UserList` fails.
+    # The loop replaces a dozen equal methods: each does what list's own does, and reports it.
     locals().update(
         _observed(
             list,
@@ -101,7 +102,7 @@ class HookList(list[Function]):
 
 
 class HookTable(dict[Any, Any]):
-    """A dict that says when it, or a list in it, changes; a missing list appears when asked for."""
+    """A dict of lists that reports each change in it; a missing list appears when you read it."""
 
     def __init__(self, values: dict[object, object], changed: Callable[[], None]) -> None:
         super().__init__()
@@ -130,6 +131,6 @@ class HookTable(dict[Any, Any]):
         self.update(other)
         return self
 
-    # Those of the abstract mapping go through the methods above; those of `dict` would not.
+    # The abstract mapping's `update` calls the methods above; dict's own would not.
     update = MutableMapping.update
     locals().update(_observed(dict, "__delitem__ pop popitem clear"))

@@ -1,6 +1,7 @@
-"""Methods in the place of the application's own, with the signatures of any release.
+"""Call methods that an application overrides, with the signatures of any release.
 
-Flask 3.1's have no context among their arguments; those of Flask 3.2 and Quart 0.23 have it first.
+Flask 3.1's methods take no context. Those of Flask 3.2 and Quart 0.23 take one as the first
+argument.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def wants_context(method: Function) -> bool:
-    """Whether *method*, as it is called, expects a context before its other arguments.
+    """Whether *method*, bound, expects a context before its other arguments.
 
-    As Flask tells it: the first argument is named ``ctx``, or its annotation is `AppContext`.
+    It does, by Flask's own rule, if the first argument is named ``ctx`` or annotated `AppContext`.
     """
     try:
         first = next(iter(inspect.signature(method).parameters.values()), None)
-    except (TypeError, ValueError):  # It has no signature.
+    except (TypeError, ValueError):  # The method has no signature.
         return False
     if first is None:
         return False
@@ -38,7 +39,7 @@ def wants_context(method: Function) -> bool:
 def log_exception(
     app: Quart, ctx: AppContext | None, error: BaseException, traceback: TracebackType | None
 ) -> object:
-    """Have *app* log what was raised in *ctx*, or outside of any."""
+    """Have *app* log an error that was raised in *ctx*, or outside of any context."""
     log: Function = app.log_exception
     if app.config.get("FOLD_TRACEBACKS", True):
         traceback = folded(traceback)
@@ -49,7 +50,7 @@ def log_exception(
 def update_template_context(
     app: Quart, ctx: AppContext | None, context: dict[str, object]
 ) -> object:
-    """Have *app* add to the *context* of a template; what that gives may have to be awaited."""
+    """Have *app* add its values to a template's *context*; the result may be awaitable."""
     update: Function = app.update_template_context
     if HAS_ONE_CONTEXT and wants_context(update):
         return update(_face(app, ctx), context)
@@ -57,5 +58,5 @@ def update_template_context(
 
 
 def _face(app: Quart, ctx: AppContext | None) -> object:
-    """Return *ctx* as the methods of *app* know it, or a context for what is outside of any."""
+    """Return *ctx* as the methods of *app* know it, or a new context if there is none."""
     return app.app_context() if ctx is None else app._context_face_of(ctx)

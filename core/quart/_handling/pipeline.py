@@ -1,11 +1,11 @@
-"""From connection to response, for requests and websockets alike.
+"""Take a connection to its response, for requests and websockets alike.
 
 `handle` chooses the place and enters it; `_in_place` is all that happens there. Each stage goes
-through the application's public method of that name, so an override, be it a plain function,
-takes effect; what differs between the kinds of connection is asked of `ctx.kind`.
+through the application's public method of that name, so an override takes effect, even a plain
+function. Where requests and websockets differ, `ctx.kind` says how.
 
-A stage that often has nothing to wait for is a plain function. It returns its result, or something
-to `await` for it: see `resolve_here`.
+A stage that often has nothing to wait for is a plain function. It returns its result, or an
+awaitable that gives it: see `resolve_here`.
 """
 
 from __future__ import annotations
@@ -44,30 +44,31 @@ _ENDED = State.CLOSED, State.DENIED
 
 
 async def handle(app: Quart, ctx: AppContext, connection: Any) -> Result:
-    """Handle *connection* in its context *ctx*; return the response (None: none is needed)."""
+    """Handle *connection* in its context *ctx*; return the response, or None if none is needed."""
     ctx.enter()
     try:
         if connection.routing_exception is None:
             try:
                 ctx.match_request()
-            except Exception as error:  # A converter's, which is no HTTP error.
+            except Exception as error:  # A URL converter may raise anything.
                 ctx.failure = error
         return await ctx.find_plan().place.enter(ctx, _in_place)
     finally:
         if not ctx.handled:
-            # Not even begun: there was no place, or the client left before a thread was free.
+            # The work has not begun: there was no place, or the client left before a thread was
+            # free.
             ctx.exit()
 
 
 async def _in_place(ctx: AppContext) -> Result:
     """Do all of the work, in the place that was entered for it.
 
-    The `try` statements are nested because each part has to come whatever the part before it
-    raised: the error handlers after the stages, the server's word after those, and the teardown
-    last. An error of each is chained to the one before.
+    The `try` statements are nested because each part must run whatever the part before it raised:
+    first the stages, then the error handlers, then the start of a WSGI response, and last the
+    teardown. Each error is chained to the one before.
     """
     app, kind, stages = ctx.app, ctx.kind, ctx.plan.stages
-    # Stages are called by a name of their own: a method call looks for one in the class first.
+    # A local name, as a method call would look in the class first.
     full_dispatch = stages.full_dispatch
     ctx.handled = True
     raised: BaseException | None = None
@@ -86,11 +87,11 @@ async def _in_place(ctx: AppContext) -> Result:
             raised = error
             if not _is_stray(error):
                 if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
-                    # The client left or the server stops. What was set up is cleaned up.
+                    # The client left or the server stops. Clean up what was set up.
                     with shielded():
                         await resolve_here(finalize(app, ctx, None, from_error_handler=True))
                 raise
-            # A cancellation of somebody else's: to whoever handles errors, an error as any.
+            # The cancellation is not meant for this task, so handle it as any error.
             response = await stages.handle_exception(app, ctx, cast(Exception, error))
         is_called = isinstance(response, WSGIResponse) and _is_called(response, ctx)
         return await called(ctx, response) if is_called else response
@@ -108,7 +109,7 @@ async def _in_place(ctx: AppContext) -> Result:
 
 
 def _start(ctx: AppContext, closing: Function, response: object) -> None:
-    """Let a WSGI server have *response*, which it may refuse to take."""
+    """Give *response* to the WSGI server, which may refuse it."""
     try:
         closing(ctx, response)
     except BaseException:
@@ -117,33 +118,33 @@ def _start(ctx: AppContext, closing: Function, response: object) -> None:
 
 
 def _give_up_streams(ctx: AppContext) -> None:
-    """Leave *ctx* as often as a stream, which will not be sent, was to keep it."""
+    """Leave *ctx* once for each stream that keeps it, as none will be sent."""
     while len(ctx._tokens) > 1:
         ctx.exit()
 
 
 def _is_called(response: WSGIResponse, ctx: AppContext) -> bool:
-    """Whether *response* answers in its own way when it is called, and nobody else calls it."""
+    """Whether *response* has its own `__call__`, and nobody else will call it."""
     return is_called(response) and "quart.calling" not in ctx.connection.scope  # type: ignore[union-attr]  # as above
 
 
 def _is_stray(error: BaseException) -> bool:
-    """Whether this is a cancellation, but not of this task.
+    """Whether *error* is a cancellation, but not of this task.
 
-    A view that awaits what somebody else cancelled raises it. The server would take it for the end
-    of its own task, and leave the client without an answer.
+    A view raises one if it awaits something that somebody else has cancelled. A server would take
+    it for the end of its own task, and leave the client without an answer.
     """
     if not isinstance(error, asyncio.CancelledError):
         return False
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        return False  # Under Trio, or in a worker thread, which is told of a real one only.
+        return False  # Trio, or a worker thread: these see only cancellations of their own task.
     return task is not None and not task.cancelling()
 
 
 async def open_context(app: Quart, ctx: AppContext) -> None:
-    """Do what follows upon `ctx.enter()`."""
+    """Send the signal that *ctx* was pushed, and open its session."""
     pushed = ctx.plan.stages.context_pushed
     if pushed.receivers and ctx.owns_app_context:
         await emit(app, ctx, pushed)
@@ -194,7 +195,8 @@ async def preprocess(app: Quart, ctx: AppContext) -> Result:
         if may_end and _ended(ctx):
             return None
     if may_end:
-        # A hook that does so for each request loses nothing that it counts on.
+        # Remember whether hooks have changed the session. A hook that does so for each request does
+        # not expect a websocket to save it, so no warning is due.
         ctx.session_touched = ctx._session is not None and ctx._session.modified
     return None
 
@@ -294,7 +296,7 @@ async def make_default_options_response(app: Quart, ctx: AppContext) -> Result:
 
 
 async def handle_http_exception(app: Quart, ctx: AppContext, error: HTTPException) -> Result:
-    # Without a code, or from routing, it stands for a response already.
+    # An error without a code, and one from routing, is a response already.
     if error.code is None or isinstance(error, RoutingException):
         return error
     handler = find_error_handler(app, error, ctx.plan.blueprints)

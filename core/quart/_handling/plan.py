@@ -1,7 +1,8 @@
-"""What an endpoint needs per connection, worked out once.
+"""What each endpoint needs for a connection, worked out once.
 
-Any change to what plans are made of makes them be compiled anew, at any time: the application's
-public dicts of hooks and some of its attributes say when they change, and so does its class.
+A plan is thrown away as soon as anything that it was made from changes, at any time. The
+application's public dicts of hooks report their changes, and so do some of its attributes and its
+class.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Function)
 
-#: The public methods that are looked up once, when plans are made.
+#: The public attributes that are looked up once, when plans are made.
 STEP_NAMES = frozenset(
     {
         value
@@ -66,7 +67,7 @@ STEP_NAMES = frozenset(
         "asgi_app",
         "asgi_http_class",
         "wsgi_app",
-        # What makes contexts is given an environ in the layer, so it decides on the way.
+        # In the layer, requests need an environ if one of these is overridden.
         "app_context",
         "request_context",
         # How functions are called.
@@ -78,16 +79,16 @@ STEP_NAMES = frozenset(
 
 
 def _refuse_upgrade(**arguments: object) -> NoReturn:
-    """Stand for the view of a websocket where a request asks for one.
+    """Refuse a request for a websocket's URL; used in place of the view.
 
-    A WSGI server hands it on as a request, since it has no websockets. Any other request of such a
-    URL matches none.
+    A WSGI server passes a websocket on as a request, as it has no websockets. Other requests for
+    such a URL match no rule and do not come here.
     """
     raise BadRequest("This is the URL of a websocket, and this server cannot open one.")
 
 
 class Plan:
-    """An endpoint's place, view and hooks in the order in which they run."""
+    """An endpoint's place, its view, and its hooks in the order in which they run."""
 
     __slots__ = (
         "_adapted",
@@ -128,7 +129,7 @@ class Plan:
         self.blueprints: list[str] = split_blueprint_path(parent) if parent else []
         inward = [None, *reversed(self.blueprints)]
         outward = [*self.blueprints, None]
-        #: What makes a function of the application's one that the pipeline calls here.
+        #: Turns a function of the application's into one that the pipeline can call in this place.
         self.adapt = adapt = self._adapting(app)
         self.view = None if view is None else adapt(view)
         self.accepts = kind.accepts
@@ -149,7 +150,7 @@ class Plan:
         return lambda func: self.place.adapt(_ensured(app, func))
 
     def adapted(self, method: Function) -> Function:
-        """Return the method of an object as the pipeline calls it here, as it is now."""
+        """Return the bound *method* as the pipeline calls it in this place."""
         if type(method) is not MethodType:
             return self.place.adapt(method)
         function: Any = method.__func__
@@ -162,11 +163,11 @@ class Plan:
         if not app._ensuring.within(app):
             func = _ensured(app, func)
         adapted = self.place.adapt_after(app, func)
-        # A function for requests counts on a response, which a websocket seldom has.
+        # A function for requests expects a response, which a websocket seldom has.
         return adapted if kind.must_answer or table not in REQUEST.after else on_response(adapted)
 
     def _find_idle_stages(self) -> None:
-        """Note which stages have nothing to do: to call one would cost more than to ask."""
+        """Note which stages have nothing to do; asking is cheaper than calling them."""
         stages = self.stages
         self.preprocesses = bool(
             self.before or self.preprocessors or not _is_ours(stages.preprocess)
@@ -180,7 +181,7 @@ class Plan:
 
 
 def _ensured(app: Quart, func: Function) -> Function:
-    """Return *func* as an application with a method of its own for that has it called."""
+    """Return *func*, called through the application's own `ensure_async` or the like."""
 
     @wraps(func)
     def ensured(*args: object, **kwargs: object) -> Result:
@@ -194,22 +195,22 @@ def _ensured(app: Quart, func: Function) -> Function:
         result = ensured(*args, **kwargs)
         return await result if hasattr(result, "__await__") else result
 
-    # It is async, whatever it stands for; a place looks through decorators.
+    # A place looks through decorators, and must see this async function.
     del awaited.__wrapped__
     return awaited
 
 
 class Plans:
-    """The compiled plans and stages of one application; `clear` forgets them.
+    """The plans and stages of one application, made when first needed; `clear` forgets them.
 
-    It has no reference to the application, so that one that never served is freed at once.
+    They do not refer to the application, so one that never served is freed at once.
     """
 
     __slots__ = ("_changes", "_mixed_in", "_plans", "_seen", "_stages")
 
     def __init__(self) -> None:
         self._changes = 0
-        #: Classes behind the application's that do not say when they change, and what they had.
+        #: Base classes of the application's class that do not report changes, and their attributes.
         self._mixed_in: tuple[type, ...] = ()
         self._seen: list[list[object]] = []
         self._plans: dict[tuple[Kind, str | None, strategy.Place | str | None], Plan] = {}
@@ -218,7 +219,7 @@ class Plans:
     def clear(self) -> None:
         self._plans.clear()
         self._stages.clear()
-        self._changes = -1  # Its class may be another one, too.
+        self._changes = -1  # The application's class may have changed too.
 
     def get(
         self,
@@ -227,7 +228,7 @@ class Plans:
         endpoint: str | None,
         place: strategy.Place | str | None = None,
     ) -> Plan:
-        """Return the plan of *endpoint* in *place*: a certain one, a default's name, or any."""
+        """Return the plan of *endpoint* in *place*: a place, a default's name, or None for any."""
         if self._changes != _stock.changes or self._mixed_in:
             self._look_at_classes(app)
         key = kind, endpoint, place
@@ -246,7 +247,7 @@ class Plans:
         return stages
 
     def _look_at_classes(self, app: Quart) -> None:
-        """Forget everything if a class that *app* is made from may be another than it was."""
+        """Forget everything if a class of *app* may have changed since the last look."""
         if self._changes == _stock.changes and all(
             all(map(operator.is_, map(vars(cls).get, STEP_NAMES), seen))
             for cls, seen in zip(self._mixed_in, self._seen, strict=True)
@@ -258,10 +259,11 @@ class Plans:
 
 
 class Stages:
-    """The pipeline's stages as an application has them: ours, or what it overrides one with.
+    """The pipeline's stages for an application: ours, or the methods that override them.
 
-    And the signals that it sends on the way, which the strategy chooses. From a field here an
-    editor leads to the function that it is unless somebody overrides it.
+    It also holds the signals that are sent on the way, which the strategy chooses. Each field is
+    assigned from the function that it is by default, so an editor can go from the field to that
+    function.
     """
 
     __slots__ = (
@@ -292,11 +294,12 @@ class Stages:
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
         self.plain_map = plain_map_of(app)
-        #: What a server's request goes to, if nothing that anybody has put there is in between.
+        #: The class that handles a server's request directly, if nobody has put anything in
+        #: between.
         entry: type[ASGIHTTPConnection] | None = app.asgi_http_class
         is_direct = app._entries.within(app) and app._connection_at_once() is entry
         self.connection_class = entry if is_direct else None
-        #: Whether it has been seen to that the loop is watched on which these run.
+        #: Whether the loop on which these run is being watched.
         self.is_watched = False
 
     def _find_endings(self, app: Quart, kind: Kind) -> None:
@@ -326,19 +329,19 @@ class Stages:
 
 
 def _make_response(app: Quart, ctx: AppContext | None, result: Result) -> Result:
-    """Stand for the function of whichever face the application has: `responses.make_response`."""
+    """Call `responses.make_response`; the layer's face of an application has another function."""
     return responses.make_response(app, ctx, result)
 
 
-# What a parent has seen to, such as that its loop is watched, a forked child sees to again.
+# A forked child must do again what its parent has done, such as watching its loop.
 in_child(_stock.count_change)
 
-#: What each public method of a stage does, less what it takes to be called from outside.
+#: For each public method of a stage: the internal function that does its work.
 _internals: dict[FunctionType, Function] = {}
 
 
 def stage_of(internal: Function) -> Callable[[F], F]:
-    """Mark a public method as the untouched face of the stage *internal*."""
+    """Mark a method as the application's public method for the stage *internal*."""
 
     def mark(method: F) -> F:
         _internals[cast(FunctionType, method)] = internal
@@ -348,11 +351,11 @@ def stage_of(internal: Function) -> Callable[[F], F]:
 
 
 def internal_of(method: Function) -> Function | None:
-    """Return the stage that the public *method*, bound or not, is the untouched face of, if any."""
+    """Return the stage behind the public *method*, bound or not; None if it was overridden."""
     function: Any = method.__func__ if type(method) is MethodType else method
     if type(function) is CallableByBoth:
         function = function.func
-    # A wrapper, of wrapt's for one, may pass for what it wraps by all else but its type.
+    # Check the type: a wrapper, such as wrapt's, hashes and compares like what it wraps.
     return _internals.get(function) if type(function) is FunctionType else None
 
 
@@ -361,9 +364,9 @@ def _is_ours(stage: Function) -> bool:
 
 
 def _stage(method: Function, internal: F) -> F:
-    """Return *method* as ``stage(app, ctx, *args)``, what it returns perhaps awaitable.
+    """Return *method* as ``stage(app, ctx, *args)``, whose result may be awaitable.
 
-    If nobody overrides it that is *internal*, or what a face of the application has in its place.
+    If nobody overrides the stage, that is *internal*, or the function that a face has in its place.
     """
     own = internal_of(method)
     if own is not None:
@@ -382,12 +385,12 @@ def _stage(method: Function, internal: F) -> F:
     return cast(F, overridden)
 
 
-#: In a scope: the context that is there for the connection, until it is entered.
+#: The scope's key of the context that was made for the connection, until it is entered.
 PREPARED = "quart.context"
 
 
 def _first_stage(method: Function, internal: F) -> F:
-    """The same for the stage that finds the place: there is no plan before that."""
+    """Do the same for the stage that finds the place; before that there is no plan."""
     if internal_of(method) is not None:
         return internal
 

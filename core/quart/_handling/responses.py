@@ -1,4 +1,4 @@
-"""From what a view returned to a response."""
+"""Make a response from what a view has returned."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _EXPECTED = (
 
 
 def make_response(app: Quart, ctx: AppContext | None, result: object) -> Response:
-    """Return the response that *result*, the return value of a view, stands for.
+    """Return the response for *result*, the return value of a view.
 
     Raises:
-        TypeError: if it stands for none.
+        TypeError: if *result* is nothing that a view may return.
     """
-    if isinstance(result, (str, bytes)):  # Most are, and need no more than this.
+    if isinstance(result, (str, bytes)):  # Most results are one of these, so check them first.
         return app.response_class(result)
     status = headers = None
     if isinstance(result, tuple):
@@ -76,7 +76,7 @@ def _convert(app: Quart, ctx: AppContext | None, result: object) -> Response:
         return result
     if isinstance(result, (str, bytes)):
         return app.response_class(result)
-    # Before the abstract classes, which are slow to ask.
+    # Check these before the abstract classes, which are slow to check.
     if isinstance(result, (dict, list)):
         return app.json.response(result)  # type: ignore[return-value]  # of app.response_class
     if isinstance(result, _BODIES) or isgenerator(result) or isasyncgen(result):
@@ -96,7 +96,7 @@ def _convert(app: Quart, ctx: AppContext | None, result: object) -> Response:
 
 
 def unawaited(ctx: AppContext | None, result: CoroutineType[object, Any, object]) -> TypeError:
-    """Return the error for a view that returned what an async function gives without `await`."""
+    """Return the error for a view that returned a coroutine that nobody has awaited."""
     result.close()
     return TypeError(
         f"{_view(ctx)} returned the coroutine of {result.__qualname__!r}, which nobody has awaited."
@@ -110,7 +110,7 @@ def from_other_response(app: Quart, other: SansioResponse) -> Response:
     if isinstance(other, WSGIResponse):
         body = other.response if other.is_streamed else b"".join(other.iter_encoded())
     response = app.response_class(body, status=other.status, headers=other.headers)
-    # Not its `close`: the body is closed with the one that has it now.
+    # Do not register its `close`: the new response closes the body.
     for func in getattr(other, "_on_close", None) or ():
         response.call_on_close(func)
     return response

@@ -1,4 +1,4 @@
-"""Waiting for what the application's functions return, and for its signals' receivers."""
+"""Wait for what an application's functions return, and for receivers of its signals."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 async def resolve(ctx: AppContext, result: Result) -> Result:
-    """Wait for what a function returned, if it has to be waited for."""
+    """Return *result*, or what it gives if it is awaitable; awaits as the context's place does."""
     if hasattr(result, "__await__"):
         return await ctx.plan.place.resolve(result)
     return result
 
 
 async def resolve_here(result: Result) -> Result:
-    """The same, but without a place: await *result* in the current task."""
+    """Do the same without a place: await *result* in the current task."""
     return await result if hasattr(result, "__await__") else result
 
 
 async def emit(app: Quart, ctx: AppContext | None, signal: Signal, **values: object) -> None:
-    """Send *signal*; plain receivers run as any plain function does."""
+    """Send *signal*; plain receivers run where plain functions run."""
     if not signal.receivers or signal.is_muted:
         return
     for receiver in signal.receivers_for(app):

@@ -1,4 +1,4 @@
-"""When a connection's session is opened and saved."""
+"""Decide when a connection's session is opened and saved."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _FLASKS = asked_for_late(FlaskCookieSessions)
 
 
 def is_lazy(app: Quart) -> bool:
-    """Whether the session is opened by the first who asks for it.
+    """Whether the session may be opened as late as at its first use.
 
-    Its own class has to say so, as a subclass might do anything, and nobody may have changed it.
+    The interface's own class must say so, since a subclass might do anything; and nobody may have
+    replaced its methods.
     """
     interface = app.session_interface
     interface_class: type = type(interface)
@@ -38,7 +39,7 @@ def is_lazy(app: Quart) -> bool:
 
 
 async def open_eagerly(app: Quart, ctx: AppContext) -> None:
-    """Open the session, unless that may wait."""
+    """Open the session now, unless it may be opened at its first use."""
     if ctx.connection is not None and ctx._session is None and not is_lazy(app):
         opened = ctx.plan.adapted(app.session_interface.open_session)(app, app._face_of(ctx))
         ctx.keep_session(await resolve(ctx, opened))
@@ -48,7 +49,7 @@ def is_concerned(app: Quart, ctx: AppContext) -> bool:
     """Whether there is a session to save."""
     if ctx._session is not None:
         return True
-    # Nobody asked for it. Only a cookie that came may still have to be renewed.
+    # Nobody has used it. Only a cookie that the client sent may have to be renewed.
     connection: Any = ctx.connection
     return (
         first_value(connection.headers, b"cookie") is not None
@@ -57,7 +58,7 @@ def is_concerned(app: Quart, ctx: AppContext) -> bool:
 
 
 def save(app: Quart, ctx: AppContext, response: object) -> Awaitable[object] | None:
-    """Save the session; what this returns, if anything, has to be awaited for it."""
+    """Save the session; if this returns an awaitable, await it."""
     interface, session = app.session_interface, ctx.opened_session()
     if interface.is_null_session(session):
         return None
@@ -66,7 +67,7 @@ def save(app: Quart, ctx: AppContext, response: object) -> Awaitable[object] | N
         saving: Result = ctx.plan.adapted(interface.save_session)(app, session, given)
         return ctx.plan.place.resolve(saving) if hasattr(saving, "__await__") else None
     if response is not None:
-        # What `save_session` would be awaited for.
+        # `_save` is the plain part of `save_session`.
         plain_save: Any = getattr(interface, "_save", interface.save_session)
         plain_save(app, session, response)
     if ctx.kind is WEBSOCKET and session.modified and not ctx.session_touched:

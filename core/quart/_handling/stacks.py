@@ -1,9 +1,9 @@
-"""The order in which contexts may be left: that of Flask 3.1, which has two stacks.
+"""The order in which contexts may be left: Flask 3.1's, which has two stacks.
 
-One is of application contexts and one of requests. Each of them is left in order, but neither waits
-for the other: an application context that was entered first may be left before the requests within
-it, and the other way round. A request that brought its application context with it takes part in
-both.
+One stack is of application contexts, the other of requests. Within each stack contexts are left in
+order, but neither stack waits for the other. So you may leave an application context before the
+requests within it, and the other way round. A request that brought its own application context is
+part of both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def right_above(ctx: AppContext, current: AppContext | None) -> AppContext | None:
     """Return the context that was entered right after *ctx*, if *ctx* may be left before it.
 
-    *current* is the innermost one.
+    *current* is the innermost context.
     """
     above = current
     while above is not None and _is_of_the_other_stack(above, ctx):
@@ -38,16 +38,16 @@ def _is_of_the_other_stack(above: AppContext, ctx: AppContext) -> bool:
     return not connected.owns_app_context
 
 
-# A WSGI server may close a stream in another thread than it iterated in. Each thread has context
-# variables of its own, and a token is of those alone that it was made for.
+# A WSGI server may close a stream in another thread than the one that iterated over it. Each thread
+# has its own context variables, and a token resets only those of the thread that made it.
 
 
 def adopt(ctx: AppContext) -> None:
-    """Take over what another thread has pushed, if one did, to pop it here."""
+    """Make *ctx*, which another thread has pushed, current in this thread, to be popped here."""
     current = _cv_app.get(None)
     while current is not None:
         if current is ctx:
-            return  # Another one is on top of it.
+            return  # It was pushed in this thread, and another context is on top of it.
         current = current._around
     token, mark = ctx._tokens[-1]
     here = _cv_app.set(ctx)
@@ -57,16 +57,17 @@ def adopt(ctx: AppContext) -> None:
         pushed = strategy.installed.pushed
         ctx._tokens[-1] = here, None if pushed is None else pushed(ctx)
     else:
-        # It was pushed here, and something else is wrong. All is as before, but for a token that
-        # can be used once more.
+        # It was pushed in this thread, so something else is wrong. Restore everything; only the
+        # token is a new one, as the old one is used up.
         ctx._tokens[-1] = _cv_app.set(ctx), mark
         _cv_app.reset(here)
 
 
 def reset_here(ctx: AppContext, token: Token[AppContext], mark: object) -> object:
-    """Undo a push of *ctx* that was made here, if any, and give its mark; the other one stays.
+    """Undo the latest push of *ctx* that was made in this thread, if any; return that push's mark.
 
-    *token* and *mark* are of the latest push, which another thread has made.
+    *token* and *mark* are those of the latest push, which another thread has made. They take the
+    place of the one that is undone.
     """
     for number, (earlier, its_mark) in reversed([*enumerate(ctx._tokens)]):
         try:

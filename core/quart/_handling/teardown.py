@@ -1,4 +1,4 @@
-"""The end of a context: its teardown functions, all of them, whatever some of them raise."""
+"""End a context: run all its teardown functions, whatever some of them raise."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _UNSET = cast(BaseException, UNSET)
 def close_context(
     app: Quart, ctx: AppContext, exc: BaseException | None
 ) -> CoroutineOf[None] | None:
-    """Leave *ctx*, after all teardown functions if this is its last pop.
+    """Leave *ctx*; run the teardown functions first if this is its last pop.
 
-    Returns None if that is done, or what there is to wait for.
+    Returns None if that is done, or else an awaitable that does it.
     """
     plan, connection = ctx.plan, ctx.connection
     stages = plan.stages
@@ -37,9 +37,9 @@ def close_context(
         or stages.context_tearing_down.receivers
         or stages.context_popped.receivers
         or (connection is not None and (connection.may_have_files or stages.tearing_down.receivers))
-        # To close a request may do more than to close the files of its form.
+        # An overridden `close` of a request may do more than close the files of its form.
         or (ctx.kind is REQUEST and not app._only_closes_files(connection))
-        # An application may have its own answer to whether to ignore it.
+        # The application decides whether to ignore an error.
         or exc is not None
     ):
         return _close_context(app, ctx, exc)
@@ -48,10 +48,10 @@ def close_context(
 
 
 async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None) -> None:
-    """The slow path of `close_context`: there is something to run.
+    """Slow path of `close_context`: there is something to run.
 
     Raises:
-        BaseException: what a teardown function raised; as a group if several did.
+        BaseException: what a teardown function raised, or a group if several raised something.
     """
     if exc is not None and ignores_error(app, exc):
         exc = None
@@ -128,7 +128,7 @@ async def _tear_down(
     signal: Signal,
     exc: BaseException | None,
 ) -> None:
-    if exc is _UNSET:  # As Flask has it, for a call without an argument.
+    if exc is _UNSET:  # Flask's default for a call without an argument.
         exc = sys.exc_info()[1]
     errors: list[BaseException] = []
     for func in funcs:
