@@ -1,15 +1,13 @@
 """Receive what a client sends, when the handler asks for it, and notice when the client leaves.
 
-At first nothing is received ahead, and no task is made. Most requests end that way. Once a handler
-has waited for something else for `WATCH_AFTER` seconds, the client's leaving must be noticed. From
-then on a task receives ahead, and cancels the handler when the client is gone. `inbound_trio.py`
-does the same under Trio.
+At first nothing is received ahead, and no task is made; most requests end that way. Once a handler
+has waited for something else for `WATCH_AFTER` seconds, a task receives ahead (under Trio that of
+`inbound_trio.py`), so that the client's leaving is noticed: then it cancels the handler.
 
-A server reports a disconnect only after all that the client has sent before it. To see the
-disconnect, the task must take those messages off the server and keep them. As long as the handler
-reads, at most `AHEAD` bytes are kept; then the client has to wait. If the handler has read nothing
-for `PATIENCE` seconds, more is kept, in a file and up to a limit, so that the disconnect can still
-be seen.
+A server reports a disconnect only after all that the client has sent before it, so the task must
+take that off the server and keep it. As long as the handler reads, at most `AHEAD` bytes are kept;
+then the client has to wait. If the handler has read nothing for `PATIENCE` seconds, more is kept,
+in a file and up to a limit, so that the disconnect can still be seen.
 
 A connection is in one of four states, and each attribute of `Inbound` belongs to one of them:
 
@@ -20,9 +18,8 @@ A connection is in one of four states, and each attribute of `Inbound` belongs t
 
 It only moves down this list. In any state somebody may be inside `receive` (`receiving`). Two must
 not receive at once. So if the timer fires meanwhile, `late` says to start watching as soon as that
-`receive` has returned. An error that the server raised to the watcher is kept in `_failure` for the
-next `receive`. Each request has an `Inbound`, so the defaults are on the class, and the state is
-attributes and not an enum: making one costs little.
+`receive` has returned. The next `receive` raises what the server has raised to the watcher
+(`_failure`). Each request has an `Inbound`: so there are defaults on the class, and no enum.
 """
 
 from __future__ import annotations
@@ -86,13 +83,13 @@ def undisturbed(connection: Any) -> AbstractContextManager[None]:
 class Inbound(Server):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
-    #: Whether the server's `send` may be used in place of `to_server` if its context is no matter.
+    #: Whether `send` may be called in place of `to_server` where the server's context is no matter.
     sends_as_it_is = True
     # On the class, as most connections never change these, and each request has an `Inbound`.
     _changed: Any = None
     #: When the handler last asked for a message, by `time.monotonic`, as far as is known.
     _asked = 0.0
-    #: Whether the last message of the body has been received.
+    #: Whether the whole body has been received.
     complete = False
     #: Returns how many bytes the body may have; None for websockets.
     body_limit: Callable[[], int | None] | None = None

@@ -1,8 +1,7 @@
 """What each endpoint needs for a connection, worked out once.
 
-A plan is thrown away as soon as anything that it was made from changes, at any time. The
-application's public dicts of hooks report their changes, and so do some of its attributes and its
-class.
+A plan is thrown away when anything that it was made from changes, at any time: the application's
+public dicts of hooks report their changes, and so do some of its attributes and its class.
 """
 
 from __future__ import annotations
@@ -261,9 +260,8 @@ class Plans:
 class Stages:
     """The pipeline's stages for an application: ours, or the methods that override them.
 
-    It also holds the signals that are sent on the way, which the strategy chooses. Each field is
-    assigned from the function that it is by default, so an editor can go from the field to that
-    function.
+    And the signals that are sent on the way, which the strategy chooses. Each field is assigned
+    from the function that it is by default, so an editor can follow it.
     """
 
     __slots__ = (
@@ -294,8 +292,7 @@ class Stages:
         self.has_lazy_session = session.is_lazy(app)
         self.request_class = app._connection_class
         self.plain_map = plain_map_of(app)
-        #: The class that handles a server's request directly, if nobody has put anything in
-        #: between.
+        #: The class that handles a server's request, if nobody has put anything in between.
         entry: type[ASGIHTTPConnection] | None = app.asgi_http_class
         is_direct = app._entries.within(app) and app._connection_at_once() is entry
         self.connection_class = entry if is_direct else None
