@@ -1,4 +1,4 @@
-"""Answering with a file."""
+"""Send files as responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .wrappers.response import ResponseBody
 
 DEFAULT_MIMETYPE = "application/octet-stream"
-# What may stay as it is in a parameter of a header, besides letters and digits.
+# Characters besides letters and digits that need no quoting in a header's parameter.
 _RFC_5987_SAFE = "!#$&+-.^_`|~"
 
 
@@ -42,7 +42,7 @@ async def send_from_directory(
     last_modified: datetime | float | None = None,
     **kwargs: Any,
 ) -> Response:
-    """Answer with the file *file_name*, which may come from a client, if it is in *directory*.
+    """Return a response with the file *file_name* in *directory*; a client may choose the name.
 
     The other arguments are those of `send_file`.
 
@@ -79,7 +79,7 @@ async def send_file(
     etag: bool | str | None = None,
     max_age: int | None = None,
 ) -> Response:
-    """Answer with a file: a path you trust, or an open binary file.
+    """Return a response with a file: a path that you trust, or an open binary file.
 
     The mimetype is guessed from the name. With *conditional* the answer may be 304 or a range. A
     path gets an ETag, a modification date, and the cache time the application gives it.
@@ -104,7 +104,7 @@ async def send_file(
     if as_attachment or download_name is not None:
         _set_disposition(response, "attachment" if as_attachment else "inline", name)
     if encoding is not None and not as_attachment:
-        # For a download a browser would undo it, and save something else than the name says.
+        # A browser would undo the encoding of a download, and save other bytes than the name says.
         response.headers["Content-Encoding"] = encoding
     modified = source.modified if last_modified is None else last_modified
     if modified is not None:
@@ -120,7 +120,7 @@ async def send_file(
 
 
 class _Source(NamedTuple):
-    """What is known about the file; only of a path there is everything."""
+    """What is known about the file; some of it is known only for a path."""
 
     path: Path | None
     file: IO[bytes] | None
@@ -140,7 +140,7 @@ class _Source(NamedTuple):
 def _open(filename_or_io: FilePath | IO[bytes]) -> _Source:
     if isinstance(filename_or_io, bytes | str | os.PathLike):
         path = file_path_to_path(filename_or_io)
-        # Here, not in a thread: see "stat" in docs/performance.md, "What things cost".
+        # Called here and not in a thread. Cost: "stat" in docs/performance.md.
         status = path.stat()
         return _Source(path, None, path.name, status.st_size, status.st_mtime)
     if isinstance(filename_or_io, TextIOBase):
@@ -156,7 +156,7 @@ def _is_file(path: str) -> bool:
     try:
         return os.path.isfile(path)
     except ValueError:
-        # A null byte in the name, on older versions of Python.
+        # Older versions of Python raise this for a null byte in the name.
         return False
 
 
@@ -171,7 +171,7 @@ def _guess(name: str | None) -> tuple[str, str | None]:
 
 
 def _body(app: Quart, source: _Source) -> tuple[ResponseBody | bytes, str | None]:
-    """Return the body, and the path the server in front is to send in its stead, if it can."""
+    """Return the body, and the path that the server in front may send instead, if any."""
     if source.path is None:
         return app.response_class.io_body_class(source.file), None  # type: ignore[arg-type]
     if app.config["USE_X_SENDFILE"]:
@@ -187,7 +187,7 @@ def _set_size(response: Response, size: int | None) -> None:
 def _set_disposition(response: Response, disposition: str, name: str | None) -> None:
     names = {}
     if name is not None:
-        # Old clients read the first, a simpler name; RFC 6266 prefers the second.
+        # Old clients read the first, simpler name; RFC 6266 prefers the second.
         names["filename"] = normalize("NFKD", name).encode("ascii", "ignore").decode()
         if not name.isascii():
             names["filename*"] = f"UTF-8''{quote(name, safe=_RFC_5987_SAFE)}"
@@ -215,5 +215,5 @@ async def _make_conditional(response: Response, source: _Source) -> None:
             source.file.close()
         raise
     if response.status_code == 304:
-        # Some servers would send the file in spite of the status.
+        # Some servers would send the file whatever the status is.
         response.headers.pop("X-Sendfile", None)

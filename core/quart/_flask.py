@@ -1,6 +1,6 @@
-"""Every use of Flask's private names, and whatever Flask 3.1 and 3.2 have in different shapes.
+"""All uses of Flask's private names, and all differences between Flask 3.1 and 3.2.
 
-The core and the layer ask here, so that they work with either.
+The core and the layer take them from here, so that they work with either release.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ __all__ = [
     "split_blueprint_path",
 ]
 
-#: Whether a request's context is its application's too, as since Flask 3.2, or one of two.
-#: With one, an application context around a request is not reused for it, the pipeline's stages
-#: have a context as first argument, and what teardown functions raise is always a group.
+#: Whether a request's context is also its application's context, as in Flask 3.2; Flask 3.1 has
+#: two. With one, a request does not reuse an application context around it, the pipeline's stages
+#: take a context as first argument, and errors of teardown functions are always raised as a group.
 HAS_ONE_CONTEXT = "RequestContext" not in vars(ctx)
-#: Where Flask looks for the request: in a variable of its own, or in that of the one context.
+#: The variable in which Flask looks for the request: its own, or that of the one context.
 flask_cv_request: ContextVar[Any] = (
     flask_cv_app if HAS_ONE_CONTEXT else vars(flask_globals)["_cv_request"]
 )
 
-#: The methods of an application that have a context as first argument, if there is one context.
+#: The application's methods that take a context as first argument, if there is one context.
 STAGES_WITH_CONTEXT = (
     "dispatch_request",
     "do_teardown_appcontext",
@@ -68,7 +68,7 @@ STAGES_WITH_CONTEXT = (
     "process_response",
 )
 
-#: Flask's class of a request's context: with one context, that of all.
+#: Flask's class for a request's context; with one context, the class for all.
 FlaskRequestContext: object = ctx.AppContext if HAS_ONE_CONTEXT else ctx.RequestContext
 
 split_blueprint_path: Callable[[str], list[str]] = _split_blueprint_path
@@ -81,13 +81,13 @@ def find_error_handler(
 
 
 def ignores_error(app: App, error: BaseException) -> bool:
-    """Whether teardown functions are not to hear of *error*; Flask 3.2 does not ask any more."""
+    """Whether to hide *error* from teardown functions; Flask 3.2 never does."""
     ask = getattr(app, "should_ignore_error", None)
     return ask is not None and bool(ask(error))
 
 
 def mark_served(app: App, served: bool = True) -> None:
-    """From now on the application refuses set-up calls, as Flask does after its first request."""
+    """Make the application refuse set-up calls from now on, as Flask does after a first request."""
     app._got_first_request = served
 
 
@@ -96,20 +96,20 @@ def has_served(app: App) -> bool:
 
 
 def json_provider() -> JSONProvider | None:
-    """Return the provider through which `flask.json` goes; None if that is plain `json`."""
+    """Return the provider that `flask.json` uses, or None if it uses plain `json`."""
     current: Any = flask_cv_app.get(None)
     return None if current is None else current.app.json
 
 
 def replace_default_context_processor(scaffold: Scaffold, processor: Callable[[], Any]) -> None:
-    """Put *processor* where Flask's scaffold has the one that reads Flask's context variables."""
+    """Replace the processor of Flask's scaffold that reads Flask's context variables."""
     scaffold.template_context_processors[None][0] = processor
 
 
 class SetUpAtAnyTime(App):
     """An application that takes routes and hooks after its first request too, as Quart does."""
 
-    #: Whether it refuses them instead, as Flask does.
+    #: Whether it refuses them after the first request, as Flask does.
     refuses_late_setup = False
 
     def _check_setup_finished(self, f_name: str) -> None:

@@ -1,4 +1,4 @@
-"""Tells your code's frames from those of this project and of other packages."""
+"""Tell frames of your code from those of this project and of other packages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from functools import cache
 from types import CodeType, TracebackType
 
 PACKAGES = ("quart", "quart_flask_patch")
-#: What a path of an installed package goes on with, after the folder that all of them are in.
+#: Matches what follows the folder of installed packages in a path.
 _INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\]([^/\\]+?)(?:\.py)?(?:[/\\]|$)")
 
 
 def is_ours(code: CodeType) -> bool:
-    """Whether *code* is of the framework or the layer."""
+    """Whether *code* belongs to the framework or the layer."""
     return is_our_file(code.co_filename)
 
 
@@ -24,7 +24,7 @@ def is_our_file(path: str) -> bool:
 
 
 def package_of(path: str) -> str | None:
-    """Return the name of the package that a file is of, ``Python`` for its own; None if yours."""
+    """Return the name of a file's package, ``Python`` for the standard library, None for yours."""
     for folder, name in _folders().items():
         if path.startswith(folder):
             return name
@@ -44,10 +44,10 @@ def _of_python() -> str:
 
 
 def folded(traceback: TracebackType | None) -> TracebackType | None:
-    """Return *traceback* without the way through our code, to yours and between pieces of yours.
+    """Return *traceback* without the frames of ours before your code, and between pieces of it.
 
-    Where our code raised the error, the end stays. All stays if no frame is yours. The traceback
-    that is given does not change.
+    If our code raised the error, the end stays. Everything stays if no frame is yours. *traceback*
+    itself does not change.
     """
     parts = []
     while traceback is not None:

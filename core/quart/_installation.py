@@ -1,9 +1,9 @@
-"""Notices, when `quart` is imported, that files of PyPI's Quart or Quart-Flask-Patch are mixed in.
+"""Check, when `quart` is imported, for files of PyPI's Quart or Quart-Flask-Patch mixed in.
 
-An installer that knows the distributions replaces one `quart` by the other, whole. Files are mixed
-where it does not: in a folder that `pip install --target` fills, in an image whose layers are laid
-over each other, and where this project's first releases, one distribution with both packages, were
-updated.
+An installer that knows the distributions replaces one `quart` by the other, as a whole. Files get
+mixed where it does not know them: in a folder filled by `pip install --target`, in images with
+layers on top of each other, and in updates from this project's first releases, which had both
+packages in one distribution.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import warnings
 from collections.abc import Mapping
 from types import ModuleType
 
-#: The distribution of each package, as its `__distribution__` says.
+#: The value of `__distribution__` in each package.
 DISTRIBUTIONS = {"quart": "quart", "quart_flask_patch": "quart-flask-patch"}
 
-# A file that only the other one has, beside ours. Where both have installed `quart/cli`, the folder
-# goes before `cli.py`, so one of our modules is imported whoever's `quart/__init__.py` it is.
+# Files that only PyPI's Quart has, but which lie beside ours. If `quart/cli` is there twice, the
+# folder goes before `cli.py`, so one of our modules is imported whoever's `quart/__init__.py` it
+# is.
 STRANGERS = {
     "quart": ("Quart", os.path.join("quart", "cli.py")),
     "quart_flask_patch": (
@@ -34,10 +35,10 @@ ADVICE = (
 
 
 def check(folder: str, modules: Mapping[str, ModuleType]) -> None:
-    """Look for the other distributions' files in *folder*, where our packages are.
+    """Look for files of the other distributions in *folder*, where our packages are.
 
     Raises:
-        ImportError: if one of the packages that are being imported is not ours.
+        ImportError: if a package that is being imported is not ours.
     """
     for package, (stranger, path) in STRANGERS.items():
         module = modules.get(package)

@@ -1,7 +1,7 @@
-"""What differs between a request and a websocket, as a value.
+"""What differs between requests and websockets, as a value.
 
-The path from connection to response is written once, in `_handling/pipeline.py`, and asks its
-context's kind for these names.
+The path from connection to response is written once, in `_handling/pipeline.py`. It reads these
+names from its context's kind.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from .signals import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """The names and rules of a kind of connection.
+    """The names and rules of one kind of connection.
 
-    A context's is `REQUEST` or `WEBSOCKET`. How an endpoint's websockets are handled, which is for
-    its plan to know, an application may say otherwise: see `Quart._manner_of`.
+    A context's kind is `REQUEST` or `WEBSOCKET`. An application may handle the websockets of an
+    endpoint by another value, which only their plan knows: see `Quart._manner_of`.
     """
 
     name: str
-    #: A websocket view may return nothing.
+    #: Whether a view must return something; a websocket's need not.
     must_answer: bool
-    #: Its view speaks through a `Websocket`, which it has to accept.
+    #: Whether the view must accept a `Websocket`.
     accepts: bool
-    #: The application's public dicts of hooks, in the order in which they are gone through.
+    #: The names of the application's public dicts of hooks, in the order in which they are used.
     before: tuple[str, ...]
     after: tuple[str, ...]
     teardown: tuple[str, ...]
-    #: The application's public, overridable method of each stage.
+    #: The names of the application's public methods, one for each stage; you may override them.
     handle: str
     full_dispatch: str
     preprocess: str

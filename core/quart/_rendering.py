@@ -1,20 +1,20 @@
-"""Templates compiled as plain code that may wait.
+"""Compile templates as plain code that may wait.
 
-For async use Jinja compiles a template into async generators, with an `await` around each call and
-each attribute, which take half as long again as plain ones. So what `render_template` renders is
-compiled as plain code, with a look at the type of what each call and attribute gives. The rare
-value that is awaitable is waited for, through the bridge that the template is rendered beneath.
+For async use, Jinja compiles a template into async generators, with an `await` around each call and
+each attribute, which takes half as long again as plain code. So `render_template` renders templates
+that are compiled as plain code, which checks the type of what each call and attribute gives. The
+rare value that is awaitable is waited for, through the bridge beneath which the template is
+rendered.
 
 The plain code belongs to another face of the environment: the same instance dict, except for what
 must differ. The environment itself stays as async as its users know it.
 
-Measured in process, rendering included: a template of one line takes 27 us this way and 25 us in
-async code, one with a table of thirty rows 47 and 74. Its size does not choose the way. What it
-extends or includes is compiled the same way, and its size is not known to it; and two forms of the
-small ones would cost each process a second compilation, to save 2 us.
+All templates are compiled this way, small ones too, for which it gains nothing (compare the two
+figures for "template" in docs/performance.md). A template does not know the size of what it extends
+and includes, and a second form of each small template would cost a second compilation.
 
 The classes here come before the environment's, the template's and the generator's own classes,
-which an application chooses. So their bases are known at run time only.
+which an application chooses. So their bases are known only at run time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ._threads import strategy
 from ._threads.bridge import call_bridged
 from ._types import Result, Stepping
 
-# For classes that go before one of an application's: its environment's, or what that one names.
+# The base for classes that go before one of the application's classes.
 _Before: Any = object
 
 T = TypeVar("T")
@@ -45,13 +45,13 @@ _END: Any = object()
 _FACE = "_quart_plain_face"
 
 
-# What the plain code calls
+# Functions that the plain code calls
 
 
 def settled(value: Result) -> Result:
-    """Return what *value* gives if it is awaitable, else itself."""
-    # The type first: there are objects that seem to have any attribute. Then the value, as the
-    # type of a proxy has what the object behind it may not have.
+    """Return *value*, or the result of waiting for it if it is awaitable."""
+    # Check the type first, as some objects seem to have any attribute. Then the value: a proxy's
+    # type has `__await__` even if the object behind it has not.
     if hasattr(type(value), "__await__") and hasattr(value, "__await__"):
         return strategy.current().wait(value)
     return value
@@ -70,7 +70,7 @@ def _each(items: Any) -> Iterator[object]:
 
 
 class _Awaitable:
-    """Text that may be awaited too, since it has to be under Jinja's async code."""
+    """Text that may be awaited, as Jinja's async code does."""
 
     def __await__(self: T) -> Stepping[T]:
         return self
@@ -86,7 +86,7 @@ class _SafeText(_Awaitable, Markup):
 
 
 class _Caller(Macro):
-    """The content of a `{% call %}` block: plain code calls it, async code awaits that."""
+    """The content of a `{% call %}` block; plain code calls it, async code awaits the result."""
 
     @pass_eval_context
     def __call__(self, *args: object, **kwargs: object) -> str:
@@ -95,12 +95,12 @@ class _Caller(Macro):
 
 
 def caller(macro: Macro) -> Macro:
-    """Return *macro* as Python code is to see it."""
+    """Return *macro* as Python code sees it."""
     macro.__class__ = _Caller
     return macro
 
 
-#: Types of values that cannot be awaited, or need not be.
+#: Types of values that are never awaited.
 PLAIN: frozenset[type] = frozenset(
     {bool, bytes, date, datetime, Decimal, dict, float, frozenset, int, list, set, str, time}
     | {timedelta, tuple, type, type(None), LoopContext, Markup, _Text, _SafeText}
@@ -108,7 +108,7 @@ PLAIN: frozenset[type] = frozenset(
 )
 
 
-# How it is generated
+# Generating the code
 
 
 _ATTRIBUTES_OF_DICTS = frozenset(dir(dict))
@@ -116,14 +116,14 @@ _LOOKING_UP = Stock(Environment, "getattr")
 
 
 def looks_up_keys(environment: Environment, node: nodes.Getattr) -> bool:
-    """Whether `write_look_up` finds what Jinja would: nobody has changed what is looked up."""
+    """Whether `write_look_up` finds what Jinja would find: nobody has replaced Jinja's look-up."""
     return _LOOKING_UP.within(environment) and node.attr not in _ATTRIBUTES_OF_DICTS
 
 
 def write_look_up(code: CodeGenerator, node: nodes.Getattr, frame: object) -> None:
-    """Write code that finds an attribute, or first the key of a dict.
+    """Write code that looks up an attribute, but first a key if the object is a dict.
 
-    Jinja asks for the attribute first, and an AttributeError is half the cost of a table's row.
+    Jinja tries the attribute first. The AttributeError takes half of the time for a table's row.
     """
     code.write(f"(_of[{node.attr!r}] if type(_of := ")
     code.visit(node.node, frame)
@@ -131,7 +131,7 @@ def write_look_up(code: CodeGenerator, node: nodes.Getattr, frame: object) -> No
 
 
 class _Generating(_Before):  # type: ignore[misc]  # whichever that is
-    """Generates plain code, with a look at what may have to be waited for."""
+    """Generates plain code that checks whether values are awaitable."""
 
     def visit_Template(self, node: nodes.Template, frame: object = None) -> None:
         self.writeline(f"from {__name__} import PLAIN as _plain, settled as _settled")
@@ -161,7 +161,7 @@ class _Generating(_Before):  # type: ignore[misc]  # whichever that is
         self._look_at("visit_Test", node, frame)
 
     def _look_at(self, visit: str, *args: object, **options: object) -> None:
-        # In line, without a call for each value. Cost: "call" in docs/performance.md.
+        # Written in line, without a call for each value. Cost: "call" in docs/performance.md.
         self.write("(_got if type(_got := ")
         getattr(super(), visit)(*args, **options)
         self.write(") in _plain else _settled(_got))")
@@ -173,7 +173,7 @@ class _Generating(_Before):  # type: ignore[misc]  # whichever that is
         self.write(")")
 
 
-# Names `iterable` by a node that cannot clash with the template's own names.
+# A node that names `iterable` without clashing with names in the template.
 _ITERABLE = nodes.EnvironmentAttribute("iterable")
 
 
@@ -182,7 +182,7 @@ def _as_iterable(node: nodes.Expr) -> nodes.Call:
 
 
 def _prepare(template: nodes.Template, environment: Environment) -> None:
-    """Mark in *template* what plain code could not do: loop over async iterables."""
+    """Wrap the iterables of loops in *template*, as plain code cannot loop over async ones."""
     for loop in list(template.find_all(nodes.For)):
         loop.iter = _as_iterable(cast(nodes.Expr, loop.iter))
     for call in list(template.find_all(nodes.Call)):
@@ -203,11 +203,11 @@ def _keep(node: nodes.Filter | nodes.Test, func: object) -> None:
         node.dyn_args = nodes.EnvironmentAttribute("no_arguments")
 
 
-# Whose it is
+# The face that owns the code
 
 
 class _Shelf:
-    """The environment's cache, with a place beside each template for its plain twin."""
+    """The environment's cache, which keeps the plain twin beside each template."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -220,7 +220,7 @@ class _Shelf:
 
 
 class _BytecodeShelf:
-    """The same for code that is kept between processes."""
+    """The same for bytecode that is kept between processes."""
 
     def __init__(self, cache: BytecodeCache) -> None:
         self.set_bucket = cache.set_bucket
@@ -249,7 +249,7 @@ class _PlainTemplate(_Before):  # type: ignore[misc]  # whichever that is
 
 
 class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is
-    """What differs from the environment whose instance dict this shares."""
+    """An environment that shares the instance dict of the async one; this is what differs."""
 
     is_async = property(lambda self: False)
     no_arguments = ()
@@ -284,7 +284,7 @@ class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is
         environment.__dict__ = self.__dict__
         return plain_face(environment.overlay(*args, **kwargs))
 
-    # Filters look things up, and call each other, by these.
+    # Filters use these to look things up and to call each other.
 
     def getitem(self, *args: object) -> object:
         return settled(super().getitem(*args))
@@ -295,7 +295,7 @@ class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is
     def call_test(self, *args: object, **kwargs: object) -> object:
         return settled(super().call_test(*args, **kwargs))
 
-    # A template may be given another one as an object, to extend or include.
+    # A template may extend or include another template that it was given as an object.
 
     def get_template(self, name: object, *args: object, **kwargs: object) -> object:
         return super().get_template(_twin(name), *args, **kwargs)
@@ -305,7 +305,7 @@ class _PlainFace(_Before):  # type: ignore[misc]  # whichever that is
 
 
 def _twin(template: object) -> object:
-    """Return *template* as plain code, if it is one and no name."""
+    """Return the plain twin of *template*, or *template* itself if it is a name."""
     if not isinstance(template, Template) or not template.environment.is_async:
         return template
     if template.name is None:
@@ -320,16 +320,16 @@ def _before(mixin: Any, base: Any) -> Any:
 
 
 def is_plain(template: Template) -> bool:
-    """Whether it is plain code: a loader of templates compiled beforehand has what it was given."""
+    """Whether *template* is plain code; a loader of compiled templates may return either kind."""
     return not isasyncgenfunction(template.root_render_func)
 
 
 def plain_face(environment: Environment) -> Environment:
-    """Return *environment*, if it is async, as one whose templates are plain code that may wait."""
+    """Return the face of an async *environment* whose templates are plain code that may wait."""
     if not environment.is_async:
         return environment
     face: object = environment.__dict__.get(_FACE)
-    # An overlay begins with a copy of its environment's dict.
+    # An overlay starts with a copy of its environment's dict.
     if face is None or face.__dict__ is not environment.__dict__:
         environment_class: object = type(environment)
         face = object.__new__(_before(_PlainFace, environment_class))

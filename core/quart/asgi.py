@@ -1,4 +1,4 @@
-"""The ASGI side: from a scope to a request or websocket, and from a response to messages."""
+"""Make requests and websockets from ASGI scopes, and messages from responses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class _Connection(Delivery):
-    """What requests and websockets share: the way from `receive` to the application, and back."""
+    """The common part of requests and websockets: from `receive` to the application and back."""
 
     #: The pipeline's stages, once they are known.
     _stages: Stages | None = None
@@ -57,11 +57,11 @@ class _Connection(Delivery):
             self._leaves = inbound.sends_as_it_is and self._is_stock()
         try:
             if "quart.undisturbed" in scope:
-                await self._serve(inbound, send)  # Behind a WSGI call nobody can leave.
+                await self._serve(inbound, send)  # The client of a WSGI call cannot leave.
             elif (work := inbound.watched(self._serve, sending, context)) is not None:
                 await work
         except ClientDisconnectedError:
-            return  # There is nobody left to tell.
+            return  # The client has gone.
         if self._left is not None:
             start, end, more = self._left
             try:
@@ -71,7 +71,7 @@ class _Connection(Delivery):
                 return
 
     def _is_stock(self) -> bool:
-        """Whether nobody waits for the answer to have been sent, before `__call__` ends."""
+        """Whether nobody expects the response to be sent before `__call__` returns."""
         return False
 
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
@@ -84,7 +84,7 @@ class _Connection(Delivery):
 class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
-    #: The first value of each of the request's header fields, once it was made here.
+    #: The first value of each of the request's header fields, once the request was made here.
     _fields: Mapping[bytes, bytes] | None = None
 
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
@@ -106,7 +106,7 @@ class ASGIHTTPConnection(_Connection):
         return limit_of(self._request, self.app)
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
-        """Answer *request* with what the application makes of it."""
+        """Have the application handle *request*, and send its response."""
         app = self.app
         stages = self._stages or app._plans.stages(app, REQUEST)
         ctx, handle = app._context_for(request), stages.handle
@@ -120,14 +120,14 @@ class ASGIHTTPConnection(_Connection):
         finally:
             ctx.release()
             if (inbound := request._inbound) is not None:
-                # Or they would refer to each other.
+                # Break the reference cycle.
                 request._inbound = inbound.body_limit = None
 
     def _is_stock(self) -> bool:
         return _HANDLING.of(type(self))
 
     async def _send_response(self, send: ASGISendCallable, response: object) -> None:
-        """Send what `app.handle_request` gave, for a subclass that has called it itself."""
+        """Send a response of `app.handle_request`, for subclasses that call that themselves."""
         ctx = self.app._context_for(self._request)
         ctx.find_plan()
         try:
@@ -142,10 +142,10 @@ class ASGIHTTPConnection(_Connection):
         receive: ASGIReceiveCallable,
         request_task: asyncio.Task[None] | None = None,
     ) -> None:
-        """Push what *receive* brings into the request's body; cancel the task on a disconnect."""
+        """Push what *receive* returns into the request's body; cancel the task on a disconnect."""
         body = request.body
         if body.max_content_length is None:
-            # There is no context here, in which the request would find its limit.
+            # The request finds its limit in its context, and there is none here.
             body.max_content_length = self.app.config["MAX_CONTENT_LENGTH"]
         while True:
             message = await receive()
@@ -186,18 +186,18 @@ class ASGIHTTPConnection(_Connection):
         )
         if path is None:
             request.routing_exception = NotFound()
-        if version < "1.1":  # Which does not ask for a Host.
+        if version < "1.1":  # HTTP/1.0 requires no Host header.
             host = app._host_by_default()
             if host is not None:
                 request.headers.setdefault("Host", host)
         return request
 
     def _push_by(self, send: Send) -> Callable[[str, Headers], Awaitable[None]]:
-        """Return what sends a push promise, if the server takes any."""
+        """Return the function that sends a push promise, if the server takes any."""
         if "http.response.push" not in (self.scope.get("extensions") or ()):
             return cannot_push
         self._can_push = True
-        # Not a method, by which the request would refer to what refers to it.
+        # A method would make a reference cycle with the request.
         return partial(send_push_promise, send)
 
 
@@ -208,18 +208,18 @@ class ASGIWebsocketConnection(_Connection):
     """One websocket, from its handshake to its end."""
 
     message_types = "websocket.http.response.start", "websocket.http.response.body"
-    #: What sends to the client.
+    #: The server's `send`.
     _sends: Send
 
     async def _serve(self, inbound: Inbound, send: Send) -> None:
-        await inbound.receive()  # websocket.connect; accepting answers it.
+        await inbound.receive()  # websocket.connect; the handler will accept it.
         websocket = self._create_websocket_from_scope(send)
         websocket.receive_from(inbound.receive)
         websocket._inbound, inbound.receiving = inbound, None
         await self.handle_websocket(websocket, send)
 
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
-        """Let the application handle *websocket*, then close or refuse it as is still needed."""
+        """Have the application handle *websocket*, then close or refuse it if it has not."""
         app = self.app
         ctx, handle = app._context_for(websocket), app._plans.stages(app, WEBSOCKET).handle
         code = 1011  # RFC 6455 section 7.4.1: an unexpected condition.
@@ -247,7 +247,7 @@ class ASGIWebsocketConnection(_Connection):
         receive: ASGIReceiveCallable,
         websocket_task: asyncio.Task[None] | None = None,
     ) -> None:
-        """Push what *receive* brings into the websocket's buffer; cancel on a disconnect."""
+        """Push what *receive* returns into the websocket's buffer; cancel on a disconnect."""
         while True:
             message = await receive()
             if message["type"] == "websocket.receive":
@@ -264,7 +264,7 @@ class ASGIWebsocketConnection(_Connection):
             if (sending := self._deliver(ctx, send, response)) is not None:
                 await sending
         else:
-            # The server can only say 403.
+            # Such a server can refuse only with a 403.
             await self.close_connection(send, 1000, "")
 
     async def accept_connection(
@@ -276,7 +276,7 @@ class ASGIWebsocketConnection(_Connection):
         await self._send(send, message)
 
     def _headers_to_accept_with(self, headers: Headers) -> list[tuple[bytes, bytes]]:
-        # The ASGI specification has these since 2.1, and a scope that does not say is of 2.0.
+        # ASGI has these since version 2.1; a scope without a version is of 2.0.
         version = str(self.scope.get("asgi", {}).get("spec_version", "2.0"))
         if version != "2.0":
             return encode_headers(headers)
@@ -309,7 +309,7 @@ class ASGIWebsocketConnection(_Connection):
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),
-            # A coroutine less for each message, as long as nobody has changed what sending is.
+            # Skip a coroutine for each message, unless somebody has replaced how to send.
             sender(send) if _SENDING.within(self) else partial(self.send_data, send),
             self._accept,
             self._close,
@@ -319,7 +319,7 @@ class ASGIWebsocketConnection(_Connection):
             websocket.routing_exception = NotFound()
         return websocket
 
-    # Methods, as a partial is four objects that last as long as the websocket.
+    # Methods, since a partial is four objects that last as long as the websocket.
 
     async def _accept(self, headers: Headers, subprotocol: str | None) -> None:
         await self.accept_connection(self._sends, headers, subprotocol)

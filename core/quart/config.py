@@ -14,7 +14,7 @@ class Config(FlaskConfig):
     """A dict of settings that can be filled from files, objects, mappings and the environment."""
 
     if TYPE_CHECKING:
-        # Flask's is a dict of nothing in particular, of which pyright says that it is unknown.
+        # Flask's class has no type arguments, which pyright reports as unknown.
         def __getitem__(self, key: str) -> Any: ...
         def get(self, key: str, default: Any = None) -> Any: ...
         def pop(self, key: str, default: Any = None) -> Any: ...
@@ -23,7 +23,7 @@ class Config(FlaskConfig):
     def from_prefixed_env(
         self, prefix: str = "QUART", *, loads: Callable[[str], object] = json.loads
     ) -> bool:
-        """Take over each environment variable that starts with *prefix* and an underscore.
+        """Set a key for each environment variable that starts with *prefix* and an underscore.
 
         A value that *loads* refuses stays a string. A double underscore in a name sets an item of
         a nested dict: `QUART_MAIL__PORT=25` becomes `config["MAIL"]["PORT"]`.
@@ -31,18 +31,18 @@ class Config(FlaskConfig):
         return super().from_prefixed_env(prefix, loads=loads)
 
 
-#: What `Quart.default_config` has.
+#: The defaults, in `Quart.default_config`.
 DEFAULTS: dict[str, Any] = {
     "APPLICATION_ROOT": "/",
     "BACKGROUND_TASK_SHUTDOWN_TIMEOUT": 5,
-    # Seconds after which a loop that does not turn is reported; None: never.
+    # Seconds after which a loop that does not run its callbacks is reported; None means never.
     "BLOCKED_LOOP_WARNING": 10,
     "BODY_TIMEOUT": 60,
     "CONNECTION_SHUTDOWN_TIMEOUT": 5,
     "DEBUG": None,
     "ENV": None,
     "EXPLAIN_TEMPLATE_LOADING": False,
-    # Whether a logged traceback leaves out the way through this project's code.
+    # Whether logged tracebacks leave out frames of this project between yours.
     "FOLD_TRACEBACKS": True,
     "MAX_CONTENT_LENGTH": 16 * 1024 * 1024,
     "MAX_COOKIE_SIZE": 4093,
@@ -54,7 +54,7 @@ DEFAULTS: dict[str, Any] = {
     "PRESERVE_CONTEXT_ON_EXCEPTION": None,
     "PROPAGATE_EXCEPTIONS": None,
     "PROVIDE_AUTOMATIC_OPTIONS": True,
-    # The signal that has the requests under way listed, if nobody else handles it.
+    # The signal that makes the process log the requests under way, unless somebody handles it.
     "REQUESTS_SIGNAL": "SIGUSR1",
     "RESPONSE_TIMEOUT": 60,
     "SECRET_KEY": None,
@@ -69,9 +69,9 @@ DEFAULTS: dict[str, Any] = {
     "SESSION_COOKIE_SAMESITE": None,
     "SESSION_COOKIE_SECURE": False,
     "SESSION_REFRESH_EACH_REQUEST": True,
-    # "batch": worker threads do not interrupt the event loop; on Linux.
+    # "batch" keeps worker threads from interrupting the event loop, on Linux.
     "SYNC_SCHEDULING": None,
-    # The number of threads for plain functions; None means the default of 40.
+    # The number of worker threads for plain functions; None means 40.
     "SYNC_THREADS": None,
     "TEMPLATES_AUTO_RELOAD": None,
     "TESTING": False,

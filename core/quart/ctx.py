@@ -1,4 +1,4 @@
-"""The context of what is being handled: an application, and perhaps a request or a websocket."""
+"""The context of an application and, perhaps, of a request or a websocket."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .wrappers import Request, Websocket
 
 _UNSET = cast(BaseException, UNSET)
-# Python makes an object of a method for each call of it by way of an imported name.
+# Calling a method by an imported name makes an object for each call.
 _get_current, _set_current, _reset_current = _cv_app.get, _cv_app.set, _cv_app.reset
 
 
@@ -52,20 +52,20 @@ class AppContext:
     its session can still be used there, as in Flask 3.1, which has a stack for each of the two.
     """
 
-    # One is made for every request. Attributes that few requests touch default on the class. Those
-    # that all of them read are set in `__init__`. Cost: "attribute" in docs/performance.md.
+    # Each request makes one. So rarely used attributes have their defaults on the class, and those
+    # that every request reads are set in `__init__`. Cost: "attribute" in docs/performance.md.
 
-    #: How the connection is handled; see `find_plan`.
+    #: How to handle the connection; see `find_plan`.
     plan: Plan
     flashes: list[tuple[str, str]] | None = None
     borrows = False
-    #: Whether a program has called `handle_request` or `handle_websocket` itself: no server has.
+    #: Whether a program, and no server, has called `handle_request` or `handle_websocket`.
     called_by_hand = False
-    #: Whether hooks before the view of a websocket have modified the session.
+    #: Whether hooks before a websocket's view have modified the session.
     session_touched = False
-    #: The context that was the current one when this was pushed, of whatever application.
+    #: The context that was current when this was pushed, whatever its application is.
     _around: AppContext | None = None
-    #: How contexts that were popped before this one are undone, once this is popped.
+    #: Tokens of contexts that were popped before this one, to be reset when this is popped.
     _beneath: tuple[Token[AppContext], ...] = ()
     #: Whether only the application context is left: see `hide_connection`.
     _hides_connection = False
@@ -94,18 +94,18 @@ class AppContext:
             kind = WEBSOCKET if connection.scope["type"] == "websocket" else REQUEST
         self.connection = connection
         self.kind: Kind | None = None if connection is None else kind
-        #: Whether its work has begun, which ends with the teardown in any case.
+        #: Whether its work has begun; if so, the teardown runs in any case.
         self.handled = False
-        #: What a URL converter raised that is no HTTP error, until errors can be handled.
+        #: An error of a URL converter that is no HTTP error, kept until it can be handled.
         self.failure: Exception | None = None
-        #: Where its work is to run: a certain place, the name of a default, or as the view says.
+        #: Where to run its work: a place, the name of a default, or None: the view decides.
         self.wanted_place: strategy.Place | str | None = None
         self._after: list[Callable[[Any], object]] | None = None
         self._lease: _lease.Lease | None = None
         self._outer: AppContext | None = None
         self._session = session
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        #: Whether the URL is matched without an adapter, which is made when you ask for it.
+        #: Whether the URL was matched without an adapter, which is then made on first access.
         self._adapter_waits = False
         connection = self.connection
         try:
@@ -118,7 +118,7 @@ class AppContext:
                 raise
             connection.routing_exception = error
 
-    # What it is about
+    # The connection
 
     @property
     def connected(self) -> AppContext | None:
@@ -169,7 +169,7 @@ class AppContext:
 
     @contextmanager
     def hide_connection(self) -> Iterator[None]:
-        """Let the block see the application context alone."""
+        """Hide the connection in this block, which then sees only the application's context."""
         self._hides_connection = True
         try:
             yield
@@ -214,7 +214,7 @@ class AppContext:
         self._session = session
 
     def find_plan(self) -> Plan:
-        """Look up how the endpoint is handled, which is known once the URL is matched."""
+        """Look up the plan of the endpoint; call this once the URL is matched."""
         rule = None if self.connection is None else self.connection.url_rule
         endpoint = None if rule is None else rule.endpoint
         self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.wanted_place)
@@ -222,7 +222,7 @@ class AppContext:
 
     @property
     def lease(self) -> _lease.Lease | None:
-        """The worker thread of this request; a websocket, which may live long, keeps none."""
+        """The lease of this request's worker thread; a websocket, which may last, keeps none."""
         if self._lease is None and self.kind is REQUEST:
             self._lease = _lease.Lease(pool.pool_of(self.app))
         return self._lease
@@ -232,7 +232,7 @@ class AppContext:
         self._lease = lease
 
     def borrow(self, lease: _lease.Lease) -> None:
-        """Use the thread of another request's *lease*, which is not given back here."""
+        """Use the thread of another request's *lease*, and do not give it back."""
         self._lease, self.borrows = lease, True
 
     def release(self) -> None:
@@ -261,13 +261,13 @@ class AppContext:
                 if self.url_adapter is None:
                     return
                 found = self.url_adapter.match(return_rule=True)
-        except HTTPException as error:  # A converter may raise one, too.
+        except HTTPException as error:  # A converter may raise one too.
             connection.routing_exception = error
             return
         connection.url_rule, connection.view_args = found
 
     def after_this(self) -> list[Callable[[Any], Any]]:
-        """The functions that `after_this_request` and `after_this_websocket` add to."""
+        """Return the list that `after_this_request` and `after_this_websocket` add to."""
         if self._after is None:
             self._after = []
         return self._after
@@ -285,11 +285,11 @@ class AppContext:
         return self._outer is None
 
     def enter(self) -> None:
-        """Become the current context; nothing else happens."""
+        """Make this the current context, and do nothing else."""
         if not self._tokens:
             outer = _get_current(None)
             if outer is not None and not outer._tokens:
-                outer = None  # A context that was left is not around anything any more.
+                outer = None  # That context was popped already.
             if outer is not self._around:
                 self._around = outer
             if (
@@ -305,7 +305,7 @@ class AppContext:
         self._tokens.append((token, None if pushed is None else pushed(self)))
 
     def exit(self) -> None:
-        """Stop being the current context; nothing else happens."""
+        """Restore the outer context, and do nothing else."""
         if not self._tokens:
             raise RuntimeError(
                 f"Cannot pop {self!r}, as it is not pushed; push it first, or use `async with`."
@@ -329,7 +329,7 @@ class AppContext:
             raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
 
     async def push(self) -> None:
-        """Become the current context, open the session and match the URL."""
+        """Make this the current context, open the session and match the URL."""
         self.enter()
         if self.connection is not None and self.connection.url_rule is None:
             self.match_request()
@@ -351,7 +351,7 @@ class AppContext:
             self.release()
 
     async def auto_pop(self, exc: BaseException | None) -> None:
-        """Another name for `pop`, of Quart 0.22."""
+        """Quart 0.22's name for `pop`."""
         await self.pop(exc)
 
     async def __aenter__(self) -> AppContext:
@@ -365,7 +365,7 @@ class AppContext:
 
     @property
     def home(self) -> strategy.Place:
-        """Where its work runs, though plain code may have entered it anew since."""
+        """Where its work runs, even if plain code has entered the context again since."""
         return self._home or self.plan.place
 
     def __enter__(self) -> AppContext:
@@ -383,7 +383,7 @@ class AppContext:
     def copy(self) -> AppContext:
         """Return a new context of the same connection, session and `g`, to push elsewhere."""
         if self.connection is not None:
-            # Or the copy would open a session of its own.
+            # Open it now, or the copy would open a session of its own.
             self.opened_session()
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)

@@ -1,4 +1,4 @@
-"""An uploaded file, whose saving and loading are awaited."""
+"""Uploaded files, whose saving and loading you await."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._threads.lease import call
 
 
 class FileStorage(WerkzeugFileStorage):
-    """An uploaded file. Reading it is plain, as it is in memory or a temporary file."""
+    """An uploaded file. Read it as any file: it is in memory or a temporary file."""
 
     async def save(  # type: ignore[override] # what takes long is awaited here
         self, destination: str | PathLike[str] | IO[bytes], buffer_size: int = 16384
@@ -27,7 +27,7 @@ class FileStorage(WerkzeugFileStorage):
         await call(super().save, destination, buffer_size)
 
     async def load(self, source: str | PathLike[str], buffer_size: int = 16384) -> None:
-        """Let this be the file at the path *source*: its name, and its content to be read."""
+        """Replace this file by the one at the path *source*: its name and its content."""
         self.filename = Path(source).name
         await call(_copy_into, self.stream, source, buffer_size)
 
@@ -40,12 +40,12 @@ def _copy_into(stream: IO[bytes], source: str | PathLike[str], buffer_size: int)
 
 
 def awaitable_file(file: object) -> Any:
-    """Return Werkzeug's *file* as one of ours; what is done to one of the two holds for both."""
+    """Return Werkzeug's *file* as one of ours; the two share their state."""
     return _twin(FileStorage, file) if type(file) is WerkzeugFileStorage else file
 
 
 def plain_file(file: object) -> Any:
-    """Return *file* as one of Werkzeug's own, whose `save` is plain, with the same state."""
+    """Return *file* as Werkzeug's, whose `save` is plain; the two share their state."""
     return _twin(WerkzeugFileStorage, file) if isinstance(file, FileStorage) else file
 
 
@@ -56,7 +56,7 @@ def _twin(cls: type[WerkzeugFileStorage], file: WerkzeugFileStorage) -> Werkzeug
 
 
 def with_each_file(files: Any, change: Callable[[Any], object]) -> Any:
-    """Return *files* with each file changed; the same object where there are none."""
+    """Return *files* with *change* applied to each file; the same object if there are none."""
     if not files:
         return files
     return type(files)([(name, change(file)) for name, file in iter_multi_items(files)])

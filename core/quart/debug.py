@@ -14,7 +14,7 @@ from jinja2 import Template
 from ._frames import folded, package_of
 from .wrappers import Response
 
-#: How many lines of source surround the one that failed.
+#: How many lines of source to show before and after the one that failed.
 CONTEXT_LINES = 5
 
 TEMPLATE = """\
@@ -87,22 +87,22 @@ _template = Template(TEMPLATE, autoescape=True)
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    #: The installed package that it is of; None if it is yours.
+    #: The installed package that the code belongs to; None if it is yours.
     package: str | None
     file: str
     line: int
     function: str
     code: list[tuple[int, str]]
-    #: None: not to be shown.
+    #: None if they must not be shown.
     locals: dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Frames that follow one another: yours, or those between yours, which are folded away."""
+    """Frames in a row: yours, or those between yours, which the page folds."""
 
     frames: list[_Frame]
-    #: None of yours.
+    #: Whether none of the frames is yours.
     packages: list[str]
     is_open: bool
 

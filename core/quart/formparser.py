@@ -1,4 +1,4 @@
-"""Forms, parsed while the body arrives."""
+"""Parse forms while the body arrives."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ ParserFunc = Callable[
 ]
 
 URLENCODED = "application/x-www-form-urlencoded"
-# Browsers send UTF-8. These others are accepted too: not every codec is safe to offer.
+# Browsers send UTF-8. Only these others are accepted, as not every codec is safe to offer.
 _PART_CHARSETS = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
-#: How many bytes of a file are kept in memory; a larger one goes to the disk. Werkzeug's is half of
-#: this. But to write to the disk holds the event loop up, and what the files of one request can
-#: take in all is bounded by `MAX_CONTENT_LENGTH`, whatever this is. Starlette's is the same.
+#: How many bytes of a file are kept in memory; a larger file goes to the disk. This is Starlette's
+#: limit, and twice Werkzeug's, since writing to the disk holds up the event loop.
+#: `MAX_CONTENT_LENGTH` bounds the files of one request in all, whatever this is.
 FILE_MEMORY_SIZE = 1024 * 1024
-# How many pieces of a file are kept as they arrived. Each has a cost, however small it is.
+# How many pieces of a file are kept as they arrived; even a small piece takes memory.
 _KEPT = 64
 
 
 def boundary_of(mimetype: str, options: dict[str, str]) -> bytes:
-    """Return the boundary that a multipart content type's *options* name.
+    """Return the boundary from a multipart content type's *options*.
 
     Raises:
-        BadRequest: if it is not one that a client may choose.
+        BadRequest: if a client may not choose such a boundary.
         ValueError: if there is none.
     """
     boundary = options.get("boundary", "").encode("ascii")
@@ -75,25 +75,25 @@ def default_stream_factory(
     filename: str | None,
     content_length: int | None = None,
 ) -> IO[bytes]:
-    """Return where a file goes: into memory, and past `FILE_MEMORY_SIZE` bytes to the disk."""
+    """Open a file for an upload: in memory, and beyond `FILE_MEMORY_SIZE` bytes on the disk."""
     return cast("IO[bytes]", _Spool(FILE_MEMORY_SIZE))
 
 
 class _Spool(SpooledTemporaryFile[bytes]):
-    """A file in memory, and past *max_size* bytes on the disk, that says how much that is."""
+    """A file in memory, and beyond *max_size* bytes on the disk; it tells its *max_size*."""
 
     def __init__(self, max_size: int) -> None:
         super().__init__(max_size, mode="rb+")
         self.max_size = max_size
 
     def hold(self, data: bytes) -> None:
-        """Let *data* be the content of a file that has none and may have that much in memory."""
-        # Such an object copies nothing until somebody writes. As it is documented, `_file` is one.
+        """Set the content of an empty file to *data*, which must not exceed *max_size*."""
+        # A BytesIO copies nothing until somebody writes. `_file` is documented to be one.
         self._file = BytesIO(data)
 
 
 class FormDataParser:
-    """Parses a body as the form that its content type says it is."""
+    """Parses a body as the form that its content type names."""
 
     file_storage_class: type[FileStorage] = FileStorage
 
@@ -107,7 +107,7 @@ class FormDataParser:
         silent: bool = True,
         stream_factory: StreamFactory = default_stream_factory,
     ) -> None:
-        """Create a parser; unless *silent* is false, a malformed form counts as an empty one."""
+        """Create a parser; if *silent*, a malformed form counts as an empty one."""
         self.cls: type[MultiDict[str, Any]] = MultiDict if cls is None else cls
         self.max_content_length = max_content_length
         self.max_form_memory_size = max_form_memory_size
@@ -116,7 +116,7 @@ class FormDataParser:
         self.stream_factory = stream_factory
 
     def get_parse_func(self, mimetype: str, options: dict[str, str]) -> ParserFunc | None:
-        """Return the function for *mimetype*, None for a body that is not a form."""
+        """Return the function that parses *mimetype*, or None for a body that is not a form."""
         return self.parse_functions.get(mimetype)
 
     async def parse(
@@ -126,7 +126,7 @@ class FormDataParser:
         content_length: int | None,
         options: dict[str, str] | None = None,
     ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the fields and the files of *body*, which is not read if it is not a form."""
+        """Return the fields and the files of *body*; it is not read if it is not a form."""
         options = options or {}
         parse = self.get_parse_func(mimetype, options)
         if parse is not None:
@@ -175,7 +175,7 @@ _PARSING = Stock(FormDataParser, "__init__", "parse", "get_parse_func", "_parse_
 
 
 def urlencoded(data: bytes) -> list[tuple[str, str]]:
-    """Return the fields of an urlencoded form, none if it is malformed."""
+    """Return the fields of an urlencoded form; an empty list if it is malformed."""
     try:
         return _fields(data.decode())
     except ValueError:
@@ -191,7 +191,7 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 
 def _unquote(text: str) -> str:
-    # The handler is Werkzeug's: bytes that are not UTF-8 stay percent-encoded.
+    # The error handler is Werkzeug's: bytes that are not UTF-8 stay percent-encoded.
     return unquote(text, errors="werkzeug.url_quote")
 
 
@@ -218,7 +218,7 @@ class MultiPartParser:
         self.stream_factory = stream_factory
 
     def fail(self, message: str) -> NoReturn:
-        """Report a malformed form."""
+        """Raise the error for a malformed form."""
         raise ValueError(message)
 
     def get_part_charset(self, headers: Headers) -> str:
@@ -227,7 +227,7 @@ class MultiPartParser:
         return charset if charset in _PART_CHARSETS else "utf-8"
 
     def start_file_streaming(self, event: File, total_content_length: int | None) -> IO[bytes]:
-        """Return an open file for the content of the part that *event* begins."""
+        """Open a file for the content of the part that *event* begins."""
         length = event.headers.get("content-length", "")
         return self.stream_factory(
             total_content_length,
@@ -243,7 +243,7 @@ class MultiPartParser:
 
         Raises:
             RequestEntityTooLarge: if a field is too large, or there are too many parts.
-            ValueError: if this is not such a form, or its end is missing.
+            ValueError: if this is not a multipart form, or its end is missing.
         """
         with Parts(self, boundary, content_length) as parts:
             async for chunk in body:
@@ -252,7 +252,7 @@ class MultiPartParser:
 
 
 class Parts:
-    """The parts of one form, which are closed if it will not be had."""
+    """The parts of one form so far; leaving its block early closes their files."""
 
     def __init__(
         self, parser: MultiPartParser, boundary: bytes, content_length: int | None
@@ -263,7 +263,7 @@ class Parts:
         self._parser = parser
         self._content_length = content_length
         self._part: Field | File
-        # Of the two, the one that belongs to the current part.
+        # The current part is a field or a file, and only one of these is set.
         self._chunks: list[bytes] = []
         self._file: _Filling | _FillingSpooled | None = None
         self._field_size = 0
@@ -276,7 +276,7 @@ class Parts:
             self.close()
 
     def feed(self, chunk: bytes) -> None:
-        """Take in what has arrived."""
+        """Parse *chunk*, which has arrived."""
         for event in self._decoder.feed(chunk):
             if isinstance(event, memoryview):
                 self._add(event)
@@ -291,7 +291,7 @@ class Parts:
             self._chunks, self._file, self._field_size = [], None, 0
             return
         file = self._parser.start_file_streaming(part, self._content_length)
-        # Not a subclass, which may have a `write` of its own.
+        # Exclude subclasses, which may have their own `write`.
         if type(file) is _Spool:
             self._file = _FillingSpooled(file)
         else:
@@ -320,7 +320,7 @@ class Parts:
             self.fields.append((part.name, b"".join(self._chunks).decode(charset, "replace")))
 
     def end(self) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        """Return the fields and the files, as all has arrived."""
+        """Return the fields and the files; call this when the whole body has arrived."""
         self._decoder.end()
         return self._parser.cls(self.fields), self._parser.cls(self.files)
 
@@ -333,7 +333,7 @@ class Parts:
 
 
 class _Filling:
-    """A file that is handed its content as it arrives, in bytes of *size* at most."""
+    """Writes a part's content to its file, in pieces of at most *size* bytes."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self.file = file
@@ -351,8 +351,8 @@ class _Filling:
 class _FillingSpooled:
     """The same for a file that is in memory until it is too large for that.
 
-    As much as it may have in memory is kept here first, as it arrived. So what is small is copied
-    once, and what is large goes to the disk in few large writes, and not through memory.
+    It first keeps the pieces as they arrived, as many as the file may have in memory. So small
+    content is copied once, and large content goes to the disk in a few large writes.
     """
 
     def __init__(self, file: _Spool) -> None:

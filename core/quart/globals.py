@@ -1,6 +1,6 @@
-"""The one context variable, and the proxies through which users read it.
+"""The one context variable, and the proxies that users read.
 
-Framework code takes the context as an argument. Only users read proxies.
+Framework code takes the context as an argument; only users read proxies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    # What the proxies are to a type checker: what they stand for, and one method more.
+    # To a type checker a proxy is the object behind it, with one more method.
 
     class _Proxy(Generic[T]):
         def _get_current_object(self) -> T: ...
@@ -60,7 +60,7 @@ _cv_app: ContextVar[AppContext] = ContextVar("quart.app_ctx")
 class _LocalProxy(LocalProxy[Any]):
     __slots__ = ()
 
-    # Werkzeug's go through a descriptor, a partial and a hook. Cost: "proxy", as below.
+    # Werkzeug's own goes through a descriptor, a partial and a hook. Cost: "proxy", as below.
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._get_current_object(), name)
@@ -89,8 +89,7 @@ class _WebsocketProxy(_LocalProxy):
 def spell_out(proxy: object, kind: Kind, names: Iterable[str]) -> None:
     """Give *proxy*, which is for connections of this *kind*, a property for each of *names*.
 
-    Python asks `__getattr__` only after it has looked in vain. Cost: "proxy" in
-    docs/performance.md.
+    Python calls `__getattr__` only after a failed look-up. Cost: "proxy" in docs/performance.md.
     """
     for name in names:
         if not name.startswith("_") and not hasattr(_LocalProxy, name):
@@ -120,6 +119,6 @@ request: RequestProxy = _proxy("request", _NO_REQUEST, _RequestProxy)
 websocket: WebsocketProxy = _proxy("websocket", _NO_WEBSOCKET, _WebsocketProxy)
 session: SessionProxy = _proxy("session", _NO_REQUEST)
 
-# Earlier releases had a context, and a variable, for each kind of connection.
+# Earlier releases had a context and a variable for each kind of connection.
 request_ctx = websocket_ctx = app_ctx
 _cv_request = _cv_websocket = _cv_app

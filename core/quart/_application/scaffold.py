@@ -43,12 +43,12 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
     after_websocket_funcs: dict[AppOrBlueprintKey, list[AfterWebsocketCallable]]
     teardown_websocket_funcs: dict[AppOrBlueprintKey, list[TeardownCallable]]
 
-    #: The group of its commands, and what templates have without being given it.
+    #: The class of the group of its commands; the function that gives all templates their defaults.
     _cli_class: type[FlaskAppGroup] = AppGroup
     _context_processor: Callable[[], object] = staticmethod(_default_template_ctx_processor)
 
     def _prepare(self) -> None:
-        """Set what Flask's `__init__` does not know of."""
+        """Set the attributes that Flask's `__init__` does not set."""
         self.before_websocket_funcs = defaultdict(list)
         self.after_websocket_funcs = defaultdict(list)
         self.teardown_websocket_funcs = defaultdict(list)
@@ -83,12 +83,12 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
         self._note_websocket(endpoint or cast(Any, view_func).__name__)
 
     def _note_websocket(self, endpoint: str) -> None:
-        """Note that what handles *endpoint* speaks to us, and does not take over the socket."""
+        """Note that *endpoint* has a websocket handler, which does not take over the socket."""
         raise NotImplementedError(f"{type(self).__name__} does not say where it keeps endpoints.")
 
     @setupmethod
     def before_websocket(self, func: T_before_websocket) -> T_before_websocket:
-        """Run *func* before each websocket's handler; what it returns refuses the websocket."""
+        """Run *func* before each websocket's handler; if it returns something, that refuses it."""
         self.before_websocket_funcs.setdefault(None, []).append(func)
         return func
 
@@ -107,7 +107,7 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
     # Files
 
     def get_send_file_max_age(self, filename: str | None) -> int | None:
-        """Return for how many seconds a client may cache *filename*; None to let it ask first."""
+        """Return how many seconds a client may cache *filename*; None makes it ask each time."""
         value = current_app.config["SEND_FILE_MAX_AGE_DEFAULT"]
         return int(value.total_seconds()) if isinstance(value, timedelta) else value
 

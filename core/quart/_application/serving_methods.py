@@ -1,4 +1,4 @@
-"""The application's methods around its connections: start, shutdown, background tasks, running."""
+"""The application's methods for being served: start, shutdown, background tasks, running."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T_after_serving = TypeVar("T_after_serving", bound="AfterServingCallable")
 class ServingMethods:
     """Hooks and tasks of an application that is served."""
 
-    #: By which functions requests of other protocols than ASGI come in: their owners and names.
+    #: Functions by which requests come in other than by ASGI, as (owner, name).
     _other_entries: ClassVar[list[tuple[object, str]]] = []
 
     before_serving_funcs: list[Callable[[], Any]]

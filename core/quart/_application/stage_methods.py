@@ -1,7 +1,7 @@
-"""The application's public method of each pipeline stage.
+"""The application's public methods, one for each stage of the pipeline.
 
-What the stages do is in `_handling/pipeline.py`. A subclass, or an extension at run time, may
-replace any of these methods, also by a plain function.
+The work of the stages is in `_handling/pipeline.py`. A subclass, or an extension at run time, may
+replace any of these methods, even by a plain function.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def current_context() -> AppContext:
     return ctx
 
 
-#: What the argument for a context is called.
+#: The names of an argument for a context.
 _CONTEXT_NAMES = frozenset({"ctx", "app_context", "request_context", "websocket_context"})
 
 
 def takes_ctx(
     method: Callable[Concatenate[Any, P], CoroutineOf[T]],
 ) -> Callable[Concatenate[Any, P], CoroutineOf[T]]:
-    """Let *method* be called with a context among its arguments too.
+    """Let callers pass a context to *method* among its arguments.
 
-    Flask 3.1's signatures have no such argument. Later ones have it first, Quart 0.22's last.
+    Flask 3.1's signatures have no such argument. Flask 3.2's have it first, Quart 0.22's last.
     """
 
     @wraps(method)
@@ -93,25 +93,25 @@ async def _handle(app: Quart, connection: Request | Websocket) -> Any:
 
 
 class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
-    """From a connection to a response, stage by stage."""
+    """The stages that take a connection to its response."""
 
-    #: For the short ways that do without these of an application's methods.
+    #: Say whether the methods that short ways skip are still the original ones.
     _asgi_apps: ClassVar[_stock.Stock]
     _entries: ClassVar[_stock.Stock]
     _ensuring: ClassVar[_stock.Stock]
     _url_adapters: ClassVar[_stock.Stock]
 
-    #: Whether a request within an application context of its own application has that one's `g`.
+    #: Whether a request within a context of its own application shares that context's `g`.
     _reuses_app_context: ClassVar[bool] = True
-    #: Whether a single error of teardown functions is raised as a group too.
+    #: Whether a single error of teardown functions is raised in a group too.
     _groups_single_errors: ClassVar[bool] = False
 
     def _response_for_session(self) -> object:
-        """Return what `save_session` is given where a websocket has no response."""
+        """Return the response for `save_session` if a websocket has none."""
         return None
 
     def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
-        """Return how connections of *endpoint* are handled, which are of *kind*."""
+        """Return the rules for connections of *endpoint* and *kind*; the layer has others."""
         return kind
 
     @stage_of(pipeline.handle)
@@ -199,10 +199,10 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
 
     @stage_of(responses.make_response)
     async def make_response(self, result: Any) -> Response:
-        """Return the response that the return value of a view stands for.
+        """Return the response for *result*, the return value of a view.
 
         Raises:
-            TypeError: if it stands for none.
+            TypeError: if *result* is nothing that a view may return.
         """
         return responses.make_response(_app(self), _cv_app.get(None), result)
 

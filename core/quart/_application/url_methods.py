@@ -15,12 +15,12 @@ from ..routing import bind_to_request
 if TYPE_CHECKING:
     from ..wrappers.base import BaseRequestWebsocket
 
-# What may stand in a fragment unquoted, RFC 3986 section 3.5, and "#" and "%" as Flask has it.
+# Characters that stay unquoted in a fragment: RFC 3986 section 3.5, and "#" and "%" as in Flask.
 _ANCHOR_SAFE = "%!#$&'()*+,/:;=?@"
 
 
 class UrlMethods(SetUpAtAnyTime, metaclass=Watched):
-    """From a URL to a rule, and back."""
+    """Methods that match URLs and build them."""
 
     #: Whether SERVER_NAME alone makes rules match subdomains. In Flask it needs another setting.
     _names_subdomains: ClassVar[bool] = True
@@ -101,10 +101,10 @@ class UrlMethods(SetUpAtAnyTime, metaclass=Watched):
         )
 
     def _trusted_hosts(self, request: BaseRequestWebsocket) -> list[str] | None:
-        """Return the hosts that *request* may name; None if it may name any."""
+        """Return the hosts that *request* may name, or None if it may name any."""
         hosts: list[str] | None = self.config["TRUSTED_HOSTS"]
         return request.trusted_hosts if hosts is None else hosts
 
     def _host_by_default(self) -> str | None:
-        """Return the host of a request that came without one, over HTTP/1.0."""
+        """Return the host for a request over HTTP/1.0 that names none."""
         return self.config["SERVER_NAME"] or ""

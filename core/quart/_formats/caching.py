@@ -1,4 +1,4 @@
-"""Keeping what was worked out for texts that clients send."""
+"""Cache results for texts that clients send."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Longer texts are not kept: a client may send any number of them, and what is kept stays.
+#: Longer texts are not cached: a client may send any number of them, and the cache keeps them.
 LONGEST = 256
 
 
 def kept(maxsize: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Keep what a function returns for the last *maxsize* arguments, if these are short texts."""
+    """Cache a function's results for the last *maxsize* arguments, if these are short texts."""
 
     def decorate(func: Callable[..., T]) -> Callable[..., T]:
         keeping = lru_cache(maxsize=maxsize)(func)

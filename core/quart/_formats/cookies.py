@@ -1,4 +1,4 @@
-"""The session's cookie among the headers: found without taking the others apart, and set."""
+"""Find and set the session's cookie, without parsing the other cookies."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def cookie_of(connection: Any, name: str) -> str | None:
 
 
 def _find(header: str, name: str) -> str | None:
-    """Return the value if the first occurrence of *name* is that cookie; None says to parse."""
+    """Return the value if the first occurrence of *name* is that cookie, or None: then parse."""
     start = header.find(name)
     end = start + len(name)
-    # Below 0 an index counts from the end, where another cookie is.
+    # A negative index would count from the end.
     if not (start == 0 or (start > 1 and header[start - 2 : start] == "; ")):
         return None
     if not header.startswith("=", end):
         return None
-    # A quoted value may have anything in it, and what is not ASCII is decoded.
+    # A quoted value may contain anything, and text that is not ASCII needs decoding.
     if '"' in header or not header.isascii():
         return None
     value = header[end + 1 :].partition(";")[0]
@@ -61,7 +61,7 @@ def is_ordinary(response: object) -> bool:
 
 def vary_by_cookie(response: Any) -> None:
     """Tell caches that the response depends on cookies."""
-    # Most responses have no such header. Cost: "header set" in docs/performance.md.
+    # Most responses have no Vary header yet. Cost: "header set" in docs/performance.md.
     if any(name.lower() == "vary" for name, _ in response.headers):
         response.vary.add("Cookie")
     else:
@@ -78,16 +78,16 @@ def set_cookie(
     header = f"{before}{value}{after}"
     limit = response.max_cookie_size
     if limit and len(header) > limit:
-        response.set_cookie(name, value, expires=expires, **options)  # It warns.
+        response.set_cookie(name, value, expires=expires, **options)  # This warns.
     else:
         response.headers.add("Set-Cookie", header)
 
 
-# This stays the same, but for the second in which a permanent session expires. Typed, as a flag
+# Cached, as it stays the same, except for a permanent session's second of expiry. Typed, as a flag
 # that is 1 is written differently from True.
 @lru_cache(maxsize=64, typed=True)
 def _around_value(name: str, **options: Any) -> tuple[str, str]:
-    """Return what a Set-Cookie header has before its value and after it."""
+    """Return the parts of a Set-Cookie header before and after the value."""
     header = dump_cookie(name, max_size=0, **options)
     end = len(name.encode()) + 1
     return header[:end], header[end:]

@@ -1,4 +1,4 @@
-"""Headers, between the bytes of an ASGI message and Werkzeug's object."""
+"""Convert headers between the bytes of an ASGI message and Werkzeug's object."""
 
 from __future__ import annotations
 
@@ -14,58 +14,61 @@ from werkzeug.exceptions import BadRequestKeyError
 _MOST_DIGITS = len(str(sys.maxsize)) - 1
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-# Some expressions of Werkzeug's, those for cookies and media types, take time that grows with the
-# square of a run of blanks: 64 KiB of them in a cookie would hold the event loop for a minute.
+# Some of Werkzeug's regular expressions, those for cookies and media types, take time that grows
+# with the square of a run of blanks: 64 KiB of them in a cookie would hold the event loop for a
+# minute.
 _MOST_BLANKS = 32
 _MANY_BLANKS = re.compile(rb"([ \t]{%d})[ \t]+" % _MOST_BLANKS)
-#: A header of this length has too few of them to matter.
+#: A header up to this length has too few blanks to matter.
 _SHORT = 256
 
 
 def text_of(value: bytes) -> str:
-    """Return a header's *value* as text; of many blanks in a row, the first ones."""
+    """Return a header's *value* as text, with long runs of blanks cut."""
     if len(value) > _SHORT and (b"  " in value or b"\t" in value):
         value = _MANY_BLANKS.sub(rb"\1", value)
     return value.decode("latin-1")
 
 
 class _ListOnDemand:
-    """Where Werkzeug keeps headers, filled when somebody looks there."""
+    """Stands for the list in which Werkzeug keeps headers, and is filled on first access."""
 
     def __get__(self, headers: _Undecoded | None, owner: type[_Undecoded]) -> Any:
         if headers is None:
             return self
-        # Its constructor looks for newlines in each value, which no server lets through.
+        # Skip the constructor, which looks for newlines in each value: no server lets these
+        # through.
         decoded = [(_spelled(key), text_of(value)) for key, value in headers.raw or ()]
-        # The instance's own comes before this from here on.
+        # From now on the instance's own attribute comes before this.
         headers._list = decoded
         _become_ordinary(headers)
         return decoded
 
 
 def _spelled(name: bytes) -> str:
-    """Return *name* as Flask and Quart show it, `X-Real-Ip`."""
-    # Of bytes, only ASCII letters are changed: no name becomes another one.
+    """Return *name* in the spelling of Flask and Quart, such as `X-Real-Ip`."""
+    # `title` of bytes changes only ASCII letters, so no name becomes another one.
     return name.title().decode("latin-1")
 
 
 class _Undecoded(Headers):
-    """Headers as they came. They turn into ordinary ones when somebody looks at all of them.
+    """Headers as they came; they become ordinary ones when somebody reads all of them.
 
-    Most handlers ask for one or two, and decoding each costs more than matching the URL. The object
-    changes its own class, and is not made by a property of the request: it is handed to Werkzeug's
-    functions and kept by applications, and has to be a `Headers` from the beginning.
+    Most handlers read one or two headers, and decoding each costs more than matching the URL. Cost:
+    "headers" in docs/performance.md. The object changes its own class then. It cannot be made
+    lazily by a property of the request, since applications keep it and pass it to Werkzeug's
+    functions: it has to be a `Headers` from the beginning.
     """
 
-    #: Names are in lower case, as the ASGI specification has it.
+    #: The headers of the message; the ASGI specification says that names are in lower case.
     raw: list[tuple[bytes, bytes]] | None
-    #: The first value of each name. Some five are asked for, so a dict pays.
+    #: The first value of each name. About five are read for each request, so a dict pays off.
     first: dict[bytes, bytes]
     _in_lower_case: bool | None = None
     _list = cast("list[tuple[str, str]]", _ListOnDemand())
 
     def __init__(self, *args: Any) -> None:
-        # A copy, which is made by way of the class.
+        # This makes a copy through the class.
         super().__init__(*args)
         _become_ordinary(self)
 
@@ -74,7 +77,7 @@ class _Undecoded(Headers):
             return super().get(key, default, type)
         value = first_value(self, key.lower().encode("latin-1", "replace"))
         if value is None:
-            # It may be there in another case, should the server not follow ASGI.
+            # The server may not follow ASGI, and send the name in another case.
             return default if self.are_in_lower_case() else super().get(key, default, type)
         try:
             return value if type is None else type(value)
@@ -85,7 +88,7 @@ class _Undecoded(Headers):
         if self.raw is None or not isinstance(key, str):
             return super().__getitem__(key)
         if (value := self.get(key)) is None:
-            raise BadRequestKeyError(key)  # As Werkzeug's.
+            raise BadRequestKeyError(key)  # As Werkzeug does.
         return value
 
     def __contains__(self, key: object) -> bool:
@@ -100,14 +103,14 @@ class _Undecoded(Headers):
         return self.first
 
     def are_in_lower_case(self) -> bool:
-        """Whether all names are, as ASGI has it."""
+        """Whether all names are in lower case, as ASGI demands."""
         if self._in_lower_case is None:
             names = b"".join(self.first)
             self._in_lower_case = names == names.lower()
         return self._in_lower_case
 
     def __eq__(self, other: object) -> bool:
-        # Werkzeug compares with its own class only.
+        # Werkzeug's `__eq__` compares with its own class only.
         self._list  # noqa: B018
         _become_ordinary(self)
         return self == other
@@ -121,12 +124,12 @@ def _become_ordinary(headers: _Undecoded) -> None:
 
 
 def decode_headers(headers: RawHeaders) -> Headers:
-    """Return an ASGI message's *headers*; any byte is accepted, as WSGI does."""
+    """Return an ASGI message's *headers*, decoded as latin-1: any byte is valid, as in WSGI."""
     return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
 
 
 def headers_of_request(headers: RawHeaders) -> _Undecoded:
-    """Return the same of a request; the names are in title case."""
+    """Return the headers of a request; their names are in title case."""
     decoded = _Undecoded.__new__(_Undecoded)
     decoded.raw = raw = headers if type(headers) is list else list(headers)
     decoded.first = _first_of(raw)
@@ -134,7 +137,7 @@ def headers_of_request(headers: RawHeaders) -> _Undecoded:
 
 
 def headers_of_websocket(headers: RawHeaders) -> Headers:
-    """Return the same of a websocket: it lasts, so what finds a name is made when one is asked."""
+    """Return the headers of a websocket, which keep less memory, as a websocket lasts."""
     decoded = _Undecoded.__new__(_Undecoded)
     decoded.raw = headers if type(headers) is list else list(headers)
     return decoded
@@ -142,7 +145,7 @@ def headers_of_websocket(headers: RawHeaders) -> Headers:
 
 def _first_of(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     first = dict(raw)
-    # Of one that came twice, that is the last value.
+    # If a name came twice, the dict has its last value.
     return first if len(first) == len(raw) else dict(raw[::-1])
 
 
@@ -157,10 +160,10 @@ def first_value(headers: Headers, name: bytes) -> str | None:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number that a client has written, None if it is none.
+    """Return the whole number that a client has written, or None if *text* is none.
 
-    One that is larger than anything that could be counted is as large as can be: Python refuses to
-    read thousands of digits.
+    A number with thousands of digits, which Python refuses to read, becomes the largest that can be
+    counted.
     """
     if not (text.isascii() and text.isdigit()):
         return None
@@ -168,7 +171,7 @@ def whole_number(text: str) -> int | None:
 
 
 def values_of(headers: Headers, name: bytes) -> list[str] | None:
-    """Return all values of *name*, as `first_value`; None if the others have been decoded."""
+    """Return all values of *name* as text; None if the headers were decoded, so look there."""
     if type(headers) is not _Undecoded or headers.raw is None or not headers.are_in_lower_case():
         return None
     first = headers.first
@@ -178,18 +181,18 @@ def values_of(headers: Headers, name: bytes) -> list[str] | None:
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return *headers* as an ASGI server wants them."""
+    """Return *headers* as an ASGI message has them."""
     try:
         return [(_encode_name(name), value.encode("latin-1")) for name, value in headers]
     except UnicodeEncodeError:
         return [(_encode_name(name), _encode_value(value)) for name, value in headers]
 
 
-# RFC 9110 section 5.1. Werkzeug looks for line breaks in values alone, and not every server checks.
+# RFC 9110 section 5.1. Werkzeug checks only values for line breaks, and some servers check nothing.
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
-# The names are few and always the same.
+# Cached, as applications set few different names.
 @lru_cache(maxsize=256)
 def _encode_name(name: str) -> bytes:
     if _NAME.fullmatch(name) is None:

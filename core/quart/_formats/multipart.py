@@ -1,8 +1,8 @@
-"""Multipart forms, taken apart as they arrive, without I/O.
+"""Parse multipart forms as they arrive, without I/O.
 
-What is found is what Werkzeug's decoder finds in the whole of a form, however the form is cut into
-chunks. Of a chunk, no byte is looked at by a step of Python's: a client chooses the boundary and
-the content, and must not choose thereby how long this takes.
+The result is what Werkzeug's decoder finds in the whole form, however the form is cut into chunks.
+No step of Python looks at a single byte: a client chooses the boundary and the content, and must
+not be able to choose how long parsing takes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from werkzeug.sansio.multipart import Field, File, State
 
 #: How many bytes the headers of a part may have.
 MAX_HEAD = 16 * 1024
-# How many blanks after a boundary still belong to its line. RFC 2046 allows any number, but they
-# have to be kept until the line ends.
+# How many blanks may follow a boundary on its line. RFC 2046 allows any number, but they must be
+# kept until the line ends.
 _MAX_PADDING = 4096
 
 _LINE_BREAK = rb"(?:\r\n|\n|\r)"
-# What follows a boundary: the sign of the last one, or the end of its line.
+# What may follow a boundary: the mark of the last one, or the end of its line.
 _REST = rb"(--|[ \t\v\f]{0,%d}%s)" % (_MAX_PADDING, _LINE_BREAK)
 _REST_OF_LINE = re.compile(_REST)
 _UNFINISHED_REST = re.compile(rb"-|[ \t\v\f]{0,%d}" % _MAX_PADDING)
@@ -32,12 +32,12 @@ _FIRST_LINE_BREAK = re.compile(_LINE_BREAK)
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\r\r|\n\n")
 _FOLDED = re.compile(_LINE_BREAK + rb"[ \t]")
 
-#: The beginning of a part, some of its content, or, as None, its end.
+#: The beginning of a part, a piece of its content, or None for its end.
 Event = Field | File | memoryview | None
 
 
 class _Line(NamedTuple):
-    """The line of a boundary: from where to where it goes, with the line break before it."""
+    """The position of a boundary's line, including the line break before it."""
 
     start: int
     end: int
@@ -45,23 +45,23 @@ class _Line(NamedTuple):
 
 
 class Decoder:
-    """Takes apart one form with this *boundary* and at most *max_parts* parts."""
+    """Parses one form with this *boundary* and at most *max_parts* parts."""
 
     def __init__(self, boundary: bytes, max_parts: int | None = None) -> None:
         self._boundary = b"--" + boundary
         self._max_parts = max_parts
         self._parts = 0
         self._state = State.PREAMBLE
-        # What has arrived and cannot be told yet, and how much of it has been searched.
+        # What has arrived and was not parsed yet, and how much of it was searched already.
         self._held = b""
         self._searched = 0
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Yield what becomes known with *chunk*; take all of it before the next one is fed.
+        """Yield the events that *chunk* completes; take them all before you feed the next chunk.
 
         Raises:
-            RequestEntityTooLarge: if there are too many parts, or the headers of one are too long.
-            ValueError: if this is not such a form.
+            RequestEntityTooLarge: if there are too many parts, or a part's headers are too long.
+            ValueError: if this is not a multipart form.
         """
         data = self._held + chunk if self._held else chunk
         at = 0
@@ -87,7 +87,7 @@ class Decoder:
         self._held = b"" if self._state is State.EPILOGUE else data[at:]
 
     def end(self) -> None:
-        """Say that nothing more arrives.
+        """Note that nothing more arrives.
 
         Raises:
             ValueError: if the last boundary is missing.
@@ -104,7 +104,7 @@ class Decoder:
         if (len(data) - 3 if blank is None else blank.start()) - at > MAX_HEAD:
             raise RequestEntityTooLarge
         if blank is None:
-            # It may have begun in the last three bytes.
+            # The blank line may have begun in the last three bytes.
             self._searched = max(len(data) - 3 - at, 0)
             return None
         self._searched = 0
@@ -126,8 +126,8 @@ class Decoder:
         return File(name=name, filename=filename, headers=headers)
 
     def _start_of_content(self, data: bytes, at: int, settled: int) -> int:
-        """Return where content begins: at first, after a line break."""
-        # That may be the one before a boundary too, so it is looked at with what follows.
+        """Return where content begins: the first piece, after a line break."""
+        # That line break may also be the one before a boundary, so look at it with what follows.
         if self._state is State.DATA_START and settled > at:
             self._state = State.DATA
             return cast("re.Match[bytes]", _FIRST_LINE_BREAK.match(data, at)).end()
@@ -136,11 +136,11 @@ class Decoder:
     # Boundaries
 
     def _next_line(self, data: bytes, at: int) -> tuple[_Line | None, int]:
-        """Return the next boundary's line, if it is all there, and up to where no line begins."""
+        """Return the next boundary's line if it is complete, and up to where no line begins."""
         line = self._first_line(data, at)
         if line is None:
             return None, self._first_unsettled(data, at)
-        # A CR may be half of the line's end.
+        # A CR may be the first half of the line's end.
         if not line.is_last and line.end == len(data) and data.endswith(b"\r"):
             return None, line.start
         return line, line.start
@@ -153,13 +153,13 @@ class Decoder:
         rest = _REST_OF_LINE.match(data, found + len(self._boundary))
         if rest is not None and (start < found or self._state is State.PREAMBLE):
             return _Line(start, rest.end(), rest[1] == b"--")
-        # A client may send a lot of text that looks like a boundary and is none.
+        # A client may send a lot of text that only looks like a boundary.
         match = self._expression.search(data, at)
         return match and _Line(match.start(), match.end(), match[1] == b"--")
 
     @property
     def _expression(self) -> re.Pattern[bytes]:
-        # Compiled only where it is needed. Cost: "expression" in docs/performance.md.
+        # Compiled only if needed. Cost: "expression" in docs/performance.md.
         return self._first_expression if self._state is State.PREAMBLE else self._later_expression
 
     @cached_property
@@ -171,9 +171,9 @@ class Decoder:
         return re.compile(b"%s%s%s" % (_LINE_BREAK, re.escape(self._boundary), _REST))
 
     def _first_unsettled(self, data: bytes, at: int) -> int:
-        """Return where the line of a boundary may begin whose end has not arrived."""
+        """Return where a boundary's line may begin whose end has not arrived."""
         if self._state is State.PREAMBLE:
-            # It need not follow a line break.
+            # The first boundary need not follow a line break.
             return max(len(data) - len(self._boundary) - _MAX_PADDING - 1, at)
         last = max(data.rfind(b"\r", at), data.rfind(b"\n", at))
         if last == -1:
@@ -190,7 +190,7 @@ class Decoder:
 
 
 def _line_break_before(data: bytes, at: int, end: int) -> int:
-    """Return where the line break begins that ends at *end*, or *end* if there is none."""
+    """Return the start of the line break that ends at *end*, or *end* if there is none."""
     before = data[max(end - 2, at) : end]
     return end - 2 if before == b"\r\n" else end - before.endswith((b"\r", b"\n"))
 

@@ -1,9 +1,9 @@
-"""Signed cookies as itsdangerous writes and reads them, with what stays the same prepared.
+"""Sign and read cookies as itsdangerous does, keeping what stays the same between requests.
 
-Only what is usual is done here: to write a session, and to read one that was written with the
-newest key and is not too old. All else is left to itsdangerous' own code: another key, another
-spelling of the same signature, a cookie that has expired or was forged. So what is accepted is
-what itsdangerous accepts.
+Only the usual is done here: writing a session, and reading one that was signed with the newest key
+and is not too old. itsdangerous' own code does everything else: another key, another spelling of
+the same signature, an expired or forged cookie. So exactly the cookies that itsdangerous accepts
+are accepted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 def _encode(data: bytes) -> bytes:
-    """Return *data* in base64 for URLs, without padding; itsdangerous' way is four calls longer."""
+    """Return *data* in base64 for URLs, without padding, in four calls less than itsdangerous."""
     return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL)
 
 
@@ -35,7 +35,7 @@ def _decode(data: bytes) -> bytes:
     return a2b_base64(data.translate(_FROM_URL) + b"=" * (-len(data) % 4))
 
 
-# The second changes more slowly than requests come.
+# Cached, as many requests come in one second.
 @lru_cache(maxsize=4)
 def _stamp(timestamp: int) -> bytes:
     return _encode(int_to_bytes(timestamp))
@@ -50,7 +50,7 @@ class _Signer(TimestampSigner):
 
     @cached_property
     def _mac(self) -> Any:
-        """A hash that has taken in the newest key; each signature goes on from a copy."""
+        """A hash that has digested the newest key; each signature continues from a copy."""
         return hmac.new(self.derive_key(), digestmod=self.digest_method)
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
@@ -69,9 +69,9 @@ class _Signer(TimestampSigner):
         return b"%b.%b" % (value, self.get_signature(value))
 
     def newest(self, signed: bytes, max_age: int) -> bytes | None:
-        """Return what was signed, if that was with the newest key and is not too old.
+        """Return what was signed, if it was signed with the newest key and is not too old.
 
-        None says that it takes `unsign` to tell.
+        None means that only `unsign` can tell.
         """
         value, _, signature = signed.rpartition(b".")
         if not hmac.compare_digest(signature, self.get_signature(value)):
@@ -84,7 +84,7 @@ class _Signer(TimestampSigner):
         return payload if separator and 0 <= age <= max_age else None
 
 
-# All that a signed cookie takes, and that is done here in another way.
+# The methods whose work is done here in a short way, unless somebody has replaced one.
 SIGNING = Stock(
     URLSafeTimedSerializer,
     *("dumps", "loads", "make_signer", "dump_payload", "load_payload"),
@@ -103,14 +103,14 @@ _DEFAULT_TAGS = [
 ]
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _encode_json = json.JSONEncoder(separators=(",", ":")).encode
-# Nothing of this length gets shorter by more than a byte: of twelve equal bytes zlib makes eleven.
+# Compression saves at most a byte up to this length: zlib makes eleven bytes of twelve equal ones.
 _TINY = 12
-# How long a text may be that `_compress` compresses with less memory. Cookies are shorter.
+# Texts up to this length can be compressed with a small window. Cookies are shorter.
 _SHORT = 4096
 
 
 class Serializer(URLSafeTimedSerializer):
-    """A serializer that keeps its signer, and knows when a session needs no tags."""
+    """A serializer that keeps its signer, and skips tags where a session needs none."""
 
     serializer: Any
 
@@ -129,7 +129,7 @@ class Serializer(URLSafeTimedSerializer):
         return list(order) if [type(tag) for tag in order] == _DEFAULT_TAGS else None
 
     def _has_stock_tags(self) -> bool:
-        # A tag may be registered at any time. Lists of the same objects are compared quickly.
+        # A tag may be registered at any time. Comparing lists of the same objects is quick.
         stock = self._stock_order
         return (
             stock is not None
@@ -154,12 +154,12 @@ class Serializer(URLSafeTimedSerializer):
         if not (args or kwargs or payload.startswith(b".")):
             try:
                 text = _decode(payload).decode()
-                # A tag is the key of an object and begins with a space. To look for one takes no
-                # time; to walk through all objects takes as long as parsing them.
+                # A tag is an object's key that begins with a space. Searching the text for one
+                # takes no time; walking through all objects takes as long as parsing them.
                 if '" ' not in text and self._has_stock_tags():
                     provider = json_provider()
                     return json.loads(text) if provider is None else provider.loads(text)
-            except Exception:  # itsdangerous says what is wrong.
+            except Exception:  # itsdangerous raises the right error.
                 pass
         return super().load_payload(payload, *args, **kwargs)
 
@@ -167,7 +167,7 @@ class Serializer(URLSafeTimedSerializer):
         data = self._json(obj)
         if len(data) > _TINY:
             compressed = _compress(data)
-            # As itsdangerous decides, so that a cookie is the same whoever writes it.
+            # Decide as itsdangerous does, so that the cookie is the same whoever writes it.
             if len(compressed) < len(data) - 1:
                 return b"." + _encode(compressed)
         return _encode(data)
@@ -181,7 +181,7 @@ class Serializer(URLSafeTimedSerializer):
         return want_bytes(self.serializer.dumps(obj, **self.serializer_kwargs))
 
     def _needs_no_tag(self, session: dict[str, object]) -> bool:
-        # The second is for one that would be taken for a tagged value, as its only key is a tag.
+        # The second case: a dict whose only key is a tag would be read as a tagged value.
         return (
             _SCALARS.issuperset(map(type, session.values()))
             and next(iter(session), None) not in self.serializer.tags
@@ -189,10 +189,11 @@ class Serializer(URLSafeTimedSerializer):
 
 
 def _compress(data: bytes) -> bytes:
-    """Return what `zlib.compress` does. Cost: "compression" in docs/performance.md.
+    """Return what `zlib.compress` returns. Cost: "compression" in docs/performance.md.
 
-    That asks the system for 256 KiB of memory each time. A window that holds all of a short text
-    gives the same result, but for the two bytes in front, which tell the size of the window.
+    zlib asks the system for 256 KiB of memory for each call. A window that holds all of a short
+    text gives the same result, except for the two bytes in front, which state the size of the
+    window.
     """
     if len(data) > _SHORT:
         return zlib.compress(data)

@@ -1,4 +1,4 @@
-"""What a scope says of the target of a connection: its path and its scheme."""
+"""Read the path and the scheme of a connection from its scope."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import re
 from .._types import Scope
 
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
-#: The path of what is not below the root path: not ours, so it is not found, whatever the rules.
+#: The path for requests outside of the root path: no rule can match it.
 NOWHERE = " "
 
 
 def path_within_root(scope: Scope) -> str | None:
     """Return the path below ``root_path``, or None if it is not below it.
 
-    ASGI says that ``path`` includes ``root_path``; servers that do not follow it exist.
+    ASGI says that ``path`` includes ``root_path``; some servers do not follow it.
     """
     target: str = scope["path"]
     if not target.isascii():
-        # A server may say by a lone surrogate that a byte was no UTF-8; that cannot be sent back.
+        # Some servers mark a byte that is no UTF-8 by a lone surrogate, which could not be sent
+        # back.
         target = target.encode(errors="surrogatepass").decode(errors="replace")
     path = target if target[:1] == "/" else _path_of_target(target)
     root: str = scope.get("root_path") or ""
@@ -30,15 +31,15 @@ def path_within_root(scope: Scope) -> str | None:
     return path
 
 
-# The host in a URL, and its port. Brackets stand around an IPv6 address and nowhere else.
+# The host in a URL, and its port. Only an IPv6 address has brackets.
 _AUTHORITY = re.compile(r"[^\[\]]+|[^\[\]]*\[[^\[\]]+\](?::\d*)?")
 
 
 def _path_of_target(target: str) -> str | None:
     """Return the path of an absolute target, `GET http://host/path`: RFC 9112 section 3.2.2.
 
-    None if the host in it cannot be one. The server has taken the query away and decoded the rest,
-    so what looks like a query or a fragment was percent-encoded and belongs to the path.
+    None if its host is not valid. The server has removed the query and decoded the rest, so what
+    looks like a query or a fragment was percent-encoded and belongs to the path.
     """
     _, is_absolute, rest = target.partition("://")
     if not is_absolute:
@@ -48,11 +49,11 @@ def _path_of_target(target: str) -> str | None:
 
 
 def http_scheme(scope: Scope) -> str:
-    """Return a request's scheme, which may be what a proxy says of a websocket."""
+    """Return a request's scheme; a proxy may have named it as a websocket's."""
     scheme: str = scope.get("scheme", "http")
     return _HTTP_SCHEMES.get(scheme, scheme)
 
 
 def websocket_scheme(scope: Scope) -> str:
-    """Return a websocket's scheme, which may be what a proxy says of a request."""
+    """Return a websocket's scheme; a proxy may have named it as a request's."""
     return "wss" if scope.get("scheme", "ws").lower() in {"wss", "https"} else "ws"

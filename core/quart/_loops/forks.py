@@ -1,9 +1,9 @@
-"""What a forked child must not have of its parent's.
+"""Repair in a forked child what must not be its parent's.
 
-A fork copies the memory and one thread, the one that asked for it. What it copies of the others is
-half of something: threads that are counted but not there, locks that nobody opens, event loops
-whose kernel objects both processes share. Code that keeps such a thing registers
-here what puts it right.
+A fork copies the memory, and only the thread that called it. What belongs to other threads is left
+in pieces: threads that are counted but do not exist, locks that nobody will release, event loops
+whose kernel objects both processes share. Code that keeps such a thing registers a function here
+that repairs it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import TypeVar
 F = TypeVar("F", bound=Callable[[], None])
 
 _in_child: list[Callable[[], None]] = []
-#: Parents' loops that can't be closed here, and must not be by the garbage collector either.
+#: Loops of the parent. Keep them, as closing them here, even by the garbage collector, does harm.
 _kept: list[asyncio.AbstractEventLoop] = []
 
 
 class _Forking(threading.local):
-    """What a thread that forks is in the middle of."""
+    """What the thread that forks is doing."""
 
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -33,21 +33,22 @@ _forking = _Forking()
 
 
 def in_child(func: F) -> F:
-    """Call *func* in each forked child, before anything else runs there."""
+    """Decorate a function to call it in each forked child, before anything else runs there."""
     _in_child.append(func)
     return func
 
 
 def detach(loop: asyncio.AbstractEventLoop) -> bool:
-    """Let *loop*, a parent's, be closed here without the parent's losing what it watches.
+    """Let *loop*, the parent's, be closed in this process without harm to the parent.
 
-    Both have the same epoll object: what is unregistered here would be unregistered there.
+    Both processes share the loop's epoll object: unregistering a file here would unregister it
+    there.
     """
     if loop.is_closed():
         return True
     selector = getattr(loop, "_selector", None)
     if selector is None:
-        return False  # A loop of another library, in C.
+        return False  # A loop written in C, such as uvloop's.
     if hasattr(selectors, "EpollSelector") and isinstance(selector, selectors.EpollSelector):
         with select.epoll() as own:
             os.dup2(own.fileno(), selector.fileno(), inheritable=False)
@@ -55,7 +56,7 @@ def detach(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def abandon(loop: asyncio.AbstractEventLoop) -> None:
-    """Give up *loop*, a parent's, without a step of its tasks."""
+    """Give up *loop*, the parent's, without running its tasks."""
     if detach(loop) and not loop.is_running():
         loop.close()
     else:

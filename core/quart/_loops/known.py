@@ -1,4 +1,4 @@
-"""The event loops that handle connections in this process, whichever library's they are."""
+"""The event loops that handle connections in this process, asyncio's or Trio's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .mailbox import in_trio
 
 
 class KnownLoop(Protocol):
-    """What can be asked of a loop from any thread."""
+    """What any thread may ask of a loop."""
 
     #: The identifier of the thread in which it runs.
     thread: int
@@ -23,14 +23,14 @@ class KnownLoop(Protocol):
         """Yield the coroutine of each task, and the task if it is asyncio's."""
 
     def is_running(self) -> bool:
-        """Whether it runs now; one that has ended may say so.
+        """Whether it runs now.
 
         Raises:
-            RuntimeError: if it is gone.
+            RuntimeError: if it has ended and gone.
         """
 
     def call_soon(self, func: Callable[[], None]) -> None:
-        """Have the loop call *func* when it turns.
+        """Have the loop call *func* soon.
 
         Raises:
             RuntimeError: if it has ended.
@@ -79,7 +79,7 @@ class _Trio:
                 ]
 
     def is_running(self) -> bool:
-        return True  # Until its run is over, as `call_soon` says.
+        return True  # If its run is over, `call_soon` raises.
 
     def call_soon(self, func: Callable[[], None]) -> None:
         try:
@@ -97,7 +97,7 @@ def known_loops() -> list[KnownLoop]:
 
 
 def know_loop() -> KnownLoop:
-    """Note the loop that runs here as one that handles connections, and return it."""
+    """Register the loop that runs here as one that handles connections, and return it."""
     key: Any = (
         sys.modules["trio"].lowlevel.current_root_task()
         if in_trio()

@@ -1,4 +1,4 @@
-"""How a thread leaves messages for a task, on any event loop."""
+"""Pass messages from a thread to a task, on any event loop."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .._types import Stepping
 
 _Shield = AbstractContextManager[object]
 
-#: Seconds that what runs at the end of a connection may take after a cancellation.
+#: Seconds that the end of a connection may take after a cancellation.
 CLEANUP = 5.0
 
 
 class Mailbox(Protocol):
-    """Where a thread leaves messages for a task of an event loop."""
+    """Takes messages from a thread for a task of an event loop."""
 
     cancelled: BaseException | None
 
@@ -34,10 +34,11 @@ class Mailbox(Protocol):
 
 
 class _AsyncioMailbox:
-    """A mailbox that the task waits for as it does for a future: a message wakes it directly.
+    """A mailbox that its task awaits like a future: a message wakes the task directly.
 
-    With a future, a message would wake the loop for a callback that wakes the task a turn later. A
-    thread cannot be interrupted, so `get` is not: a cancellation is kept in `cancelled`.
+    With a real future, a message would wake the loop for a callback that wakes the task one turn
+    later. A thread cannot be interrupted, so `get` cannot either: a cancellation is kept in
+    `cancelled`.
     """
 
     __slots__ = (
@@ -47,17 +48,19 @@ class _AsyncioMailbox:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        # A list: there is hardly ever more than one message, and an empty deque has room for 64.
+        # A list, as there is hardly ever more than one message, and an empty deque has room for 64.
         self._messages: list[object] = []
-        #: What wakes the task, and its Context, while it waits. What pops the entry must wake it.
+        #: While the task waits: the callback that wakes it, and its Context. Whoever pops it must
+        #: call it.
         self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
-        #: What the task is woken with, if not for a message.
+        #: The error to wake the task with, if it is not woken for a message.
         self._interruption: asyncio.CancelledError | None = None
         self._asyncio_future_blocking = False
         self.cancelled: BaseException | None = None
 
     def put(self, message: object) -> None:
-        # The task looks for messages after it has begun to wait, so one of the two sees the other.
+        # The task looks for messages after it has begun to wait. So either it sees this message, or
+        # we see that it waits.
         self._messages.append(message)
         if self._waiting:
             self._wake()
@@ -85,7 +88,7 @@ class _AsyncioMailbox:
         self._loop.call_soon_threadsafe(wake, self, context=context)
         return True
 
-    # What a task asks of a future: https://docs.python.org/3/library/asyncio-extending.html
+    # What a task needs of a future: https://docs.python.org/3/library/asyncio-extending.html
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
@@ -99,7 +102,7 @@ class _AsyncioMailbox:
 
     def cancel(self, msg: object = None) -> bool:
         if not self._wake():
-            return False  # The task is told at its next step.
+            return False  # The task gets the cancellation at its next step.
         self._interruption = asyncio.CancelledError(*(() if msg is None else (msg,)))
         return True
 
@@ -110,7 +113,7 @@ class _AsyncioMailbox:
 
 
 class _TrioMailbox:
-    """The same under Trio, whose cancellation is raised again at the next checkpoint anyway."""
+    """The same for Trio, which raises a cancellation again at the next checkpoint."""
 
     def __init__(self) -> None:
         import trio
@@ -146,11 +149,12 @@ def in_trio() -> bool:
 
 
 def shielded(after: type[BaseException] | None = asyncio.CancelledError) -> _Shield:
-    """Let what runs at the end wait, though its task is cancelled, for up to `CLEANUP` seconds.
+    """In this block, let a cancelled task wait for its cleanup, for up to `CLEANUP` seconds.
 
-    Trio raises a cancellation again at each wait. asyncio does so once, so nothing is to be done,
-    and neither is if what ran has not ended *after* something like a cancellation. Unless one is to
-    be raised at the next wait: it came after the last one.
+    Trio raises a cancellation again at each wait, so it needs a shield. asyncio raises it once, so
+    usually nothing is to be done there; the exception is a cancellation that came too late to be
+    raised and is still to come at the next wait. Nothing is to be done either if the work before
+    this block has not ended *after* a cancellation.
     """
     if not in_trio():
         return nullcontext()
@@ -163,7 +167,7 @@ def shielded(after: type[BaseException] | None = asyncio.CancelledError) -> _Shi
 
 
 def time_limit(seconds: float) -> AbstractAsyncContextManager[object]:
-    """Raise TimeoutError in a block that takes longer."""
+    """Raise TimeoutError in the block after *seconds*."""
     return _trio_time_limit(seconds) if in_trio() else asyncio.timeout(seconds)
 
 
@@ -177,12 +181,12 @@ async def _trio_time_limit(seconds: float) -> AsyncIterator[None]:
 
 
 def make_event() -> Any:
-    """Return an event of the library whose event loop runs here, Trio or asyncio."""
+    """Return an event for the event loop that runs here, Trio's or asyncio's."""
     return sys.modules["trio"].Event() if in_trio() else asyncio.Event()
 
 
 def make_lock() -> Any:
-    """Return a lock of the library whose event loop runs here, Trio or asyncio."""
+    """Return a lock for the event loop that runs here, Trio's or asyncio's."""
     return sys.modules["trio"].Lock() if in_trio() else asyncio.Lock()
 
 

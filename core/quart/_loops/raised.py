@@ -1,7 +1,8 @@
-"""What plain code has raised, StopIteration included.
+"""Recover the StopIteration that plain code has raised.
 
-Python turns a StopIteration that leaves the frame of a coroutine, or of a generator, into a
-RuntimeError. Plain functions are called from such frames here, and theirs is no fault in one.
+Python turns a StopIteration that leaves a coroutine's or a generator's frame into a RuntimeError.
+Plain functions are called from such frames here, and to raise a StopIteration is no fault of
+theirs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
-#: What ends a function by itself, as opposed to a cancellation.
+#: Any exception.
 ENDINGS = (Exception, SystemExit, KeyboardInterrupt)
 _OURS = ("quart", "quart_flask_patch")
 
@@ -18,7 +19,8 @@ _OURS = ("quart", "quart_flask_patch")
 def as_raised(error: E) -> E | StopIteration:
     """Return the StopIteration that became *error* in a frame of ours, or *error* itself.
 
-    In a coroutine of somebody else's it became that wherever that one may be awaited.
+    If a user's own coroutine has raised it, it stays a RuntimeError, as it is wherever you await
+    that.
     """
     cause = error.__cause__
     if type(error) is not RuntimeError or not isinstance(cause, StopIteration):
@@ -31,7 +33,7 @@ def as_raised(error: E) -> E | StopIteration:
 
 
 def raise_again(error: BaseException) -> None:
-    """Raise what has become *error* on its way out of coroutines, into plain code, if it has."""
+    """If *error* was a StopIteration before it left a coroutine of ours, raise that."""
     raised = as_raised(error)
     if raised is not error:
         raise raised from None

@@ -1,13 +1,13 @@
-"""Coroutines that are stepped by hand: the only driver there is.
+"""Step coroutines by hand, with the one driver for that.
 
-A coroutine is stepped until it yields what it waits for, which is a future to asyncio. `start` and
-`start_call` take the first step, wherever they are called. `resume` goes on from there, and yields
-each future to whoever awaits it, so to the event loop its task has simply awaited. Code that has to
-be around each step, or to know of a cancellation first, is handed to `stepped` or `told`.
+A step runs a coroutine until it yields what it waits for, which is a future under asyncio. `start`
+and `start_call` take the first step, wherever they are called. `resume` goes on from there and
+yields each future to its caller, so to the event loop its task has simply awaited. Use `stepped`
+for code that must surround each step, and `told` for code that must know of a cancellation first.
 
-Greenlets are stepped in `_threads/bridge.py`: there a future is not yielded but switched up, which
-no generator can do. And `_connection/entry.py` takes the first step of the server's `receive` and
-`send` itself, as another context is the current one for exactly as long.
+Two places step by themselves. `_threads/bridge.py` steps greenlets: there a future is not yielded
+but switched up, which no generator can do. And `_connection/entry.py` takes the first step of the
+server's `receive` and `send`, during which another context is the current one.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from typing import Any, cast, Generic, TypeVar
 from .._types import CoroutineOf, Stepping
 
 T = TypeVar("T")
-#: Takes a step with a value: in a certain context, for one.
+#: Takes a step function and the value to send, and runs the step; in another context, say.
 Through = Callable[[Callable[[Any], Any], Any], Any]
 
 
 class Suspended(Generic[T]):
-    """What has begun, and waits for `future`; await this to go on with it."""
+    """An awaitable that has begun and waits for `future`; await this to go on with it."""
 
     __slots__ = ("_steps", "awaited", "future")
 
     def __init__(self, awaited: Awaitable[T], steps: Any, future: Any) -> None:
-        #: What its steps are those of.
+        #: The awaitable that the steps belong to.
         self.awaited = awaited
         self._steps = steps
         self.future = future
 
     def __await__(self) -> Stepping[T]:
-        # What `resume` gives may be awaited, so it may not be what `__await__` returns.
+        # `resume` is itself awaitable, and `__await__` must return an iterator.
         return cast(T, (yield from cast(Any, resume(self._steps, self.future))))
 
     def close(self) -> None:
-        """End it where it waits."""
+        """Close it at the point where it waits."""
         if hasattr(self._steps, "close"):
             self._steps.close()
 
 
 def start(awaitable: Awaitable[T]) -> T | Suspended[T]:
-    """Return what *awaitable* gives, or what there is to wait for if its first step stops there.
+    """Take the first step: return the result of *awaitable*, or a `Suspended` if it has to wait.
 
-    No event loop is needed for the step itself.
+    The step itself needs no event loop.
     """
     steps = awaitable.__await__()
     try:
@@ -58,25 +58,25 @@ def start(awaitable: Awaitable[T]) -> T | Suspended[T]:
     return Suspended(awaitable, steps, future)
 
 
-#: In place of a future: there is nothing to wait for any more.
+#: Stands for a future when there is nothing to wait for any more.
 ENDED: Any = object()
 
 
 def start_call(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, Any]:
-    """Return the steps of what *call* gives, which have begun, and the future that they wait for.
+    """Call *call* and take the first step; return the steps and the future that they wait for.
 
-    That is `ENDED` if they have come to their end. No exception says so, unlike in `start`: one
-    that passes through frames costs as much as a small handler.
+    The future is `ENDED` if they have ended. Unlike in `start` no exception says so: one that
+    passes through frames costs as much as a small handler.
     """
     work: Any = call(*args)
     steps = work.__await__()
     future = next(steps, ENDED)
-    # A report of what is under way can look into a coroutine, and into nothing else.
+    # `_watching/chain.py` can look into a coroutine, but not into other awaitables.
     return work if type(work) is types.CoroutineType else steps, future
 
 
 async def run_in(context: Context, call: Callable[..., Awaitable[None]], *args: Any) -> None:
-    """Await what *call* gives, all of it in *context*."""
+    """Call *call* and await its result, all in *context*."""
     steps, future = context.run(start_call, call, *args)
     if future is not ENDED:
         await resume(steps, future, context.run)
@@ -84,7 +84,7 @@ async def run_in(context: Context, call: Callable[..., Awaitable[None]], *args: 
 
 @types.coroutine
 def stepped(work: CoroutineOf[T], through: Through) -> Stepping[T]:
-    """Await *work*; *through* takes each step, with what is sent or raised into it."""
+    """Await *work*; *through* runs each step, with the value or the error that is sent into it."""
     try:
         future = through(work.send, None)
     except StopIteration as stop:
@@ -93,9 +93,9 @@ def stepped(work: CoroutineOf[T], through: Through) -> Stepping[T]:
 
 
 def told(work: CoroutineOf[T], of_raising: Callable[[], None]) -> Awaitable[T]:
-    """Await *work*; call *of_raising* first where something is raised into it: a cancellation.
+    """Await *work*; if something such as a cancellation is raised into it, call *of_raising* first.
 
-    For what has part of its work in a thread, which cannot be interrupted but can be told.
+    Use it for work that is partly in a thread: you cannot interrupt that, but you can tell it.
     """
 
     def through(step: Callable[[Any], Any], value: Any) -> Any:
@@ -108,7 +108,7 @@ def told(work: CoroutineOf[T], of_raising: Callable[[], None]) -> Awaitable[T]:
 
 @types.coroutine
 def resume(steps: Any, future: Any, through: Through | None = None) -> Stepping[Any]:
-    """Go on with *steps*, which have yielded *future*; *through* takes each step, if given."""
+    """Go on with *steps*, which have yielded *future*; *through*, if given, runs each step."""
     if not hasattr(steps, "throw"):
         steps = _from(steps)
     send, throw = steps.send, steps.throw
@@ -122,8 +122,8 @@ def resume(steps: Any, future: Any, through: Through | None = None) -> Stepping[
                 if through is not None:
                     future = through(send, reply)
                 elif reply is None:
-                    future = None  # Or it would be kept until the end.
-                    # The same, without a Python step for each step.
+                    future = None  # Do not keep it until the end.
+                    # Do the same as below, without Python code for each step.
                     return (yield from steps)
                 else:
                     future = send(reply)
@@ -132,5 +132,5 @@ def resume(steps: Any, future: Any, through: Through | None = None) -> Stepping[
 
 
 def _from(iterator: Any) -> Stepping[Any]:
-    """Go on with what can only be iterated: what an extension module made need be no more."""
+    """Go on with a plain iterator: an awaitable of an extension module need not be more."""
     return (yield from iterator)

@@ -1,7 +1,7 @@
-"""One timer per event loop, shared by all callbacks that have the same delay.
+"""One timer per event loop, shared by all callbacks with the same delay.
 
-Most are removed long before they are due. To set and cancel a timer for each would be one of the
-larger costs of a request that waits: "timer" in docs/performance.md.
+Most callbacks are removed long before they are due. Setting and cancelling a timer for each would
+be one of the larger costs of a request that waits. Cost: "timer" in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from .known import know_loop
 
 
 class Alarm:
-    """Calls what is added, in the Context in which it was added, unless it is removed in time."""
+    """Calls each added function in the Context that added it, unless it is removed in time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         #: The callbacks with their times and Contexts, in the order in which they were added.
         self._calls: dict[Callable[[], None], tuple[float, Context]] = {}
         self._is_set = False
-        # In a Context of its own: the timer outlives the request that happens to set it.
+        # Use an empty Context, as the timer outlives the request that happens to set it.
         self._context = Context()
         know_loop()
 
     def add(self, func: Callable[[], None], seconds: float) -> None:
-        """Call *func* in *seconds*, which is about the same for everyone."""
+        """Call *func* in about *seconds*; use the same delay for all functions of one alarm."""
         due = self.loop.time() + seconds
         self._calls[func] = due, copy_context()
         if not self._is_set:
@@ -49,11 +49,11 @@ class Alarm:
             if due > now:
                 self._set(due)
                 break
-            # The loop deals with an error of one of them.
+            # The event loop handles errors of the callbacks.
             self.loop.call_soon(self._call, func, context=context)
 
     def _call(self, func: Callable[[], None]) -> None:
-        # It may have been removed since.
+        # An earlier callback may have removed it.
         if self._calls.pop(func, None) is not None:
             func()
 
@@ -73,7 +73,7 @@ def _forget_alarm() -> None:
 
 
 def alarm_of_loop() -> Alarm:
-    """Return an alarm of the running event loop."""
+    """Return the alarm of the running event loop."""
     loop, alarm = asyncio.get_running_loop(), _current.alarm
     if alarm is None or alarm.loop is not loop:
         alarm = _current.alarm = Alarm(loop)

@@ -1,8 +1,8 @@
-"""Turns for others, in loops whose steps may never suspend.
+"""Give other tasks a turn in loops whose steps may never suspend.
 
-A server's `send` returns at once while its client reads fast, and also once the client has left.
-Such a `send` and a generator that does not wait keep the event loop to themselves, and nobody even
-learns that the client has left. So whatever steps through something asks a `Turns` at each step.
+A server's `send` returns at once while its client reads fast, and also after the client has left.
+Such a `send`, with a generator that does not wait, would keep the event loop to itself, and nobody
+would even learn that the client has left. So every such loop asks a `Turns` at each step.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from time import monotonic
 
 from .mailbox import in_trio
 
-#: Seconds that steps may take in a row, about; a turn costs a hundredth of it.
+#: About how many seconds steps may take in a row. A turn costs a hundredth of that.
 SLICE = 0.001
 
 
 class Turns:
-    """When a run of steps is to give way, and how: ``if turns.due(): await turns.give()``."""
+    """Says when a loop must give way. Use it as ``if turns.due(): await turns.give()``."""
 
     __slots__ = ("_every", "_since", "_steps")
 
     def __init__(self, every: int = 1) -> None:
-        """Look at the clock at each step, or, where steps are many and short, at some of them."""
+        """Create it; it looks at the clock at each step, or only at each step number *every*."""
         self._every = every
         self._steps = 0
         self._since = monotonic()
 
     def due(self) -> bool:
-        """Count a step; say whether others should have a turn before the next one."""
+        """Count a step; return whether others should have a turn before the next one."""
         if self._every > 1:
             self._steps += 1
             if self._steps < self._every:
@@ -38,13 +38,13 @@ class Turns:
         return monotonic() - self._since >= SLICE
 
     async def give(self) -> None:
-        """Let others run; a cancellation arrives here, such as when the client has left."""
+        """Let others run. A cancellation arrives here, such as when the client has left."""
         await give_way()
         self._since = monotonic()
 
 
 async def give_way() -> None:
-    """Let the event loop run whatever else is ready; under Trio, too, this is a checkpoint."""
+    """Let the event loop run whatever else is ready; under Trio this is a checkpoint."""
     if in_trio():
         await sys.modules["trio"].lowlevel.checkpoint()
     else:

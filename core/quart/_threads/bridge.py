@@ -1,12 +1,19 @@
-"""How plain code waits beneath an async task: the only place that knows.
+"""How plain code waits beneath an async task. Only this module knows.
 
-A task enters plain code in a child greenlet (`call_bridged`). When that code waits (`wait`), each
-future that the awaitable yields is switched up to the task, which yields it to its event loop as
-its own. The loop sees an ordinary task: cancellation, timeouts, `current_task` and context
-variables behave as if the code had awaited, on any loop.
+A task cannot be suspended from inside a plain function, but a greenlet can. So a task calls plain
+code in a child greenlet (`call_bridged`). When that code has to wait (`wait`), it steps the
+awaitable by hand. Each future that the awaitable yields is switched up to the task, and the task
+yields it to its event loop as its own. When the future is done, the loop resumes the task, and the
+task switches back down with the reply:
 
-The invariant: a bridge's greenlet runs in its task's Context object, and whoever switched a future
-up is the one that is switched back to with the reply.
+    loop  <-- yields future --  task  <-- switch((greenlet, future)) --  plain code in `wait`
+    loop  --- resumes ------->  task  --- switch(reply) ------------->  plain code goes on
+
+The loop sees an ordinary task: cancellation, timeouts, `current_task` and context variables behave
+as if the code had awaited, on any loop.
+
+The invariant: a bridge's greenlet runs in its task's Context object, and the reply to a future goes
+to the greenlet that switched the future up.
 """
 
 from __future__ import annotations
@@ -32,7 +39,7 @@ class Bridge(ReusableGreenlet):
 
 
 class _Severed(ReusableGreenlet):
-    """A bridge in a forked child, where no task is above."""
+    """A bridge in a forked child, where no task is above any more."""
 
 
 @in_child
@@ -40,18 +47,18 @@ def _sever() -> None:
     current: greenlet | None = getcurrent()
     while current is not None:
         if isinstance(current, Bridge):
-            current.__class__ = _Severed  # type: ignore[assignment]  # the same but for its name
+            current.__class__ = _Severed  # type: ignore[assignment]  # the same layout
         current = current.parent
 
 
-# The two sides of a bridge step by hand, not by `_loops/resume.py`. `call_bridged` steps no
-# coroutine: it switches to whichever greenlet has switched a future up, another one each time. And
-# `drive` steps one from plain code, which can switch a future up but not yield it.
+# Both sides of a bridge step by hand and do not use `_loops/resume.py`. `call_bridged` steps no
+# coroutine: it switches to the greenlet that has switched a future up, which may be another one
+# each time. And `drive` steps a coroutine from plain code, which cannot yield the future.
 
 
 @types.coroutine
 def call_bridged(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Stepping[T]:
-    """Call *func*; what it, or any plain code beneath it, waits for is awaited here."""
+    """Call *func*; await here what it, or any plain code beneath it, waits for."""
     bridge = Bridge.take(getcurrent().gr_context)
     step = bridge.begin(func, args, kwargs)
     while not bridge.ended:
@@ -66,7 +73,7 @@ def call_bridged(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> 
 
 
 def drive(awaitable: Awaitable[T], task: greenlet) -> T:
-    """Step *awaitable* here, beneath *task*, whose coroutine yields its futures."""
+    """Step *awaitable* in this greenlet; the coroutine of *task* yields its futures."""
     current = getcurrent()
     steps: Any = awaitable.__await__()
     try:
@@ -83,7 +90,7 @@ def drive(awaitable: Awaitable[T], task: greenlet) -> T:
 
 
 def drive_here(awaitable: Awaitable[T]) -> T:
-    """Step *awaitable* in the greenlet of a bridge, beneath the task that has made it."""
+    """Step *awaitable* in this greenlet of a bridge, beneath the task that has made the bridge."""
     task = getcurrent().parent
     assert task is not None
     return drive(awaitable, task)
@@ -95,10 +102,11 @@ async def await_bridged(awaitable: Awaitable[T]) -> T:
 
 
 def above() -> Bridge | WorkGreenlet | None:
-    """Return what awaits for the plain code that runs now; code may have greenlets of its own.
+    """Return what can await for the plain code that runs now: a bridge, a worker's call, or None.
 
-    A worker thread's work comes before a bridge within it: what is awaited for the thread is
-    awaited on the loop, and a bridge cannot follow it there. Unless the thread has its own loop.
+    Code may have greenlets of its own in between. A worker thread's call comes before a bridge
+    within it: what the thread waits for is awaited on the loop's thread, where a bridge cannot
+    follow. A thread with a loop of its own awaits there instead.
     """
     work = current_work()
     if work is not None and work.own is None:
@@ -110,7 +118,7 @@ def above() -> Bridge | WorkGreenlet | None:
 
 
 def wait(awaitable: Awaitable[T], otherwise: Callable[[Awaitable[T]], T]) -> T:
-    """Return what *awaitable* gives, from plain code; *otherwise* is for where nothing is above."""
+    """Wait for *awaitable* from plain code; if nothing above can await it, call *otherwise*."""
     upper = above()
     try:
         if upper is None:

@@ -1,7 +1,7 @@
-"""Greenlets that are used again.
+"""Greenlets that are used again, as starting one costs more than a switch.
 
-Python gives each new greenlet a stack of its own. Cost: "greenlet" in docs/performance.md. So one
-that has made its call waits to make another one, in the same thread.
+Python gives each new greenlet its own stack. Cost: "greenlet" in docs/performance.md. So a greenlet
+that has finished its call is parked until the same thread needs one again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._types import Function, Outcome
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# What a burst leaves behind for each thread; a parked greenlet takes some 20 KiB.
+# The number that a burst may leave behind in each thread; each takes about 20 KiB.
 KEPT = 64
 
 
@@ -29,7 +29,7 @@ class _Idle(threading.local):
 
 
 class ReusableGreenlet(greenlet):
-    """A greenlet that makes one call after another; each class has its own."""
+    """A greenlet that makes one call after another; each subclass has parked ones of its own."""
 
     _idle: ClassVar[_Idle]
     _call: Any
@@ -40,7 +40,7 @@ class ReusableGreenlet(greenlet):
 
     @classmethod
     def take(cls, context: Context | None) -> Self:
-        """Return one for a call in *context*, beneath the current greenlet."""
+        """Return a greenlet for a call in *context*, with the current greenlet as its parent."""
         idle = cls._idle.greenlets
         if not idle:
             taken = cls(_serve, getcurrent())
@@ -51,17 +51,17 @@ class ReusableGreenlet(greenlet):
         return taken
 
     def begin(self, func: Function, args: object, kwargs: object) -> Any:
-        """Call *func* in here; return what is switched up before it has ended, if anything is."""
+        """Call *func* in this greenlet; return the first thing that it switches up, if any."""
         self._call, self._outcome = (func, args, kwargs), None
         return self.switch()
 
     @property
     def ended(self) -> bool:
-        """Whether the call has ended, with what `outcome` gives."""
+        """Whether the call has ended; then `outcome` has its result."""
         return self._outcome is not None
 
     def outcome(self) -> object:
-        """Return what the call returned, or raise what it raised, once."""
+        """Return what the call returned, or raise what it raised. Call this once."""
         assert self._outcome is not None
         result, error = self._outcome
         self._outcome = None, None
@@ -86,13 +86,13 @@ def _make_call(this: ReusableGreenlet) -> greenlet:
         this._outcome = func(*args, **kwargs), None
     except BaseException as error:
         this._outcome = None, error
-    # Keep nothing of a request alive while parked.
+    # A parked greenlet must keep nothing of a request alive.
     this.gr_context = None
     parent = this.parent
     assert parent is not None
     idle = this._idle.greenlets
-    # A parked greenlet holds the one that it has switched to, so that has to be one that lasts:
-    # a thread's first, which has no parent. Eventlet and gevent make one for each task.
+    # A parked greenlet refers to the greenlet that it has switched to, so switch to one that lasts:
+    # the thread's first, which has no parent. Eventlet and gevent make a new one for each task.
     if parent.parent is None and len(idle) < KEPT:
         idle.append(this)
     return parent

@@ -1,13 +1,12 @@
-"""Worker threads for plain functions: one per request, in the request's own Context.
+"""Run plain functions in worker threads: one thread per request, in the request's own Context.
 
-A piece of work runs in a greenlet on a thread of the pool whose ``gr_context`` *is* the Context of
-the task that asked for it. Nothing is copied, and the Context is not entered, so the task may go on
-running in it while the work waits.
+A call runs in a greenlet of a worker thread, and the greenlet's ``gr_context`` *is* the Context of
+the task that asked for the call. The Context is neither copied nor entered, so the task may go on
+running in it while the call waits.
 
-Work may wait for async code: it hands the awaitable to its task, and another greenlet becomes the
-hub of its thread. While it waits, the thread takes other work of the same request, which is why
-nested sync work cannot exhaust the pool, and why pieces of work do not have to end in the order in
-which they began.
+A call may wait for async code: it hands the awaitable to its task, and another greenlet becomes its
+thread's hub (`worker.py`). While it waits, the thread takes other calls of the same request. So
+nested plain calls cannot exhaust the pool, and calls need not end in the order in which they began.
 
 The invariant: a thread belongs to one lease at a time, and a lease to one request.
 """
@@ -29,7 +28,7 @@ from .worker import Call, Job, run_call, WorkerThread, WorkGreenlet
 
 T = TypeVar("T")
 P = ParamSpec("P")
-#: Awaits what a thread waits for, perhaps so that plain code beneath it may wait.
+#: Awaits what a thread waits for; the layer's does so beneath a bridge.
 Awaiting = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
@@ -44,33 +43,33 @@ class Lease:
         awaiting: Awaiting = lambda awaitable: awaitable,
         mailbox: Callable[[], Mailbox] = make_mailbox,
     ) -> None:
-        """Lease a thread of *pool*; *awaiting* awaits what its work waits for.
+        """Lease a thread of *pool*; *awaiting* awaits what its calls wait for.
 
-        A caller that is no task, and blocks, has a *mailbox* of another kind.
+        A caller that is no task, but blocks, passes another kind of *mailbox*.
         """
         self._pool = pool
         self.awaiting = awaiting
         self.make_mailbox = mailbox
         self._worker: WorkerThread | None = None
         self._active = 0
-        #: Calls that wait until another one has got this lease its thread.
+        #: Calls that wait until another call has got a thread for this lease.
         self._waiting: list[Mailbox] | None = None
 
     async def call(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run *func* in this request's thread and return its result.
 
-        Where that thread is busy (the request started several calls at once) another one is
-        used, if one is free at once; otherwise this one, in turn. A request that queued for a
-        second thread could wait for what other requests keep. A cancellation reaches *func* at
-        its next wait; a thread cannot be interrupted.
+        If that thread is busy because the request makes several calls at once, another thread is
+        used if one is free; otherwise the call waits for its turn on this thread. It never queues
+        for a second thread, as that could be kept by requests that wait for this one. A
+        cancellation reaches *func* at its next wait; you cannot interrupt a thread.
         """
         other = None
         if self._active:
             if self._worker is not None and self._worker.is_this_thread():
-                # From a loop of that thread's own, which would wait for itself.
+                # The call comes from a loop of that very thread, which would wait for itself.
                 return func(*args, **kwargs)
             other = self._pool.take()
-        # 1 while the call occupies this request's own thread; a call that waits does not.
+        # 1 while the call occupies this request's thread; a call that waits does not occupy it.
         own = 1 if other is None else 0
         self._active += own
         try:
@@ -93,7 +92,7 @@ class Lease:
                 self._pool.release(other)
 
     def _take(self) -> WorkerThread | None:
-        """Take a thread that is free now, which needs no coroutine."""
+        """Take a thread that is free now, without a coroutine; None if there is none."""
         if self._waiting is None:
             self._worker = self._pool.take()
         return self._worker
@@ -113,31 +112,31 @@ class Lease:
         try:
             self._worker = await self._pool.acquire(self.make_mailbox)
         finally:
-            # If this was cancelled, one of them tries next.
+            # Wake one of them, which tries next if this call was cancelled.
             waiting, self._waiting = self._waiting, None
             for mailbox in waiting:
                 mailbox.put(None)
 
     async def start(self, func: Callable[[], object], mailbox: Mailbox) -> WorkerThread:
-        """Start *func* in this request's thread; what it wants and gives is left in *mailbox*."""
+        """Start *func* in this request's thread; its waits and its result go to *mailbox*."""
         worker = await self._own_worker()
         worker.give(_first_job(func, (), {}, mailbox))
         return worker
 
     def release(self) -> None:
-        """Give the thread back; the next `call` takes one anew."""
+        """Give the thread back; the next `call` takes another one."""
         worker, self._worker = self._worker, None
         if worker is not None:
             self._pool.release(worker)
 
     def abandon(self) -> None:
-        """Release it from where locks may be held, as in a finalizer: in the thread itself."""
+        """Release the thread from within itself: for finalizers, which may run under any lock."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.give(partial(self._pool.release, worker))
 
     def forget(self) -> None:
-        """Forget the thread and the callers that wait for it: a forked child has neither."""
+        """Forget the thread and its callers, as a forked child has neither."""
         self._worker, self._active, self._waiting = None, 0, None
 
     def __enter__(self) -> Lease:
@@ -163,7 +162,7 @@ def outcome_of(payload: Outcome, cancelled: BaseException | None) -> Any:
 async def reply(
     work: WorkGreenlet, awaitable: Awaitable[object], mailbox: Mailbox, awaiting: Awaiting
 ) -> Job:
-    """Await what *work* waits for and return the job that lets it go on."""
+    """Await what *work* waits for, and return the job that lets it go on."""
     try:
         if mailbox.cancelled is not None:
             cancelled, mailbox.cancelled = mailbox.cancelled, None
@@ -176,7 +175,7 @@ async def reply(
 
 
 def discard(awaitable: Awaitable[object]) -> None:
-    """Close an awaitable that will not be awaited, so that it does not warn."""
+    """Close an awaitable that nobody will await, so that Python does not warn about it."""
     close = getattr(awaitable, "close", None)
     if close is not None:
         close()

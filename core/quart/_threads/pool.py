@@ -1,21 +1,23 @@
 """A bounded number of worker threads, and the queue for them.
 
-The rules that keep a bounded pool from locking up, and a queue from being unfair:
+A request with a plain view takes one worker thread and keeps it to its end. If all are taken, the
+request queues. A bounded pool can lock up (everybody who has a thread waits for somebody in the
+queue), and a queue can be unfair. These rules prevent both:
 
-1. A worker is in one place: with one lease, or in `_idle`. It moves under `_lock`, and `threads`
-   counts it wherever it is.
-2. There is a queue only while nobody is idle. A worker that comes back goes to the first in the
-   queue and never to `_idle` past it, so nobody overtakes.
-3. Whoever gives up waiting may have been given a worker in the same moment. Either it is still in
-   the queue, and leaves it, or its mailbox holds a worker, which goes back. There is no third case,
-   as both are decided under `_lock`.
-4. A lease never waits for a second worker: what a request starts while its own work waits runs on
+1. A worker is in one place: with one lease, or in `_idle`. It moves under `_lock`. `threads` counts
+   it wherever it is.
+2. There is a queue only while no worker is idle. A worker that comes back goes to the first in the
+   queue, and to `_idle` only if the queue is empty. So nobody overtakes.
+3. A caller that gives up waiting may have been given a worker at the same moment. Both are decided
+   under `_lock`, so there are two cases. Either the caller is still in the queue, and leaves it. Or
+   its mailbox holds a worker, which it gives back.
+4. A lease never waits for a second worker. What a request starts while its own call waits runs on
    the thread that it has (`lease.py`). So a full pool makes requests wait, and never stops them.
-5. A thread ends by itself when it has been idle for a while (`worker.py`), but only if it could be
-   taken out of `_idle` first: see `retire`.
+5. A thread ends when it has been idle for a while (`worker.py`), but only if it can still be taken
+   out of `_idle`: see `retire`.
 
-`widen` is for what keeps a thread without an end in sight, such as a websocket that plain code has
-taken over. It lends one more thread, so that those of requests stay as many.
+Code that keeps a thread indefinitely, such as code that has taken over a websocket, would shrink
+the pool for all others. `widen` lends one more thread for it.
 """
 
 from __future__ import annotations
@@ -36,18 +38,18 @@ _POOL_KEY = "quart.sync_pool"
 
 
 class Pool:
-    """A bounded set of worker threads. If none is free, callers queue, first come first served."""
+    """A bounded set of worker threads. If none is free, callers queue and are served in order."""
 
     def __init__(self, size: int = DEFAULT_SIZE, scheduling: str | None = None) -> None:
         if size < 1:
             raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
         self.size = size
         self.scheduling = scheduling_named(scheduling)
-        #: How many threads are lent; they are part of the size.
+        #: How many threads are lent; the size includes them.
         self._lent = 0
         self._idle: list[WorkerThread] = []
         self._begin()
-        # Threads of a pool that nobody uses any more must not outlive it.
+        # Let the threads end with the pool.
         weakref.finalize(self, _dismiss, self._idle).atexit = False
         _pools.add(self)
 
@@ -55,13 +57,13 @@ class Pool:
         self.threads = 0
         self.started = 0
         self.load = Load()
-        #: The callers that wait, the first one first, and since when.
+        #: The callers that wait, in order, each with the time at which it began to wait.
         self._queue: dict[Mailbox, float] = {}
         self._lock = threading.Lock()
         self._longest_wait = 0.0
 
     def begin_anew(self) -> None:
-        """Start with no threads in a forked child, which does not have its parent's."""
+        """Start with no threads in a forked child, which does not have its parent's threads."""
         self._idle.clear()
         self.size -= self._lent
         self._lent = 0
@@ -81,7 +83,7 @@ class Pool:
     def longest_wait(self) -> float:
         """The longest time, in seconds, that a request has waited for a thread so far.
 
-        One that still waits counts too.
+        Requests that still wait count too.
         """
         with self._lock:
             since = next(iter(self._queue.values()), None)
@@ -89,7 +91,7 @@ class Pool:
         return max(self._longest_wait, waited)
 
     def take(self) -> WorkerThread | None:
-        """Return a worker if there is one at once."""
+        """Return a worker if one is free or can be started, else None."""
         with self._lock:
             return self._take()
 
@@ -101,7 +103,7 @@ class Pool:
         try:
             worker = WorkerThread(self)
         except RuntimeError:
-            # The system has no more threads, but one of these will be free again.
+            # The system refuses another thread, but one of ours will be free again.
             if self.threads:
                 return None
             raise
@@ -109,7 +111,7 @@ class Pool:
         return worker
 
     async def acquire(self, make_mailbox: Callable[[], Mailbox] = make_mailbox) -> WorkerThread:
-        """Return a worker, as soon as there is one."""
+        """Wait for a worker and return it."""
         with self._lock:
             worker = self._take()
             if worker is not None:
@@ -141,7 +143,7 @@ class Pool:
                 self._idle.append(worker)
 
     def widen(self, by: int) -> None:
-        """Allow *by* more threads, or fewer if it is negative; serve those that wait."""
+        """Allow *by* more threads, or fewer if it is negative; then serve the queue."""
         with self._lock:
             self.size += by
             self._lent += by
@@ -151,7 +153,7 @@ class Pool:
                 mailbox.put(worker)
 
     def retire(self, worker: WorkerThread) -> bool:
-        """Let an idle worker end; False if somebody has taken it in the meantime."""
+        """Let an idle worker end; return False if somebody has taken it in the meantime."""
         with self._lock:
             if worker not in self._idle:
                 return False
@@ -165,7 +167,7 @@ def _dismiss(idle: list[WorkerThread]) -> None:
         worker.dismiss()
 
 
-#: Those of this process.
+#: The pools of this process.
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 _pool_lock = threading.Lock()
 
@@ -179,7 +181,7 @@ def _begin_anew() -> None:
 
 
 def pool_of(app: Any) -> Pool:
-    """The application's pool, made at its first use with ``SYNC_THREADS`` threads."""
+    """Return the application's pool; the first call makes it, with ``SYNC_THREADS`` threads."""
     with _pool_lock:
         pool = app.extensions.get(_POOL_KEY)
         if pool is None:
@@ -190,9 +192,9 @@ def pool_of(app: Any) -> Pool:
 
 
 def lend_thread(app: object) -> Callable[[], None]:
-    """Allow the application one more thread, until what is returned is called.
+    """Allow the application one more thread; call what this returns to take it back.
 
-    For code that keeps a thread indefinitely, so that requests do not queue behind it.
+    Use it for code that keeps a thread indefinitely, so that requests do not queue behind it.
     """
     pool = pool_of(app)
     pool.widen(1)

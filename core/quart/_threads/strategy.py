@@ -1,7 +1,7 @@
-"""The one seam: how a connection's work is entered, and how a plain function is called.
+"""The one seam between the core and the layer: where a connection's work runs.
 
-The core runs on the event loop and sends plain functions to the request's worker thread. Another
-package may `install` a strategy of its own; nothing else of the core needs to know.
+The core runs work on the event loop and sends plain functions to the request's worker thread.
+Another package may `install` a strategy of its own; nothing else in the core needs to know.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _END = object()
 
 
 def is_async(func: Function) -> bool:
-    """Whether *func* is an async function, looked at through decorators and partials."""
+    """Whether *func* is an async function, beneath its decorators and partials."""
     while True:
         func = inspect.unwrap(func)
         if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
@@ -43,46 +43,46 @@ def is_async(func: Function) -> bool:
 
 
 class Place:
-    """Where a connection's work runs. This one: on the loop, plain functions in a thread."""
+    """Where a connection's work runs: on the event loop, with plain functions in a thread."""
 
     name = "loop"
 
     @property
     def lasting(self) -> Place:
-        """The place of a websocket whose view would run here if it answered a request."""
+        """The place for a websocket, if this is the place for requests with the same view."""
         return self
 
     def adapt(self, func: Function) -> Function:
-        """Return *func* as the pipeline calls it here; what it returns may be awaitable."""
+        """Return *func* as the pipeline calls it in this place; its result may be awaitable."""
         if is_async(func):
             return func
 
         @wraps(func)
         async def in_thread(*args: object, **kwargs: object) -> Result:
             result = await lease.call(func, *args, **kwargs)
-            # It may wrap an async function without saying so.
+            # A plain function may return an async function's coroutine.
             return await result if hasattr(result, "__await__") else result
 
         return in_thread
 
     def adapt_after(self, app: Quart, func: Function) -> Function:
-        """The same for a function that takes a response and returns one."""
+        """Do the same for a function that takes a response and returns one."""
         return self.adapt(func)
 
     def resolve(self, awaitable: Awaitable[T]) -> Awaitable[T]:
-        """Wait for what a function returned."""
+        """Return an awaitable for what a function has returned, awaited as this place does."""
         return awaitable
 
     def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
-        """Do all of a connection's *work*, from its hooks to its teardown."""
+        """Do all of a connection's *work* in this place, from its hooks to its teardown."""
         return work(ctx)
 
     async def run(self, ctx: AppContext, override: Function, *args: object) -> Result:
-        """Call an application's own plain method in the place of a step; perhaps before `enter`."""
+        """Call an application's plain override of a stage; this may come before `enter`."""
         return override(*args)
 
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
-        """Call a plain function of *ctx* after `enter`, as a streamed answer needs it."""
+        """Call a plain function of *ctx* after `enter` has returned, as streaming does."""
         if ctx.lease is not None:
             return await ctx.lease.call(func, *args)
         return await lease.call(func, *args)
@@ -93,23 +93,23 @@ class Place:
         iterable: Iterable[object],
         take: Callable[[object], CoroutineOf[None]],
     ) -> Awaitable[None] | None:
-        """Await *take* for each piece of what a view answered with, and close it.
+        """Await *take* for each piece of the iterable that a view has returned, then close it.
 
-        Returns None where the pieces are asked for from elsewhere, as `iterate` has it.
+        Returns None if this place steps by `iterate` instead.
         """
         return None
 
     def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[Any, None]:
-        """Step through the plain iterable that a view answered with."""
+        """Iterate over the plain iterable that a view has returned."""
         if ctx.lease is not None and not ctx.borrows:
             return stream.iterate(ctx.lease, iterable)
-        # The thread of another is not free to run ahead.
+        # The thread belongs to another request, so it must not run ahead.
         return self.step_through(ctx, iterable)
 
     async def step_through(
         self, ctx: AppContext, iterable: Iterable[object]
     ) -> AsyncGenerator[object, None]:
-        """Do so by a call for each step."""
+        """Iterate with one call for each step."""
         iterator = await self.call(ctx, iter, iterable)
         try:
             while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
@@ -120,7 +120,7 @@ class Place:
 
 
 class Inline(Place):
-    """Beneath sync code that opened a context itself: here, now, async functions waited for."""
+    """For contexts that sync code opens: run here and now, and wait for async functions."""
 
     name = "inline"
 
@@ -132,27 +132,27 @@ class Inline(Place):
 
 
 class Strategy:
-    """The default: as in Quart, async code is the rule and plain code goes to a thread."""
+    """The default, as in Quart: async code runs on the loop, plain code in a thread."""
 
-    #: For contexts that sync code opens with `with`.
+    #: The place for contexts that sync code opens with `with`.
     inline: Place = Inline()
     _on_loop: Place = Place()
 
     def __init__(self) -> None:
-        #: Called when a context becomes the current one; what it returns is handed to `popped`.
+        #: Called when a context becomes the current one; `popped` gets what this returns.
         self.pushed: Callable[[AppContext], object] | None = None
         #: Called when a context is no longer the current one.
         self.popped: Callable[[AppContext, Any], None] | None = None
 
     def place_for(self, app: Quart, view: Function | None, default: str | None) -> Place:
-        """Choose the place of a connection by its *view* (None when the URL matched none).
+        """Choose the place of a connection by its *view*, which is None if no rule matches the URL.
 
-        *default* is what the context says of itself, if anything.
+        *default* is the place that the context asks for, if any.
         """
         return self._on_loop
 
     def signal_for(self, app: Quart, signal: Signal) -> Signal:
-        """Return what is sent in place of *signal*, one of `quart.signals`, by *app*."""
+        """Return the signal that *app* sends in the place of *signal*, one of `quart.signals`."""
         return signal
 
     def wait(self, awaitable: Awaitable[T]) -> T:
@@ -166,12 +166,12 @@ class Strategy:
     def call_for_caller(
         self, method: Function, app: Quart, *args: object, **kwargs: object
     ) -> Result:
-        """Call an async *method* of an application for somebody, who may be plain code."""
+        """Call an async *method* of an application for a caller that may be plain code."""
         return method(app, *args, **kwargs)
 
 
 def wait_for(result: Result) -> Result:
-    """Return *result*, or what it gives if it is awaitable; wait only if it suspends."""
+    """Return *result*, or the result of awaiting it; this waits only if it suspends."""
     if not hasattr(result, "__await__"):
         return result
     try:
@@ -183,7 +183,7 @@ def wait_for(result: Result) -> Result:
 
 
 def wait_on_new_loop(awaitable: Awaitable[T]) -> T:
-    """Run *awaitable* on an event loop of its own, where no loop is running."""
+    """Run *awaitable* on a new event loop, in a thread without a running loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -199,7 +199,7 @@ async def _as_coroutine(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-#: The strategy of this process; read as `_strategy.installed`, as `install` changes it.
+#: The strategy of this process. Read it as `strategy.installed`, as `install` assigns it anew.
 installed = Strategy()
 
 
@@ -208,6 +208,6 @@ def current() -> Strategy:
 
 
 def install(strategy: Strategy) -> None:
-    """Make *strategy* the one of this process, for applications that have not served yet."""
+    """Make *strategy* this process's strategy, for applications that have not served yet."""
     global installed
     installed = strategy

@@ -1,7 +1,7 @@
-"""A plain iterator as an async one: stepped in a request's thread, a little ahead of its reader.
+"""Make a plain iterator async: step it in a request's thread, a little ahead of its reader.
 
 A visit to the thread is a *run* of several steps. Cost: "thread" in docs/performance.md. Each chunk
-is handed on when it is there and does not wait for the next one.
+is passed on as soon as it is made.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .worker import WorkerThread
 
-#: How many bytes a run makes before it waits until they are taken: the first one, and each that
-#: follows upon one that took longer than `QUICK` seconds. Others make twice as many, up to `MOST`.
+#: How many bytes a run makes before it waits for the reader. The first run makes this many, and so
+#: does each run after a slow one (longer than `QUICK` seconds). Other runs make twice as many as
+#: the run before, up to `MOST`.
 AHEAD, MOST = 128 * 1024, 1024 * 1024
 QUICK = 0.01
-# A small chunk has a cost too, or there would be no bound for empty ones.
+# Count this many bytes for each chunk, so that empty ones are bounded too.
 _CHUNK_COST = 1024
 _END: Any = object()
 
 
 class _Source:
-    """The iterator, as it is seen in the thread."""
+    """The iterator's side in the thread."""
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self._iterable = iterable
-        #: The iterator over it, until it is exhausted.
+        #: The iterator; None once it is exhausted.
         self.iterator: Iterator[Any] | None = None
         self.mailbox: Mailbox
         self.stopped = False
         self.ahead = AHEAD
-        #: Whether the step was told that what it waits for will not come.
+        #: Whether the step that waits has been given up.
         self.has_given_up = False
 
     def run(self) -> bool:
-        """Hand on some chunks; return whether there may be more."""
+        """Pass on some chunks; return whether there may be more."""
         mailbox = self.mailbox
         if self.iterator is None:
             self.iterator = iter(self._iterable)
@@ -59,7 +60,7 @@ class _Source:
     def give_up(
         self, sender: WorkGreenlet | _Source | None, payload: Any, worker: WorkerThread
     ) -> None:
-        """Throw GeneratorExit into work that waits for *payload*, if *sender* is work."""
+        """Throw GeneratorExit into the call *sender* that waits for *payload*, if it is a call."""
         if isinstance(sender, WorkGreenlet):
             self.has_given_up = True
             discard(payload)
@@ -67,17 +68,17 @@ class _Source:
 
 
 async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
-    """Yield what *iterable* gives; what its code waits for is awaited here.
+    """Yield the items of *iterable*; what its code waits for is awaited here.
 
-    Closing this early waits until the thread has ended its step, and closes the iterator there.
-    What that step waits for is given up: it sees GeneratorExit, as it does when a generator is
-    closed. It may wait again then, to clean up.
+    Closing this early waits until the thread has finished its step, then closes the iterator in the
+    thread. If that step waits for something, it gets GeneratorExit, as a closed generator does. It
+    may wait again then, to clean up.
     """
     source = _Source(iterable)
     more, running = True, False
     try:
         while more:
-            # A mailbox per run: what arrives after the outcome of a run is not for the next one.
+            # Each run has its own mailbox: what arrives after its outcome is not for the next run.
             mailbox = source.mailbox = lease.make_mailbox()
             worker = await lease.start(source.run, mailbox)
             running, began = True, monotonic()
@@ -110,13 +111,13 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
 
 
 def closing(iterator: object, iterable: object) -> Callable[[], object] | None:
-    """Return what closes *iterator*, which was made of *iterable*; None if nothing has to.
+    """Return a function that closes *iterator*, made from *iterable*; None if nothing has to be.
 
-    An iterable that is its own iterator is closed by whoever closes the iterable; closing a
-    generator a second time does nothing.
+    If the two are one object, whoever closes the iterable closes it; closing a generator twice does
+    nothing.
     """
     if iterator is iterable and not isgenerator(iterator):
         return None
-    if getattr(iterator, "gi_frame", iterator) is None:  # A generator that has come to its end.
+    if getattr(iterator, "gi_frame", iterator) is None:  # The generator has ended.
         return None
     return getattr(iterator, "close", None)

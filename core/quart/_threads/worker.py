@@ -1,21 +1,22 @@
-"""A worker thread, seen from within: its hub, and the work that is done there.
+"""A worker thread from the inside: its hub, and the calls that it makes.
 
-The hub takes jobs from the thread's inbox, and does them itself. A call that waits for async code
-stops the greenlet that it runs in, so another one is the hub then, until the call can go on. So a
-call that does not wait costs no switch, and needs no stack but the hub's.
+A worker thread runs several greenlets, one at a time. One of them is the *hub*: it takes jobs from
+the thread's inbox and does them itself. If a call has to wait for async code, its greenlet stops,
+and another greenlet becomes the hub until the call can go on. So a call that does not wait costs no
+switch, and needs no stack but the hub's.
 
-A call that waits, step by step, with the greenlets of one thread in a row:
+Here is a call that waits, step by step, with all greenlets of the thread in each row:
 
-    A is the hub, takes a job, calls the view         A: view()          spare: B
-    the view waits: A stops, B becomes the hub        A: view() parked   B: hub
-    B takes other jobs of the same request            A: view() parked   B: hub
+    A is the hub, takes a job and calls the view       A: view()          spare: B
+    the view waits: A stops, B becomes the hub         A: view() parked   B: hub
+    B takes other jobs of the same request             A: view() parked   B: hub
     the reply comes as a job: `WorkGreenlet.reply`     A: view() parked   B: in `_go_on`
-    B puts itself among the spare, switches to A      A: view() goes on  spare: B
+    B puts itself among the spare, switches to A       A: view() goes on  spare: B
 
-If there are enough spare ones, B ends instead. A greenlet that ends switches to its parent, so
-`_go_on` makes A its parent and raises GreenletExit, which unwinds B and runs nothing else. The
-reply lies in an attribute of the work and not in the job: B would keep the job, and with it the
-reply, for as long as it is spare.
+If there are enough spare greenlets, B ends instead. A greenlet that ends switches to its parent. So
+`_go_on` makes A the parent of B and raises GreenletExit, which unwinds B and runs nothing else. The
+reply is in an attribute of the call and not in the job: B would keep the job, and with it the
+reply, for as long as B is spare.
 """
 
 from __future__ import annotations
@@ -41,24 +42,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Job = Callable[[], None]
 
-# An unused thread ends after this many seconds, so that a burst does not hold memory forever.
+# An unused thread ends after this many seconds, so that a burst does not keep memory for ever.
 IDLE_SECONDS = 10.0
-# What a burst of calls that wait leaves behind for each thread; a greenlet takes some 20 KiB.
+# The number of spare greenlets that a burst may leave behind in each thread; each takes about 20
+# KiB.
 KEPT = 64
 
 
 class Load:
     """What the threads of a pool have to do now, counted by lists, whose methods are atomic.
 
-    It is not part of the pool, since a thread must not keep its pool alive.
+    It is an object of its own, since a thread must not keep its pool alive.
     """
 
     __slots__ = ("begun", "given")
 
     def __init__(self) -> None:
-        #: One for each job that a thread has not taken yet.
+        #: An item for each job that a thread has not taken yet.
         self.given: list[None] = []
-        #: One for each call that has not returned.
+        #: An item for each call that has not returned.
         self.begun: list[None] = []
 
 
@@ -66,13 +68,13 @@ class WorkerThread:
     """A thread that does one job after another."""
 
     def __init__(self, pool: Pool) -> None:
-        #: What there is to do. An addition wakes the thread, which takes nothing from `_bell`.
+        #: The jobs to do. Whoever adds one rings `_bell`, which carries nothing that is needed.
         self._jobs: list[Job | None] = []
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._pool = weakref.ref(pool)
         self.load = pool.load
         self._scheduling = pool.scheduling
-        #: Greenlets that have been the hub, and can be again.
+        #: Greenlets that have been the hub and can become it again.
         self.spare: list[WorkGreenlet] = []
         self._ends = False
         name = f"quart-sync-{pool.started + 1}"
@@ -92,23 +94,23 @@ class WorkerThread:
         return self.thread.ident == threading.get_ident()
 
     def dismiss(self) -> None:
-        """Let the thread end when it has done what it is doing."""
+        """Let the thread end when it has finished its job."""
         self._jobs[:] = [None]
         self._bell.put(None)
 
     def _run(self) -> None:
-        # Each starts from here: one started by another would begin deeper in the stack.
+        # Start each thread from this greenlet: from another one it would begin deeper in the stack.
         while not self._ends:
             with suppress(BaseException):
                 WorkGreenlet(self).switch()
         self.spare.clear()
 
     def serve(self) -> None:
-        """Do jobs until the thread is to end.
+        """Do jobs until the thread is dismissed.
 
         Another thread may raise an exception in this one, as libraries for time limits do. That
-        ends a call, but never the thread. It can come when `get` has returned and before we have
-        what it returned, so `get` returns nothing that is needed.
+        ends a call, but never the thread. It can arrive after `get` has returned and before its
+        value is stored, so `get` must return nothing that is needed.
         """
         jobs, job, scheduling = self._jobs, None, self._scheduling
         while True:
@@ -136,11 +138,11 @@ class WorkerThread:
         self._ends = True
 
     def _strike(self, job: Job | None, error: BaseException) -> None:
-        """End *job* with *error*; between jobs, end the wait that the next job would have ended."""
+        """End *job* with *error*; between jobs, end the wait that the next job would end."""
         if job is None and self._jobs:
             job = self._jobs[0]
             if not isinstance(getattr(job, "__self__", None), WorkGreenlet):
-                # The call that the error was meant for is over.
+                # The call for which the error was meant is over.
                 self._bell.put(None)
                 return
             del self._jobs[0]
@@ -155,13 +157,13 @@ class WorkerThread:
 
 
 class WorkGreenlet(greenlet):
-    """What is done in a worker thread; a greenlet that is the thread's hub while it has no call."""
+    """A greenlet of a worker thread: it makes a call, and without a call it is the thread's hub."""
 
-    #: Where its task waits for it, while it has a call.
+    #: Where the call's task waits for messages.
     mailbox: Mailbox | None = None
-    #: What awaits here for plain code, in place of the task.
+    #: Awaits for plain code in this thread, in place of the task: see the layer's `_own_loop.py`.
     own: Callable[[Awaitable[Any]], object] | None = None
-    #: This one, or one beneath it.
+    #: The greenlet that waits: this one, or one beneath it.
     _waiter: greenlet
     _reply: Outcome
 
@@ -170,18 +172,18 @@ class WorkGreenlet(greenlet):
         self.worker = worker
 
     def wait(self, awaitable: Awaitable[T]) -> T:
-        """Return what *awaitable* gives, to plain code of this work."""
+        """Wait for *awaitable*, for plain code of this call, and return its result."""
         if self.own is not None:
             return cast(T, self.own(awaitable))
         return self.hand_over(awaitable)
 
     def hand_over(self, awaitable: Awaitable[T]) -> T:
-        """Block this work, not its thread, until its task has awaited *awaitable*."""
+        """Block this call, but not its thread, until its task has awaited *awaitable*."""
         assert self.mailbox is not None
         self._waiter = getcurrent()
         self.mailbox.put((self, awaitable))
         spare = self.worker.spare
-        # The thread's first greenlet makes another one.
+        # Let the thread's first greenlet make another one.
         hub = spare.pop() if spare else self.parent
         assert hub is not None
         hub.switch()
@@ -193,12 +195,12 @@ class WorkGreenlet(greenlet):
         try:
             raise error
         finally:
-            # Its traceback has this frame.
+            # The error's traceback refers to this frame: break the cycle.
             del error
 
     def reply(self, value: object, error: BaseException | None = None) -> Job:
-        """Return the job that lets this work go on, with what came of its waiting."""
-        # Not in the job: the hub keeps that while it is not the hub.
+        """Return the job that lets this call go on with *value*, or with *error*."""
+        # Keep it out of the job, which a spare greenlet goes on referring to.
         self._reply = value, error
         return self._go_on
 
@@ -207,7 +209,7 @@ class WorkGreenlet(greenlet):
         if len(spare) < KEPT:
             spare.append(hub)
             go_on = self._waiter.switch
-            # From here to the switch nothing can be raised; see `fail`.
+            # From here to the switch nothing may be raised; see `fail`.
             del self._waiter
             go_on()
         else:
@@ -216,7 +218,7 @@ class WorkGreenlet(greenlet):
             raise GreenletExit
 
     def fail(self, error: BaseException) -> None:
-        """Let this work go on with *error*, unless it already has."""
+        """Let this call go on with *error*, unless it has gone on already."""
         spare, hub = self.worker.spare, getcurrent()
         if hub in spare:
             spare.remove(hub)
@@ -225,7 +227,7 @@ class WorkGreenlet(greenlet):
 
 
 def current_work() -> WorkGreenlet | None:
-    """The work whose greenlet, or a greenlet beneath it, is running now."""
+    """Return the call whose greenlet, or a greenlet beneath it, is running now; None if none is."""
     current: greenlet | None = getcurrent()
     while current is not None:
         if type(current) is WorkGreenlet and current.mailbox is not None:
@@ -236,7 +238,7 @@ def current_work() -> WorkGreenlet | None:
 
 @in_child
 def _leave_thread() -> None:
-    """Detach the work that runs in a forked child: nobody waits for it there."""
+    """Detach the call that runs in a forked child, where nobody waits for it."""
     current: greenlet | None = getcurrent()
     while current is not None:
         if isinstance(current, WorkGreenlet):
@@ -252,7 +254,7 @@ def run_call(
     context: Context | None,
     mailbox: Mailbox,
 ) -> None:
-    """Call *func* in the hub, as a job; what comes of it is left in *mailbox*."""
+    """Call *func* in the hub, as a job; its outcome goes to *mailbox*."""
     work = cast(WorkGreenlet, getcurrent())
     begun = work.worker.load.begun
     outcome: Outcome | None = None
@@ -263,7 +265,7 @@ def run_call(
         begun.pop()
         # Keep nothing of a request alive while idle.
         work.gr_context = work.mailbox = None
-        # Keep this last: it wakes the loop, which would have to wait for the rest.
+        # Keep this last: it wakes the loop's thread, which then needs the GIL.
         mailbox.put((None, outcome))
     except BaseException as error:
         work.gr_context = work.mailbox = None
@@ -278,7 +280,7 @@ def _outcome(func: Function, args: Any, kwargs: dict[str, object]) -> Outcome:
 
 
 def _tell(mailbox: Mailbox, outcome: Outcome) -> None:
-    # If the loop has been closed, there is nobody to tell.
+    # If the loop was closed, nobody waits for the outcome.
     with suppress(RuntimeError):
         mailbox.put((None, outcome))
 

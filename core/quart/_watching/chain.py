@@ -1,6 +1,6 @@
-"""Where a task is that waits: its coroutine, what that awaits, and the plain code on the way.
+"""Find where a waiting task is: its coroutine, what that awaits, and the plain code in between.
 
-Python's own tools show the stack of code that runs. Code that waits is a chain of coroutines, and
+Python's own tools show the stack of code that runs. A task that waits is a chain of coroutines, and
 plain code that waits is parked in a greenlet, in the loop's thread or in another one.
 """
 
@@ -25,8 +25,8 @@ _DRIVE = bridge.drive.__code__
 _MAKE_CALL = greenlets._make_call.__code__
 _CALL_BRIDGED = bridge.call_bridged.__code__
 _RUN_LOOP = asyncio.BaseEventLoop.run_until_complete.__code__
-#: Objects of C's that stand for a coroutine or a generator, and tell nobody but the garbage
-#: collector for which.
+#: Types written in C that wrap a coroutine or a generator, and reveal it only to the garbage
+#: collector.
 _OPAQUE = frozenset(
     {"anext_awaitable", "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"}
 )
@@ -59,7 +59,7 @@ def _awaited(step: object, frame: FrameType) -> object:
         if awaited is not None:
             break
     if awaited is None and is_ours(frame.f_code):
-        # We step this one by hand.
+        # A coroutine that we step by hand.
         names = frame.f_locals
         return names.get("steps", names.get("work"))
     while type(awaited).__name__ in _OPAQUE:
@@ -72,7 +72,7 @@ def _may_be_followed(value: object) -> bool:
 
 
 def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
-    """Yield the frames of what a call runs, or has parked, in a worker thread."""
+    """Yield the frames of what a call runs, or has parked, in its worker thread."""
     names = frame.f_locals
     work, worker = names.get("work", names.get("sender")), names.get("worker")
     if getattr(awaited, "cr_code", None) is _REPLY:
@@ -81,7 +81,7 @@ def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
     elif isinstance(worker, WorkerThread):
         frames = running(sys._current_frames().get(worker.thread.ident or 0))
         yield from frames
-        # It may run a loop, on which a task waits.
+        # The thread may run a loop of its own, on which a task waits.
         for each in frames:
             if each.f_code is _RUN_LOOP:
                 coroutine = each.f_locals["future"].get_coro()
@@ -90,7 +90,7 @@ def _of_call(frame: FrameType, awaited: object) -> Iterator[FrameType]:
 
 
 def _of_greenlets(inner: greenlet | None, last: type[greenlet]) -> Iterator[FrameType]:
-    """Yield the frames of *inner* and of the greenlets above it, up to a *last*."""
+    """Yield the frames of *inner* and of the greenlets above it, up to one of the class *last*."""
     chain: list[greenlet] = []
     while inner is not None:
         chain.append(inner)
@@ -112,7 +112,7 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 
 
 def running(frame: FrameType | None) -> list[FrameType]:
-    """Return the stack of what runs in *frame*, beyond the greenlets of ours that it runs in."""
+    """Return the stack that *frame* runs in, through the greenlets of ours on the way."""
     frames = _stack(frame)
     while frames:
         calls = [each for each in frames[:2] if each.f_code is _MAKE_CALL]

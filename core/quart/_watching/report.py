@@ -1,4 +1,4 @@
-"""What is said of connections under way: in a log, and to whoever asks for them."""
+"""Report the connections under way, in a log or as objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .under_way import connections, UnderWay
 if TYPE_CHECKING:
     from ..app import Quart
 
-#: How many of them a log shows; a process that is stuck may have thousands.
+#: How many of them a log shows, as a process that is stuck may have thousands.
 SHOWN = 20
 
 
@@ -26,10 +26,9 @@ class RequestUnderWay:
     endpoint: str | None
     #: Where its view runs, as `runs_in` names it; None before that is known.
     place: str | None
-    #: For how long it has been handled, but for the time before it first waited for something;
-    #: None if it has not waited yet.
+    #: The seconds since it first waited for something; None if it has not waited yet.
     seconds: float | None
-    #: Your code, and what it called, as a traceback shows it; empty if it is in none of yours.
+    #: The stack, formatted as a traceback: your code and what it called; empty if none is yours.
     stack: str
 
     def __str__(self) -> str:
@@ -55,12 +54,12 @@ def described(connection: UnderWay) -> RequestUnderWay:
 
 
 def requests(app: Quart) -> list[RequestUnderWay]:
-    """Return the requests and websockets that *app* is handling now; from any thread."""
+    """Return the requests and websockets that *app* is handling now. Call it from any thread."""
     return [described(connection) for connection in connections(app)]
 
 
 def listed(under_way: list[UnderWay]) -> str:
-    """Describe them for a log."""
+    """Return lines for a log that describe *under_way*."""
     told = "\n".join(str(described(connection)) for connection in under_way[:SHOWN])
     more = len(under_way) - SHOWN
     return f"{told}\nand {more} more\n" if more > 0 else told

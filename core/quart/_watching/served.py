@@ -1,7 +1,7 @@
-"""What is watched while a server serves an application: its loop, and a signal that asks.
+"""Watch an application while a server serves it: its loop, and the signal that asks for a report.
 
-That begins with the application's lifespan. Some servers have none, and an application that is
-mounted in another seldom gets it, so its first connection sees to both.
+Watching begins with the application's lifespan. Some servers have none, and an application that is
+mounted in another one seldom gets it, so the first connection begins it then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEY = "REQUESTS_SIGNAL"
 
 
 def begin(app: Quart) -> Callable[[], None]:
-    """Begin to watch, in the server's task; return what ends it."""
+    """Begin to watch, in the server's task; return a function that ends it."""
     know_loop()
     watched, handled = watchdog.watch(app), _handle_signal(app)
 
@@ -41,7 +41,7 @@ def begin(app: Quart) -> Callable[[], None]:
 
 
 def see_to_loop(app: Quart) -> None:
-    """Let the loop be watched on which a connection has come, if nobody watches it."""
+    """Watch the loop of the current connection, unless it is watched already."""
     watchdog.watch(app, unless_watched=True)
     _handle_signal(app)
 
@@ -49,18 +49,18 @@ def see_to_loop(app: Quart) -> None:
 def _handle_signal(
     app: Quart,
 ) -> tuple[signal.Signals, Callable[[int, FrameType | None], None]] | None:
-    """Let the signal list what is under way, unless somebody else handles it."""
+    """Have the signal log what is under way, unless somebody else handles the signal."""
     number = getattr(signal, app.config.get(KEY) or "", None)
     if number is None or signal.getsignal(number) is not signal.SIG_DFL:
         return None
 
-    logger = app.logger  # Not the application, which nobody may be there to take back.
+    logger = app.logger  # The handler must not keep the application alive.
 
     def handler(_: int, frame: FrameType | None) -> None:
-        # A handler runs between any two lines, also where a log is written.
+        # A handler runs between any two lines, even in the middle of logging.
         threading.Thread(target=_log, args=[logger], name="quart-requests", daemon=True).start()
 
-    with suppress(ValueError):  # Only the main thread may.
+    with suppress(ValueError):  # Only the main thread may set a handler.
         signal.signal(number, handler)
         return number, handler
     return None

@@ -1,4 +1,4 @@
-"""What a report shows of a stack: your code, and what it called."""
+"""Cut a stack down to what a report shows: your code, and what it called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 
 from .._frames import is_ours
 
-# Below our frames these work for us; above yours they work for you.
+# Libraries that the framework uses. Their frames count as yours only above your code.
 _LIBRARIES = (
     *("asgiref", "blinker", "click", "flask", "greenlet", "hypercorn", "itsdangerous"),
     *("jinja2", "markupsafe", "werkzeug"),
@@ -19,9 +19,9 @@ _LIBRARIES = (
 
 
 def yours(frames: list[FrameType]) -> list[FrameType]:
-    """Return those from the first of your code on, without ours; none if there is none.
+    """Return the frames from your first one on, without ours; empty if none is yours.
 
-    There is none while the framework works for itself, as when it imports a module of its own or
+    None is yours while the framework works for itself, as when it imports one of its modules or
     makes the page that shows an error.
     """
     return list(_beneath_us(frames))
@@ -39,7 +39,7 @@ def _beneath_us(frames: list[FrameType]) -> Iterator[FrameType]:
 
 
 def _is_library(code: CodeType) -> bool:
-    """Whether *code* is Python's own or of a library that the framework stands on."""
+    """Whether *code* is Python's own or of a library that the framework uses."""
     path = code.co_filename
     standard, sites, libraries = _folders()
     if path.startswith(sites):
@@ -49,7 +49,7 @@ def _is_library(code: CodeType) -> bool:
 
 @cache
 def _folders() -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Return the standard library's folder, those of other packages, and of the libraries there."""
+    """Return the folders of the standard library, of other packages, and of libraries we use."""
     paths = sysconfig.get_paths()
     sites = tuple(os.path.join(paths[name], "") for name in ("purelib", "platlib"))
     libraries = (os.path.join(site, name, "") for site in sites for name in _LIBRARIES)
@@ -57,6 +57,6 @@ def _folders() -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 
 def formatted(frames: list[FrameType]) -> str:
-    """Write *frames* as a traceback does."""
+    """Return *frames* as a traceback shows them."""
     summary = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames)
     return "".join(summary.format())

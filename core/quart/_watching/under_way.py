@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
 
-#: The functions of ours that have a connection's context at hand.
+#: The code of functions of ours that have the connection's context in a local variable.
 _HANDLERS = frozenset({"handle_request", "handle_websocket", "handle", "_in_place"})
 _WATCHED = frozenset({"_watched", "_watched_in_nursery"})
 
@@ -27,16 +27,16 @@ class UnderWay:
     """A connection that is being handled."""
 
     ctx: AppContext
-    #: From the server's down to where it waits, or runs.
+    #: The frames from the server's down to where it waits or runs.
     frames: list[FrameType]
-    #: What handles it; None where that is plain code which a WSGI server has called.
+    #: The task that handles it; None for plain code that a WSGI server has called.
     task: asyncio.Task[object] | None = None
     #: When it first waited for something, by `time.monotonic`; None if it has not.
     since: float | None = field(default=None)
 
 
 def connections(app: Quart | None = None) -> list[UnderWay]:
-    """Return the connections of *app*, or of any application, that are being handled now."""
+    """Return the connections of *app*, or of all applications, that are being handled now."""
     found: dict[int, UnderWay] = {}
     for coroutine, task in _coroutines():
         _note(found, app, list(frames_of(coroutine)), task)

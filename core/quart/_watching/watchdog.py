@@ -1,8 +1,7 @@
-"""Reports an event loop that has not turned for a while, and the code that holds it.
+"""Report an event loop that has not run its callbacks for a while, and the code that holds it.
 
-A thread beside the loops asks each of them now and then to call something. That costs
-the loop a callback every few seconds, and a request nothing. The thread reports and does not
-interfere.
+A thread beside the loops asks each loop now and then to call a function. That costs the loop a
+callback every few seconds, and a request nothing. The thread only reports; it does not interfere.
 """
 
 from __future__ import annotations
@@ -34,23 +33,23 @@ of its own (`runs_in`).
 
 
 class _Watched:
-    """A loop that is watched on behalf of an application."""
+    """A loop that is watched for an application."""
 
     def __init__(self, app: Quart, loop: KnownLoop, seconds: float) -> None:
         self.loop, self.seconds = loop, seconds
-        # An application that nobody uses any more goes, watched or not.
+        # A weak reference, so that watching does not keep an application alive.
         self._app = weakref.ref(app)
-        #: Since when the loop has been asked and has not answered.
+        #: When the loop was asked, if it has not answered yet.
         self._asked: float | None = None
         self._told = False
 
     def look(self, now: float) -> None:
-        """Ask the loop whether it turns, or see whether it has answered.
+        """Ask the loop to answer, or see whether it has answered.
 
-        A loop that does not run now, as between two calls of `run_until_complete`, holds nobody.
+        A loop that does not run now, as between two calls of `run_until_complete`, holds up nobody.
 
         Raises:
-            RuntimeError: if it has ended.
+            RuntimeError: if the loop has ended.
         """
         app = self._app()
         if app is None:
@@ -68,7 +67,7 @@ class _Watched:
             app.logger.error(_HELD, now - asked, *_situation(self.loop))
 
     def excuse(self) -> None:
-        """Begin anew: nobody has been held, or this thread did not run either."""
+        """Begin anew: the loop held up nobody, or this thread did not run either."""
         if self._asked is not None:
             self._asked = time.monotonic()
 
@@ -95,7 +94,7 @@ def _situation(loop: KnownLoop) -> tuple[str, str]:
 
 
 class Watchdog:
-    """The thread that looks; there is one while something is watched."""
+    """The thread that watches; it exists while there is a loop to watch."""
 
     def __init__(self) -> None:
         self._watched: list[_Watched] = []
@@ -122,7 +121,7 @@ class Watchdog:
                 self._changed.notify_all()
 
     def _pause(self) -> float | None:
-        """Wait until it is time to look; return how much longer that took, None at the end."""
+        """Wait until the next look; return by how much that was late, or None at the end."""
         with self._lock:
             if not self._watched:
                 self._runs = False
@@ -153,7 +152,7 @@ def _forget() -> None:
 
 
 def watch(app: Quart, unless_watched: bool = False) -> _Watched | None:
-    """Watch the loop that runs here, if *app* is to; return what `leave` is to be given."""
+    """Watch the loop that runs here if *app* wants that; return the argument for `leave`."""
     seconds = app.config.get(KEY)
     if not seconds or app.debug or app.testing:
         return None
@@ -166,6 +165,6 @@ def watch(app: Quart, unless_watched: bool = False) -> _Watched | None:
 
 
 def leave(watched: _Watched | None) -> None:
-    """Watch no more."""
+    """Stop watching."""
     if watched is not None:
         _watchdog.leave(watched)
