@@ -93,3 +93,35 @@ def test_a_page_is_split_into_its_examples() -> None:
 
 if __name__ == "__main__":
     run_page(Path(sys.argv[1]))
+
+
+# --- The page about the design --------------------------------------------------------------------
+
+DESIGN = (DOCS / "design.md").read_text(encoding="utf-8")
+PLACES = [DOCS.parent / folder for folder in ("", "core", "core/quart", "quart_flask_patch")]
+
+
+@pytest.mark.parametrize("package", ["core/quart", "quart_flask_patch"])
+def test_the_design_has_every_room(package: str) -> None:
+    """What is found by the names of folders alone has to be found on the page, too."""
+    (table,) = re.findall(rf"\| room of `{package}/` .*\n\|---.*\n((?:\|.*\n)+)", DESIGN)
+    told = set(re.findall(r"^\| `(\w+)/` ", table, re.MULTILINE))
+    folders = {path.parent.name for path in (DOCS.parent / package).glob("*/__init__.py")}
+    public = {"cli", "contrib", "json", "testing", "wrappers"}
+    assert told == folders - public
+
+
+def test_the_design_names_files_and_things_that_exist() -> None:
+    named = re.findall(r"`([^`\n]+)`", DESIGN)
+    files = {name for name in named if re.fullmatch(r"[\w/.]+\.py|[\w/]+/", name)}
+    assert len(files) > 60
+    missing = {name for name in files if not any((place / name).exists() for place in PLACES)}
+    assert missing == set()
+    source = "\n".join(
+        path.read_text(encoding="utf-8")
+        for package in ("core/quart", "quart_flask_patch")
+        for path in (DOCS.parent / package).rglob("*.py")
+    )
+    # Names of ours are private, or in a class: those of others are in their documentation.
+    own = {name.rpartition(".")[2] for name in named if re.fullmatch(r"_[a-z_]\w+|[A-Z]\w+", name)}
+    assert {name for name in own if not re.search(rf"\b{name}\b", source)} == {"FOREIGN"}
