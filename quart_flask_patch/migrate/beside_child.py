@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
-from types import ModuleType
-from typing import Any, TypeVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., object])
 #: What WSGI has, as this process has nothing of the project to take it from.
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Any]
@@ -57,8 +56,7 @@ def _end_with_parent() -> None:
 
 def _load(path: str) -> Any:
     os.environ["FLASK_RUN_FROM_CLI"] = "true"
-    layer = _NoLayer("quart_flask_patch")
-    sys.modules["quart_flask_patch"] = sys.modules["quart.flask_patch"] = layer
+    runpy.run_path(str(Path(__file__).with_name("without_layer.py")))["stand_in"]()
     from flask import Flask
     from flask.cli import ScriptInfo
 
@@ -69,33 +67,6 @@ def _load(path: str) -> Any:
             f"{type(app).__qualname__}"
         )
     return app
-
-
-class _NoLayer(ModuleType):
-    """Stands for the layer where an application imports it: on Flask its names do nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(f"the stand-in for the layer has no {name!r}")
-        found: dict[str, object] = {"runs_in": _runs_in, "wait": _wait, "measure": lambda app: None}
-        if name in found:
-            return found[name]
-        import flask
-
-        return getattr(flask, name)
-
-
-def _runs_in(place: str) -> Callable[[F], F]:
-    return lambda view: view
-
-
-def _wait(awaitable: Awaitable[T]) -> T:
-    from asgiref.sync import async_to_sync
-
-    async def awaited() -> T:
-        return await awaitable
-
-    return async_to_sync(awaited)()
 
 
 def _session_of(app: Any, cookie: str | None) -> dict[str, object]:

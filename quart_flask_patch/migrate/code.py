@@ -7,9 +7,11 @@ What cannot be told by reading has no name.
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,8 @@ from pathlib import Path
 FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 _TESTS = {"tests", "test"}
 _SKIPPED = {"build", "dist", "node_modules", "site-packages", "__pycache__", *_TESTS}
+#: Levels of nesting, each `elif` and each `+` of a chain is one; and the calls that they take.
+DEEPEST, CALLS = 600, 12_000
 #: How often a name is looked up through others; more is a circle.
 _DEPTH = 24
 #: What gives an object of the model that is asked for.
@@ -70,6 +74,8 @@ class Module(Scope):
     #: Its path beneath the folder that is read.
     below: Path = field(kw_only=True)
     tree: ast.Module = field(kw_only=True)
+    #: Modules of which it imports all names.
+    stars: list[str] = field(default_factory=list)
 
     @property
     def package(self) -> str:
@@ -86,9 +92,11 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class CodeBase:
-    """The Python files beneath a folder, or one file."""
+    """The Python files beneath a folder, or one file; *unread* are left out, and why."""
 
-    def __init__(self, path: Path, with_tests: bool = False) -> None:
+    def __init__(
+        self, path: Path, with_tests: bool = False, unread: Mapping[str, str] | None = None
+    ) -> None:
         self.top = path.resolve() if path.is_dir() else path.resolve().parent
         self.modules: dict[str, Module] = {}
         self.functions: dict[str, Function] = {}
@@ -96,6 +104,8 @@ class CodeBase:
         #: What is assigned to attributes, by their full names.
         self.attributes: dict[str, list[tuple[Scope, ast.expr]]] = {}
         self.unread: list[tuple[str, str]] = []
+        self._left = unread or {}
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), CALLS))
         for file in python_files(path, with_tests):
             self._read(file)
         for function in [*self.functions.values()]:
@@ -104,9 +114,13 @@ class CodeBase:
     def _read(self, file: Path) -> None:
         shown = os.path.relpath(file)
         shown = str(file) if shown.startswith("..") else shown
+        if (why := self._left.get(str(file))) is not None:
+            self.unread.append((f"{shown}:1", why))
+            return
         try:
             tree = ast.parse(file.read_bytes(), str(file))
-        except (SyntaxError, ValueError) as error:
+            _check_depth(tree)
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             self.unread.append((f"{shown}:{getattr(error, 'lineno', 1) or 1}", str(error)))
             return
         name = module_name(file)
@@ -176,13 +190,25 @@ class CodeBase:
     def _name_of_name(self, name: str, scope: Scope, depth: int) -> str:
         found = scope.bound(name)
         if found is None:
-            return name
+            source = self.starred(name, scope.module)
+            return self._expanded(source, depth + 1) if source else name
         where, value = found
         if isinstance(value, str):
             return self._expanded(value, depth) if value else ""
         # `x = x.y` in a function asks for the name around it.
         outer = where.parent if _mentions(value, name) else where
         return self.name_of(value, outer, depth + 1) if outer is not None else ""
+
+    def starred(self, name: str, module: Module, seen: frozenset[str] = frozenset()) -> str:
+        """Return the full name of *name*, if `from ... import *` brings it to *module*."""
+        outside = [each for each in module.stars if each not in self.modules]
+        for source in reversed([each for each in module.stars if each not in {*outside, *seen}]):
+            if name in self.modules[source].names:
+                return f"{source}.{name}"
+            if found := self.starred(name, self.modules[source], seen | {module.name}):
+                return found
+        known = len(outside) != 1 or hasattr(builtins, name)
+        return "" if known else f"{outside[0]}.{name}"
 
     def expanded(self, name: str) -> str:
         """Return the full name of what *name*, a full name too, was imported as."""
@@ -251,6 +277,20 @@ class CodeBase:
         return self.functions.get(name)
 
 
+def _check_depth(tree: ast.Module) -> None:
+    """Look at how deep *tree* is: it is walked by functions that call themselves.
+
+    Raises:
+        ValueError: if that is too deep.
+    """
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+
+
 def _mentions(value: ast.expr, name: str) -> bool:
     return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))
 
@@ -264,7 +304,10 @@ def _bind(scope: Scope, node: ast.AST) -> None:
     elif isinstance(node, ast.ImportFrom):
         base = _imported_from(scope.module, node)
         for alias in node.names:
-            scope.names[alias.asname or alias.name] = f"{base}.{alias.name}"
+            if alias.name == "*":
+                scope.module.stars.append(base)
+            else:
+                scope.names[alias.asname or alias.name] = f"{base}.{alias.name}"
     elif isinstance(node, ast.Assign):
         for target in node.targets:
             if isinstance(target, ast.Name):
@@ -299,7 +342,12 @@ def python_files(path: Path, with_tests: bool = False) -> Iterator[Path]:
             and not (here / name / "pyvenv.cfg").exists()
         )
         for name in sorted(files):
-            if name.endswith(".py") and (with_tests or not is_test(here / name)):
+            # Links that lead nowhere, and pipes, have nothing to read.
+            if (
+                name.endswith(".py")
+                and os.path.isfile(here / name)
+                and (with_tests or not is_test(here / name))
+            ):
                 yield here / name
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .code import CodeBase, Function, Module, own_nodes, Scope
+from .registering import registrations, view_func
 
 ROUTES = {"route", "get", "post", "put", "patch", "delete", "websocket"}
 HOOKS = {
@@ -59,6 +60,9 @@ def _decorated(code: CodeBase, function: Function) -> Iterator[Entry]:
         named = node.func if isinstance(node, ast.Call) else node
         if isinstance(node, ast.Call) and _has_path(node) and _is_exposed(code, named, around):
             yield Entry("view", function, "", place)
+        for scope, call in registrations(code, node, around):
+            assert isinstance(call.func, ast.Attribute)
+            yield Entry("view", function, code.name_of(call.func.value, scope), place)
         if not isinstance(named, ast.Attribute):
             continue
         owner = code.name_of(named.value, around)
@@ -108,8 +112,7 @@ def _registered(code: CodeBase, scope: Module | Function) -> Iterator[Entry]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         if node.func.attr == "add_url_rule":
-            given = [word.value for word in node.keywords if word.arg == "view_func"]
-            yield from _entry(code, "view", node.func, (given or node.args[2:3]), scope)
+            yield from _entry(code, "view", node.func, [view_func(node)], scope)
         elif node.func.attr in HOOKS:
             yield from _entry(code, "hook", node.func, node.args[:1], scope)
 

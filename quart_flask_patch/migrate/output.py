@@ -18,13 +18,20 @@ R = TypeVar("R", bound=_Report)
 
 
 def put_out(
-    report: R, as_json: bool, richly: Callable[[R], None], lines: Callable[[R], list[str]]
+    report: R,
+    as_json: bool,
+    richly: Callable[[R], None],
+    lines: Callable[[R], list[str]],
+    err: bool = False,
 ) -> None:
-    """Put out *report*: *richly* for people at a terminal, by its *lines* for anything else."""
+    """Put out *report*: *richly* for people at a terminal, by its *lines* for anything else.
+
+    With *err* it goes to standard error.
+    """
     if as_json:
         click.echo(json.dumps(report.as_data(), indent=1))
-    elif sys.stdout.isatty():
+    elif (sys.stderr if err else sys.stdout).isatty():
         richly(report)
     else:
         for line in lines(report):
-            click.echo(line)
+            click.echo(line, err=err)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .findings import Finding, Report, View
 from .output import put_out
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 #: What the report says of each readiness.
@@ -51,6 +56,18 @@ def _view_line(view: View) -> str:
     return f"{view.place}: {view.name}: {READINESS[view.readiness]}{waits}"
 
 
+def show_finding(console: Console, finding: Finding) -> None:
+    from rich.text import Text
+
+    style = _STYLES[finding.level]
+    console.print(
+        Text.assemble((finding.level, style), " ", (finding.place, "bold"), f" {finding.code}")
+    )
+    console.print(Text(f"    {finding.what}"))
+    if finding.way_out:
+        console.print(Text(f"    -> {finding.way_out}", style="green"))
+
+
 def _show_richly(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -58,14 +75,7 @@ def _show_richly(report: Report) -> None:
 
     console = Console()
     for finding in report.findings:
-        style = _STYLES[finding.level]
-        head = Text.assemble(
-            (finding.level, style), " ", (finding.place, "bold"), f" {finding.code}"
-        )
-        console.print(head)
-        console.print(Text(f"    {finding.what}"))
-        if finding.way_out:
-            console.print(Text(f"    -> {finding.way_out}", style="green"))
+        show_finding(console, finding)
     table = Table("view", "place", "how ready", "waits for")
     for view in ordered(report.views):
         waits = Text("\n".join(view.waits_for))

@@ -10,16 +10,16 @@ import asyncio
 import importlib.util
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
-from types import ModuleType
-from typing import Any, TypedDict, TypeVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
 
-T = TypeVar("T")
 THREADS = 8
 #: What the process that compares asks for; "fd" is of a socket that listens, if it made one.
 Plan = TypedDict(
@@ -42,7 +42,7 @@ def main() -> None:
     sys.path[0] = os.getcwd()
     sys.path[:] = [moved(path, plan["from"]) for path in sys.path]
     if not plan["layer"]:
-        stand_in()
+        runpy.run_path(str(Path(__file__).parent.parent / "without_layer.py"))["stand_in"]()
     serve = SERVERS[chosen_server(plan)]
     # Granian is given no socket, and makes its own.
     serve(plan, socket.socket(fileno=plan["fd"]) if plan.get("fd") else None)  # type: ignore[arg-type]
@@ -70,31 +70,6 @@ def chosen_server(plan: Plan) -> str:
         if importlib.util.find_spec(found) and (found != "gunicorn" or hasattr(os, "fork")):
             return found
     return "werkzeug"
-
-
-class Nothing(ModuleType):
-    """Stands in for the layer on genuine Flask: importing it does nothing."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AttributeError(
-            f"Expected an application that genuine Flask can serve, got one that asks"
-            f" {self.__name__} for {name!r}. Name the application as it was before, by --against."
-        )
-
-
-def stand_in() -> None:
-    layer = Nothing("quart_flask_patch")
-    vars(layer).update(wait=wait, runs_in=lambda place: lambda view: view)
-    sys.modules["quart_flask_patch"] = sys.modules["quart.flask_patch"] = layer
-
-
-def wait(awaitable: Awaitable[T]) -> T:
-    async def waiting() -> T:
-        return await awaitable
-
-    return asyncio.run(waiting())
 
 
 # --- the application ----------------------------------------------------------------------------

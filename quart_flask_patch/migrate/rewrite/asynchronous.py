@@ -10,6 +10,7 @@ from ..blocking import ANOTHER_LOOP
 from ..code import CodeBase, Function, Scope
 from ..entries import Entry
 from ..findings import Finding
+from ..registering import registrations
 from ..source import all_called, locals_in, reached, Site
 from .callers import Callers
 from .names import Names
@@ -187,6 +188,11 @@ class ToAsync:
             where = function.owner.node if function.owner is not None else function.node
             assert isinstance(where, ast.stmt)
             edits.decorated[self.changes.start(module, where)] = f'{name}("own-loop")'
+            edits.registering.update(
+                self.changes.spot(module, node)
+                for node in function.node.decorator_list
+                if registrations(self.code, node, function.parent or function)
+            )
         for use in target.uses:
             stays = use.is_helper and target.is_apart and not use.runs_loop
             if use.can_move and not stays:

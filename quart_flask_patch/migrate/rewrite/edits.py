@@ -98,7 +98,7 @@ class _Editor(cst.CSTTransformer):
             node = node.with_changes(asynchronous=cst.Asynchronous())
         if decorator := self.edits.decorated.get(start):
             made = cst.Decorator(cst.parse_expression(decorator))
-            place = _beneath_routes(original_node.decorators)
+            place = self._beneath_routes(original_node.decorators)
             decorators = [*node.decorators[:place], made, *node.decorators[place:]]
             node = node.with_changes(decorators=decorators)
         if decorator := self.edits.innermost.get(start):
@@ -113,6 +113,16 @@ class _Editor(cst.CSTTransformer):
             kept = [each for number, each in enumerate(node.decorators) if number not in gone]
             node = node.with_changes(decorators=kept)
         return node
+
+    def _beneath_routes(self, decorators: Sequence[cst.Decorator]) -> int:
+        """Return the place beneath the decorators that register, which are outermost."""
+        place = 0
+        for number, each in enumerate(decorators, 1):
+            called = each.decorator.func if isinstance(each.decorator, cst.Call) else each.decorator
+            last = called.attr.value if isinstance(called, cst.Attribute) else ""
+            if last in ROUTES or self._spot(each.decorator) in self.edits.registering:
+                place = number
+        return place
 
     def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.With:
         start = self._start(original_node)
@@ -174,17 +184,6 @@ class _Editor(cst.CSTTransformer):
         if start in self.edits.asynced:
             updated_node = updated_node.with_changes(asynchronous=cst.Asynchronous())
         return updated_node
-
-
-def _beneath_routes(decorators: Sequence[cst.Decorator]) -> int:
-    """Return the place beneath the decorators that register, which are outermost."""
-    place = 0
-    for number, each in enumerate(decorators, 1):
-        called = each.decorator.func if isinstance(each.decorator, cst.Call) else each.decorator
-        last = called.attr.value if isinstance(called, cst.Attribute) else ""
-        if last in ROUTES:
-            place = number
-    return place
 
 
 def _with_class_decorator(node: cst.ClassDef, decorator: str) -> cst.ClassDef:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import click
+import libcst
 
 from ..code import CodeBase, is_in_tests
 from .asynchronous import ToAsync
@@ -19,9 +24,29 @@ class NoSuchView(Exception):
     """A pattern that names no view of the code base."""
 
 
+class UnreadableError(Exception):
+    """A file that cannot be edited, though Python reads it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
+
+
 def rewrite(path: Path, to: str, patterns: Sequence[str], native: bool = False) -> Outcome:
     """Plan the rewriting of what is beneath *path*; nothing is written."""
-    code = CodeBase(path, with_tests=True)
+    left: dict[str, str] = {}
+    while True:
+        try:
+            return _planned(path, to, patterns, native, left)
+        except UnreadableError as error:
+            # Other files may go by what becomes of it, so all is planned anew without it.
+            left[error.path] = str(error)
+
+
+def _planned(
+    path: Path, to: str, patterns: Sequence[str], native: bool, left: dict[str, str]
+) -> Outcome:
+    code = CodeBase(path, with_tests=True, unread=left)
     found = [view for view in views(code) if not is_in_tests(view.function.module)]
     meant, lost = chosen(found, patterns)
     if lost:
@@ -47,19 +72,67 @@ def _files(changes: Changes) -> list[ChangedFile]:
             continue
         module = changes.modules[path]
         text = changes.text(module)
-        before, after = text.bom + text.bytes, edited(text, edits)
+        try:
+            before, after = text.bom + text.bytes, edited(text, edits)
+        except (libcst.ParserSyntaxError, RecursionError) as error:
+            raise UnreadableError(path, f"LibCST does not read it: {error}") from error
         if before != after:
             found.append(ChangedFile(module.path, module.shown, before, after, text.encoding))
     return found
 
 
 def write(files: Sequence[ChangedFile]) -> None:
-    """Write the files, each whole or not at all."""
-    for file in files:
-        partial = file.path.with_name(f"{file.path.name}.{os.getpid()}")
-        try:
-            partial.write_bytes(file.after)
-            partial.chmod(file.path.stat().st_mode)
-            partial.replace(file.path)
-        finally:
+    """Write all of the files, each whole, or none of them.
+
+    Raises:
+        click.ClickException: if one cannot be written, or has changed since it was read.
+    """
+    made: list[tuple[ChangedFile, Path, Path]] = []
+    done: list[tuple[ChangedFile, Path]] = []
+    try:
+        for file in files:
+            target = file.path.resolve()  # a link stays a link
+            _check(file, target)
+            made.append((file, target, _beside(target, file.after)))
+        for file, target, partial in made:
+            partial.replace(target)
+            done.append((file, target))
+    except OSError as error:
+        _put_back(done)
+        raise click.ClickException(
+            f"Expected to be able to write all of {len(files)} files, got {error}. None was"
+            " changed."
+        ) from error
+    finally:
+        for _, _, partial in made:
             partial.unlink(missing_ok=True)
+
+
+def _check(file: ChangedFile, target: Path) -> None:
+    if target.read_bytes() != file.before:
+        raise OSError(f"another content of {file.shown} than was read just now")
+    if not os.access(target, os.W_OK):
+        raise OSError(f"{file.shown}, which is read-only")
+
+
+def _beside(target: Path, content: bytes) -> Path:
+    """Write *content* to a file in the folder of *target*, with its rights."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(content)
+        there = target.stat()
+        partial.chmod(there.st_mode)
+        with suppress(OSError, AttributeError):
+            os.chown(partial, there.st_uid, there.st_gid)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial
+
+
+def _put_back(done: Collection[tuple[ChangedFile, Path]]) -> None:
+    for file, target in done:
+        with suppress(OSError):
+            _beside(target, file.before).replace(target)

@@ -10,9 +10,12 @@ from difflib import unified_diff
 import click
 
 from ..findings import Finding
-from .outcome import ChangedFile, Outcome
+from ..output import put_out
+from ..show import show_finding
+from .outcome import ChangedFile, Outcome, Rewritten
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_NO_END = "\\ No newline at end of file\n"
 
 
 def show(outcome: Outcome, as_json: bool) -> None:
@@ -22,14 +25,19 @@ def show(outcome: Outcome, as_json: bool) -> None:
         click.echo(json.dumps(data, indent=1))
         return
     if not outcome.written:
-        for line in diff(outcome):
-            click.secho(line, nl=False, fg=_colour(line))
-    for line in lines(outcome):
-        click.echo(line, err=not outcome.written)
+        for file in outcome.files:
+            _show_diff(file)
+    put_out(outcome, False, _show_richly, lines, err=not outcome.written)
 
 
-def _colour(line: str) -> str | None:
-    return _STYLES.get(line[:1]) if sys.stdout.isatty() else None
+def _show_diff(file: ChangedFile) -> None:
+    if sys.stdout.isatty():
+        for line in _diff(file):
+            click.secho(line, nl=False, fg=_STYLES.get(line[:1]))
+    else:
+        # As the file has it, or it could not be applied.
+        for line in _diff(file):
+            click.echo(line.encode(file.encoding, "surrogateescape"), nl=False)
 
 
 def diff(outcome: Outcome) -> Iterator[str]:
@@ -38,28 +46,53 @@ def diff(outcome: Outcome) -> Iterator[str]:
 
 
 def _diff(file: ChangedFile) -> Iterator[str]:
-    before, after = (
-        data.decode(file.encoding).splitlines(keepends=True) for data in (file.before, file.after)
-    )
+    before, after = (_lines(data.decode(file.encoding)) for data in (file.before, file.after))
     for line in unified_diff(before, after, f"a/{file.shown}", f"b/{file.shown}"):
-        yield line
-        if not line.endswith(("\n", "\r")):
-            yield "\n\\ No newline at end of file\n"
+        yield line if line.endswith("\n") else f"{line}\n{_NO_END}"
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines as `patch` and Git have them, which end with a line feed alone."""
+    return [line for line in text.replace("\n", "\n\0").split("\0") if line]
 
 
 def lines(outcome: Outcome) -> list[str]:
     shown = [_line(finding) for finding in outcome.findings]
-    for view in outcome.views:
-        if view.runs_in == "own-loop" and view.why:
-            reasons = ", ".join(view.why[:3])
-            more = f" and {len(view.why) - 3} more" if len(view.why) > 3 else ""
-            shown.append(f"view: {view.place}: {view.name}: a loop of its own, for {reasons}{more}")
+    shown += [
+        f"view: {view.place}: {view.name}: a loop of its own, for {_reasons(view)}"
+        for view in _apart(outcome)
+    ]
     return [*shown, summary(outcome)]
+
+
+def _apart(outcome: Outcome) -> list[Rewritten]:
+    return [view for view in outcome.views if view.runs_in == "own-loop" and view.why]
+
+
+def _reasons(view: Rewritten) -> str:
+    more = f" and {len(view.why) - 3} more" if len(view.why) > 3 else ""
+    return f"{', '.join(view.why[:3])}{more}"
 
 
 def _line(finding: Finding) -> str:
     way = f" Way out: {finding.way_out}." if finding.way_out else ""
     return f"{finding.level}: {finding.place}: {finding.what} [{finding.code}].{way}"
+
+
+def _show_richly(outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=not outcome.written)
+    for finding in outcome.findings:
+        show_finding(console, finding)
+    table = Table("view", "place", "a loop of its own, for")
+    for view in _apart(outcome):
+        table.add_row(Text(view.name), Text(view.place), Text(_reasons(view)))
+    if table.row_count:
+        console.print(table)
+    console.print(Text(summary(outcome), style="bold"))
 
 
 def summary(outcome: Outcome) -> str:

@@ -38,6 +38,8 @@ class Edits:
     asynced: set[Start] = field(default_factory=set)
     #: Decorators beneath those that register the function; and `decorators` of classes.
     decorated: dict[Start, str] = field(default_factory=dict)
+    #: Decorators of the code base that register, as `route` does.
+    registering: set[Spot] = field(default_factory=set)
     #: Decorators next to the function.
     innermost: dict[Start, str] = field(default_factory=dict)
     undecorated: set[Spot] = field(default_factory=set)
@@ -53,7 +55,7 @@ class Edits:
     needed: set[tuple[str, str]] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__)
+        return any(getattr(self, name) for name in self.__slots__ if name != "registering")
 
 
 class Text:

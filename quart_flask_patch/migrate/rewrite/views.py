@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from ..code import CodeBase, Function, Scope
 from ..entries import entries, Entry, nodes_of, ROUTES, scopes
+from ..registering import registrations, view_func
 
 #: Classes whose methods Flask calls and awaits; those of extensions only call them.
 OF_FLASK = ("flask.views.", "quart.views.")
@@ -101,8 +102,11 @@ def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.
             call = node if isinstance(node, ast.Call) else None
             if _route(node) is not None or call is None:
                 yield variable_of(code, named.value, around), call
+        for inner, call in registrations(code, node, around):
+            assert isinstance(call.func, ast.Attribute)
+            yield variable_of(code, call.func.value, inner), call
     for scope, call in _rules(code):
-        if code.functions.get(code.name_of(_view_func(call), scope)) is function:
+        if code.functions.get(code.name_of(view_func(call), scope)) is function:
             assert isinstance(call.func, ast.Attribute)
             yield variable_of(code, call.func.value, scope), call
 
@@ -117,11 +121,6 @@ def _rules(code: CodeBase) -> tuple[tuple[Scope, ast.Call], ...]:
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "add_url_rule"
     )
-
-
-def _view_func(call: ast.Call) -> ast.expr:
-    given = [word.value for word in call.keywords if word.arg == "view_func"] or call.args[2:3]
-    return given[0] if given else ast.Constant(None)
 
 
 def _route(node: ast.expr) -> ast.Call | None:
@@ -154,7 +153,7 @@ def _blueprint_name(code: CodeBase, variable: str) -> str:
 
 def _class_endpoints(code: CodeBase, owner: Scope) -> Iterator[str]:
     for scope, call in _rules(code):
-        match _view_func(call):
+        match view_func(call):
             case ast.Call(
                 func=ast.Attribute(value=named, attr="as_view"),
                 args=[ast.Constant(value=str(given)), *_],
@@ -173,7 +172,7 @@ def variable_of(code: CodeBase, node: ast.expr, scope: Scope) -> str:
         return ""
     found = scope.bound(node.id)
     if found is None:
-        return node.id
+        return _through(code, code.starred(node.id, scope.module) or node.id)
     where, value = found
     return _through(code, value) if isinstance(value, str) and value else f"{where.name}.{node.id}"
 

@@ -1,0 +1,61 @@
+"""Decorators of a code base that register what they decorate: `route` by a name of its own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+
+from .code import CodeBase, Function, Scope
+
+Registration = tuple[Function, ast.Call]
+
+
+def registrations(code: CodeBase, decorator: ast.expr, scope: Scope) -> tuple[Registration, ...]:
+    """Return the calls of `add_url_rule` by which *decorator* registers what it is given."""
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    function = code.functions.get(code.name_of(named, scope))
+    return () if function is None else _of(code, function)
+
+
+@lru_cache(maxsize=4096)
+def _of(code: CodeBase, outer: Function) -> tuple[Registration, ...]:
+    return tuple(
+        (scope, node)
+        for scope in _with_inner(code, outer)
+        for node in scope.own_nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "add_url_rule"
+        and _is_given(view_func(node), scope, outer)
+    )
+
+
+def view_func(call: ast.Call) -> ast.expr:
+    given = [word.value for word in call.keywords if word.arg == "view_func"] or call.args[2:3]
+    return given[0] if given else ast.Constant(None)
+
+
+def _with_inner(code: CodeBase, outer: Function) -> Iterator[Function]:
+    yield outer
+    for each in code.functions.values():
+        if each.module is outer.module and each is not outer and outer in _around(each):
+            yield each
+
+
+def _around(function: Function) -> Iterator[Scope]:
+    scope = function.parent
+    while scope is not None:
+        yield scope
+        scope = scope.parent
+
+
+def _is_given(node: ast.expr, scope: Function, outer: Function) -> bool:
+    """Whether *node* is the first argument of a function of the decorator."""
+    if not isinstance(node, ast.Name) or (found := scope.bound(node.id)) is None:
+        return False
+    taker = found[0]
+    if not isinstance(taker, Function) or (taker is not outer and outer not in _around(taker)):
+        return False
+    arguments = [*taker.node.args.posonlyargs, *taker.node.args.args]
+    return bool(arguments) and arguments[0].arg == node.id

@@ -1,0 +1,144 @@
+"""Stands for the layer in a process on genuine Flask, where importing it does nothing.
+
+The child of `beside` and the sides of `compare` run this by its path, with whichever Python the
+application has, so it imports nothing of this project.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib.util
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn, TypeVar
+
+T = TypeVar("T")
+_LAYER, _OF_THE_CORE = "quart_flask_patch", "quart.flask_patch"
+_FOLDER = Path(__file__).parent.parent
+
+
+def stand_in() -> None:
+    """Put it in the place of the layer, before the application is imported."""
+    sys.meta_path.insert(0, _Finder())
+    sys.modules[_OF_THE_CORE] = importlib.import_module(_LAYER)
+    if importlib.util.find_spec("quart") is None:
+        # `import quart.flask_patch` asks for it first.
+        sys.modules["quart"] = _Stand("quart")
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Makes modules for the layer, and for those that are in its folder."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        top, *rest = fullname.split(".")
+        file = _FOLDER.joinpath(*rest)
+        if top != _LAYER or not (file.is_dir() or file.with_suffix(".py").exists()):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Stand(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class _Stand(ModuleType):
+    """What it has of the layer's own is in `_WAYS`; all other names are Flask's."""
+
+    #: The core, which may be there, looks whose the layer is.
+    __distribution__ = "quart-flask-patch"
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(f"the stand-in for {self.__name__} has no {name!r}")
+        if name in _WAYS:
+            return _WAYS[name]()
+        import flask
+
+        try:
+            found: object = getattr(flask, name)
+        except AttributeError:
+            raise AttributeError(
+                f"expected a name that Flask has, got {self.__name__}.{name}: this process runs on"
+                " genuine Flask; name the application as it was before it moved"
+            ) from None
+        return found
+
+
+# --- what the layer's own names do on Flask ------------------------------------------------------
+
+
+def _runs_in(place: str) -> Callable[[T], T]:
+    return lambda view: view
+
+
+def _wait(awaitable: Awaitable[T]) -> T:
+    async def awaited() -> T:
+        return await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(awaited())
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, awaited()).result()
+
+
+def _bridged(func: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    @functools.wraps(func)
+    async def call(*args: object, **kwargs: object) -> T:
+        return func(*args, **kwargs)
+
+    return call
+
+
+def _measure(app: object) -> None:
+    """Measure nothing: genuine Flask has no table of endpoints."""
+
+
+def _beside(app: T, *args: object, **kwargs: object) -> T:
+    return app
+
+
+def _refusing(name: str) -> Callable[..., NoReturn]:
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        raise RuntimeError(
+            f"Expected a process that runs the layer, which {name} asks; this one runs genuine"
+            " Flask. Ask where the new application is served."
+        )
+
+    return refuse
+
+
+def _pool() -> object:
+    from sqlalchemy.pool import QueuePool
+
+    return QueuePool
+
+
+#: Names of the layer's own, and how to get what stands for them.
+_WAYS: dict[str, Callable[[], object]] = {
+    "runs_in": lambda: _runs_in,
+    "wait": lambda: _wait,
+    "bridged": lambda: _bridged,
+    "measure": lambda: _measure,
+    "beside": lambda: _beside,
+    "WaitingPool": _pool,
+    **{
+        name: functools.partial(_refusing, name)
+        for name in (
+            *("endpoints", "requests", "threads"),
+            *("Endpoint", "RequestUnderWay", "Threads"),
+        )
+    },
+}
