@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
 from quart._connection.inbound import undisturbed
+from quart._kind import REQUEST
 from quart._loops.mailbox import shielded
 from quart._loops.resume import ENDED, start_call, Suspended
 from quart._threads import lease, pool, strategy, stream, worker
@@ -21,6 +22,7 @@ from quart._types import CoroutineOf, Function
 
 from . import _measured, ctx as _ctx, wrappers
 from ._environs import entry
+from ._environs.body_stream import receive_early
 from ._faces import quart_face, signals
 from ._waiting import bridge
 from .app import Flask
@@ -147,6 +149,8 @@ class Thread(SyncPlace):
         if ctx._lease is None:
             ctx.lease = lease_of(ctx.app)
         assert ctx.lease is not None
+        if ctx.kind is REQUEST:
+            receive_early(ctx.connection)
         return ctx.lease.call(wait_for_work, work, ctx)
 
 

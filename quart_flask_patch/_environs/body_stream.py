@@ -7,12 +7,16 @@ from functools import partial
 from typing import Any, cast
 
 from quart._connection.inbound import Inbound
+from quart._loops.mailbox import in_trio
 from quart._threads import strategy
 from quart._types import CoroutineOf
 from quart.wrappers import Body, Request as CoreRequest
+from quart.wrappers._limits import announced_length
 
 from .._waiting import bridge, runner
 
+#: How many bytes of body are received before anybody asks; servers keep as much by themselves.
+SMALL = 64 * 1024
 #: The key of the stream in the instance dict that both faces of a request share.
 STREAM = "_flask_stream"
 #: The scope's key that says: the body comes from a WSGI server, and not over a loop.
@@ -42,14 +46,17 @@ class BodyStream(io.RawIOBase):
             return chunk
         if self._by_wsgi:
             return cast(bytes, strategy.wait_for(body.read_chunk()))
+        if (inbound := _inbound_of(body)) is not None and (message := inbound.take_begun()):
+            body.take_in(message)
+            return self._next_of(body)
         if bridge.is_beneath_task() and (chunk := body.take_at_once()) is not None:
             return chunk
         return bridge.wait(body.read_chunk(), partial(self._wait_without_task, body))
 
     def _wait_without_task(self, body: Body, reading: CoroutineOf[bytes]) -> bytes:
         """Wait for *reading* in a thread of the application's own, where no task is above."""
-        inbound = getattr(body._receive, "__self__", None)
-        if not isinstance(inbound, Inbound) or runner.loop_runs():
+        inbound = _inbound_of(body)
+        if inbound is None or runner.loop_runs():
             return runner.run(reading)
         reading.close()
         return inbound.from_thread(body.read_chunk)
@@ -92,6 +99,23 @@ class BodyStream(io.RawIOBase):
         while chunk := self._next_of(body):
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _inbound_of(body: Body) -> Inbound | None:
+    """Return what receives *body* from a server, if that is ours."""
+    inbound = getattr(body._receive, "__self__", None)
+    return inbound if isinstance(inbound, Inbound) else None
+
+
+def receive_early(request: Any) -> None:
+    """Receive what is here of a small body, before a thread is entered that will read it."""
+    inbound: Inbound | None = request._inbound
+    if inbound is None or inbound.receiving is not None or inbound.watcher is not None:
+        return
+    length = announced_length(request.headers)
+    # A client that waits for 100 Continue is told to go on by whoever wants the body.
+    if length and length <= SMALL and "expect" not in request.headers and not in_trio():
+        inbound.begin_to_receive()
 
 
 def stream_of(connection: object) -> BodyStream:

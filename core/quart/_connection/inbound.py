@@ -42,7 +42,7 @@ from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
 from .._types import CoroutineOf, Message, Send
 from .backlog import Backlog, IN_MEMORY
-from .entry import Server
+from .early import DISCONNECTS, Early
 
 T = TypeVar("T")
 
@@ -71,7 +71,6 @@ worker thread (SYNC_PLACE).
 _TOO_MUCH = "Messages that nobody receives."
 #: RFC 6455, 7.4.1: the close code for a violation of a policy.
 _POLICY = 1008
-_DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
 def undisturbed(connection: Any) -> AbstractContextManager[None]:
@@ -80,7 +79,7 @@ def undisturbed(connection: Any) -> AbstractContextManager[None]:
     return nullcontext() if inbound is None else inbound.undisturbed()
 
 
-class Inbound(Server):
+class Inbound(Early):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
     #: Whether `send` may be called in place of `to_server` where the server's context is no matter.
@@ -135,7 +134,7 @@ class Inbound(Server):
             self.receiving = False
             if self.late:
                 self.watch_after_all()
-        if message["type"] in _DISCONNECTS:
+        if message["type"] in DISCONNECTS:
             self.left(message)
         elif not message.get("more_body", True):
             self.complete = True
@@ -275,7 +274,7 @@ class Inbound(Server):
                 self._failure = error
                 self._changed.set()
                 return
-            if message["type"] in _DISCONNECTS:
+            if message["type"] in DISCONNECTS:
                 break
             if not message.get("more_body", True):
                 self.complete = True
@@ -342,7 +341,7 @@ class Inbound(Server):
             async with time_limit(AT_ONCE):
                 while self.gone is None:
                     message: Message = await self.from_server()
-                    if message["type"] in _DISCONNECTS:
+                    if message["type"] in DISCONNECTS:
                         self.gone = message
 
     def watched(
