@@ -34,7 +34,7 @@ from . import (
     genuine,
     wrappers,
 )
-from ._faces import proxies, quart_face
+from ._faces import proxies, quart_face, signals
 from ._places import LAYER
 from ._waiting import asgiref
 from ._wsgi import called as called  # registers where WSGI calls run
@@ -68,6 +68,7 @@ def install(package: ModuleType) -> None:
     _replace_names(in_its_place)
     _earlier.explain_asgi_calls()
     proxies.install()
+    signals.watch()
     flask.cli.cli.add_command(cli.run_command)
     _fill(package)
     sys.modules["flask"] = package

@@ -27,11 +27,13 @@ from ._guards import AfterThis
 if TYPE_CHECKING:
     from typing import Self
 
+    from werkzeug.routing import MapAdapter
+
     from quart.wrappers import Request as CoreRequest
 
     from .app import Flask
 
-_FACE = "_flask_face"
+_FACE, _APPLICATION_ADAPTER = "_flask_face", "_application_adapter"
 _UNSET = cast(BaseException, UNSET)
 
 
@@ -86,12 +88,20 @@ class _Face:
     app: Any = _Once(_application)
     g = _forward("g")
     flashes = _forward("flashes")
-    url_adapter = _forward("url_adapter")
     request: object = _Once(_request)
     _after_request_functions: object = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
     # Flask 3.2 calls it this.
     _flashes = flashes
+
+    @property
+    def url_adapter(self) -> MapAdapter | None:
+        core = self._core
+        return _application_adapter(core) if core._hides_connection else core.url_adapter
+
+    @url_adapter.setter
+    def url_adapter(self, value: MapAdapter | None) -> None:
+        self._core.url_adapter = value
 
     @property
     def has_request(self) -> bool:
@@ -246,6 +256,13 @@ def _application_context_of(app: Flask, core: CoreContext) -> Any:
     return made
 
 
+def _application_adapter(core: CoreContext) -> MapAdapter | None:
+    """Return what binds the URL map to SERVER_NAME, which a `teardown_appcontext` function uses."""
+    if _APPLICATION_ADAPTER not in core.__dict__:
+        core.__dict__[_APPLICATION_ADAPTER] = core.app.create_url_adapter(None)
+    return cast("MapAdapter | None", core.__dict__[_APPLICATION_ADAPTER])
+
+
 def request_context(app: Any, environ: Environ) -> Any:
     """Return the context of the request in a WSGI *environ*."""
     if HAS_ONE_CONTEXT:
@@ -312,10 +329,28 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
     # application context. Flask-SQLAlchemy, for one, keeps a session for each such object. This
     # does not hold if a context of genuine Flask was entered in between.
     within = core._outer is not None and _is_within()
+    if not (within or core._adapter_waits or core.connection is None):
+        _make_application_adapter(core, face)
     app_token = None if within else flask_cv_app.set(face._of_application or face)
     if core.connection is None:
         return app_token, None
     return app_token, flask_cv_request.set(face)
+
+
+def _make_application_adapter(core: CoreContext, face: Any) -> None:
+    """Call an application's own `create_url_adapter` as Flask does, for the application's context.
+
+    It does so as it pushes one before that of the request. One of its own has called it already,
+    and a context that the test client enters again after its request keeps what it has.
+    """
+    app: Any = core.app
+    if (
+        not (core._tokens or core.handled)
+        and face._of_application is None
+        and _is_flasks(app)
+        and not app._url_adapters.within(app)
+    ):
+        core.__dict__[_APPLICATION_ADAPTER] = app.create_url_adapter(None)
 
 
 def _is_within() -> bool:

@@ -52,6 +52,18 @@ class Watched(_Meta):
         count_change()
 
 
+class WatchedModule(ModuleType):
+    """A module that counts its changes; one that is there becomes one by its `__class__`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        count_change()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        count_change()
+
+
 def count_change() -> None:
     """Let everything be compiled anew."""
     global changes

@@ -1,17 +1,24 @@
 """Choose which signals an application sends: Flask's, Quart's or both.
 
 A Flask application sends Flask's. A Quart application sends its own, and Flask's too, for
-extensions that were written for Flask.
+extensions that were written for Flask. A module of Flask's sends what the signal's name stands for
+there, so you can put another object under that name, or another `send` into the signal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import cast, TYPE_CHECKING
+from types import ModuleType
+from typing import Any, cast, TYPE_CHECKING
 
+import flask.app
+import flask.ctx
+import flask.helpers
 import flask.signals
+import flask.templating
 from blinker import NamedSignal, Signal
 
+from quart._stock import count_change, Stock, WatchedModule
 from quart._types import Function
 
 from ..app import Flask
@@ -19,12 +26,59 @@ from ..app import Flask
 if TYPE_CHECKING:
     from quart.app import Quart
 
-#: Flask's signals by name.
-_FLASKS: dict[str, Signal] = {
-    signal.name: signal
-    for signal in vars(flask.signals).values()
-    if isinstance(signal, NamedSignal)
-}
+#: Flask's modules that send signals.
+_SENDERS = (flask.app, flask.ctx, flask.helpers, flask.templating)
+
+
+def _senders() -> dict[str, tuple[ModuleType, str]]:
+    """Find where each of Flask's signals is sent from, and under which name, by the signal's."""
+    return {
+        signal.name: (module, attribute)
+        for attribute, signal in vars(flask.signals).items()
+        if isinstance(signal, NamedSignal)
+        for module in _SENDERS
+        if attribute in vars(module)
+    }
+
+
+_FLASKS = _senders()
+_SENDING = Stock(Signal, "send")
+
+
+class _WatchedSignal(NamedSignal):
+    """A signal that says when it gets another `send`."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "send":
+            count_change()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        count_change()
+
+
+def watch() -> None:
+    """Look again at what applications send whenever it is replaced."""
+    for module, attribute in _FLASKS.values():
+        module.__class__ = WatchedModule
+        getattr(flask.signals, attribute).__class__ = _WatchedSignal
+
+
+class _Sent:
+    """A signal whose own `send` is called, with or without receivers."""
+
+    receivers = True
+    is_muted = False
+
+    def __init__(self, signal: Any) -> None:
+        self._signal = signal
+
+    def receivers_for(self, sender: object) -> Generator[Function, None, None]:
+        yield self._send
+
+    def _send(self, sender: Any, **values: object) -> None:
+        self._signal.send(sender, _async_wrapper=sender.ensure_sync, **values)
 
 
 class _Both:
@@ -48,9 +102,17 @@ class _Both:
                 yield from signal.receivers_for(sender)
 
 
+def _sent_from(module: ModuleType, attribute: str) -> Signal:
+    signal = getattr(module, attribute)
+    if isinstance(signal, Signal) and _SENDING.within(signal):
+        return signal
+    return cast(Signal, _Sent(signal))
+
+
 def signal_for(app: Quart, signal: Signal) -> Signal:
     """Return what *app* sends in the place of Quart's *signal*."""
-    flasks = _FLASKS.get(cast(NamedSignal, signal).name)
-    if flasks is None:
+    sender = _FLASKS.get(cast(NamedSignal, signal).name)
+    if sender is None:
         return signal
+    flasks = _sent_from(*sender)
     return flasks if issubclass(type(app), Flask) else cast(Signal, _Both(signal, flasks))
