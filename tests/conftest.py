@@ -42,6 +42,10 @@ def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., No
 hypothesis.settings.register_profile(
     "short", max_examples=400, deadline=None, derandomize=True, database=None
 )
+# For a quick look, and for a second Python.
+hypothesis.settings.register_profile(
+    "few", hypothesis.settings.get_profile("short"), max_examples=40
+)
 # More than a million in all; and as many as one has time for.
 for _name, _count in {"long": 60_000, "endless": 1_000_000_000}.items():
     hypothesis.settings.register_profile(

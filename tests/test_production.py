@@ -179,16 +179,18 @@ def behind_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_nginx_says_who_asks_and_for_what(behind_nginx: str) -> None:
     headers = {"Host": "shop.example.org"}
-    answer = httpx.get(f"{behind_nginx}/", headers=headers, timeout=PATIENCE).json()
+    answer = httpx.get(f"{behind_nginx}/", headers=headers, timeout=PATIENCE, verify=False).json()
     assert answer == {"url": "http://shop.example.org/", "client": "127.0.0.1"}
 
 
 def test_nginx_lets_streams_and_websockets_through(behind_nginx: str) -> None:
     client = pytest.importorskip("websockets.sync.client")
-    with httpx.stream("GET", f"{behind_nginx}/stream", timeout=PATIENCE) as response:
+    with httpx.stream("GET", f"{behind_nginx}/stream", timeout=PATIENCE, verify=False) as response:
         pieces = response.iter_text()
         assert next(pieces) == "first"
-        assert httpx.post(f"{behind_nginx}/go-on", timeout=PATIENCE).status_code == 200
+        assert (
+            httpx.post(f"{behind_nginx}/go-on", timeout=PATIENCE, verify=False).status_code == 200
+        )
         assert "".join(pieces) == "second"
     with client.connect(f"{behind_nginx.replace('http', 'ws')}/echo") as connection:
         connection.send("hello")
@@ -220,7 +222,9 @@ def test_gunicorn_serves_with_workers_of_uvicorn(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with running([python, "-m", *command.split()], tmp_path, log) as process:
         wait_until(lambda: is_listening(port), process, log)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, verify=False
+        ) as http:
             assert http.get("/").json()["client"]
             with http.stream("GET", "/stream") as answer:
                 assert next(answer.iter_text()) == "first"

@@ -161,6 +161,24 @@ def test_a_sleep_says_what_it_is_for() -> None:
     assert wrong == []
 
 
+def test_no_client_loads_certificates_that_it_does_not_need() -> None:
+    """httpx loads those of all authorities for each client that does not say what to verify.
+
+    That takes 35 ms, as long as a whole test.
+    """
+    folders = ("core", "e2e", "layer", "servers", "talk")
+    makers = {f"httpx.{name}" for name in ("AsyncClient", "Client", "get", "post", "stream")}
+    wrong = [
+        f"{source.name}:{node.lineno}"
+        for source in read_sources(*(f"tests/{name}" for name in folders))
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in makers
+        and "verify" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert wrong == []
+
+
 # --- Imports -------------------------------------------------------------------------------------
 
 

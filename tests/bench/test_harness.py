@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from . import _asgi, _wsgi
+from . import _asgi, _wsgi, costs
 from ._contenders import CONTENDERS
 from ._driver import Results
 from ._environments import ROOT
@@ -202,3 +202,18 @@ def test_the_page_has_a_place_for_each_measurement(name: str) -> None:
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     assert all(marker in page for marker in markers(name))
     assert f"`{name}`" in page
+
+
+def test_each_cost_is_measured_and_told() -> None:
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| name \| what it costs \|\n\|---\|---\|\n((?:\|.*\n)+)", page)
+    told = re.findall(r"^\| ([\w ]+) \|", table, re.MULTILINE)
+    found = asyncio.run(costs.measured([], seconds=0.001))
+    assert all(way > 0 and other > 0 for _, way, other in found)
+    assert sorted({row.name.partition(",")[0] for row, _, _ in found}) == told
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("core/quart", "quart_flask_patch")
+        for path in (ROOT / package).rglob("*.py")
+    )
+    assert set(re.findall(r'Cost: "([\w ]+)" in docs/performance.md', source)) <= set(told)

@@ -296,7 +296,7 @@ async def serving(app: Quart) -> AsyncIterator[tuple[str, Stop]]:
     config, stop = ServerConfig.from_options(ServeOptions(port=0)), Stop()
     (url,) = config.urls
     task = asyncio.create_task(serve(app, config, stop=stop))
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, verify=False) as client:
         while not task.done():
             try:
                 await client.get("/no-such-path")
@@ -313,7 +313,7 @@ async def serving(app: Quart) -> AsyncIterator[tuple[str, Stop]]:
 @asynccontextmanager
 async def streaming(address: str) -> AsyncIterator[AsyncIterator[bytes]]:
     async with (
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(verify=False) as client,
         client.stream("GET", f"http://{address}/") as response,
     ):
         yield response.aiter_raw()
@@ -325,7 +325,7 @@ def test_serving_requests(app: Quart) -> None:
         return "hi"
 
     async def main() -> None:
-        async with serving(app) as (address, _), httpx.AsyncClient() as client:
+        async with serving(app) as (address, _), httpx.AsyncClient(verify=False) as client:
             assert (await client.get(f"http://{address}/")).text == "hi"
 
     run(main())
@@ -341,7 +341,7 @@ def test_stopping_waits_for_a_request(app: Quart) -> None:
         return "complete"
 
     async def main() -> None:
-        async with serving(app) as (address, stop), httpx.AsyncClient() as client:
+        async with serving(app) as (address, stop), httpx.AsyncClient(verify=False) as client:
             response = asyncio.create_task(client.get(f"http://{address}/"))
             await entered.wait()
             stop.request()
@@ -573,7 +573,7 @@ def test_access_lines_are_logged(app: Quart, caplog: pytest.LogCaptureFixture) -
     app.logger.setLevel(logging.WARNING)
 
     async def main() -> None:
-        async with serving(app) as (address, _), httpx.AsyncClient() as client:
+        async with serving(app) as (address, _), httpx.AsyncClient(verify=False) as client:
             await client.get(f"http://{address}/missing?a=b")
 
     run(main())
@@ -687,7 +687,7 @@ def wait_for(url: str, start: str) -> str:
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         try:
-            text = httpx.get(url).text
+            text = httpx.get(url, verify=False).text
         except httpx.TransportError:
             text = ""
         if text.startswith(start):

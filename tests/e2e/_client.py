@@ -19,7 +19,7 @@ class Person:
     def __init__(self, url: str) -> None:
         self.name = f"user-{secrets.token_hex(4)}"
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=10, trust_env=False)
+        self.http = httpx.Client(base_url=url, timeout=10, trust_env=False, verify=False)
 
     def __enter__(self) -> Self:
         return self

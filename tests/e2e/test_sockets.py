@@ -68,7 +68,9 @@ def open_echo(server: Server, **options: Any) -> Any:
 
 
 def test_a_websocket_sees_the_request_and_the_session(echo: Server) -> None:
-    cookie = httpx.get(f"{echo.url}/log-in/ann").headers["set-cookie"].partition(";")[0]
+    cookie = (
+        httpx.get(f"{echo.url}/log-in/ann", verify=False).headers["set-cookie"].partition(";")[0]
+    )
     with open_echo(echo, additional_headers={"Cookie": cookie}) as ws:
         assert ws.recv(PATIENCE) == "hello ann 1"
 
@@ -107,7 +109,7 @@ def test_more_websockets_than_threads_leave_requests_alone(echo: Server) -> None
     with ExitStack() as stack:
         many = [stack.enter_context(open_echo(echo)) for _ in range(45)]
         assert {ws.recv(PATIENCE) for ws in many} == {"hello None 1"}
-        assert httpx.get(f"{echo.url}/log-in/bob", timeout=PATIENCE).text == "bob"
+        assert httpx.get(f"{echo.url}/log-in/bob", timeout=PATIENCE, verify=False).text == "bob"
 
 
 def test_a_websocket_without_a_route_is_refused(echo: Server) -> None:
@@ -124,8 +126,10 @@ def test_a_guard_stands_before_a_websocket(echo: Server, path: str) -> None:
         pass
     assert refused.value.response.status_code == 401
     assert refused.value.response.headers["x-served-by"] == "echo"
-    assert httpx.get(f"{echo.url}/ran").json() == ["before", "after", "teardown"]
-    cookie = httpx.get(f"{echo.url}/log-in/ann").headers["set-cookie"].partition(";")[0]
+    assert httpx.get(f"{echo.url}/ran", verify=False).json() == ["before", "after", "teardown"]
+    cookie = (
+        httpx.get(f"{echo.url}/log-in/ann", verify=False).headers["set-cookie"].partition(";")[0]
+    )
     with connect(url, additional_headers={"Cookie": cookie}) as ws:
         assert ws.recv(PATIENCE) == "members' news for ann"
         with pytest.raises(ConnectionClosed):
@@ -133,7 +137,7 @@ def test_a_guard_stands_before_a_websocket(echo: Server, path: str) -> None:
     after = ["after"] if path == "taken" else []
     told: list[str] = []
     while "teardown" not in told:
-        told += httpx.get(f"{echo.url}/ran").json()
+        told += httpx.get(f"{echo.url}/ran", verify=False).json()
     assert told == ["before", "view", *after, "teardown"]
 
 
@@ -143,12 +147,14 @@ def test_a_page_of_another_site_is_refused(echo: Server, path: str) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(url, origin=Origin("https://e.example")):
         pass
     assert refused.value.response.status_code == 403
-    cookie = httpx.get(f"{echo.url}/log-in/ann").headers["set-cookie"].partition(";")[0]
+    cookie = (
+        httpx.get(f"{echo.url}/log-in/ann", verify=False).headers["set-cookie"].partition(";")[0]
+    )
     for origin in (echo.url, "https://friend.example"):
         headers = {"Cookie": cookie}
         with connect(url, origin=Origin(origin), additional_headers=headers) as ws:
             assert "ann" in ws.recv(PATIENCE)
-    httpx.get(f"{echo.url}/ran")
+    httpx.get(f"{echo.url}/ran", verify=False)
 
 
 # --- Flask-SocketIO ------------------------------------------------------------------------------
@@ -205,4 +211,4 @@ def test_everybody_in_a_room_is_told(rooms: Server, guest: Guest, transports: li
 def test_a_background_task_may_emit(rooms: Server, guest: Guest) -> None:
     guest.client.emit("work")
     assert guest.next() == ("worked", "in the background")
-    assert httpx.get(rooms.url, timeout=PATIENCE).text == "index"
+    assert httpx.get(rooms.url, timeout=PATIENCE, verify=False).text == "index"

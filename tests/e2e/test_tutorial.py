@@ -43,7 +43,9 @@ def server(request: pytest.FixtureRequest, tutorial: Path, tmp_path: Path) -> It
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, follow_redirects=True, trust_env=False) as client:
+    with httpx.Client(
+        base_url=server.url, follow_redirects=True, trust_env=False, verify=False
+    ) as client:
         yield client
 
 

@@ -90,7 +90,9 @@ def test_the_development_server_shows_variables_here(
         for path in ("/plain", "/async"):
             for headers, is_here in CLIENTS:
                 # The process that reloads listens before its child has started.
-                answer = httpx.get(f"{server.url}{path}", headers=headers, timeout=PATIENCE)
+                answer = httpx.get(
+                    f"{server.url}{path}", headers=headers, timeout=PATIENCE, verify=False
+                )
                 assert answer.status_code == 500
                 assert "ValueError: 12 letters" in answer.text
                 assert ("hunterhunter" in answer.text) == is_here, headers
@@ -115,7 +117,7 @@ def test_other_servers_show_nothing_though_debug_mode_is_on(
     env = environment(**VARIABLES)
     with served(OTHERS[server], tmp_path, env, tmp_path / "log") as running:
         for path in ("/plain", "/async"):
-            answer = httpx.get(f"{running.url}{path}", timeout=PATIENCE)
+            answer = httpx.get(f"{running.url}{path}", timeout=PATIENCE, verify=False)
             assert answer.status_code == 500
             assert "letters" not in answer.text
             assert "hunter" not in answer.text

@@ -138,7 +138,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, timeout=30, trust_env=False, verify=False) as client:
         yield client
 
 
@@ -217,7 +217,7 @@ def test_an_answer_without_a_body_has_its_length(client: httpx.Client) -> None:
 
 def test_a_client_that_leaves_ends_the_answer(server: Server) -> None:
     closed = server.log.parent / "closed"
-    with httpx.stream("GET", f"{server.url}/endless", trust_env=False) as response:
+    with httpx.stream("GET", f"{server.url}/endless", trust_env=False, verify=False) as response:
         next(response.iter_raw())
     until(closed.exists)
 

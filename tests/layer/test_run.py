@@ -73,7 +73,7 @@ def test_the_application_is_served(
         (tmp_path / ".flaskenv").write_text(f'FLASK_APP="{variables.pop("FLASK_APP")}"\n')
     with served(command, tmp_path, environment(**variables), tmp_path / "log") as server:
         # The process that reloads listens before its child has started.
-        with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as client:
             assert client.get("/").text == f"plain view of {name}"
             assert client.get("/async").text == f"async view of {name}"
         with connect(f"ws://127.0.0.1:{server.port}/websocket") as websocket:

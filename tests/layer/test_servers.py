@@ -155,7 +155,9 @@ def server(
 def test_sync_and_async_requests_at_once(server: str) -> None:
     async def main() -> float:
         limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(base_url=server, limits=limits, timeout=LIMIT) as client:
+        async with httpx.AsyncClient(
+            base_url=server, limits=limits, timeout=LIMIT, verify=False
+        ) as client:
             # Have the connections opened, and the threads started.
             await client.get("/async/0")
             start = time.monotonic()
@@ -174,19 +176,22 @@ def test_uploads(server: str) -> None:
             yield b"x" * 10_000
 
     for path in ("/length", "/sync-length"):
-        assert httpx.post(server + path, content=b"hello", timeout=LIMIT).text == "5"
+        assert httpx.post(server + path, content=b"hello", timeout=LIMIT, verify=False).text == "5"
         # Chunked, since its length is not known.
-        assert httpx.post(server + path, content=pieces(), timeout=LIMIT).text == "200000"
+        assert (
+            httpx.post(server + path, content=pieces(), timeout=LIMIT, verify=False).text
+            == "200000"
+        )
 
 
 def test_a_stream(server: str) -> None:
-    with httpx.stream("GET", f"{server}/stream", timeout=LIMIT) as answer:
+    with httpx.stream("GET", f"{server}/stream", timeout=LIMIT, verify=False) as answer:
         lines = [line for line in answer.iter_lines() if line]
     assert lines == ["data: 0", "data: 1", "data: 2"]
 
 
 def test_an_error(server: str) -> None:
-    assert httpx.get(f"{server}/error", timeout=LIMIT).status_code == 500
+    assert httpx.get(f"{server}/error", timeout=LIMIT, verify=False).status_code == 500
 
 
 def refusal(server: str, path: str, **options: Any) -> int:
@@ -203,11 +208,11 @@ def test_a_websocket_is_guarded(server: str, request: pytest.FixtureRequest) -> 
     other = {"origin": Origin("https://elsewhere.example")}
     assert refusal(server, "/members?token=secret", **other) == 403
     assert refusal(server, "/members/forgotten?token=secret") == (403 if only_403 else 500)
-    assert httpx.get(f"{server}/views", timeout=LIMIT).json() == []
+    assert httpx.get(f"{server}/views", timeout=LIMIT, verify=False).json() == []
     url = f"{server.replace('http', 'ws')}/members?token=secret"
     with connect(url, open_timeout=LIMIT, origin=Origin(server)) as websocket:
         assert websocket.recv(LIMIT) == "welcome"
         # On Trio hypercorn fails now and then where both sides close at once.
         with pytest.raises(ConnectionClosed):
             websocket.recv(LIMIT)
-    assert httpx.get(f"{server}/views", timeout=LIMIT).json() == ["members"]
+    assert httpx.get(f"{server}/views", timeout=LIMIT, verify=False).json() == ["members"]

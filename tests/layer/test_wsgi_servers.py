@@ -240,7 +240,7 @@ def server(
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as client:
         yield client
 
 
@@ -263,14 +263,14 @@ def test_requests_are_served_at_once(server: Server, client: httpx.Client, path:
 @pytest.mark.parametrize("path", ["/sync", "/async", "/stream", "/async-stream"])
 def test_many_requests_at_once_and_one_after_the_other(server: Server, path: str) -> None:
     def ask(_: int) -> tuple[int, str]:
-        answer = httpx.get(f"{server.url}{path}", timeout=PATIENCE)
+        answer = httpx.get(f"{server.url}{path}", timeout=PATIENCE, verify=False)
         return answer.status_code, answer.text
 
     expected = ask(0)
     assert expected[0] == 200
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(ask, range(20))) == {expected}
-    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, verify=False) as client:
         answers = {(answer.status_code, answer.text) for answer in map(client.get, [path] * 200)}
     assert answers == {expected}
 

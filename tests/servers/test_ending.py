@@ -91,7 +91,7 @@ def test_open_connections_do_not_keep_it(
     env = environment() | {"PYTHONWARNINGS": "default"}
     with ExitStack() as stack:
         server = stack.enter_context(served(way.command, HERE, env, tmp_path / "log"))
-        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PROMPT))
+        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PROMPT, verify=False))
         others = stack.enter_context(ThreadPoolExecutor(1))
         events = stack.enter_context(http.stream("GET", "/events"))
         pieces = events.iter_text()
@@ -127,7 +127,7 @@ def test_handlers_end_though_the_server_tells_nobody_that_it_stops(
     env = environment() | {"PYTHONWARNINGS": "default"}
     with ExitStack() as stack:
         server = stack.enter_context(served(command, HERE, env, tmp_path / "log"))
-        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PROMPT))
+        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=PROMPT, verify=False))
         next(stack.enter_context(http.stream("GET", "/events")).iter_text())
         for path in ("waiting", "receiving"):
             url = f"ws://127.0.0.1:{server.port}/{path}"

@@ -39,7 +39,7 @@ async def browsing(app: Quart) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         serving(app) as port,
         httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False
+            base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False, verify=False
         ) as client,
     ):
         yield client
