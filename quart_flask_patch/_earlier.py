@@ -207,9 +207,10 @@ def explain_asgi_calls() -> None:
         if len(args) + len(kwargs) == 2:
             return original(self, *args, **kwargs)
         raise RuntimeError(
-            f"{self!r} was called as ASGI, but it is a WSGI application, Flask's own: its class was"
-            " taken from flask before quart.flask_patch was imported. Import quart.flask_patch"
-            " before that, or start the application with `python -m quart_flask_patch`."
+            f"Expected an application on the layer, got a call as ASGI of {self!r}, which is"
+            " Flask's own and so WSGI: its class was taken from flask before quart.flask_patch"
+            " was imported. Import quart.flask_patch before that, or start the application with"
+            " `python -m quart_flask_patch`."
         )
 
     genuine.Flask.__call__ = explaining  # type: ignore[method-assign]  # on purpose

@@ -91,8 +91,9 @@ class Own:
             if self._cancelled:
                 raise
             raise RuntimeError(
-                "An async view awaited what somebody else had cancelled. Catch"
-                " asyncio.CancelledError where that may happen."
+                "Expected a result, got a cancellation that is not of this request: an async view"
+                " awaited what somebody else had cancelled. Catch asyncio.CancelledError where that"
+                " may happen."
             ) from error
         finally:
             apart.bring_back(context)

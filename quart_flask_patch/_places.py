@@ -178,7 +178,7 @@ def place_named(name: str, source: str) -> Place:
         return PLACES[name]
     except KeyError:
         raise ValueError(
-            f"{source} must be 'thread' or 'loop', not {name!r}: where plain views run."
+            f"Expected {source}, the place of plain views, to be 'thread' or 'loop', got {name!r}."
         ) from None
 
 
@@ -195,7 +195,8 @@ def runs_in(name: str) -> Callable[[F], F]:
     """
     if name not in CHOICES:
         raise ValueError(
-            f"runs_in(...) takes {', '.join(map(repr, CHOICES))}, not {name!r}: where a view runs."
+            f"Expected the place of a view to be one of {', '.join(map(repr, CHOICES))}, got"
+            f" {name!r}."
         )
 
     def decorate(func: F) -> F:
@@ -240,7 +241,8 @@ class Layer(Strategy):
             name, source = app.config.get("ASYNC_PLACE") or "loop", "app.config['ASYNC_PLACE']"
         if name not in {"loop", "own-loop"}:
             raise ValueError(
-                f"{source} must be 'loop' or 'own-loop', not {name!r}: where async views run."
+                f"Expected {source}, the place of async views, to be 'loop' or 'own-loop', got"
+                f" {name!r}."
             )
         return CHOICES[name]
 

@@ -238,8 +238,8 @@ def made_by(app: Flask, request: CoreRequest, environ: Environ) -> CoreContext:
     core = core_of(face)
     if core is None or core.connection is not request:
         raise TypeError(
-            f"{type(app).__name__}.request_context returned {face!r}; expected the context of this"
-            " request, as `super().request_context(environ)` gives it."
+            f"Expected {type(app).__name__}.request_context to return the context of this"
+            f" request, got {face!r}. Return what `super().request_context(environ)` returns."
         )
     # Keep the face alive until it is pushed: `_attach` keeps only a weak reference.
     cast(Any, core)._made_face = face

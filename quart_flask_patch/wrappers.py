@@ -313,7 +313,10 @@ def let_go(core: CoreContext) -> None:
 def _make_face(core: CoreContext) -> flask_wrappers.Request:
     connection = core.connection
     if connection is None:
-        raise RuntimeError("There is no request here: the current context is an application's.")
+        raise RuntimeError(
+            "Expected an active request context, got an application's. Call"
+            " flask.has_request_context() to ask first."
+        )
     cls = getattr(core.app, "_flask_request_class", Request)
     if issubclass(cls, Request) and _MAKING.of(cls):
         face = cls.__new__(cls)

@@ -145,8 +145,8 @@ def _open(filename_or_io: FilePath | IO[bytes]) -> _Source:
         return _Source(path, None, path.name, status.st_size, status.st_mtime)
     if isinstance(filename_or_io, TextIOBase):
         raise ValueError(
-            "A file to send must give bytes, and this one gives text; open it in binary mode, or"
-            " put the encoded text in a BytesIO."
+            "Expected a file that gives bytes, got one that gives text. Open it in binary mode,"
+            " or put the encoded text in a BytesIO."
         )
     size = filename_or_io.getbuffer().nbytes if isinstance(filename_or_io, BytesIO) else None
     return _Source(None, filename_or_io, None, size, None)
@@ -163,8 +163,8 @@ def _is_file(path: str) -> bool:
 def _guess(name: str | None) -> tuple[str, str | None]:
     if name is None:
         raise ValueError(
-            "The mimetype cannot be guessed, as this file has no name; pass mimetype or"
-            " attachment_filename."
+            "Expected a mimetype, or a name to guess it from, got a file with neither. Pass"
+            " mimetype or attachment_filename."
         )
     mimetype, encoding = mimetypes.guess_type(name)
     return mimetype or DEFAULT_MIMETYPE, encoding

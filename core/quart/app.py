@@ -140,8 +140,8 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     def _add_static_route(self, static_host: str | None, host_matching: bool) -> None:
         if bool(static_host) != host_matching:
             raise ValueError(
-                "static_host and host_matching go together: give both, or neither, or"
-                " static_folder=None."
+                "Expected static_host and host_matching together, got one of them. Give both, or"
+                " neither, or static_folder=None."
             )
         # A reference to the app would be a cycle, and keep apps that nobody uses alive.
         this = weakref.ref(self)

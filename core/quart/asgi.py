@@ -76,8 +76,8 @@ class _Connection(Delivery):
 
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         raise NotImplementedError(
-            f"{type(self).__name__} does not say how it is served; use ASGIHTTPConnection or"
-            " ASGIWebsocketConnection."
+            f"Expected {type(self).__name__} to define how it is served, got none. Derive it"
+            " from ASGIHTTPConnection or ASGIWebsocketConnection."
         )
 
 

@@ -163,7 +163,7 @@ class AppContext:
             return ctx.connection  # type: ignore[return-value]  # it has one
         has = "no connection" if ctx is None or ctx.kind is None else f"a {ctx.kind.name}"
         raise RuntimeError(
-            f"There is no {kind.name} here: the current context has {has}. Use"
+            f"Expected an active {kind.name} context, got one that has {has}. Call"
             f" has_{kind.name}_context() to ask first."
         )
 
@@ -200,8 +200,8 @@ class AppContext:
         if self._session is None:
             if self.connection is None:
                 raise RuntimeError(
-                    "There is no session here: it belongs to a request or a websocket, and the"
-                    " current context has none."
+                    "Expected an active request or websocket context for the session, got one with"
+                    " neither. Call has_request_context() to ask first."
                 )
             interface, face = self.app.session_interface, self.app._face_of(self)
             self.keep_session(strategy.wait_for(interface.open_session(self.app, face)))
@@ -307,9 +307,7 @@ class AppContext:
     def exit(self) -> None:
         """Restore the outer context, and do nothing else."""
         if not self._tokens:
-            raise RuntimeError(
-                f"Cannot pop {self!r}, as it is not pushed; push it first, or use `async with`."
-            )
+            raise RuntimeError(f"Expected a pushed context, got {self!r}. Push it first.")
         (token, mark), current = self._tokens.pop(), _get_current(None)
         above = None if current is self else right_above(self, current)
         if above is None:
@@ -326,7 +324,7 @@ class AppContext:
         if (popped := strategy.installed.popped) is not None:
             popped(self, mark)
         if current is not self and above is None:
-            raise AssertionError(f"Popped the wrong context: {current!r} instead of {self!r}.")
+            raise AssertionError(f"Expected to pop {current!r} first, got {self!r}.")
 
     async def push(self) -> None:
         """Make this the current context, open the session and match the URL."""

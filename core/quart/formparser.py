@@ -58,13 +58,13 @@ def boundary_of(mimetype: str, options: dict[str, str]) -> bytes:
     boundary = options.get("boundary", "").encode("ascii")
     if not boundary:
         raise ValueError(
-            f"Expected a boundary in the content type {mimetype!r}, but got {options!r}; send"
+            f"Expected a boundary in the content type {mimetype!r}, got {options!r}. Send"
             f" '{mimetype}; boundary=...'."
         )
     if len(boundary) > _LONGEST_BOUNDARY or b"\r" in boundary or b"\n" in boundary:
         raise BadRequest(
-            f"Expected a multipart boundary of at most {_LONGEST_BOUNDARY} characters and without"
-            f" line breaks, but got {len(boundary)} characters; choose another boundary."
+            f"Expected a multipart boundary of at most {_LONGEST_BOUNDARY} characters and"
+            f" without line breaks, got {len(boundary)} characters. Choose another boundary."
         )
     return boundary
 

@@ -192,8 +192,8 @@ class _KeptStream(AsyncIterator[Any]):
         ctx = _cv_app.get(None)
         if ctx is None:
             raise RuntimeError(
-                "stream_with_context keeps the current context, and there is none. Call it in a"
-                " view function, not in what the response iterates over later."
+                "Expected a context for stream_with_context to keep, got none. Call it in a view"
+                " function, not in what the response iterates over later."
             )
         self._source = source if isinstance(source, AsyncIterator) else run_sync_iterable(source)
         self._ctx = ctx

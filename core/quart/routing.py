@@ -120,7 +120,7 @@ class _IntegerConverter(IntegerConverter):
     def to_python(self, value: str) -> int:
         most = sys.get_int_max_str_digits()
         if 0 < most < len(value):
-            raise ValidationError(f"Expected at most {most} digits, but got {len(value)}.")
+            raise ValidationError(f"Expected at most {most} digits, got {len(value)}.")
         return cast(int, super().to_python(value))
 
 

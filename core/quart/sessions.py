@@ -72,7 +72,8 @@ class SessionInterface(_Interface):
     async def open_session(self, app: Quart, request: BaseRequestWebsocket) -> SessionMixin | None:
         """Return the session of *request*, a new one, or None if the app cannot have one."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not say how a session is opened; define open_session."
+            f"Expected {type(self).__name__} to define open_session, got none. Define it, as a"
+            " plain or an async method."
         )
 
     async def save_session(
@@ -83,7 +84,8 @@ class SessionInterface(_Interface):
     ) -> None:
         """Keep *session*, with the help of *response*, which is None after a websocket."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not say how a session is saved; define save_session."
+            f"Expected {type(self).__name__} to define save_session, got none. Define it, as a"
+            " plain or an async method."
         )
 
 

@@ -39,7 +39,8 @@ class View:
     async def dispatch_request(self, *args: Any, **kwargs: Any) -> ResponseReturnValue:
         """Answer the request; the keywords are the URL's variables. A plain method may do it."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not say what it answers; define dispatch_request."
+            f"Expected {type(self).__name__} to define dispatch_request, got none. Define it, as"
+            " a plain or an async method."
         )
 
     @classmethod
@@ -101,7 +102,7 @@ class MethodView(View):
             handler = getattr(self, "get", None)
         if handler is None:
             raise RuntimeError(
-                f"{type(self).__name__} is registered for {method}, but has no method"
-                f" {method.lower()!r}; define it, or take {method} out of `methods`."
+                f"Expected {type(self).__name__} to have a method {method.lower()!r}, as it is"
+                f" registered for {method}, got none. Define it, or take {method} out of `methods`."
             )
         return cast(ResponseReturnValue, await app_ctx.app.ensure_async(handler)(*args, **kwargs))

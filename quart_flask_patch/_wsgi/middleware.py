@@ -92,8 +92,8 @@ class _Start:
     ) -> Callable[[bytes], None]:
         if exc_info is None and self.headers is not None:
             raise AssertionError(
-                "WSGI middleware called start_response a second time. To replace the head, it has"
-                " to give exc_info."
+                "Expected one call of start_response by the WSGI middleware, got a second one. To"
+                " replace the head, give exc_info."
             )
         if exc_info is not None and self.sent:
             try:
@@ -149,7 +149,9 @@ class _Sending(_Start):
         if self._begun:
             return
         if self.headers is None:
-            raise RuntimeError("WSGI middleware gave a body but did not call start_response.")
+            raise RuntimeError(
+                "Expected the WSGI middleware to call start_response before its body, got no call."
+            )
         self._begun = True
         head = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await self._send(head)

@@ -161,10 +161,10 @@ class Beside:
                 if self._shares_session and (why := _difference(self.app, report)):
                     await self.stop()
                     raise RuntimeError(
-                        f"Expected that a login in one application counts in the other, but {why}."
-                        " Give both the same SECRET_KEY, SESSION_COOKIE_NAME and session interface,"
-                        " or say that they need not share their sessions (shares_session=False,"
-                        " --separate-sessions)."
+                        "Expected a login in one application to count in the other, got two"
+                        f" sessions: {why}. Give both the same SECRET_KEY, SESSION_COOKIE_NAME"
+                        " and session interface, or say that they need not share their sessions"
+                        " (shares_session=False, --separate-sessions)."
                     )
                 self._started = True
 

@@ -63,8 +63,8 @@ def _load(path: str) -> Any:
     app: Any = ScriptInfo(app_import_path=path).load_app()
     if not isinstance(app, Flask) or type(app).__module__.startswith("quart"):
         raise TypeError(
-            f"expected {path!r} to be an application of genuine Flask, got {type(app).__module__}."
-            f"{type(app).__qualname__}"
+            f"Expected {path!r} to be an application of genuine Flask, got"
+            f" {type(app).__module__}.{type(app).__qualname__}."
         )
     return app
 

@@ -189,7 +189,7 @@ def test_static_files(app: Quart, tmp_path: Path) -> None:
 def test_without_a_static_folder_sending_says_so(app: Quart, blueprint: Blueprint) -> None:
     async def main() -> None:
         async with app.app_context():
-            with pytest.raises(RuntimeError, match="no static folder"):
+            with pytest.raises(RuntimeError, match="static folder to serve"):
                 await blueprint.send_static_file("x")
 
     run(main())

@@ -578,7 +578,7 @@ def test_run_wants_both_files() -> None:
     Path("cert").touch()
     result = invoke("run", "--certfile", "cert")
     assert result.exit_code == 2
-    assert "go together" in result.output
+    assert "Give both or neither" in result.output
 
 
 def test_run_wants_a_port_that_there_is() -> None:

@@ -85,7 +85,7 @@ def test_an_open_file(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [(BytesIO(b""), "pass mimetype or attachment_filename"), (StringIO(""), "binary mode")],
+    [(BytesIO(b""), "Pass mimetype or attachment_filename"), (StringIO(""), "binary mode")],
 )
 def test_what_cannot_be_sent(source: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):

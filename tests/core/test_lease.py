@@ -242,7 +242,7 @@ def test_where_the_kernel_will_not_have_it_threads_are_scheduled_as_usual(
 def test_another_scheduling_is_refused() -> None:
     app = Quart(__name__)
     app.config["SYNC_SCHEDULING"] = "idle"
-    with pytest.raises(ValueError, match=r"SYNC_SCHEDULING.*'batch', not 'idle'"):
+    with pytest.raises(ValueError, match=r"SYNC_SCHEDULING.*'batch', got 'idle'"):
         pool_of(app)
 
 

@@ -241,7 +241,7 @@ def test_a_file_is_a_body(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_a_body_is_refused() -> None:
-    with pytest.raises(TypeError, match="not int"):
+    with pytest.raises(TypeError, match="got int"):
         Response(5)  # type: ignore[arg-type]
 
 

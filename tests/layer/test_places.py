@@ -257,12 +257,12 @@ def test_an_unknown_place_is_refused(
         app.config["SYNC_PLACE"] = "cellar"
     else:
         monkeypatch.setenv(VARIABLE, "cellar")
-    with pytest.raises(ValueError, match="must be 'thread' or 'loop', not 'cellar'"):
+    with pytest.raises(ValueError, match="to be 'thread' or 'loop', got 'cellar'"):
         run(fetch(app, "/"))
 
 
 def test_a_decorator_refuses_an_unknown_place() -> None:
-    with pytest.raises(ValueError, match="takes 'loop', 'thread', 'own-loop', not 'cellar'"):
+    with pytest.raises(ValueError, match="'loop', 'thread', 'own-loop', got 'cellar'"):
         runs_in("cellar")
 
 

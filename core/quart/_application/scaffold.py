@@ -84,7 +84,9 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
 
     def _note_websocket(self, endpoint: str) -> None:
         """Note that *endpoint* has a websocket handler, which does not take over the socket."""
-        raise NotImplementedError(f"{type(self).__name__} does not say where it keeps endpoints.")
+        raise NotImplementedError(
+            f"Expected {type(self).__name__} to define _note_websocket, got none."
+        )
 
     @setupmethod
     def before_websocket(self, func: T_before_websocket) -> T_before_websocket:
@@ -119,7 +121,8 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
         """
         if self.static_folder is None:
             raise RuntimeError(
-                f"{self!r} has no static folder to serve {filename!r} from; pass static_folder."
+                f"Expected a static folder to serve {filename!r} from, got none in {self!r}. Pass"
+                " static_folder."
             )
         max_age = self.get_send_file_max_age(filename)
         return await send_from_directory(self.static_folder, filename, cache_timeout=max_age)
@@ -131,7 +134,7 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
             ValueError: if *mode* is not one for reading.
         """
         if mode not in {"r", "rb", "rt"}:
-            raise ValueError(f"A resource can only be read: mode 'r', 'rt' or 'rb', not {mode!r}.")
+            raise ValueError(f"Expected mode 'r', 'rt' or 'rb' for a resource, got {mode!r}.")
         import aiofiles  # which few need
 
         return cast(Any, aiofiles.open)(os.path.join(self.root_path, os.fsdecode(path)), mode)

@@ -38,8 +38,8 @@ def current_context() -> AppContext:
     ctx = _cv_app.get(None)
     if ctx is None:
         raise RuntimeError(
-            "This stage of handling a request needs a context, and none is active; open one with"
-            " `async with app.test_request_context(...)`."
+            "Expected an active context for this stage of handling a request, got none. Open"
+            " one with `async with app.test_request_context(...)`."
         )
     return ctx
 

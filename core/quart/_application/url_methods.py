@@ -55,11 +55,12 @@ class UrlMethods(SetUpAtAnyTime, metaclass=Watched):
             external = True if _external is None else _external
         if adapter is None:
             raise RuntimeError(
-                "A URL cannot be built outside of a request unless SERVER_NAME is configured (and"
-                " APPLICATION_ROOT and PREFERRED_URL_SCHEME as needed)."
+                "Expected a request, or SERVER_NAME in the configuration, to build a URL, got"
+                " neither. Set SERVER_NAME (and APPLICATION_ROOT and PREFERRED_URL_SCHEME as"
+                " needed)."
             )
         if _scheme is not None and not external:
-            raise ValueError("_scheme was given, so _external must not be False.")
+            raise ValueError(f"Expected _external=True beside _scheme, got {external!r}.")
         self.inject_url_defaults(endpoint, values)
         try:
             url = adapter.build(

@@ -48,9 +48,9 @@ def _configured(value: str) -> str:
     found = value if value in (SAME, NO_SITE) else _normal(value.removesuffix("/"))
     if found is None:
         raise ValueError(
-            f"app.config[{KEY!r}] must be None, 'same', or a list of 'same', 'null' and origins,"
-            " such as 'https://example.com' or 'http://localhost:8000', with neither a path nor a"
-            f" '*'; it has {value!r}."
+            f"Expected app.config[{KEY!r}] to be None, 'same', or a list of 'same', 'null' and"
+            f" origins, got {value!r}. An origin is such as 'https://example.com' or"
+            " 'http://localhost:8000', with neither a path nor a '*'."
         )
     return found
 

@@ -197,8 +197,8 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 def _encode_name(name: str) -> bytes:
     if _NAME.fullmatch(name) is None:
         raise ValueError(
-            f"Expected the name of a header, of letters, digits and '-', but got {name!r}; do not"
-            " make it of what a client has sent."
+            f"Expected the name of a header, of letters, digits and '-', got {name!r}. Do not"
+            " make it from what a client has sent."
         )
     return name.lower().encode()
 

@@ -94,8 +94,8 @@ class Decoder:
         """
         if self._state is not State.EPILOGUE:
             raise ValueError(
-                f"Expected the form to end with its boundary and '--', but it ended in the state"
-                f" {self._state.name}; send all of it."
+                "Expected the form to end with its boundary and '--', got the end in the state"
+                f" {self._state.name}. Send all of it."
             )
 
     def _end_of_head(self, data: bytes, at: int) -> tuple[int, int] | None:
@@ -114,7 +114,7 @@ class Decoder:
         headers = _headers(head)
         if "content-disposition" not in headers:
             raise ValueError(
-                f"Expected each part to have a Content-Disposition header, but got {headers!r}."
+                f"Expected each part to have a Content-Disposition header, got {headers!r}."
             )
         options = parse_options_header(headers["content-disposition"])[1]
         self._parts += 1

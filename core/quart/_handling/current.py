@@ -23,8 +23,8 @@ def _current(kind: Kind | None, caller: str) -> AppContext:
     if ctx is None or (kind is not None and ctx.kind is not kind):
         name = "application" if kind is None else kind.name
         raise RuntimeError(
-            f"'{caller}' needs an active {name} context, as there is in a view function, and there"
-            " is none here."
+            f"Expected an active {name} context for {caller!r}, got none. Call it in a view"
+            " function, for example."
         )
     return ctx
 

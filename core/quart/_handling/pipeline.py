@@ -218,8 +218,8 @@ def dispatch(app: Quart, ctx: AppContext) -> Result:
     view = plan.view
     if view is None:
         raise KeyError(
-            f"There is no view function for the endpoint {connection.endpoint!r}; register one with"
-            " @app.endpoint or pass view_func to add_url_rule."
+            f"Expected a view function for the endpoint {connection.endpoint!r}, got none."
+            " Register one with @app.endpoint, or pass view_func to add_url_rule."
         )
     result = view(**connection.view_args)  # type: ignore[arg-type]  # set by match_request
     return plan.place.resolve(result) if hasattr(result, "__await__") else result

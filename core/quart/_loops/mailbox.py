@@ -177,7 +177,7 @@ async def _trio_time_limit(seconds: float) -> AsyncIterator[None]:
     with trio.move_on_after(seconds) as scope:
         yield
     if scope.cancelled_caught:
-        raise TimeoutError(f"Not done within {seconds} seconds.")
+        raise TimeoutError(f"Expected an end within {seconds} seconds, got none.")
 
 
 def make_event() -> Any:

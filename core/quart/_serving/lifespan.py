@@ -156,7 +156,7 @@ def add_background_task(app: Quart, func: Function, *args: object, **kwargs: obj
         asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError(
-            "Expected a running event loop for a background task, got none; add it from a"
+            "Expected a running event loop for a background task, got none. Add it from a"
             " request, a websocket or a before_serving function."
         ) from None
     _create_background_task(app, func, args, kwargs)

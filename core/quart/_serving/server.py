@@ -265,10 +265,10 @@ def run_app(
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError(
-            "Expected no event loop in the thread that is to run the server's, but one is running,"
-            " as in a notebook. Start the server from a terminal, or serve the application on the"
-            " loop that runs: `await hypercorn.asyncio.serve(app, hypercorn.Config())`. To try a"
-            " view, use `app.test_client()`."
+            "Expected no event loop in this thread, got one that is running, as in a notebook."
+            " Start the server from a terminal, or serve the application on the running loop:"
+            " `await hypercorn.asyncio.serve(app, hypercorn.Config())`. To try a view, use"
+            " `app.test_client()`."
         )
     if use_reloader and reloader.is_child():
         _run_child(load, options, loop)

@@ -42,7 +42,10 @@ class Pool:
 
     def __init__(self, size: int = DEFAULT_SIZE, scheduling: str | None = None) -> None:
         if size < 1:
-            raise ValueError(f"A pool needs at least 1 thread, not {size}; see SYNC_THREADS.")
+            raise ValueError(
+                f"Expected at least 1 thread, got {size}. Set SYNC_THREADS to the number of worker"
+                " threads."
+            )
         self.size = size
         self.scheduling = scheduling_named(scheduling)
         #: How many threads are lent; the size includes them.

@@ -65,5 +65,7 @@ def scheduling_named(name: str | None) -> Batch | None:
         ValueError: if there is no policy of that name.
     """
     if name not in {None, NAME}:
-        raise ValueError(f"app.config['SYNC_SCHEDULING'] must be None or {NAME!r}, not {name!r}.")
+        raise ValueError(
+            f"Expected app.config['SYNC_SCHEDULING'] to be None or {NAME!r}, got {name!r}."
+        )
     return Batch() if name and sys.platform == "linux" else None

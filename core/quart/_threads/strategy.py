@@ -190,8 +190,8 @@ def wait_on_new_loop(awaitable: Awaitable[T]) -> T:
         return asyncio.run(_as_coroutine(awaitable))
     lease.discard(awaitable)
     raise RuntimeError(
-        "Sync code cannot wait here, as the event loop of this thread is running. Use `await`, or"
-        " `async with` instead of `with`."
+        "Expected a thread for sync code to wait in, got one whose event loop is running."
+        " Use `await`, or `async with` instead of `with`."
     )
 
 

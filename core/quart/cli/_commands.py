@@ -86,7 +86,9 @@ def run_command(
     from .._serving.server_config import ServeOptions
 
     if (certfile is None) != (keyfile is None):
-        raise click.UsageError("'--certfile' and '--keyfile' go together: give both or neither.")
+        raise click.UsageError(
+            "Expected '--certfile' and '--keyfile' together, got one of them. Give both or neither."
+        )
     serve_app(
         info.load_app,
         ServeOptions(host=host, port=port, certfile=certfile, keyfile=keyfile),

@@ -55,7 +55,10 @@ def _load_env_file(ctx: click.Context, param: click.Parameter, value: str | None
             metadata.version("python-dotenv")
         except metadata.PackageNotFoundError:
             raise click.BadParameter(
-                "python-dotenv must be installed to load an env file.", ctx=ctx, param=param
+                "Expected python-dotenv to load an env file, got no such package. Run `pip install"
+                " python-dotenv`.",
+                ctx=ctx,
+                param=param,
             ) from None
     if value is not None or load_defaults:
         load_dotenv(value, load_defaults)

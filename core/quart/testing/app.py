@@ -87,7 +87,10 @@ class TestApp:
     async def _await_phase(self, phase: str, answered: asyncio.Event, timeout: float) -> None:
         task = self._task
         if task is None:
-            raise RuntimeError("Expected a started app; await startup() before shutdown().")
+            raise RuntimeError(
+                "Expected a started app, got one without startup(). Await startup() before"
+                " shutdown()."
+            )
         waiter = asyncio.create_task(answered.wait())
         try:
             # An app that ends without an answer must not leave the test waiting for one.
@@ -98,7 +101,10 @@ class TestApp:
             await task
         elif not answered.is_set():
             task.cancel()
-            raise TimeoutError(f"Expected the {phase} of the app within {timeout} seconds.")
+            raise TimeoutError(
+                f"Expected the {phase} of the app within {timeout} seconds, got no answer. Look for"
+                " what it waits for."
+            )
 
     async def _asgi_receive(self) -> ASGIReceiveEvent:
         return await self._app_queue.get()

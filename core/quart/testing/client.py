@@ -108,7 +108,8 @@ class QuartClient:
             redirects += 1
             if redirects > MAX_REDIRECTS:
                 raise ClientRedirectError(
-                    f"Expected the redirects from {path!r} to end, got more than {MAX_REDIRECTS}."
+                    f"Expected the redirects from {path!r} to end, got over {MAX_REDIRECTS}. Look"
+                    " for a loop in them."
                 )
             spec = self._redirected(spec, response)
             response = await self._send(spec)
@@ -227,7 +228,7 @@ class QuartClient:
             session = await _maybe(interface.open_session(self.app, ctx.request))
         if session is None:
             raise RuntimeError(
-                "Expected the session interface to open a session, got None; is SECRET_KEY set?"
+                "Expected the session interface to open a session, got None. Is SECRET_KEY set?"
             )
         yield session
         if interface.is_null_session(session):
@@ -240,8 +241,8 @@ class QuartClient:
     async def __aenter__(self) -> Self:
         if self.preserve_context:
             raise RuntimeError(
-                "Expected a client outside of 'async with', got one inside; client blocks do not"
-                " nest, make a second client."
+                "Expected a client outside of 'async with', got one inside. Make a second client,"
+                " as client blocks do not nest."
             )
         self.preserve_context = True
         return self
@@ -352,7 +353,7 @@ class QuartClient:
         known = [urlsplit(url).hostname, (self.app.config["SERVER_NAME"] or "").partition(":")[0]]
         if not any(name and f".{target}".endswith(f".{name}") for name in known):
             raise RuntimeError(
-                f"Expected a redirect within the app, got one to {location!r}; make the request"
+                f"Expected a redirect within the app, got one to {location!r}. Make the request"
                 " without follow_redirects and look at its Location."
             )
 
@@ -367,7 +368,8 @@ class QuartClient:
                 headers.add("Cookie", cookies)
         elif required:
             raise RuntimeError(
-                "Expected a client with cookies, got use_cookies=False; a session is kept in one."
+                "Expected a client with cookies, got use_cookies=False. Leave that out, as the"
+                " session is in a cookie."
             )
         return url
 

@@ -28,6 +28,8 @@ HANG_UP_TIMEOUT = 1.0
 #: Seconds that an app gets to raise an error after it has ended an exchange.
 LAST_WORD_TIMEOUT = 0.1
 
+_NOT_OPEN = "Expected an open connection, got none. Use 'async with' on it first."
+
 MessageT = TypeVar("MessageT", bytes, "str | bytes")
 
 
@@ -110,12 +112,12 @@ class _Connection(Generic[MessageT]):
             self._receive_queue.put_nowait(self._end)
 
     def _ended(self) -> Exception:
-        raise NotImplementedError("Expected a kind of connection to say how it ends.")
+        raise NotImplementedError(f"Expected {type(self).__name__} to define _ended, got none.")
 
     async def receive(self) -> MessageT:
         """Wait for the next message; raise the app's own error if it failed instead."""
         if self._task is None:
-            raise RuntimeError("Expected an open connection; use 'async with' on it first.")
+            raise RuntimeError(_NOT_OPEN)
         item = await self._receive_queue.get()
         if isinstance(item, _End):
             self._receive_queue.put_nowait(item)  # for the next reader
@@ -134,7 +136,7 @@ class _Connection(Generic[MessageT]):
 
     async def disconnect(self) -> None:
         """Hang up without a word, as a client whose network fails."""
-        raise NotImplementedError("Expected a kind of connection to say what a disconnect is.")
+        raise NotImplementedError(f"Expected {type(self).__name__} to define disconnect, got none.")
 
     async def _finish(self) -> None:
         """Wait for the app, and raise what it raised unless the test has seen that already."""
@@ -160,7 +162,7 @@ class _Connection(Generic[MessageT]):
 
     def _started_task(self) -> asyncio.Task[None]:
         if self._task is None:
-            raise RuntimeError("Expected an open connection; use 'async with' on it first.")
+            raise RuntimeError(_NOT_OPEN)
         return self._task
 
     def _start_response(self, message: Message) -> None:
@@ -175,8 +177,8 @@ class _Connection(Generic[MessageT]):
     def _make_response(self) -> Response:
         if self.status_code is None or self.headers is None:
             raise RuntimeError(
-                "Expected the app to answer, but it ended (or was disconnected) before it sent"
-                " http.response.start; look at its view or at the middleware around it."
+                "Expected the app to answer, got its end (or a disconnect) before"
+                " http.response.start. Look at its view or at the middleware around it."
             )
         # An application's class may be another framework's, whose methods are not async.
         cls: type[object] = self.app.response_class
@@ -190,7 +192,7 @@ class _Connection(Generic[MessageT]):
         return await self._send_queue.get()
 
     async def _asgi_send(self, message: ASGISendEvent) -> None:
-        raise NotImplementedError("Expected a kind of connection to take the app's messages.")
+        raise NotImplementedError(f"Expected {type(self).__name__} to define _asgi_send, got none.")
 
 
 class TestHTTPConnection(_Connection[bytes]):

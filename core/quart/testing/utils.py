@@ -158,8 +158,8 @@ def make_test_headers_path_and_query_string(
     parts = urlsplit(path)
     if parts.query and query_string is not None:
         raise ValueError(
-            "Expected the query string in one place, got it in the path and as query_string;"
-            " remove one of them."
+            "Expected the query string in one place, got it in the path and as query_string."
+            " Remove one of them."
         )
     headers = Headers(headers)
     if auth is not None:
@@ -219,7 +219,7 @@ def make_test_body_with_headers(
     if sum(kinds.values()) > 1:
         given = " and ".join(name for name, is_given in kinds.items() if is_given)
         raise ValueError(
-            f"Expected one kind of body, got {given}; 'data', 'json' and 'form'/'files' are"
+            f"Expected one kind of body, got {given}. 'data', 'json' and 'form'/'files' are"
             " mutually exclusive."
         )
     if json is not sentinel:
@@ -242,8 +242,8 @@ def _encode_data(data: str | bytes | None) -> bytes:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     raise TypeError(
-        f"Expected data to be str or bytes, got {type(data).__name__}; use form= or files= for"
-        " fields, json= for JSON, and client.request() to stream a body."
+        f"Expected data to be str or bytes, got {type(data).__name__}. Use form= or files="
+        " for fields, json= for JSON, and client.request() to stream a body."
     )
 
 

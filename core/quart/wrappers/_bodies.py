@@ -124,8 +124,8 @@ class IterableBody(ResponseBody):
     def __init__(self, iterable: AsyncIterable[Any] | Iterable[Any]) -> None:
         if not hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
             raise TypeError(
-                "The body of a response is str, bytes, an (async) iterable of them, an open file, a"
-                f" path or a ResponseBody, not {type(iterable).__name__}."
+                "Expected str, bytes, a plain or async iterable of them, an open file, a path or a"
+                f" ResponseBody for the body of a response, got {type(iterable).__name__}."
             )
         self.iterable = iterable
 

@@ -31,7 +31,9 @@ class Body(Changing):
 
     Awaiting it again gives the same bytes. What iterating has taken is gone.
 
-    Both raise:
+    Both ways raise the same errors.
+
+    Raises:
         RequestEntityTooLarge: if more than *max_content_length* bytes are announced or arrive.
         ClientDisconnectedError: if the client goes away before the end.
         RequestTimeout: if more than `timeout` seconds were spent waiting for bytes.

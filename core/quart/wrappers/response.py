@@ -72,7 +72,10 @@ class _HeadersOnDemand:
         if response is None:
             return self
         if getattr(response, "_bare_type", None) is None:
-            raise AttributeError("A Response has its headers once its __init__ has run.")
+            raise AttributeError(
+                "Expected a Response whose __init__ has run, got one without headers. Call"
+                " super().__init__() before you read them."
+            )
         headers = Headers()
         headers._list += response._bare_type[0], ("Content-Length", str(response._bare_length))
         # From here on the instance's own attribute comes before this.

@@ -285,7 +285,7 @@ class Websocket(BaseRequestWebsocket):
         # Most messages are str, so that is asked first. Cost: "call" in docs/performance.md.
         if type(data) is not str and not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(
-                f"A websocket sends str or bytes, not {type(data).__name__}. For anything that JSON"
+                f"Expected str or bytes to send, got {type(data).__name__}. For anything that JSON"
                 " has, use `await websocket.send_json(value)`."
             )
         if self._turns.due():
@@ -312,7 +312,7 @@ class Websocket(BaseRequestWebsocket):
         """Send as JSON one value, several as a list, or keywords as an object."""
         if args and kwargs:
             raise TypeError(
-                "send_json takes positional or keyword arguments, but got both; pass one dict."
+                "Expected positional or keyword arguments for send_json, got both. Pass one dict."
             )
         data = args[0] if len(args) == 1 else args or kwargs
         await self.send(self.json_module.dumps(data))

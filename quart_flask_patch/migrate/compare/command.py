@@ -133,7 +133,9 @@ def compare(ctx: click.Context, **given: Unpack[Given]) -> None:
 
     chosen = given["app_path"] or getattr(ctx.find_root().obj, "app_import_path", None)
     if not chosen:
-        raise click.UsageError("Expected an application: --app MODULE or --app MODULE:NAME.")
+        raise click.UsageError(
+            "Expected an application, got none. Name it by --app MODULE or --app MODULE:NAME."
+        )
     reference, others = _plans(chosen, given)
     report = compare(reference, others, _asking(given))
     if given["html"] is not None:
@@ -149,7 +151,9 @@ def _plans(app: str, given: Given) -> tuple[Plan, list[Plan]]:
     from .sides import ASGI, Plan, WSGI
 
     if os.name == "nt":
-        raise click.UsageError("Expected a POSIX system: servers inherit their sockets. Use WSL.")
+        raise click.UsageError(
+            f"Expected a POSIX system, got {os.name!r}: servers inherit their sockets. Use WSL."
+        )
     servers = _words("--servers", given["servers"], ASGI)
     places = _words("--places", given["places"], ("thread", "loop"))
     (reference,) = _words("--reference", given["reference"], ("wsgi", *WSGI, *ASGI))

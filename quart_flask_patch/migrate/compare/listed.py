@@ -86,7 +86,7 @@ def _body(text: str, file: Path) -> bytes | None:
             return named.read_bytes()
         except OSError as error:
             raise CompareError(
-                f"{file}: expected a file for the body at {named}: {error}"
+                f"{file}: expected a file for the body at {named}, got {error}"
             ) from None
     return text.encode()
 

@@ -85,7 +85,7 @@ def load(plan: Plan, server: str) -> Any:
         app: Any = ScriptInfo(app_import_path=plan["app"]).load_app()
         if not plan["layer"] and not hasattr(app, "wsgi_app"):
             kind = f"{type(app).__module__}.{type(app).__qualname__}"
-            raise TypeError(f"expected a Flask application, got one of the class {kind}")
+            raise TypeError(f"Expected a Flask application, got one of the class {kind}.")
         told = {"pid": os.getpid(), "server": server, **facts(app)}
     except BaseException as error:
         traceback.print_exc()

@@ -80,8 +80,8 @@ def _yaml(file: Path) -> dict[str, object]:
         import yaml
     except ImportError:
         raise CompareError(
-            f"{file}: expected PyYAML to read it, which is not installed: pip install pyyaml, or"
-            " give the document as JSON"
+            f"{file}: expected PyYAML to read it, which is not installed. Run pip install"
+            " pyyaml, or give the document as JSON."
         ) from None
     try:
         with closing(_opened(file)) as opened:

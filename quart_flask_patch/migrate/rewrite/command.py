@@ -78,7 +78,8 @@ def rewrite(
 
     if to == "quart" and views:
         raise click.UsageError(
-            "Expected no --views with --to quart, which rewrites the whole code base."
+            "Expected no --views with --to quart, which rewrites the whole code base, got some."
+            " Leave them out."
         )
     try:
         outcome = run.rewrite(path, to, views, native=prefer == "native")
