@@ -300,8 +300,8 @@ def is_in_style(text: str) -> bool:
 #: Messages that Python has for the same error, and reasons that stand within a sentence.
 OTHERS_WORDS = re.compile(r"^module '?.*'? has no attribute|^\{\} object has no attribute|^\{\}$")
 REASONS = {
-    "quart_flask_patch/migrate/beside_proxy.py",
-    "quart_flask_patch/migrate/compare/answers.py",
+    f"quart_flask_patch/migrate/{name}.py"
+    for name in ("beside_proxy", "code", "compare/answers", "rewrite/run")
 }
 
 

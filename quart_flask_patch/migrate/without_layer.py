@@ -60,7 +60,7 @@ class _Stand(ModuleType):
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
-            raise AttributeError(f"the stand-in for {self.__name__} has no {name!r}")
+            raise AttributeError(f"The stand-in for {self.__name__} has no {name!r}.")
         if name in _WAYS:
             return _WAYS[name]()
         import flask
@@ -69,8 +69,8 @@ class _Stand(ModuleType):
             found: object = getattr(flask, name)
         except AttributeError:
             raise AttributeError(
-                f"expected a name that Flask has, got {self.__name__}.{name}: this process runs on"
-                " genuine Flask; name the application as it was before it moved"
+                f"Expected a name that Flask has, got {self.__name__}.{name}: this process runs on"
+                " genuine Flask. Name the application as it was before it moved."
             ) from None
         return found
 
@@ -113,7 +113,7 @@ def _beside(app: T, *args: object, **kwargs: object) -> T:
 def _refusing(name: str) -> Callable[..., NoReturn]:
     def refuse(*args: object, **kwargs: object) -> NoReturn:
         raise RuntimeError(
-            f"Expected a process that runs the layer, which {name} asks; this one runs genuine"
+            f"Expected a process that runs the layer, for {name}, got one that runs genuine"
             " Flask. Ask where the new application is served."
         )
 
