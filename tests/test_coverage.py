@@ -1,19 +1,17 @@
-"""The setting that the page about testing gives to coverage.py: every line that ran is counted."""
+"""coverage.py with its default settings, as the page about testing says: what ran is counted."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("coverage")
-
-PAGE = Path(__file__).parent.parent / "docs/testing.md"
 
 # Every statement runs, and those after a wait run in a greenlet that was parked meanwhile.
 PROGRAM = """
@@ -31,7 +29,10 @@ async def fetched(value):
     return value
 
 def inner():
-    value = wait(fetched("inner"))
+    for word in ("outer", "inner", "never"):
+        value = wait(fetched(word))
+        if word == "inner":
+            break
     return value.upper()
 
 @app.before_request
@@ -79,30 +80,21 @@ asyncio.run(main())
 """
 
 
-def setting() -> str:
-    """Return the configuration that the page shows."""
-    found = re.search(r"## Coverage\n.*?```ini\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-    assert found is not None
-    return found.group(1)
+CORES = ["ctrace", "pytrace", *(["sysmon"] if sys.version_info >= (3, 12) else [])]
 
 
-CORES = ["ctrace", "sysmon"] if sys.version_info >= (3, 12) else ["ctrace"]
-
-
-@pytest.mark.parametrize("place", ["thread", "loop"])
-@pytest.mark.parametrize("core", CORES)
-def test_each_line_that_ran_is_counted(tmp_path: Path, core: str, place: str) -> None:
-    program, report = tmp_path / "program.py", tmp_path / "report.json"
+def measured(folder: Path, core: str, *arguments: str) -> dict[str, Any]:
+    """Return what is counted of the program, which is run with *arguments* of coverage.py."""
+    program, report = folder / "program.py", folder / "report.json"
     program.write_text(PROGRAM, encoding="utf-8")
-    # By the page, the newer core needs no setting.
-    (tmp_path / ".coveragerc").write_text(setting() if core == "ctrace" else "", encoding="utf-8")
-    for arguments in (
-        ["run", "--include", str(program), str(program), place],
+    (folder / ".coveragerc").touch()
+    for command in (
+        ["run", "--include", str(program), *arguments],
         ["json", "-q", "-o", str(report)],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "coverage", *arguments],
-            cwd=tmp_path,
+            [sys.executable, "-m", "coverage", *command],
+            cwd=folder,
             env={**os.environ, "COVERAGE_CORE": core, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
@@ -111,5 +103,16 @@ def test_each_line_that_ran_is_counted(tmp_path: Path, core: str, place: str) ->
         )
         assert done.returncode == 0, done.stderr
     (found,) = json.loads(report.read_text(encoding="utf-8"))["files"].values()
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("place", ["thread", "loop"])
+@pytest.mark.parametrize("core", CORES)
+def test_each_line_that_ran_is_counted(tmp_path: Path, core: str, place: str) -> None:
+    found = measured(tmp_path, core, "--branch", "program.py", place)
     assert found["missing_lines"] == []
     assert found["summary"]["covered_lines"] > 30
+    # The loop that a `break` ends.
+    ((begin, _),) = found["missing_branches"]
+    assert PROGRAM.splitlines()[begin - 1].lstrip().startswith("for word")

@@ -13,6 +13,7 @@ from typing import Any, cast, ClassVar, ParamSpec, Self, TypeVar
 from greenlet import getcurrent, greenlet
 
 from .._types import Function, Outcome
+from .tracers import follow_switches
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -43,6 +44,7 @@ class ReusableGreenlet(greenlet):
         """Return a greenlet for a call in *context*, with the current greenlet as its parent."""
         idle = cls._idle.greenlets
         if not idle:
+            follow_switches()
             taken = cls(_serve, getcurrent())
         else:
             taken = idle.pop()

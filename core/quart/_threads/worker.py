@@ -34,6 +34,7 @@ from greenlet import getcurrent, greenlet, GreenletExit
 
 from .._loops.forks import in_child
 from .._types import Function, Outcome
+from .tracers import follow_switches
 
 if TYPE_CHECKING:
     from .._loops.mailbox import Mailbox
@@ -99,6 +100,7 @@ class WorkerThread:
         self._bell.put(None)
 
     def _run(self) -> None:
+        follow_switches()
         # Start each thread from this greenlet: from another one it would begin deeper in the stack.
         while not self._ends:
             with suppress(BaseException):
