@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from typing import Any
@@ -751,17 +751,63 @@ def test_an_exception_ends_the_wait_of_a_call(pool: Pool) -> None:
     assert (pool.threads, pool.busy) == (1, 0)
 
 
-def test_exceptions_at_any_moment_lose_no_call(pool: Pool) -> None:
-    """They come in wherever they like; each call is answered, by its result or by the error."""
+def test_a_wait_after_one_that_was_ended_has_its_own_result(pool: Pool) -> None:
+    async def main() -> list[str]:
+        lease, begun, going_on = Lease(pool), asyncio.Event(), asyncio.Event()
+
+        async def result_of(wait: str) -> str:
+            begun.set()
+            await going_on.wait()
+            return wait
+
+        def waits() -> list[str]:
+            results = []
+            for wait in ("struck", "cleaned up", "went on"):
+                with suppress(TimeoutError):
+                    results.append(wait_for(result_of(wait)))
+            return results
+
+        with lease:
+            thread = await lease.call(ident)
+            call = asyncio.create_task(lease.call(waits))
+            await begun.wait()
+            await waits_for_work(thread)
+            raise_in(thread, TimeoutError)
+            while not lease._worker.load.begun:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            going_on.set()
+            return await call
+
+    assert run(main()) == ["cleaned up", "went on"]
+
+
+@pytest.mark.parametrize("interval", [0.005, 0.00001])
+def test_exceptions_at_any_moment_lose_no_call(pool: Pool, interval: float) -> None:
+    """They come in wherever they like, also while another one is handled.
+
+    Each call is answered, by its own result or by the error.
+    """
     over = threading.Event()
 
     def strike(thread: int) -> None:
         while not over.is_set():
             raise_in(thread, TimeoutError)
-            time.sleep(0.0002)
+            time.sleep(interval / 25)
 
-    async def nothing() -> None:
-        await asyncio.sleep(0)
+    class Given:
+        """It warns of nothing if nobody awaits it."""
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __await__(self) -> Generator[Any, Any, int]:
+            yield from asyncio.sleep(0).__await__()
+            return self.number
+
+    def waits(number: int) -> int:
+        with suppress(TimeoutError):
+            assert wait_for(Given(-number)) == -number
+        return wait_for(Given(number))
 
     async def main() -> None:
         with Lease(pool) as lease:
@@ -769,9 +815,10 @@ def test_exceptions_at_any_moment_lose_no_call(pool: Pool) -> None:
             striker = threading.Thread(target=strike, args=[thread])
             striker.start()
             try:
-                for func in [ident, lambda: wait_for(nothing())] * 400:
-                    with suppress(TimeoutError):
-                        await lease.call(func)
+                for number in range(400):
+                    for func in [abs, waits]:
+                        with suppress(TimeoutError):
+                            assert await lease.call(func, number) == number
             finally:
                 over.set()
                 striker.join()
@@ -779,7 +826,12 @@ def test_exceptions_at_any_moment_lose_no_call(pool: Pool) -> None:
                 await lease.call(ident)
             assert await lease.call(ident) == thread
 
-    run(main())
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(interval)
+    try:
+        run(main())
+    finally:
+        sys.setswitchinterval(usual)
 
     assert (pool.threads, pool.busy) == (1, 0)
 

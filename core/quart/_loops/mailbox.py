@@ -42,17 +42,20 @@ class _AsyncioMailbox:
     """
 
     __slots__ = (
-        *("_asyncio_future_blocking", "_interruption", "_loop", "_messages", "_waiting"),
-        "cancelled",
+        *("_asyncio_future_blocking", "_interruption", "_late", "_loop", "_messages", "_waiting"),
+        *("_waits_for", "cancelled"),
     )
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         # A list, as there is hardly ever more than one message, and an empty deque has room for 64.
         self._messages: list[object] = []
-        #: While the task waits: the callback that wakes it, and its Context. Whoever pops it must
-        #: call it.
+        #: While the task waits: the callback that wakes it, and its Context. Whoever takes it out
+        #: must call it.
         self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
+        #: The same callback until it has been called, and one that may not have been scheduled.
+        self._waits_for: Callable[[Any], None] | None = None
+        self._late: Callable[[Any], None] | None = None
         #: The error to wake the task with, if it is not woken for a message.
         self._interruption: asyncio.CancelledError | None = None
         self._asyncio_future_blocking = False
@@ -81,12 +84,29 @@ class _AsyncioMailbox:
         return self._messages.pop(0)
 
     def _wake(self) -> bool:
+        waiting = self._waiting
         try:
-            wake, context = self._waiting.pop()
+            # Python raises nothing from outside between these two, as it might after `pop`.
+            wake, context = waiting[0]
+            del waiting[0]
         except IndexError:
             return False  # Another thread already wakes it.
-        self._loop.call_soon_threadsafe(wake, self, context=context)
+        try:
+            self._loop.call_soon_threadsafe(wake, self, context=context)
+        except BaseException:
+            # Struck by another thread's exception. Whoever puts the message again wakes the task.
+            self._late = wake
+            waiting += [(self._wake_late, context)]
+            raise
         return True
+
+    def _wake_late(self, _: object) -> None:
+        """Wake the task, on the loop, if what was struck has not done so."""
+        wake, self._late = self._late, None
+        if wake is not None and wake is self._waits_for:
+            wake(self)
+        elif self._messages or self._interruption is not None:
+            self._wake()
 
     # What a task needs of a future: https://docs.python.org/3/library/asyncio-extending.html
 
@@ -96,6 +116,7 @@ class _AsyncioMailbox:
     def add_done_callback(
         self, wake: Callable[[Any], None], *, context: Context | None = None
     ) -> None:
+        self._waits_for = wake
         self._waiting.append((wake, context))
         if self._messages:
             self._wake()
@@ -107,6 +128,7 @@ class _AsyncioMailbox:
         return True
 
     def result(self) -> None:
+        self._waits_for = None
         interruption, self._interruption = self._interruption, None
         if interruption is not None:
             raise interruption

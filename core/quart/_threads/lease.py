@@ -170,8 +170,8 @@ async def reply(
             raise cancelled
         value = await awaiting(awaitable)
     except BaseException as error:
-        return work.reply(None, error)
-    return work.reply(value)
+        return work.reply(awaitable, None, error)
+    return work.reply(awaitable, value)
 
 
 def discard(awaitable: Awaitable[object]) -> None:

@@ -64,7 +64,7 @@ class _Source:
         if isinstance(sender, WorkGreenlet):
             self.has_given_up = True
             discard(payload)
-            worker.give(sender.reply(None, GeneratorExit()))
+            worker.give(sender.reply(payload, None, GeneratorExit()))
 
 
 async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[object, None]:

@@ -77,6 +77,8 @@ class WorkerThread:
         self._scheduling = pool.scheduling
         #: Greenlets that have been the hub and can become it again.
         self.spare: list[WorkGreenlet] = []
+        #: The job that an exception from outside has hit, and the exception, until it is told.
+        self.struck: tuple[Job | None, BaseException] | None = None
         self._ends = False
         name = f"quart-sync-{pool.started + 1}"
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -103,17 +105,30 @@ class WorkerThread:
         follow_switches()
         # Start each thread from this greenlet: from another one it would begin deeper in the stack.
         while not self._ends:
-            with suppress(BaseException):
-                WorkGreenlet(self).switch()
+            try:  # noqa: SIM105  # An exception may strike in `suppress`.
+                self._run_hubs()
+            except BaseException:
+                pass
         self.spare.clear()
+
+    def _run_hubs(self) -> None:
+        """Make hubs, one after the other. An exception that strikes between two ends this."""
+        while not self._ends:
+            try:  # noqa: SIM105
+                WorkGreenlet(self).switch()
+            except BaseException:
+                pass
 
     def serve(self) -> None:
         """Do jobs until the thread is dismissed.
 
         Another thread may raise an exception in this one, as libraries for time limits do. That
         ends a call, but never the thread. It can arrive after `get` has returned and before its
-        value is stored, so `get` must return nothing that is needed.
+        value is stored, so `get` must return nothing that is needed. And it can arrive while an
+        earlier one is handled. That ends this greenlet, and the next hub handles the first again.
         """
+        if self.struck is not None:
+            self._strike()
         jobs, job, scheduling = self._jobs, None, self._scheduling
         while True:
             try:
@@ -134,24 +149,34 @@ class WorkerThread:
             except GreenletExit:
                 raise
             except BaseException as error:
-                self._strike(job, error)
+                self.struck = job, error
+                self._strike()
             # Keep nothing of a request alive while idle.
             job = None
         self._ends = True
 
-    def _strike(self, job: Job | None, error: BaseException) -> None:
-        """End *job* with *error*; between jobs, end the wait that the next job would end."""
+    def _strike(self) -> None:
+        """End the job that was struck; between jobs, end the wait that the next job would end.
+
+        It may be called again for the same exception, after any of its steps.
+        """
+        assert self.struck is not None
+        job, error = self.struck
         if job is None and self._jobs:
             job = self._jobs[0]
             if not isinstance(getattr(job, "__self__", None), WorkGreenlet):
                 # The call for which the error was meant is over.
                 self._bell.put(None)
+                self.struck = None
                 return
+            # Python raises nothing between these two.
+            self.struck = job, error
             del self._jobs[0]
             self.load.given.pop()
         owner = job if isinstance(job, Call) else getattr(job, "__self__", None)
         if isinstance(owner, (Call, WorkGreenlet)):
             owner.fail(error)
+        self.struck = None
 
     def _may_end(self) -> bool:
         pool = self._pool()
@@ -167,7 +192,10 @@ class WorkGreenlet(greenlet):
     own: Callable[[Awaitable[Any]], object] | None = None
     #: The greenlet that waits: this one, or one beneath it.
     _waiter: greenlet
-    _reply: Outcome
+    #: What it waits for, while it does.
+    _awaited: object = None
+    #: What was awaited for it, and what came of that.
+    _reply: tuple[object, Outcome] | None = None
 
     def __init__(self, worker: WorkerThread) -> None:
         super().__init__(worker.serve)
@@ -182,16 +210,22 @@ class WorkGreenlet(greenlet):
     def hand_over(self, awaitable: Awaitable[T]) -> T:
         """Block this call, but not its thread, until its task has awaited *awaitable*."""
         assert self.mailbox is not None
-        self._waiter = getcurrent()
-        self.mailbox.put((self, awaitable))
+        self._waiter, self._awaited = getcurrent(), awaitable
         spare = self.worker.spare
-        # Let the thread's first greenlet make another one.
-        hub = spare.pop() if spare else self.parent
-        assert hub is not None
-        hub.switch()
-        del hub
-        value, error = self._reply
-        del self._reply
+        try:
+            self.mailbox.put((self, awaitable))
+            # Let the thread's first greenlet make another one.
+            hub = spare.pop() if spare else self.parent
+            assert hub is not None
+            hub.switch()
+            del hub
+        except BaseException:
+            # Struck before the switch: the reply will be for nobody.
+            self._awaited = None
+            raise
+        assert self._reply is not None
+        value, error = self._reply[1]
+        self._reply = None
         if error is None:
             return cast(T, value)
         try:
@@ -200,22 +234,30 @@ class WorkGreenlet(greenlet):
             # The error's traceback refers to this frame: break the cycle.
             del error
 
-    def reply(self, value: object, error: BaseException | None = None) -> Job:
-        """Return the job that lets this call go on with *value*, or with *error*."""
+    def reply(self, awaited: object, value: object, error: BaseException | None = None) -> Job:
+        """Return the job that lets this call go on with *value*, or with *error*.
+
+        It does nothing if an exception has ended the wait for *awaited*.
+        """
         # Keep it out of the job, which a spare greenlet goes on referring to.
-        self._reply = value, error
+        self._reply = awaited, (value, error)
         return self._go_on
 
     def _go_on(self) -> None:
-        hub, spare = cast(WorkGreenlet, getcurrent()), self.worker.spare
-        if len(spare) < KEPT:
-            spare.append(hub)
+        hub, worker, reply = cast(WorkGreenlet, getcurrent()), self.worker, self._reply
+        if reply is None or reply[0] is not self._awaited:
+            return
+        del reply
+        if len(worker.spare) < KEPT:
+            worker.spare.append(hub)
             go_on = self._waiter.switch
             # From here to the switch nothing may be raised; see `fail`.
+            worker.struck = self._awaited = None
             del self._waiter
             go_on()
         else:
             hub.parent = self._waiter
+            worker.struck = self._awaited = None
             del self._waiter
             raise GreenletExit
 
@@ -224,8 +266,8 @@ class WorkGreenlet(greenlet):
         spare, hub = self.worker.spare, getcurrent()
         if hub in spare:
             spare.remove(hub)
-        if hasattr(self, "_waiter"):
-            self.reply(None, error)()
+        if self._awaited is not None:
+            self.reply(self._awaited, None, error)()
 
 
 def current_work() -> WorkGreenlet | None:
