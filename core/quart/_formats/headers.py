@@ -54,10 +54,10 @@ def _spelled(name: bytes) -> str:
 class _Undecoded(Headers):
     """Headers as they came; they become ordinary ones when somebody reads all of them.
 
-    Most handlers read one or two headers, and decoding each costs more than matching the URL. Cost:
-    "headers" in docs/performance.md. The object changes its own class then. It cannot be made
-    lazily by a property of the request, since applications keep it and pass it to Werkzeug's
-    functions: it has to be a `Headers` from the beginning.
+    Most handlers read one or two headers. Cost of decoding: "headers" in docs/performance.md. The
+    object changes its own class then. It cannot be made lazily by a property of the request, since
+    applications keep it and pass it to Werkzeug's functions: it has to be a `Headers` from the
+    beginning.
     """
 
     #: The headers of the message; the ASGI specification says that names are in lower case.

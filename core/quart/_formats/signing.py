@@ -191,9 +191,8 @@ class Serializer(URLSafeTimedSerializer):
 def _compress(data: bytes) -> bytes:
     """Return what `zlib.compress` returns. Cost: "compression" in docs/performance.md.
 
-    zlib asks the system for 256 KiB of memory for each call. A window that holds all of a short
-    text gives the same result, except for the two bytes in front, which state the size of the
-    window.
+    zlib asks for 256 KiB of memory for each call. A window that holds all of a short text gives the
+    same result, except for the two bytes in front, which state the window's size.
     """
     if len(data) > _SHORT:
         return zlib.compress(data)

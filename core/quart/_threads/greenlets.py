@@ -1,4 +1,4 @@
-"""Greenlets that are used again, as starting one costs more than a switch.
+"""Greenlets that are used again, as starting one costs many switches.
 
 Python gives each new greenlet its own stack. Cost: "greenlet" in docs/performance.md. So a greenlet
 that has finished its call is parked until the same thread needs one again.
