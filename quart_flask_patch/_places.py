@@ -163,7 +163,8 @@ def lease_of(app: object) -> lease.Lease:
 
 
 def wait_for_work(work: Callable[[Any], object], ctx: AppContext) -> Any:
-    return wrappers.with_small_file(strategy.wait_for(work(ctx)))
+    response = strategy.wait_for(work(ctx))
+    return wrappers.with_file_read(response, ctx.connection.scope)  # type: ignore[union-attr]  # it has one
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}

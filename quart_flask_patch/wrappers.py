@@ -21,11 +21,13 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest, request as wsgi_request
 from werkzeug.wsgi import FileWrapper
 
+from quart._connection import pathsend
+from quart._connection.outbound import STEPPING
 from quart._flask import flask_cv_app
 from quart._formats.caching import kept
 from quart._handling.responses import from_other_response
 from quart._stock import Stock
-from quart._types import Result
+from quart._types import Result, Scope
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers._bodies import aclose
@@ -214,11 +216,13 @@ _RESPONDING = Stock(
 
 
 #: Up to this many bytes of a file are read at once, in the request's own thread.
-_SMALL = 64 * 1024
+_AT_ONCE = 256 * 1024
+#: The same where the server can send a file by itself.
+_AT_ONCE_BESIDE_SERVER = 64 * 1024
 
 
-def with_small_file(response: Any) -> Any:
-    """Return *response*; if its body is a small file, read it now, which saves a visit to a thread.
+def with_file_read(response: Any, scope: Scope) -> Any:
+    """Return *response*; if its body is a small file, read it now, which saves visits to a thread.
 
     `send_file` makes such a body. Other bodies are read when they are sent.
     """
@@ -226,12 +230,15 @@ def with_small_file(response: Any) -> Any:
         return response
     body: object = response.response
     length: Any = response.content_length
-    if type(body) is FileWrapper and length is not None and length <= _SMALL:
-        try:
-            response.response = [body.file.read(length)]
-        finally:
-            body.close()
-        response.direct_passthrough = False
+    if type(body) is not FileWrapper or length is None or not STEPPING.within(body):
+        return response
+    if length > (_AT_ONCE_BESIDE_SERVER if pathsend.is_offered(scope) else _AT_ONCE):
+        return response
+    try:
+        response.response = [body.file.read(length)]
+    finally:
+        body.close()
+    response.direct_passthrough = False
     return response
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, request, send_file
+from flask import Flask, request, Response, send_file
+from werkzeug.wsgi import FileWrapper, wrap_file
 
 from ._asgi import fetch, run, scope_for
 
@@ -89,3 +91,43 @@ def test_a_server_that_can_is_told_the_path(served: Flask, tmp_path: Path, size:
     start, end = run(main())
     assert (b"content-length", b"%d" % size) in start["headers"]
     assert end == {"type": "http.response.pathsend", "path": str(tmp_path / "file.bin")}
+
+
+@pytest.mark.parametrize("size", [64 * 1024, 256 * 1024, 256 * 1024 + 1, 2_000_000])
+def test_a_file_takes_few_messages(served: Flask, size: int) -> None:
+    """Werkzeug's own pieces, of 8 KiB, would be a message each."""
+    answer = run(fetch(served, f"/{size}"))
+    assert len(answer.body) == size
+    assert len(answer.messages) <= 3 + size // (64 * 1024)
+
+
+def test_a_file_of_unknown_length_is_read_as_werkzeug_reads_it(app: Flask, place: str) -> None:
+    asked: list[int] = []
+
+    class Pipe(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(size or 0)
+            return super().read(size)
+
+    @app.get("/")
+    def view() -> Any:
+        return Response(wrap_file(request.environ, Pipe(b"x" * 20_000)), direct_passthrough=True)
+
+    assert run(fetch(app, "/")).body == b"x" * 20_000
+    assert set(asked) == {8192}
+
+
+@pytest.mark.parametrize("size", [1000, 300_000])
+def test_a_file_wrapper_that_was_patched_is_stepped(
+    served: Flask, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    steps: list[object] = []
+    step = FileWrapper.__next__
+
+    def counted(self: FileWrapper) -> bytes:
+        steps.append(self)
+        return step(self)
+
+    monkeypatch.setattr(FileWrapper, "__next__", counted)
+    assert len(run(fetch(served, f"/{size}")).body) == size
+    assert steps

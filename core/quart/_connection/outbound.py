@@ -9,13 +9,14 @@ from typing import Any, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
+from werkzeug.wsgi import FileWrapper
 
 from .._formats.headers import encode_headers
 from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
 from .._types import Message, Receive, Scope, Send
-from ..wrappers._bodies import aclose, calling
+from ..wrappers._bodies import aclose, calling, CHUNK_SIZE
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import _as_bytes, DataBody, encoded_headers, IterableBody, Response
 from .inbound import Inbound, undisturbed
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # The methods whose work is done here in a short way, unless somebody has replaced one.
 _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
+STEPPING = Stock(FileWrapper, "__iter__", "__next__")
 ENCODING = Stock(WSGIResponse, "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
 _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
@@ -197,6 +199,12 @@ def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
         return (body.plain_iterable if isinstance(body, IterableBody) else None), body
     if hasattr(body, "__aiter__"):
         return None, IterableBody(body)
+    length: int | None = response.content_length
+    # Without a length it may be a pipe, of which no more than is there may be asked for.
+    may_be_large = type(body) is FileWrapper and response.direct_passthrough and length is not None
+    if may_be_large and STEPPING.within(body):
+        # Werkzeug's pieces are of 8 KiB, and each is a message to the server.
+        body.buffer_size = max(body.buffer_size, CHUNK_SIZE)
     return response.iter_encoded(), None
 
 

@@ -18,11 +18,15 @@ from .._formats.headers import RawHeaders
 from .._stock import Stock
 from .._types import Scope
 from ..wrappers.response import FileBody, Response
-from .outbound import ENCODING
+from .outbound import ENCODING, STEPPING
 
 TYPE = "http.response.pathsend"
 _READING = Stock(FileBody, "__aenter__", "__aiter__", "_open", "_read", "_read_all", "_read_pieces")
-_STEPPING = Stock(FileWrapper, "__iter__", "__next__")
+
+
+def is_offered(scope: Scope) -> bool:
+    """Whether the server can send a file by itself."""
+    return scope["type"] == "http" and TYPE in (scope.get("extensions") or ())
 
 
 def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
@@ -32,9 +36,7 @@ def path_for(scope: Scope, response: object, headers: RawHeaders) -> str | None:
     also if something is called at the end: that may remove the file, and a server may open it only
     later.
     """
-    if scope["type"] != "http" or TYPE not in (scope.get("extensions") or ()):
-        return None
-    if getattr(response, "_on_close", None):
+    if not is_offered(scope) or getattr(response, "_on_close", None):
         return None
     length = dict(headers).get(b"content-length", b"")
     if isinstance(response, Response):
@@ -70,7 +72,7 @@ def _path_of_wrapper(response: WSGIResponse) -> tuple[str | None, int | None]:
     if (
         not response.direct_passthrough
         or type(body) is not FileWrapper
-        or not _STEPPING.within(body)
+        or not STEPPING.within(body)
         or type(body.file) is not BufferedReader
         or body.file.closed
         or not isinstance(body.file.name, str)
