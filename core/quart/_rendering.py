@@ -12,6 +12,7 @@ must differ. The environment itself stays as async as its users know it.
 All templates are compiled this way, small ones too, for which it gains nothing. Cost: "template" in
 docs/performance.md. A template does not know the size of what it extends and includes, and a second
 form of each small template would cost a second compilation.
+
 The classes here come before the environment's, the template's and the generator's own classes,
 which an application chooses. So their bases are known only at run time.
 """

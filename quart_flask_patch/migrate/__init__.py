@@ -1,4 +1,4 @@
-"""Commands for moving a code base: ``python -m quart_flask_patch migrate``.
+"""Commands that help to move a code base: ``python -m quart_flask_patch migrate``.
 
-Nothing of this is imported with the layer. It needs the packages of the extra ``migrate``.
+Importing the layer imports none of this. It needs the packages of the extra ``migrate``.
 """

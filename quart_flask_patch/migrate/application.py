@@ -1,4 +1,4 @@
-"""The application, imported in processes of its own."""
+"""Check an application by importing it in processes of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ADVICE = "import quart.flask_patch before that, or start with `python -m quart_
 
 
 def check_application(path: str, timeout: float = 60) -> tuple[list[Finding], bool]:
-    """Return what is found, and whether the application's async views have loops of their own."""
+    """Return the findings, and whether the application's async views have loops of their own."""
     found = _probed("layer", path, timeout)
     findings = [Finding(**each) for each in found.get("findings", ())]
     if "error" in found:
@@ -33,7 +33,7 @@ def _finding(level: Level, code: str, place: str, what: str, way_out: str) -> Fi
 
 
 def _served(path: str, found: dict[str, Any]) -> list[Finding]:
-    """What is made too early when a server imports the application, with no layer before it."""
+    """Report what is made too early if a server imports the application before the layer."""
     if "error" in found:
         what = f"with nothing imported before it: {found['error']}"
         way = "start it with `python -m quart_flask_patch`"
@@ -61,7 +61,7 @@ def _probed(manner: str, path: str, timeout: float) -> dict[str, Any]:
         file = Path(folder) / "found.json"
         command = [sys.executable, "-m", "quart_flask_patch.migrate.probe", manner, path, str(file)]
         if manner == "server":
-            # `-m` would import the layer, which is the package, before the application.
+            # `-m` would import the package, and so the layer, before the application.
             script = Path(__file__).with_name("probe.py")
             command = [sys.executable, "-P", str(script), *command[3:]]
         env = {**os.environ, "FLASK_RUN_FROM_CLI": "true"}

@@ -1,4 +1,4 @@
-"""What is wrong with an `await`: one that is missing, one too many, and what is held across one."""
+"""Find wrong uses of `await`: one that is missing, one too many, and locks held across one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .blocking import HELD, OWN_LOOP, SCOPED
 from .code import CodeBase, Function, own_nodes
 from .findings import Finding, Level
 
-#: Async functions that code forgets to await.
+#: Async functions that code often forgets to await.
 _ASYNC = {
     "asyncio.sleep",
     "quart.render_template",
@@ -23,7 +23,7 @@ _ASYNC = {
     "quart.websocket.receive",
     "quart.websocket.accept",
 }
-#: Of Flask's, what code that was written for Quart awaits.
+#: Functions of Flask that code written for Quart awaits.
 _PLAIN = {
     "flask.render_template",
     "flask.render_template_string",
@@ -34,7 +34,7 @@ _PLAIN = {
     *(f"flask.request.{name}()" for name in ("get_json", "get_data")),
 }
 
-#: What a coroutine has itself.
+#: The attributes that a coroutine has.
 _OF_COROUTINES = {"__await__", "close", "send", "throw"}
 
 
@@ -60,7 +60,7 @@ def is_async_call(code: CodeBase, node: ast.AST | None, function: Function) -> b
     called = code.functions.get(name)
     if called is not None:
         is_generator = any(isinstance(n, ast.Yield | ast.YieldFrom) for n in called.own_nodes)
-        # What decorates it may make something else of it.
+        # A decorator may return something else than a coroutine function.
         return called.is_async and not is_generator and not called.node.decorator_list
     return name in _ASYNC
 
@@ -81,7 +81,7 @@ def _missing(code: CodeBase, function: Function) -> Iterator[Finding]:
 
 
 def _used_as_a_value(node: ast.AST) -> list[ast.expr]:
-    """Return what of *node* cannot be meant to be a coroutine."""
+    """Return the parts of *node* that cannot be meant as coroutines."""
     if isinstance(node, ast.Attribute):
         return [] if node.attr in _OF_COROUTINES else [node.value]
     if isinstance(node, ast.Expr | ast.Subscript | ast.FormattedValue):
@@ -98,7 +98,7 @@ def _used_as_a_value(node: ast.AST) -> list[ast.expr]:
 
 
 def _never_awaited(code: CodeBase, function: Function) -> Iterator[Finding]:
-    """`found = load()`, of which only `found.name` or `found["name"]` is used."""
+    """Find `found = load()` where only `found.name` or `found["name"]` is used later."""
     nodes = function.own_nodes
     values = {id(n.value) for n in nodes if isinstance(n, ast.Attribute | ast.Subscript)}
     for node in nodes:

@@ -1,4 +1,4 @@
-"""The old application and the new one behind one port: a code base that moves a part at a time."""
+"""Serve the old application and the new one on one port, to move a part at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .beside_division import COOKIE, Division, endpoint_of, rules_of, share_of
 from .beside_process import Command, Process, Report
 from .beside_proxy import BadRequestError, UnavailableError
 
-#: Seconds for which a client stays where it was put by chance.
+#: Seconds for which a client stays with the application that chance has chosen.
 STAYS = 30 * 24 * 3600
 
 
@@ -62,7 +62,7 @@ def beside(
 
 
 class Beside:
-    """An ASGI application in front of two; all else is that of the new one."""
+    """An ASGI application in front of two; its other attributes are the new one's."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Beside:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        if not self._started:  # By a server that has no lifespan.
+        if not self._started:  # The server has no lifespan.
             await self.start()
         within = path_within_root(scope)
         path = "/" if within is None else within
@@ -199,7 +199,7 @@ class Beside:
 
 
 def _cookie_of(app: Any) -> str | None:
-    """Return a session cookie of *app*, if it keeps its sessions in cookies."""
+    """Return a session cookie made by *app*, or None if its sessions are not in cookies."""
     serializer = _serializer_of(app)
     return None if serializer is None else str(serializer.dumps({"beside": "new"}))
 
@@ -210,7 +210,7 @@ def _serializer_of(app: Any) -> Any:
 
 
 def _difference(app: Any, report: Report) -> str | None:
-    """Return why a session of one application is none in the other; None if it is one."""
+    """Return why one application cannot read the other's sessions, or None if it can."""
     name, serializer = app.config["SESSION_COOKIE_NAME"], _serializer_of(app)
     if report.name != name:
         return f"the cookie's name is {report.name!r} in the old one and {name!r} in the new one"
@@ -234,7 +234,7 @@ def _set_cookie(scope: Scope, value: str) -> tuple[bytes, bytes]:
 
 
 def _adding(send: Send, headers: beside_proxy.Headers) -> Send:
-    """Return *send*, which adds *headers* to an answer, and leaves its date to the server."""
+    """Return *send* so that it adds *headers* to an answer and leaves the date to the server."""
 
     async def adding(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -252,7 +252,7 @@ async def _answer(send: Send, status: int, text: str) -> None:
         (b"cache-control", b"no-store"),
     ]
     if status == 400:
-        # Nobody knows where the next request on that connection begins.
+        # After this, nobody knows where the connection's next request begins.
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

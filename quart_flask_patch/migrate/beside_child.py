@@ -1,7 +1,7 @@
-"""The old application, on genuine Flask, behind a Unix socket: the program of `beside`'s child.
+"""The program of `beside`'s child: serves the old application, on genuine Flask, on a Unix socket.
 
-It is run by its path, with whichever Python the old application has, and imports nothing of this
-project. So `flask` is Flask here, though the application's source may import the layer already.
+It is run by its path, with the old application's Python, and imports nothing of this project. So
+`flask` is Flask here, even if the application's source imports the layer already.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from typing import Any
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Any]
 
-#: Headers by which the process in front says what a WSGI server finds out by itself.
+#: Headers in which the process in front passes on what a WSGI server would find out itself.
 CLIENT, PORT, SCHEME, ROOT = "x-beside-client", "x-beside-port", "x-beside-scheme", "x-beside-root"
-#: Larger than any body: limits are the application's own.
+#: Larger than any body, as the application sets its own limits.
 _NO_LIMIT = 1 << 60
 
 
 def main() -> None:
-    # Not the folder of this file, which has modules of its own.
+    # Remove the folder of this file from the path, as its modules could hide others.
     sys.path[0] = os.getcwd()
-    # What comes after this line is nothing, until the process that wrote it has ended.
+    # Nothing follows this line until the process that wrote it has ended.
     given = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, name="beside-parent", daemon=True).start()
     with open(given["report"], "w", encoding="utf-8") as report:
@@ -70,7 +70,7 @@ def _load(path: str) -> Any:
 
 
 def _session_of(app: Any, cookie: str | None) -> dict[str, object]:
-    """Say whether *cookie*, a session of the new application, is one here, and give one back."""
+    """Report whether *cookie*, made by the new application, can be read here; send one back."""
     make = getattr(app.session_interface, "get_signing_serializer", None)
     serializer = None if make is None else make(app)
     said = {"name": app.config.get("SESSION_COOKIE_NAME"), "reads": None, "cookie": None}
@@ -88,7 +88,7 @@ def _session_of(app: Any, cookie: str | None) -> dict[str, object]:
 
 
 def _as_served(app: Application) -> Application:
-    """Give *app* the environ that it has where clients come to its server itself."""
+    """Return *app* with the environ that it would have if clients came to its own server."""
 
     def wsgi(environ: Environ, start_response: Any) -> Any:
         def said(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which of the two applications answers a request."""
+"""Decide which of the two applications answers a request."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from werkzeug.routing import Map, RequestRedirect
 from quart._types import Scope
 
 Side = Literal["old", "new"]
-#: The name of the header, and of the cookie, by which a client chooses by hand; the cookie also
-#: keeps it where it was put by chance.
+#: The name of the header, and of the cookie, by which a client chooses. The cookie also keeps a
+#: client with the application that chance has chosen.
 HEADER, COOKIE = b"x-beside", "beside"
-#: How finely a share is measured.
+#: The number of steps in a share.
 PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     side: Side
-    #: What the client's cookie is to be, if it has none.
+    #: The value to set for the client's cookie, if it has none.
     cookie: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Paths or endpoints, by a pattern of `fnmatch`, and the share that the new one gets."""
+    """A pattern of `fnmatch` for paths or endpoints, and the share that the new one gets."""
 
     pattern: str
     share: float
@@ -70,7 +70,7 @@ def rules_of(given: Mapping[str, str | float]) -> list[Rule]:
 
 
 class Division:
-    """The rules, in their order, and the share of all that no rule is for."""
+    """The rules in their order, and the share for everything that no rule matches."""
 
     def __init__(self, rules: Iterable[Rule], share: float, by_hand: bool) -> None:
         self._rules, self._share, self._by_hand = list(rules), share, by_hand
@@ -85,7 +85,7 @@ class Division:
             (rule.share for rule in self._rules if rule.matches(path, endpoint)), self._share
         )
         if endpoint is None or share == 0:
-            # What only the old application has is not for chance to decide.
+            # The new application has no such URL, so do not leave it to chance.
             return Choice("new" if share == 1 else "old")
         if share == 1:
             return Choice("new")
@@ -95,7 +95,7 @@ class Division:
         return Choice(side, str(drawn) if part is None else None)
 
     def refuses_websocket(self, scope: Scope, path: str, endpoint: str | None) -> bool:
-        """Whether a websocket is for the old application, which has none."""
+        """Whether to refuse a websocket, as it is for the old application, which has none."""
         if self._by_hand and "old" in (_header_of(scope), _cookie_of(scope)):
             return True
         rule = next((rule for rule in self._rules if rule.matches(path, endpoint)), None)
@@ -123,7 +123,7 @@ def _cookie_of(scope: Scope) -> str:
 
 
 def endpoint_of(url_map: Map, scope: Scope, path: str) -> str | None:
-    """Return the endpoint that the new application has for the URL; None if it has none."""
+    """Return the new application's endpoint for the URL, or None."""
     hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
     host = hosts[0].decode("latin-1") if hosts and url_map.host_matching else "localhost"
     adapter = url_map.bind(host)
@@ -133,7 +133,7 @@ def endpoint_of(url_map: Map, scope: Scope, path: str) -> str | None:
             return str(adapter.match(path, websocket=True)[0])
         return str(adapter.match(path, method)[0])
     except RequestRedirect:
-        # One that the new application makes: it has the URL.
+        # The new application redirects, so it has the URL.
         return ""
     except HTTPException:
         return None

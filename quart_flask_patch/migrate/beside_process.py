@@ -1,4 +1,4 @@
-"""The process of the old application: started, asked about its sessions, started again, ended."""
+"""The process of the old application: start it, ask about sessions, restart it, end it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-#: How often it is started again within a minute, before it is left alone.
+#: How many restarts within a minute are tried before giving up.
 RESTARTS = 5
 MINUTE = 60.0
-#: Seconds that it gets to end by itself.
+#: Seconds that the process gets to end by itself.
 GRACE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How the old application is run."""
+    """How to run the old application."""
 
-    #: MODULE, MODULE:NAME or MODULE:FACTORY(), as Flask's `--app` takes it.
+    #: MODULE, MODULE:NAME or MODULE:FACTORY(), as for Flask's `--app`.
     app: str
-    #: Where it is imported.
+    #: The folder in which to import it.
     folder: Path | None = None
-    #: Which Python has its packages; by default that of this process.
+    #: The Python that has its packages; by default this process's.
     python: str = sys.executable
     threads: int = 40
-    #: Seconds that it may take to be there.
+    #: Seconds in which it must be ready.
     timeout: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the process said when it was there."""
+    """What the process reports when it is ready."""
 
     name: str | None
     reads: bool | None
@@ -49,7 +49,7 @@ class Report:
 
 
 class Process:
-    """The process, and another one when it dies."""
+    """Keeps the process running: starts another one if it dies."""
 
     def __init__(self, command: Command, cookie: str | None, logger: logging.Logger) -> None:
         self._command, self._cookie, self._logger = command, cookie, logger
@@ -59,7 +59,7 @@ class Process:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._count = 0
-        #: The path of its socket, while it is there.
+        #: The path of its socket, while it runs.
         self.address: str | None = None
 
     @property
@@ -78,7 +78,7 @@ class Process:
                 " two applications in a container, or divide requests by a proxy of your own."
             )
         self._stopping = False
-        # Only this user may enter it, so nobody else speaks to the process.
+        # Only this user may enter the folder, so nobody else can speak to the process.
         self._folder = tempfile.mkdtemp(prefix="beside-")
         try:
             report = self._begin()
@@ -111,14 +111,15 @@ class Process:
         with self._changed:
             if self._stopping:
                 raise RuntimeError("The old application is not started: the server stops.")
-            # Its standard input ends when this process does, however it ends; and so does it.
+            # Its standard input ends with this process, however this ends; then it ends too.
             self._process = subprocess.Popen(
                 [self._command.python, str(Path(__file__).with_name("beside_child.py"))],
                 stdin=subprocess.PIPE,
                 cwd=self._command.folder,
                 text=True,
                 pass_fds=[writing],
-                # An interrupt at the keyboard is for this process, which ends it in its turn.
+                # An interrupt from the keyboard must reach this process only, which then ends the
+                # other.
                 start_new_session=True,
             )
             return self._process
@@ -141,7 +142,7 @@ class Process:
         return {"error": f"it ended with status {process.wait()} before it was there"}
 
     def _look_after(self) -> None:
-        """Start it again when it dies, but not without end."""
+        """Start it again when it dies, a limited number of times."""
         started: deque[float] = deque(maxlen=RESTARTS)
         while (process := self._process) is not None:
             status = process.wait()
@@ -157,7 +158,7 @@ class Process:
                 return
             with self._changed:
                 self.address = None
-                # At once the first time, and then later and later.
+                # Wait longer each time; the first time not at all.
                 if self._changed.wait_for(lambda: self._stopping, timeout=len(started)):
                     return
             started.append(time.monotonic())
@@ -170,7 +171,7 @@ class Process:
                 self._logger.error("%s", error)
 
     def stop(self) -> None:
-        """End it."""
+        """End the process."""
         with self._changed:
             self._stopping, process, self.address = True, self._process, None
             self._changed.notify_all()

@@ -1,8 +1,8 @@
-"""Requests handed on to the old application: streamed both ways, one connection for each.
+"""Pass requests on to the old application, streaming both ways, with one connection for each.
 
-What a header means between two neighbours ends here. A request is framed anew by h11, so whatever
-its client's framing was, the old application sees one request; and since no connection serves two,
-nothing of one can be taken for the beginning of another.
+Headers that concern only two neighbours end here. h11 frames each request anew, so the old
+application sees exactly one request, whatever its client's framing was. And no connection serves
+two requests, so no part of one can pass for the beginning of another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from quart._types import Message, Receive, Scope, Send
 from .beside_child import CLIENT, PORT, ROOT, SCHEME
 
 Headers = list[tuple[bytes, bytes]]
-#: RFC 9110, section 7.6.1, and what proxies have made up besides.
+#: RFC 9110, section 7.6.1, and other headers that proxies use.
 _HOP_BY_HOP = frozenset(
     {
         *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization"),
@@ -29,20 +29,20 @@ _HOP_BY_HOP = frozenset(
 )
 _OWN = b"x-beside"
 _ORIGIN = httpcore.Origin(b"http", b"localhost", 80)
-#: Seconds to connect; how long an answer takes is the application's affair.
+#: Seconds to connect. The application decides how long an answer takes.
 _TIMEOUT = {"connect": 10.0, "read": None, "write": None, "pool": None}
 
 
 class BadRequestError(Exception):
-    """A request that cannot be handed on, since two readers could understand it differently."""
+    """A request that is refused, as two servers could read it differently."""
 
 
 class UnavailableError(Exception):
-    """The old application is not there, or ended before it had answered."""
+    """The old application does not run, or ended before it had answered."""
 
 
 class _Body:
-    """A request's body as it comes, and what comes after it: that the client has left."""
+    """A request's body as it arrives; after it, tells when the client has left."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -70,7 +70,7 @@ class _Body:
         self._is_read.set()
 
     async def left(self) -> None:
-        """Return when the client has left, after its whole request."""
+        """Wait until the client has left, after its whole request."""
         await self._is_read.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -139,7 +139,7 @@ async def _exchange(request: httpcore.Request, send: Send, address: str) -> None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             said = f"{type(error).__name__}: {error}".rstrip(": ")
             if begun:
-                # The server then breaks off what it has begun to send.
+                # The server will then break off the answer that it has begun to send.
                 raise RuntimeError(
                     f"The old application has broken off its answer: {said}"
                 ) from error
@@ -155,7 +155,7 @@ def target_of(scope: Scope) -> bytes:
 
 
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return *headers* without those that are for the next neighbour alone."""
+    """Return *headers* without those that concern only the next neighbour."""
     kept = [(name.lower(), value) for name, value in headers]
     named = b",".join(value for name, value in kept if name == b"connection")
     dropped = _HOP_BY_HOP | {name.strip().lower() for name in named.split(b",")}
@@ -189,7 +189,7 @@ def headers_to_old(scope: Scope, trusts_forwarded: bool) -> Headers:
 
 
 def _goes_on(name: bytes) -> bool:
-    # To WSGI, `x_beside` and `x-beside` are one name. What is expected has been said already.
+    # To WSGI, `x_beside` and `x-beside` are the same name. `Expect` was answered already.
     return b"_" not in name and not name.startswith(_OWN) and name != b"expect"
 
 

@@ -1,4 +1,4 @@
-"""Calls that wait without leaving the event loop to others, and what takes their place."""
+"""Calls that block the event loop while they wait, and what to use instead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from .findings import Level
 
 OWN_LOOP = 'give it @runs_in("own-loop")'
-#: What cannot be where a loop is running, be it the server's or one of the request's own.
+#: Calls that fail where a loop is running, the server's or the request's own.
 ANOTHER_LOOP = "another event loop"
 Unit = Literal["call", "function", "request"]
 RUN_SYNC = "await quart.utils.run_sync(function)(...)"
@@ -17,16 +17,16 @@ RUN_SYNC = "await quart.utils.run_sync(function)(...)"
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """A family of calls, found by their full names; `()` in a name is what the call gave."""
+    """A family of calls, matched by full names; `()` in a name stands for the call's result."""
 
     kind: str
     level: Level
     pattern: re.Pattern[str]
     way_out: str
-    #: Whether an async way of the same kind is at hand; otherwise the view may as well stay plain.
+    #: Whether there is an async way of the same kind. If not, the view may as well stay plain.
     replaceable: bool = True
-    #: What goes to a thread as a whole: this call alone; the function around it, as what the call
-    #: gives blocks as well; or the whole request, to which, or to whose thread, its object belongs.
+    #: What to move to a thread: this call alone; the function around it, as the call's result
+    #: blocks too; or the whole request, as the object belongs to the request or its thread.
     unit: Unit = "call"
 
 
@@ -53,7 +53,7 @@ _SQL = (
 )
 _SESSION = r"sqlalchemy\.orm\.(?:Session|sessionmaker\(\)|scoped_session)\(\)(?:\(\))?"
 
-#: The first that matches counts.
+#: The first one that matches counts.
 FAMILIES = (
     _family("sleeping", "error", r"time\.sleep", "await asyncio.sleep(...)"),
     _family(
@@ -160,14 +160,14 @@ FAMILIES = (
     ),
 )
 
-#: What holds a connection or a lock from its `with` to its end.
+#: Objects that hold a connection or a lock while their `with` block runs.
 HELD = re.compile(
     rf"{_SESSION}(?:\.begin\(\))?|flask_sqlalchemy\.SQLAlchemy\(\)\.session(?:\.begin\(\)|\(\))?"
     r"|sqlalchemy\.create_engine\(\)\.(?:connect|begin)\(\)"
     r"|(?:sqlite3|psycopg2?|pymysql|MySQLdb|pyodbc|oracledb)\.connect\(\)"
     r"|threading\.(?:Lock|RLock|Condition|Semaphore|BoundedSemaphore)\(\)"
 )
-#: The session of Flask-SQLAlchemy, which belongs to the request and is begun by its first use.
+#: Flask-SQLAlchemy's session, which belongs to the request and begins with its first use.
 SCOPED = re.compile(rf"flask_sqlalchemy\.SQLAlchemy\(\)\.session\.{_SQL}")
 
 

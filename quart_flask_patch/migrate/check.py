@@ -1,4 +1,4 @@
-"""The whole check, from its parts."""
+"""Run the whole check."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A code base read: its modules, functions and classes, and what each name in them stands for.
+"""Read a code base: its modules, functions and classes, and what each name in them means.
 
-Names are written in full, such as `requests.Session().get`; `()` is what the call before it gave.
-What cannot be told by reading has no name.
+Names are full names, such as `requests.Session().get`; `()` stands for a call's result. What
+reading alone cannot tell has no name.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _TESTS = {"tests", "test"}
 _SKIPPED = {"build", "dist", "node_modules", "site-packages", "__pycache__", *_TESTS}
 #: Levels of nesting, each `elif` and each `+` of a chain is one; and the calls that they take.
 DEEPEST, CALLS = 600, 12_000
-#: How often a name is looked up through others; more is a circle.
+#: How many names a look-up may pass through; more means a circle.
 _DEPTH = 24
-#: What gives an object of the model that is asked for.
+#: Methods that return an object of the model that they are called for.
 _OF_A_QUERY = re.compile(r"<(.+)>\.query\.(?:.*\.)?(?:first|get|one)(?:_or_404|_or_none)?")
 
 
 @dataclass(eq=False)
 class Scope:
-    """A module, a class or a function: the names that are bound in it."""
+    """A module, a class or a function, with the names that are bound in it."""
 
     module: Module
     name: str
@@ -63,7 +63,7 @@ class Function(Scope):
 
     @cached_property
     def own_nodes(self) -> list[ast.AST]:
-        """What runs when the function does: not the functions that it defines."""
+        """Return the nodes that run when the function runs, without functions that it defines."""
         return [node for statement in self.node.body for node in own_nodes(statement)]
 
 
@@ -71,7 +71,7 @@ class Function(Scope):
 class Module(Scope):
     path: Path = field(kw_only=True)
     shown: str = field(kw_only=True)
-    #: Its path beneath the folder that is read.
+    #: The path relative to the folder that is read.
     below: Path = field(kw_only=True)
     tree: ast.Module = field(kw_only=True)
     #: Modules of which it imports all names.
@@ -83,7 +83,7 @@ class Module(Scope):
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Give *node* and what is in it, but nothing that runs at another time."""
+    """Yield *node* and the nodes in it, except those that run at another time."""
     yield node
     if isinstance(node, (FunctionDef, ast.Lambda, ast.ClassDef)):
         return
@@ -92,7 +92,7 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class CodeBase:
-    """The Python files beneath a folder, or one file; *unread* are left out, and why."""
+    """The Python files in a folder, or one file; *unread* has those left out, and why."""
 
     def __init__(
         self, path: Path, with_tests: bool = False, unread: Mapping[str, str] | None = None
@@ -101,7 +101,7 @@ class CodeBase:
         self.modules: dict[str, Module] = {}
         self.functions: dict[str, Function] = {}
         self.classes: dict[str, Scope] = {}
-        #: What is assigned to attributes, by their full names.
+        #: The values assigned to attributes, by full names.
         self.attributes: dict[str, list[tuple[Scope, ast.expr]]] = {}
         self.unread: list[tuple[str, str]] = []
         self._left = unread or {}
@@ -174,7 +174,7 @@ class CodeBase:
     # --- names -----------------------------------------------------------------------------------
 
     def name_of(self, node: ast.expr, scope: Scope, depth: int = 0) -> str:
-        """Return the full name of what *node* is in *scope*; empty if that cannot be told."""
+        """Return the full name of what *node* means in *scope*; empty if reading cannot tell."""
         if depth > _DEPTH:
             return ""
         if isinstance(node, ast.Name):
@@ -195,7 +195,7 @@ class CodeBase:
         where, value = found
         if isinstance(value, str):
             return self._expanded(value, depth) if value else ""
-        # `x = x.y` in a function asks for the name around it.
+        # In a function, `x = x.y` refers to the outer `x`.
         outer = where.parent if _mentions(value, name) else where
         return self.name_of(value, outer, depth + 1) if outer is not None else ""
 
@@ -211,11 +211,11 @@ class CodeBase:
         return "" if known else f"{outside[0]}.{name}"
 
     def expanded(self, name: str) -> str:
-        """Return the full name of what *name*, a full name too, was imported as."""
+        """Return the full name that *name* was imported from."""
         return self._expanded(name, 0)
 
     def _expanded(self, name: str, depth: int) -> str:
-        """Follow *name* to where it comes from, through modules of the code base."""
+        """Follow *name* to its origin, through modules of the code base."""
         if depth > _DEPTH:
             return ""
         if name in self.attributes:
@@ -236,14 +236,14 @@ class CodeBase:
         return f"<{head}>.{last}" if last == "query" and self._is_model(head) else name
 
     def _is_model(self, name: str) -> bool:
-        """Whether *name* is a class that derives from the `Model` of Flask-SQLAlchemy."""
+        """Whether *name* is a class derived from Flask-SQLAlchemy's `Model`."""
         return any(base.endswith("SQLAlchemy().Model") for base in self.bases(name))
 
     def _result(self, called: str, depth: int) -> str:
-        """Return what calling *called* gives, if a `return` of it says so."""
+        """Return the full name of what *called* returns, if a `return` statement tells."""
         function = self.functions.get(called)
         if function is not None and not function.is_async:
-            # What a fixture of pytest yields is what it gives.
+            # What a pytest fixture yields counts as its result.
             gives = (ast.Return, ast.Yield) if function.node.decorator_list else ast.Return
             for node in function.own_nodes:
                 value = node.value if isinstance(node, gives) else None
@@ -254,7 +254,7 @@ class CodeBase:
         return f"{called}()"
 
     def bases(self, name: str) -> Iterator[str]:
-        """Give the full names of the classes that *name* derives from."""
+        """Yield the full names of the classes that *name* is derived from."""
         found = self.classes.get(name)
         if found is None or not isinstance(found.node, ast.ClassDef):
             return
@@ -296,7 +296,7 @@ def _mentions(value: ast.expr, name: str) -> bool:
 
 
 def _bind(scope: Scope, node: ast.AST) -> None:
-    """Note what *node* binds in *scope*; the first binding of a name counts."""
+    """Record what *node* binds in *scope*; the first binding of a name counts."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             bound = alias.asname or alias.name.partition(".")[0]
@@ -356,7 +356,7 @@ def is_test(file: Path) -> bool:
 
 
 def is_in_tests(module: Module) -> bool:
-    """Whether *module* is a test, or lies in a folder of tests of its own code base."""
+    """Whether *module* is a test, or is in a folder of tests of its code base."""
     return is_test(module.path) or bool(_TESTS.intersection(module.below.parts[:-1]))
 
 

@@ -1,4 +1,4 @@
-"""The group ``migrate``. What its commands need is imported when one of them runs."""
+"""The group ``migrate``. It imports what a command needs only when that command runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .beside_command import beside
 from .compare.command import compare
 from .rewrite.command import rewrite
 
-#: Modules of the extra.
+#: Modules that the extra `migrate` installs.
 NEEDED = ("libcst", "packaging", "rich", "ruff")
 
 

@@ -1,4 +1,4 @@
-"""Where a code base is entered by the framework: its views, its websockets and its hooks."""
+"""Find the functions that the framework calls: views, websockets and hooks."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _VIEW_CLASSES = ("flask.views.", "quart.views.", "flask_restful.Resource", "flas
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A function that the framework calls, registered on *owner*, an application or blueprint."""
+    """A function that the framework calls; *owner* is its application or blueprint."""
 
     kind: Literal["view", "hook"]
     function: Function
     owner: str
-    #: What `runs_in` asks for, if it does.
+    #: The place that `runs_in` asks for, if any.
     place: str = ""
 
     @property
     def is_on_loop(self) -> bool:
-        """Whether it is an async view, or what is async of one, on the server's loop."""
+        """Whether it runs on the server's loop: an async view, or an async method of one."""
         return self.kind == "view" and self.function.is_async and self.place != "own-loop"
 
 
@@ -73,7 +73,7 @@ def _decorated(code: CodeBase, function: Function) -> Iterator[Entry]:
 
 
 def _is_exposed(code: CodeBase, decorator: ast.expr, scope: Scope) -> bool:
-    """Whether *decorator* is that of the views of Flask-Admin and Flask-AppBuilder."""
+    """Whether *decorator* marks views of Flask-Admin or Flask-AppBuilder."""
     return code.name_of(decorator, scope).endswith(".expose")
 
 
@@ -87,7 +87,7 @@ def _has_path(node: ast.Call) -> bool:
 
 
 def _chosen(code: CodeBase, node: ast.expr, scope: Scope) -> str:
-    """Return what *node*, a decorator, says by `runs_in`."""
+    """Return the place that the decorator *node* asks for by `runs_in`; empty if none."""
     match node:
         case ast.Call(func=func, args=[ast.Constant(value=value), *_]):
             return str(value) if code.name_of(func, scope).endswith(".runs_in") else ""
@@ -100,14 +100,14 @@ def scopes(code: CodeBase) -> Iterator[Module | Function]:
 
 
 def nodes_of(scope: Module | Function) -> list[ast.AST]:
-    """What runs in *scope* itself: a module's statements, or a function's."""
+    """Return the nodes that run in *scope* itself: a module's statements, or a function's."""
     if isinstance(scope, Function):
         return scope.own_nodes
     return [node for statement in scope.tree.body for node in own_nodes(statement)]
 
 
 def _registered(code: CodeBase, scope: Module | Function) -> Iterator[Entry]:
-    """What a call registers: `app.add_url_rule(..., view_func=f)`, `app.before_request(f)`."""
+    """Find functions registered by a call: `app.add_url_rule(..., view_func=f)` and the like."""
     for node in nodes_of(scope):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue

@@ -1,4 +1,4 @@
-"""What is installed, and what of it gets in the way."""
+"""Look at the installed packages, and report those that conflict with the layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Package:
     requires: tuple[str, ...] = ()
 
     def requirements(self) -> Iterator[Requirement]:
-        """Give what it requires here, without its extras."""
+        """Yield its requirements in this environment, without extras."""
         for text in self.requires:
             try:
                 requirement = Requirement(text)
@@ -36,7 +36,7 @@ Packages = Mapping[str, Package]
 
 
 def installed() -> dict[str, Package]:
-    """Return what is installed, by normalized names; of two of a name, what is imported."""
+    """Return the installed packages by normalized name; of two with one name, the imported one."""
     found: dict[str, Package] = {}
     for each in distributions():
         name = each.metadata["Name"]
@@ -81,7 +81,7 @@ _OURS = ("flask", "werkzeug", "quart", "jinja2", "click", "blinker")
 
 
 def _conflicts(packages: Packages) -> Iterator[Finding]:
-    """What requires another version of what the layer stands on."""
+    """Report packages that require another version of something that the layer requires."""
     for package in packages.values():
         for requirement in package.requirements():
             name = canonicalize_name(requirement.name)

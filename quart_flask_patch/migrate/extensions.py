@@ -1,4 +1,4 @@
-"""Extensions, held against the results of the compatibility matrix that the layer carries."""
+"""Compare extensions with the results of the compatibility matrix, which the layer ships."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Result(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One to look up: as it is installed, or as a requirements file asks for it."""
+    """An extension to look up, as it is installed or as a requirements file asks for it."""
 
     name: str
     version: str | None
@@ -46,7 +46,7 @@ class Extension:
 
 
 def matrix() -> dict[str, list[Result]]:
-    """Return the committed results by normalized names of projects."""
+    """Return the committed results by the projects' normalized names."""
     text = (files(__package__) / "matrix.json").read_text("utf-8")
     found: dict[str, list[Result]] = {}
     for result in json.loads(text):
@@ -54,7 +54,7 @@ def matrix() -> dict[str, list[Result]]:
     return found
 
 
-#: What the layer is made of, and what belongs to it.
+#: Packages that the layer requires, or that belong to it.
 _NO_EXTENSIONS = frozenset({"flask", "quart", "quart-flask-patch"})
 _FRAMEWORKS = ("flask", "quart")
 
@@ -75,7 +75,7 @@ def installed_extensions(packages: Packages) -> list[Extension]:
 
 
 def required_extensions(file: Path, packages: Packages) -> list[Extension]:
-    """Return the extensions that a requirements file names, and those that it includes."""
+    """Return the extensions that a requirements file names, including the files it includes."""
     known = matrix()
     found = []
     for place, requirement in requirements_in(file):
@@ -102,7 +102,7 @@ def requirements_in(file: Path) -> Iterator[tuple[str, Requirement]]:
             try:
                 yield f"{file}:{number}", Requirement(bare)
             except InvalidRequirement:
-                continue  # An address or a folder, which names no release.
+                continue  # A URL or a folder names no release.
 
 
 def check_extensions(extensions: Iterable[Extension]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What a check found: plain data, which is shown as lines or as JSON."""
+"""The findings of a check: plain data, to be shown as lines or as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How ready one view is to be async; *waits_for* names what it blocks on, with the places."""
+    """How ready a view is to become async; *waits_for* lists what it blocks on, and where."""
 
     place: str
     name: str
@@ -54,7 +54,7 @@ class Report:
         return {level: found[level] for level in LEVELS}
 
     def fails(self, on: str) -> bool:
-        """Whether there is a finding of the level *on*, or of a worse one; "never" is none."""
+        """Whether there is a finding of the level *on* or worse; never for "never"."""
         if on == "never":
             return False
         levels = LEVELS[: [*LEVELS].index(on) + 1]  # type: ignore[arg-type]  # click has checked

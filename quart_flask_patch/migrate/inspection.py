@@ -1,4 +1,4 @@
-"""Looks at an application on the layer, in the process of the probe."""
+"""Look at an application on the layer, in the probe's process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from quart_flask_patch._wsgi.called import passes_on, place_of_middleware
 
 from .findings import Finding, Level
 
-#: What is in an application's way of answering, and so is worth a look when it is overridden.
+#: Methods on the way from a request to its response; report them if they are overridden.
 _FOUNDATIONS = {"flask", "quart", "quart_flask_patch", "werkzeug", "builtins", None}
 _ORDINARY = {
     *("__init__", "__module__", "__doc__", "__qualname__", "__firstlineno__", "__annotations__"),
@@ -213,7 +213,7 @@ def _websockets(app: Any) -> Iterator[Finding]:
 
 
 def _pools(app: Any) -> Iterator[Finding]:
-    """Worker threads against the connections that SQLAlchemy's pool may open."""
+    """Compare the number of worker threads with the connections that SQLAlchemy's pool may open."""
     extension = app.extensions.get("sqlalchemy")
     if not hasattr(type(extension), "engines"):
         return

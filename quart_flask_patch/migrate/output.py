@@ -1,4 +1,4 @@
-"""How a report is put out: with colours on a terminal, as plain lines elsewhere, or as JSON."""
+"""Print a report: in colour on a terminal, as plain lines elsewhere, or as JSON."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ def put_out(
     lines: Callable[[R], list[str]],
     err: bool = False,
 ) -> None:
-    """Put out *report*: *richly* for people at a terminal, by its *lines* for anything else.
-
-    With *err* it goes to standard error.
-    """
+    """Print *report*: by *richly* on a terminal, by its *lines* elsewhere."""
     if as_json:
         click.echo(json.dumps(report.as_data(), indent=1))
     elif (sys.stderr if err else sys.stdout).isatty():

@@ -1,8 +1,8 @@
-"""Run in a process of its own: imports an application and writes what it found as JSON.
+"""The probe's program: import an application in a process of its own, and write findings as JSON.
 
-``python -m quart_flask_patch.migrate.probe layer|server APP FILE``. As *layer* it imports the layer
-first, as `python -m quart_flask_patch` does; as *server* it imports the application and nothing
-before it, as a server does that is given `module:app`.
+``python -m quart_flask_patch.migrate.probe layer|server APP FILE``. With *layer*, it imports the
+layer first, as `python -m quart_flask_patch` does. With *server*, it imports only the application,
+as a server does that is given `module:app`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _is_ours(caught: warnings.WarningMessage) -> bool:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what Flask's command line tells of in words of its own, if it does."""
+    """Return the error behind *error*, if Flask's command line has wrapped it."""
     context = error.__context__
     return context if type(error).__name__ == "NoAppException" and context else error
 
@@ -46,7 +46,7 @@ def _said(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """Return the last line of code beneath the current folder that the error came through."""
+    """Return the last line of code in the current folder that the error passed through."""
     here = os.getcwd() + os.sep
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.startswith(here)] or frames
@@ -70,7 +70,7 @@ def _as_a_server(path: str) -> dict[str, object]:
     module = module.removesuffix(".py").replace(os.sep, ".")
     found: object = importlib.import_module(module)
     chosen = getattr(found, name.partition("(")[0], None) if name else None
-    # A factory is called by the server too, and may import more.
+    # A server calls a factory too, and the factory may import more.
     if callable(chosen) and not hasattr(chosen, "url_map"):
         chosen()
     if "quart_flask_patch" not in sys.modules:
@@ -83,5 +83,5 @@ def _as_a_server(path: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    # Under its name, so that what it imports finds one of it.
+    # Register this module under its name, so that imports of it find this one.
     main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Shows a report: with colours on a terminal, as plain lines elsewhere, or as JSON."""
+"""Show a report: in colour on a terminal, as plain lines elsewhere, or as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
-#: What the report says of each readiness.
+#: The report's words for each state of readiness.
 READINESS = {
     "async": "async, and was not seen to hold the server's event loop",
     "blocks": "async, and holds the event loop: mend this first",

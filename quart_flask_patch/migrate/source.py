@@ -1,4 +1,4 @@
-"""What the source of a code base tells: what waits on the loop, and how ready each view is."""
+"""Check source code: what blocks the loop, and how ready each view is to become async."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _APP_WIDE = ("Flask()", "Quart()")
 
 @dataclass(slots=True)
 class Site:
-    """A call that blocks; each of *ways* is a chain of calls from an entry to it."""
+    """A call that blocks; each item of *ways* is a chain of calls that leads to it."""
 
     place: str
     call: str
@@ -30,7 +30,7 @@ class Site:
 
 
 def check_source(path: Path, own_loop: bool = False) -> tuple[list[Finding], list[View]]:
-    """Check the source beneath *path*; with *own_loop*, async views have loops of their own."""
+    """Check the source in *path*; with *own_loop*, async views have loops of their own."""
     code = CodeBase(path)
     found = entries(code)
     if own_loop:
@@ -40,7 +40,7 @@ def check_source(path: Path, own_loop: bool = False) -> tuple[list[Finding], lis
     findings = [_site_finding(site) for site in sites.values()]
     elsewhere = _lines_elsewhere(found)
     for function in code.functions.values():
-        # What is held on a loop of its own holds nobody up.
+        # A view with a loop of its own holds up nobody else.
         alone = own_loop or function.place in elsewhere
         awaits = await_findings(code, function)
         findings += [each for each in awaits if not (alone and each.code == "held-across-await")]
@@ -53,7 +53,7 @@ def check_source(path: Path, own_loop: bool = False) -> tuple[list[Finding], lis
 
 
 def _lines_elsewhere(found: Sequence[Entry]) -> set[str]:
-    """Return the places in views that do not run on the server's loop."""
+    """Return the lines of views that do not run on the server's loop."""
     return {
         f"{entry.function.module.shown}:{line}"
         for entry in found
@@ -70,7 +70,7 @@ def _runs_on_loop(entry: Entry, found: Sequence[Entry]) -> bool:
     """Whether *entry* is an async view, or a hook that runs before or after one."""
     if entry.kind == "view":
         return entry.is_on_loop
-    # An async view that asks for a thread has its plain hooks there.
+    # If an async view asks for a thread, its plain hooks run there.
     views = [each for each in found if each.is_on_loop and each.place != "thread"]
     if not entry.owner.endswith("Blueprint()") or "_app_" in _hook_names(entry.function):
         return bool(views)
@@ -85,7 +85,7 @@ def _same_module(one: Entry, other: Entry) -> bool:
     return one.function.module is other.function.module
 
 
-# --- what blocks ---------------------------------------------------------------------------------
+# --- Blocking calls ------------------------------------------------------------------------------
 
 
 def _sites(code: CodeBase, on_loop: Sequence[Entry]) -> dict[str, Site]:
@@ -97,7 +97,7 @@ def _sites(code: CodeBase, on_loop: Sequence[Entry]) -> dict[str, Site]:
 
 
 def reached(code: CodeBase, start: Function) -> Iterator[Site]:
-    """Give what blocks in *start* and in what it calls within the code base, once for each line."""
+    """Yield what blocks in *start* and in the functions that it calls, once for each line."""
     seen = {start}
     told: set[tuple[str, str]] = set()
     to_do: list[tuple[Function, str]] = [(start, start.node.name)]
@@ -119,7 +119,7 @@ def reached(code: CodeBase, start: Function) -> Iterator[Site]:
 
 
 def _shown(node: ast.expr) -> str:
-    """Return *node* as it is written, without arguments of calls."""
+    """Return the source of *node*, without the arguments of calls."""
     if isinstance(node, ast.Attribute):
         return f"{_shown(node.value)}.{node.attr}"
     if isinstance(node, ast.Call):
@@ -128,7 +128,7 @@ def _shown(node: ast.expr) -> str:
 
 
 def runs_here(code: CodeBase, function: Function) -> bool:
-    """Whether calling *function* runs it there, and not in a thread."""
+    """Whether a call of *function* runs in the caller's thread."""
     around = function.parent or function
     names = [
         code.name_of(node.func if isinstance(node, ast.Call) else node, around)
@@ -154,7 +154,7 @@ def _site_finding(site: Site) -> Finding:
 
 
 def _waiting_hooks(code: CodeBase, hooks: Sequence[Entry]) -> Iterator[Finding]:
-    """What would wait on the event loop as soon as a view is async."""
+    """Report hooks that would block the event loop once a view is async."""
     for entry in hooks:
         sites = list(reached(code, entry.function))
         if sites:
@@ -187,7 +187,7 @@ def _bare(function: Function) -> list[ast.expr]:
     return [node.value for node in function.own_nodes if isinstance(node, ast.Expr)]
 
 
-# --- thread-locals -------------------------------------------------------------------------------
+# --- Thread-locals -------------------------------------------------------------------------------
 
 
 def _thread_locals(code: CodeBase, on_loop: Sequence[Entry]) -> Iterator[Finding]:
@@ -231,7 +231,7 @@ def all_called(code: CodeBase, start: Function) -> set[Function]:
 
 
 def locals_in(code: CodeBase, function: Function) -> Iterator[str]:
-    """Give the names of the modules whose thread-locals *function* uses."""
+    """Yield the names of modules whose thread-locals *function* uses."""
     for node in function.own_nodes:
         if not isinstance(node, ast.Name) or code.name_of(node, function) != f"{_LOCAL}()":
             continue
@@ -240,11 +240,11 @@ def locals_in(code: CodeBase, function: Function) -> Iterator[str]:
             yield value.rpartition(".")[0] if isinstance(value, str) else scope.module.name
 
 
-# --- what ruff knows besides ---------------------------------------------------------------------
+# --- Findings of ruff ----------------------------------------------------------------------------
 
 
 def ruff_findings(code: CodeBase, known: set[str]) -> list[Finding]:
-    """What ruff's rules about async code find in lines that nothing was found in."""
+    """Return what ruff's rules about async code find in lines without a finding of ours."""
     files = {
         str(function.module.path): function.module.shown
         for function in code.functions.values()

@@ -1,6 +1,6 @@
-"""``migrate compare``: one application on genuine Flask and on the layer, asked the same.
+"""``migrate compare``: ask one application the same on genuine Flask and on the layer.
 
-Its parts by noun: where requests come from (`sources`), who is asked (`sides`), what is carried
-from answers to requests (`carrying`), what may differ (`rules`, `named`), what does (`differing`),
-and what may be shown of it (`masks`, `showing`).
+Its parts: where requests come from (`sources`), the servers that are asked (`sides`), what goes
+from answers into later requests (`carrying`), what may differ (`rules`, `named`), what does differ
+(`differing`), and what may be shown of it (`masks`, `showing`).
 """

@@ -1,7 +1,7 @@
-"""Answers of a server, how they are got, and the first difference of two texts.
+"""Ask a server, keep its answers, and find the first difference between two texts.
 
-The compatibility matrix uses this file too, without the package around it: it imports nothing but
-the standard library.
+The compatibility matrix uses this file without its package, so it imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.cookies import CookieError, SimpleCookie
 from typing import Protocol
 
-#: They belong to the connection, not to the answer (RFC 9110, 7.6.1).
+#: Headers of the connection, which are no part of the answer (RFC 9110, 7.6.1).
 OF_THE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 PIECE = 1 << 16
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 class Replaces(Protocol):
-    """What takes differences out of a text."""
+    """Replaces what may differ in a text."""
 
     def apply(self, text: str) -> str: ...
 
 
 @dataclass
 class Answer:
-    """One answer: status, headers by name, and the body, or its beginning if that was limited.
+    """One answer: its status, its headers by name, and its body or the first part of it.
 
-    Status 0 is no answer; the body says why. *unended* is a body whose end did not come in time.
+    Status 0 means that there was no answer; the body says why. *unended* marks a body whose end did
+    not come in time.
     """
 
     status: int
@@ -77,11 +78,11 @@ def ask(
     body: bytes | None,
     patience: Patience,
 ) -> Answer:
-    """Send one request over a connection of its own; no answer is one of status 0."""
+    """Send one request over a connection of its own; the status is 0 if there is no answer."""
     until = time.monotonic() + patience.seconds
     connection = HTTPConnection("127.0.0.1", port, timeout=patience.seconds)
     try:
-        with suppress(BrokenPipeError, ConnectionResetError):  # refused before it is read
+        with suppress(BrokenPipeError, ConnectionResetError):  # Refused before it was read.
             _send(connection, method, path, headers, body)
         return _read(connection, connection.getresponse(), until, patience.kept)
     except TimeoutError:
@@ -140,7 +141,7 @@ def _read(
 
 
 def cookies_of(answer: Answer) -> dict[str, str | None]:
-    """Return the cookies that *answer* sets; one that it deletes is None."""
+    """Return the cookies that *answer* sets, with None for each that it deletes."""
     found: dict[str, str | None] = {}
     for value in answer.all("set-cookie"):
         with suppress(CookieError):
@@ -151,7 +152,7 @@ def cookies_of(answer: Answer) -> dict[str, str | None]:
 
 
 def difference(one: str, other: str) -> str:
-    """The first line in which two answers differ, or nothing."""
+    """Return the first line in which two answers differ, or an empty string."""
     if one == other:
         return ""
     for first, second in zip(one.split("\n"), other.split("\n"), strict=False):

@@ -1,4 +1,4 @@
-"""Bodies as they are compared: decompressed, and as JSON, text or bytes."""
+"""Prepare bodies for comparing: decompress them, and read them as JSON, text or bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MISSING = object()
 
 @dataclass
 class Body:
-    """The beginning of a body, which may be all of it; *data* is MISSING unless it is JSON."""
+    """A body, or its first part; *data* is MISSING unless it is JSON."""
 
     content: bytes
     text: str | None
@@ -45,7 +45,7 @@ def _decompressed(answer: Answer, most: int) -> tuple[bytes, str]:
     encoding = answer.one("content-encoding").strip().lower()
     if encoding not in ("gzip", "x-gzip", "deflate") or not answer.body:
         return answer.body, ""
-    for bits in (47, -15):  # gzip or zlib by its header, and deflate without one
+    for bits in (47, -15):  # gzip or zlib by the header; deflate without one.
         engine = zlib.decompressobj(bits)
         try:
             content = engine.decompress(answer.body, most)

@@ -1,4 +1,4 @@
-"""What is carried from the answers of a side to its next requests: as a browser would."""
+"""Carry cookies and tokens from a side's answers to its next requests, as a browser does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .cookies import Jar, sent_in
 from .recorded import Headers, Recorded
 from .tokens import TOKEN_HEADER, Tokens
 
-#: Set anew: what was recorded of them is of another conversation or another connection.
+#: Headers to set anew, as the recorded ones belong to another conversation or connection.
 _REPLACED = {
     *(
         "host",
@@ -23,15 +23,15 @@ _REPLACED = {
     ),
     *("accept-encoding", "upgrade", "te"),
 }
-#: In a header: the token that a JSON answer of the side gave.
+#: Headers for a token from a JSON answer of this side.
 TOKEN_MARK = "{token}"
-#: What can be read again here.
+#: The encodings that can be decoded here.
 _ENCODINGS = {"gzip", "deflate", "identity", "x-gzip"}
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request as one side gets it."""
+    """A request as it is sent to one side."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Prepared:
 
 @dataclass
 class Conversation:
-    """One client's with one side."""
+    """The conversation of one client with one side."""
 
     tokens: Tokens
     jar: Jar = field(default_factory=Jar)
@@ -85,7 +85,7 @@ class Conversation:
         return value.replace(TOKEN_MARK, self.tokens.bearer)
 
     def _sent_twice(self, recorded: Recorded, value: str) -> str:
-        """Return the side's value of the cookie that a recorded header repeats."""
+        """Return this side's value of a cookie that a recorded header repeats."""
         sent = sent_in(recorded.header("cookie"))
         named = [name for name, cookie in sent.items() if cookie == value]
         named += [name for name in sorted(self.jar.known) if TOKEN_HEADER.search(name)]

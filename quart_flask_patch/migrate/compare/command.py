@@ -1,4 +1,4 @@
-"""The command ``compare``. What it needs is imported when it runs."""
+"""The command ``compare``. It imports what it needs only when it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Given(TypedDict):
-    """The options, as they were given."""
+    """The options of the command line."""
 
     app_path: str | None
     requests: Path | None

@@ -1,4 +1,4 @@
-"""The whole comparison, from its parts."""
+"""Run the whole comparison."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .rules import Rules
 from .sides import Plan, Side, stop_all
 from .sources import of_routes
 
-#: Bytes of a body that are kept to be compared; what comes after them is compared by its digest.
+#: How many bytes of a body are compared one by one; the rest is compared by a digest.
 KEPT = 2 << 20
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What is sent, and how."""
+    """What to send, and how."""
 
     source: Source | None
     named: str
@@ -42,7 +42,7 @@ class Asking:
 
 
 def compare(reference: Plan, others: Sequence[Plan], asking: Asking) -> Report:
-    """Serve all, send each the same, and return what differs."""
+    """Serve all sides, send the same to each, and return what differs."""
     with tempfile.TemporaryDirectory(prefix="compare-", ignore_cleanup_errors=True) as folder:
         root = Path(folder).resolve()
         plans = [reference, *others]
@@ -81,7 +81,7 @@ class _Run:
         app = self.others[0].plan.app
         names = [side.name for side in self.others]
         self.result = Report(app, asking.named, self.reference.name, names)
-        #: What can be asked again to measure: safe requests that were answered.
+        #: Requests that can be repeated to measure: safe ones that were answered.
         self.safe: list[Recorded] = []
 
     def report(self) -> Report:
@@ -147,7 +147,7 @@ class _Run:
         return Exchange(number, recorded.method, path, place, statuses, differences)
 
     def _learn(self, recorded: Recorded, answers: Sequence[Answer]) -> None:
-        """Let the masks know the secrets of this exchange."""
+        """Add the secrets of this exchange to the masks."""
         self.masks.add_request(recorded)
         self.masks.add(value.partition(" ")[2] or value for _, value in self._credentials())
         for side in self.sides:
@@ -177,7 +177,7 @@ class _Run:
 
     def _finish(self) -> None:
         result = self.result
-        # Once more: a secret may have been shown before it was known to be one.
+        # Mask once more, as a text may contain a secret that was learnt only later.
         result.exchanges = [exchange.masked(self.masks.over) for exchange in result.exchanges]
         result.skipped += self.source.skipped
         if len(result.exchanges) >= self.asking.limit and next(self._wanted(), None) is not None:

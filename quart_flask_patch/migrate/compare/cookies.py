@@ -11,7 +11,7 @@ from .answers import Answer
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A `Set-Cookie` header; *attributes* are by lower-case name."""
+    """A `Set-Cookie` header, with its *attributes* by lower-case name."""
 
     name: str
     value: str
@@ -31,7 +31,7 @@ class Cookie:
 
 
 def moment(text: str) -> float | None:
-    """Return the seconds of a date of HTTP, or None if *text* is none."""
+    """Return an HTTP date in seconds since 1970, or None if *text* is no date."""
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
@@ -57,7 +57,7 @@ def sent_in(header: str) -> dict[str, str]:
 
 @dataclass
 class Jar:
-    """Cookies by name and path. What a side has set or deleted takes the place of recorded ones."""
+    """Cookies by name and path; those that a side has set or deleted replace recorded ones."""
 
     kept: dict[tuple[str, str], str] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
@@ -72,7 +72,7 @@ class Jar:
                 self.kept[key] = cookie.value
 
     def header(self, path: str, recorded: str) -> str:
-        """Return what to send to *path*: the longest paths first, as RFC 6265 has it."""
+        """Return the Cookie header for *path*; the longest paths come first, as in RFC 6265."""
         asked = path.partition("?")[0]
         fit = [key for key in self.kept if _covers(key[1], asked)]
         found = {name: value for name, value in sent_in(recorded).items() if name not in self.known}

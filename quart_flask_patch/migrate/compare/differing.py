@@ -1,4 +1,4 @@
-"""What differs between two answers."""
+"""Compare two answers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .masks import is_secret_key, MASK, masked_json, Masks
 from .rules import is_now, NOT_COMPARED, Rules, SETS
 from .sessions import session_in
 
-#: Seconds by which two moments may be apart: the sides are set up and asked one after the other.
+#: Seconds by which two times may differ, as the sides are set up and asked one after the other.
 APART = 90.0
 SHOWN = 400
 MOST = 6
 _MOMENTS = {"expires", "last-modified"}
-#: Digits, or letters of both cases: of 32 letters drawn by chance, one in 230 has no digit.
+#: A random text has digits, or letters of both cases: of 32 random ones, 1 in 230 has no digit.
 _RANDOM = re.compile(r"(?=.*\d|.*[a-z][A-Z])(?=.*[A-Za-z])[\w.+/=-]{20,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that differs, and both sides of it, without secrets."""
+    """One thing that differs, with both values, without secrets."""
 
     part: str
     reference: str
@@ -34,7 +34,7 @@ class Difference:
 
 @dataclass
 class Heard:
-    """An answer, and what stands in it for the side alone: its folder, its port, its tokens."""
+    """An answer, and the texts in it that belong to its side: folder, port and tokens."""
 
     answer: Answer
     literals: Mapping[str, str]
@@ -42,14 +42,14 @@ class Heard:
 
 @dataclass
 class Compared:
-    """How two answers compare; *left_out* names what was passed over."""
+    """The result of comparing two answers; *left_out* names what was ignored."""
 
     differences: list[Difference] = field(default_factory=list)
     left_out: set[str] = field(default_factory=set)
 
 
 class Comparison:
-    """Compares two answers by the rules."""
+    """Compares two answers under the rules."""
 
     def __init__(self, rules: Rules, masks: Masks, most: int) -> None:
         self.rules, self.masks, self.most = rules, masks, most
@@ -87,7 +87,7 @@ class _Pair:
             self._add("status" if one.status and other.status else "answer", *shown)
 
     def _normal(self, one: str, other: str) -> tuple[str, str]:
-        """Return both as they are compared; note what that left out, if anything."""
+        """Return both texts in the form that is compared; record what that ignores."""
         hits: set[str] = set()
         texts = [
             self.rules.normal(text, heard.literals, hits)
@@ -99,7 +99,7 @@ class _Pair:
         return texts[0], texts[1]
 
     def _shown(self, one: str, other: str) -> tuple[str, str]:
-        """Return where two texts differ, masked before they are cut: a part would not be found."""
+        """Return where two texts differ, masked before they are cut: masks need whole secrets."""
         lines = one.split("\n"), other.split("\n")
         differing = (pair for pair in zip(*lines, strict=False) if pair[0] != pair[1])
         pair = next(differing, None)
@@ -178,7 +178,7 @@ class _Pair:
             self._add(f"cookie {name}", *(MASK if each else "empty" for each in (one, other)))
 
     def _is_random(self, one: str, other: str) -> bool:
-        """Whether both are long and alike in kind: what a side drew by chance."""
+        """Whether both are long and of the same kind, and so random values of their sides."""
         if "tokens" not in {name for name, _ in self.rules.texts} or one[:8] == other[:8]:
             return False
         return len(one) == len(other) and all(map(_RANDOM.fullmatch, (one, other)))
@@ -201,7 +201,7 @@ class _Pair:
             self._of_the_body(one, other)
 
     def _of_the_body(self, one: Answer, other: Answer) -> None:
-        """Compare what servers and Werkzeug count out of a body: its length and its tag."""
+        """Compare headers that are computed from a body: its length and its tag."""
         same_bytes = one.digest == other.digest and one.size == other.size
         lengths = [each.one("content-length") for each in (one, other)]
         if lengths[0] != lengths[1] and (same_bytes or not all(lengths)):
@@ -237,7 +237,7 @@ class _Pair:
         if found:
             return
         ordered = _order(one.data) == _order(other.data) or bool(self.rules.keys)
-        # Where a name took part in it, lengths differ, and so may the way it is written.
+        # If an ignored difference was in the body, its length differs, and so may its encoding.
         if not ordered or (one.data == other.data and one.text != other.text):
             what = "the same values, written otherwise" if ordered else "keys in another order"
             self._add("body", *map(self._beginning, (one, other)))
@@ -255,7 +255,7 @@ class _Pair:
             self._tail(one, other)
 
     def _tail(self, one: Body, other: Body) -> None:
-        """Compare what was not kept, by its digest; names cannot be looked for in it."""
+        """Compare the part that was not kept, by its digest; rules cannot apply to it."""
         if self.hits:
             self.found.left_out.add("ends of large bodies")
         elif (one.digest, one.size) != (other.digest, other.size):

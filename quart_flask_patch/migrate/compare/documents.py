@@ -1,4 +1,4 @@
-"""Parts of a JSON document of somebody else's, which may be anything."""
+"""Read parts of a foreign JSON document, which may have any shape."""
 
 from __future__ import annotations
 

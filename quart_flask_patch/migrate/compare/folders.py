@@ -1,4 +1,4 @@
-"""A folder of its own for each side, with a copy of what is in the current one."""
+"""Give each side its own folder, with a copy of the current one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .recorded import CompareError
 
-#: Made from the rest, or not of the application.
+#: Folders that are generated, or that do not belong to the application.
 NOT_COPIED = {"__pycache__", "node_modules", "venv", "env", "virtualenv"}
-#: Bytes; a folder that holds more is not the folder of an application's source and small data.
+#: The most bytes to copy; a larger folder holds more than an application's source.
 MOST = 512 << 20
 
 
@@ -44,7 +44,7 @@ def _is_copied(folder: Path) -> bool:
 
 
 def _link(link: Path, target: Path, source: Path) -> None:
-    """Let a link to somewhere within *source* point into the copy; others as before."""
+    """Point a link within *source* into the copy; leave other links alone."""
     to = Path(os.path.normpath(link.parent / os.readlink(link)))
     if to.is_relative_to(source):
         target.symlink_to(os.path.relpath(to, link.parent))

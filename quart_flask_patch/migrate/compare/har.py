@@ -1,4 +1,4 @@
-"""Requests from a HAR file, as a browser's network panel saves one."""
+"""Read requests from a HAR file, which a browser's network panel saves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .documents import as_dict, as_list, as_text
 from .listed import FORM
 from .recorded import Headers, path_of, Recorded
 
-#: Set anew for each side, or of the connection alone.
+#: Headers that are set anew for each side, or that belong to the connection.
 _NOT_SENT = {
     *("host", "content-length", "connection", "transfer-encoding", "keep-alive", "te", "upgrade"),
     *("proxy-connection", "http2-settings", "priority"),
@@ -19,7 +19,7 @@ _NOT_SENT = {
 
 
 def host_of(document: dict[str, object]) -> str:
-    """Return the host that the first request was sent to: that of the page."""
+    """Return the host of the first request, which is the page's."""
     for entry in _entries(document):
         if host := urlsplit(_url(entry)).netloc:
             return host

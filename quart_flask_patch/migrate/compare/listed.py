@@ -1,4 +1,4 @@
-"""Requests from a list of ``METHOD /path``, with headers and bodies where they are given."""
+"""Read requests from a list of ``METHOD /path``, with optional headers and bodies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def looks_listed(line: str) -> bool:
 
 
 def from_list(text: str, file: Path) -> Iterator[Recorded]:
-    """Give the requests of *text*: what stands between two of its request lines is one of them."""
+    """Yield the requests in *text*; each reaches from its request line to the next one."""
     lines = text.splitlines()
     number = 0
     while number < len(lines):
@@ -34,7 +34,7 @@ def from_list(text: str, file: Path) -> Iterator[Recorded]:
 
 
 def _end(lines: list[str], start: int) -> int:
-    """Return where the request ends: before the next one, or before comments on it."""
+    """Return where the request ends: before the next one, or before that one's comments."""
     end = start
     while end < len(lines) and not lines[end].startswith("###") and not looks_listed(lines[end]):
         end += 1
@@ -44,7 +44,7 @@ def _end(lines: list[str], start: int) -> int:
 
 
 def _is_comment(lines: list[str], number: int) -> bool:
-    """Whether this line and those of its kind above it stand after an empty line."""
+    """Whether this line is in a block of comments that follows an empty line."""
     while lines[number].startswith("#"):
         number -= 1
     return not lines[number].strip()

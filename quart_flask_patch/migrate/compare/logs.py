@@ -1,4 +1,4 @@
-"""Requests from an access log, common or combined, as Apache, nginx and gunicorn write it."""
+"""Read requests from an access log (common or combined) of Apache, nginx or gunicorn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from .recorded import METHOD, path_of, Recorded
 
-#: Client, identity, user, time, request line, status, size, and of the combined log what follows.
+#: Client, identity, user, time, request line, status, size, and the combined log's extra fields.
 LINE = re.compile(
     r'(?P<client>\S+) \S+ .*?\[[^\]]*\] "(?P<request>(?:[^"\\]|\\.)*)" \d{3} \S+'
     r'(?: "(?P<referer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?'

@@ -1,4 +1,4 @@
-"""What must not be shown: cookies, tokens, passwords, credentials."""
+"""Mask what must not be shown: cookies, tokens, passwords, credentials."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _PATTERNS = (
     re.compile(r"()(\beyJ[\w-]{8,}\.[\w.-]+)"),
     re.compile(r"()((?<![\w.-])\.?[\w-]{4,}(?:\.[\w-]{6})?\.[\w-]{27}(?![\w-]))"),
 )
-#: The least length of what is masked wherever it stands; shorter ones are words.
+#: Secrets of at least this length are masked everywhere; shorter ones may be words.
 LEAST = 4
 _WORDS = {"text", "true", "false", "null", "none"}
 _SECRET_VARIABLE = re.compile(r"(?i)passw|pwd$|secret|token|credential|(?:^|_)key$|_dsn$")
 
 
 class Masks:
-    """Knows the secrets of a comparison, and takes them out of what is shown."""
+    """Collects the secrets of a comparison, and masks them in what is shown."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
@@ -79,7 +79,7 @@ class Masks:
                 self.add([value])
 
     def over(self, text: str) -> str:
-        """Return *text* without the secrets."""
+        """Return *text* with secrets masked."""
         found = [secret for secret in self._secrets if secret in text]
         for secret in sorted(found, key=len, reverse=True):
             text = text.replace(secret, MASK)
@@ -88,7 +88,7 @@ class Masks:
         return text
 
     def over_path(self, path: str) -> str:
-        """Return a path whose query has no value of a secret's name."""
+        """Return *path* with secret values in its query masked."""
         before, mark, query = path.partition("?")
         parts = (part.partition("=") for part in query.split("&"))
         shown = [
@@ -101,12 +101,12 @@ class Masks:
 
 
 def _masked(found: re.Match[str]) -> str:
-    # What is named already, <token>, and code that asks for it are no secrets.
+    # Text that was masked already, such as <token>, is no secret.
     return found[0] if found[2].startswith("<") else found[1] + MASK
 
 
 def _written(secret: str) -> set[str]:
-    """Return the ways in which *secret* may stand in an answer."""
+    """Return the forms in which *secret* may appear in an answer."""
     return {
         secret,
         quote(secret, safe=""),
@@ -121,7 +121,7 @@ def is_secret_key(key: object) -> bool:
 
 
 def masked_json(value: object) -> object:
-    """Return *value* with the values of secret names masked."""
+    """Return *value* with the values of secret keys masked."""
     if isinstance(value, dict):
         return {
             key: MASK if is_secret_key(key) and each else masked_json(each)

@@ -1,4 +1,4 @@
-"""What a side's process has used: CPU time and memory."""
+"""Measure the CPU time and the memory of a side's process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Seconds of CPU, and bytes of memory that the process holds and at most held."""
+    """CPU time in seconds; memory in bytes, now and at most."""
 
     cpu: float
     memory: int
@@ -19,7 +19,7 @@ class Usage:
 
 
 def usage(pid: int) -> Usage | None:
-    """Return what the process *pid* used, or None where nothing here can tell."""
+    """Return what the process *pid* has used, or None if this system cannot tell."""
     status = Path(f"/proc/{pid}/status")
     if status.exists():
         return _of_proc(pid, status)
@@ -36,7 +36,7 @@ def _of_proc(pid: int, status: Path) -> Usage | None:
         return None
     found = {name: int(kib) << 10 for name, kib in re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", text)}
     if "VmRSS" not in found:
-        return None  # it has ended, and nobody has waited for it
+        return None  # The process has ended and is a zombie.
     ticks = os.sysconf("SC_CLK_TCK")
     return Usage((int(fields[11]) + int(fields[12])) / ticks, found["VmRSS"], found.get("VmHWM"))
 

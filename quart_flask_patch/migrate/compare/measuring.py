@@ -1,4 +1,4 @@
-"""Asking a side again and again, to measure what a request costs it."""
+"""Send requests to a side again and again, to measure what a request costs it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from http.client import HTTPConnection, HTTPException
 from .answers import Patience, PIECE
 from .carrying import Prepared
 
-#: How often is looked whether it was enough, in requests.
+#: After how many requests to check whether it is enough.
 LOOK = 10
-#: How much longer it may take than what is measured: on a machine that does other things, too.
+#: How many times longer than the measured time it may take, on a machine that is busy.
 PATIENCE = 10.0
 
 
@@ -52,6 +52,6 @@ def _answered(connection: HTTPConnection, request: Prepared) -> bool:
         while response.read(PIECE):
             pass
     except (OSError, HTTPException):
-        connection.close()  # and opened anew by the next request
+        connection.close()  # The next request opens it again.
         return False
     return True

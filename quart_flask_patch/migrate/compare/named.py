@@ -1,7 +1,7 @@
-"""Differences that may be, by name.
+"""Differences that are allowed, by name.
 
-The compatibility matrix uses this file too, without the package around it: it imports nothing but
-the standard library.
+The compatibility matrix uses this file without its package, so it imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Named:
-    """A difference that may be: whatever *pattern* matches, in a line, is replaced by the name.
+    """An allowed difference: the name replaces whatever *pattern* matches in a line.
 
-    *by*, where given, replaces the match instead, as in `re.sub`.
+    If *by* is given, it replaces the match instead, as in `re.sub`.
     """
 
     name: str
@@ -35,10 +35,10 @@ SIGNED_AT = Named(
     "signed timestamp", r"(?<=\.)[\w-]{6}\.[\w-]{27}(?![\w-])", r"<timestamp>.<signature>"
 )
 EXPIRES = Named("expires", r"(?i)(?<=expires[=:]) ?[^;\n]+GMT")
-# Where what is named has not always the same length.
+# For values whose length varies.
 LENGTH = Named("length", r"(?<=^content-length: )\d+")
 
-# What differs between any two servers.
+# Headers that differ between servers.
 ALWAYS = (
     Named("server", r"(?<=^server: ).*$"),
     # An ASGI server adds its own to one that Werkzeug gave a file's answer.

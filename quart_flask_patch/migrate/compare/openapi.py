@@ -1,4 +1,4 @@
-"""Requests from an OpenAPI document: one for each operation, with the document's own examples."""
+"""Make requests from an OpenAPI document: one for each operation, with the document's examples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .listed import FORM
 from .recorded import Recorded
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
-#: What stands for a value that the document says nothing of, by type and by format.
+#: Values for parameters without an example, by type and by format.
 VALUES: dict[str, object] = {
     "integer": 1,
     "number": 1.5,
@@ -28,7 +28,7 @@ DEPTH = 6
 
 
 class Document:
-    """An OpenAPI document of version 2 or 3, and what its references point to."""
+    """An OpenAPI document of version 2 or 3, with its references resolved."""
 
     def __init__(self, document: dict[str, object], skipped: Counter[str]) -> None:
         self.document, self.skipped = document, skipped
@@ -102,7 +102,7 @@ class Document:
     def _parameters(
         self, operation: dict[str, object], shared: list[object]
     ) -> list[dict[str, object]]:
-        """Return those of the operation and of its path, of which the operation's own hold."""
+        """Return the parameters of an operation and its path; the operation's own win."""
         found = {}
         for each in map(self._resolved, [*shared, *as_list(operation.get("parameters"))]):
             found[each.get("name"), each.get("in")] = each
@@ -113,7 +113,7 @@ class Document:
         if example is not None:
             return example
         schema = self._resolved(parameter.get("schema"))
-        return self._value(schema or parameter)  # which version 2 has in the parameter itself
+        return self._value(schema or parameter)  # Version 2 has the schema in the parameter.
 
     def _body_of_3(self, operation: dict[str, object]) -> tuple[str, bytes | None]:
         content = as_dict(self._resolved(operation.get("requestBody")).get("content"))
@@ -132,7 +132,7 @@ class Document:
         return kinds[0], _as_json(value)
 
     def _value(self, unresolved: dict[str, object], depth: int = 0) -> object:
-        """Return the example of a schema, or else a value of its type."""
+        """Return a schema's example, or else a value of its type."""
         schema = self._resolved(unresolved)
         example = _example(schema)
         if example is not None:
@@ -186,7 +186,7 @@ def _merged(values: list[object]) -> object:
 
 
 def _as_json(value: object) -> bytes:
-    return json.dumps(value, default=str).encode()  # YAML has dates
+    return json.dumps(value, default=str).encode()  # YAML may contain dates.
 
 
 def _as_parameter(value: object) -> str:

@@ -1,4 +1,4 @@
-"""One request as it was recorded, and what is said where requests cannot be read."""
+"""A recorded request, and the error for what cannot be read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class CompareError(click.ClickException):
-    """What was given cannot be compared; the status says that nothing was found out."""
+    """The comparison cannot be made; the command's exit status is 2."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A request; *client* is who sent it: each has cookies of its own."""
+    """A request; each *client* has its own cookies."""
 
     method: str
     path: str
@@ -37,12 +37,12 @@ class Recorded:
 
 @dataclass
 class Source:
-    """Requests in their order; *skipped* counts what was passed over while they are read."""
+    """Requests in order; *skipped* counts those that were left out while reading."""
 
     kind: str
     requests: Iterator[Recorded]
     skipped: Counter[str] = field(default_factory=Counter)
-    #: Whom recorded requests were sent to.
+    #: The host that the recorded requests were sent to.
     host: str = ""
 
 

@@ -1,4 +1,4 @@
-"""What a comparison found: plain data, without secrets, which is shown in several ways."""
+"""The result of a comparison: plain data without secrets, to be shown in several ways."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .differing import Difference
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a side used; None is what could not be measured here."""
+    """What a side has used; None for what this system cannot measure."""
 
     side: str
     server: str
@@ -24,13 +24,13 @@ class Figures:
 
     @property
     def per_cpu_second(self) -> float | None:
-        """Requests per second of CPU; None where the clock is too coarse to tell."""
+        """Requests per second of CPU; None if the clock is too coarse."""
         return round(self.requests / self.cpu, 1) if self.cpu and self.cpu >= 0.1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, its status on each side, and what differs on each but the first."""
+    """One request: its status on each side, and each side's differences from the first."""
 
     number: int
     method: str

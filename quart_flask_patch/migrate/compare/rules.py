@@ -1,4 +1,4 @@
-"""What may differ: the names that always hold, and the rules that are added."""
+"""What may differ: the names that always apply, and the rules that you add."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .cookies import moment
 from .named import Named
 from .recorded import CompareError
 
-#: How far a time may be from now to be taken for now: it may be written in any time zone.
+#: A time within this of now counts as now, since it may be in any time zone.
 AROUND_NOW = 26 * 3600
-#: Header lines of any two servers, and of the connection.
+#: Headers that differ between servers, or that belong to the connection.
 NOT_COMPARED = frozenset({"date", "server", "set-cookie", "content-length", "via"})
-#: Headers that are a set of words in any order.
+#: Headers whose words may be in any order.
 SETS = frozenset(
     {
         *("allow", "vary", "access-control-allow-methods", "access-control-allow-headers"),
@@ -49,12 +49,12 @@ def _epoch(found: re.Match[str]) -> str:
 
 
 _KEY = r"(?:csrf|xsrf|token|nonce|secret|signature|state|jti|salt)"
-#: By name, so that `without NAME` can take one back.
+#: By name, so that the rule `without NAME` can remove one.
 DEFAULTS: dict[str, tuple[Named, ...]] = {
     "tokens": (
         Named("jwt", r"\beyJ[\w-]{8,}\.eyJ[\w-]*\.[\w-]*"),
         Named("signed", r"(?<![\w.-])\.?[\w-]{4,}\.[\w-]{6}\.[\w-]{27}(?![\w-])"),
-        # Without a time in it; what was signed is compared.
+        # The signed content is compared, without its time.
         Named("signature", r"(?<=[\w-]{4}\.)[\w-]{27}(?![\w-])"),
         Named("hash", r"\b(?:scrypt|pbkdf2)(?::\w+)+\$\w+\$[0-9a-f]+"),
         Named(
@@ -80,7 +80,7 @@ DEFAULTS: dict[str, tuple[Named, ...]] = {
         Named("time", r"(?<![\w.-])1\d{9}(?:\d{3})?(?:\.\d{1,9})?(?![\w.-])", _epoch),
     ),
 }
-#: Headers with a time that something took.
+#: Headers that contain a duration.
 TIMINGS = frozenset(
     {"server-timing", "x-runtime", "x-response-time", "x-process-time", "x-request-duration"}
 )
@@ -92,7 +92,7 @@ _GRAMMAR = (
 
 @dataclass
 class Rules:
-    """What is left out of a comparison."""
+    """What a comparison ignores."""
 
     headers: frozenset[str] = TIMINGS
     cookies: frozenset[str] = frozenset()
@@ -103,7 +103,7 @@ class Rules:
     )
 
     def normal(self, text: str, literals: Mapping[str, str], hits: set[str]) -> str:
-        """Return *text* with what may differ replaced by names; *hits* gets which there were."""
+        """Return *text* with allowed differences replaced by names; add those names to *hits*."""
         for literal, name in literals.items():
             if literal in text:
                 text = text.replace(literal, f"<{name}>")
@@ -120,7 +120,7 @@ class Rules:
 
 
 def rules_of(lines: Iterable[str], file: Path | None) -> Rules:
-    """Return the rules of the command line and of *file*; of a file, a line is one rule."""
+    """Return the rules from the command line and from *file*, which has one rule per line."""
     numbered = [(line, "--rule") for line in lines]
     if file is not None:
         read = file.read_text("utf-8").splitlines()

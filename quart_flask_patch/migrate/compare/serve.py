@@ -49,14 +49,14 @@ def main() -> None:
 
 
 def end_with_parent() -> None:
-    """Wait for the end of the process that compares, which holds the other end of this pipe."""
+    """Wait until the comparing process ends, which closes its end of the pipe."""
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def moved(path: str, before: str) -> str:
-    """Return where *path*, if it is beneath the copied folder, is now."""
+    """Return *path* in the copy, if it is in the copied folder."""
     if path == before or path.startswith(before + os.sep):
         return os.getcwd() + path[len(before) :]
     return path
@@ -76,7 +76,7 @@ def chosen_server(plan: Plan) -> str:
 
 
 def load(plan: Plan, server: str) -> Any:
-    """Import the application, and tell the process that compares what it is."""
+    """Import the application, and report what it is to the comparing process."""
     try:
         if plan["layer"]:
             import quart_flask_patch  # noqa: F401  # before the application
@@ -115,7 +115,7 @@ def facts(app: Any) -> dict[str, object]:
 
 
 def routes(app: Any) -> list[str]:
-    """Return the paths of all rules that can be asked for by GET, as they are."""
+    """Return the paths of all rules without variables that accept GET."""
     found = [
         rule.rule
         for rule in app.url_map.iter_rules()

@@ -1,4 +1,4 @@
-"""What is in a session cookie of Flask's: signed, and not secret from the one who holds it."""
+"""Read the content of Flask's session cookies, which are signed but not encrypted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIGNED = re.compile(r"(?P<data>\.?[\w-]+)\.[\w-]{5,8}\.[\w-]{27,}")
 
 
 def session_in(value: str) -> object | None:
-    """Return the content of a signed cookie without asking for the key; None if it is none."""
+    """Return the content of a signed cookie, without checking the key; None if it is no session."""
     found = _SIGNED.fullmatch(value)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Shows a report: with colours on a terminal, as plain lines elsewhere, as JSON or as a page."""
+"""Show a report: in colour on a terminal, as plain lines elsewhere, as JSON or as a page."""
 
 from __future__ import annotations
 

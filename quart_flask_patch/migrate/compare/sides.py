@@ -1,4 +1,4 @@
-"""The sides: the same application on genuine Flask and on the layer, each in a process."""
+"""The sides: the same application on genuine Flask and on the layer, each in its own process."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .tokens import Tokens
 SCRIPT = Path(__file__).with_name("serve.py")
 ASGI = ("hypercorn", "uvicorn", "granian", "daphne")
 WSGI = ("gunicorn", "waitress", "werkzeug")
-#: They take no socket that listens already.
+#: Servers that cannot take over a socket that already listens.
 BINDING = {"granian"}
-#: Seconds that a server has to end in when it is asked to.
+#: Seconds in which a server must end when it is asked to.
 ENDING = 8.0
-#: Seconds that are waited for it to end by itself, after it gave no answer.
+#: Seconds to wait for a server to end by itself, after it gave no answer.
 SETTLING = 1.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one side is served."""
+    """How to serve one side."""
 
     app: str
     server: str
@@ -58,7 +58,7 @@ class Plan:
 
 
 class Side:
-    """One side in its folder; its process is started, asked and ended here."""
+    """One side with its folder; starts its process, asks it and ends it."""
 
     def __init__(self, plan: Plan, root: Path, token_names: frozenset[str]) -> None:
         self.plan, self.name, self.root = plan, plan.name, root
@@ -108,7 +108,7 @@ class Side:
     # --- start and end -------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make the folder, and run the setup in it."""
+        """Make the folder and run the setup in it."""
         self.data.mkdir(parents=True)
         if self.plan.copies:
             copy_folder(self.plan.source, self.folder)
@@ -212,7 +212,7 @@ class Side:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # Its workers too, which it may have left behind.
+            # End its workers too, which it may have left behind.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
@@ -235,7 +235,7 @@ class Side:
         return answer
 
     def literals(self, client: str) -> dict[str, str]:
-        """Return what stands in this side's answers alone, and what to call it."""
+        """Return texts that appear only in this side's answers, with a name for each."""
         seen = sorted(self.conversation(client).tokens.current(), key=len, reverse=True)
         return {
             str(self.root): "folder",
@@ -249,7 +249,7 @@ class Side:
         return usage(pid) if isinstance(pid, int) else None
 
     def cpu_since(self) -> float:
-        """Return the seconds of CPU since it began; where nothing can tell, more than enough."""
+        """Return the CPU seconds since it began; infinity if this system cannot tell."""
         now = self.usage()
         return now.cpu - self.begun.cpu if now and self.begun else float("inf")
 
@@ -264,7 +264,7 @@ def _tail(text: str) -> str:
 
 
 def stop_all(sides: Sequence[Side]) -> None:
-    """Ask all to end before one is waited for."""
+    """Ask all sides to end before waiting for any."""
     for side in sides:
         if side.process is not None and not side.has_ended:
             side.process.terminate()

@@ -1,4 +1,4 @@
-"""Where requests come from: the kind of a file is seen from what is in it."""
+"""Read requests from a file, whose kind is told from its content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .logs import from_log, LINE
 from .openapi import Document
 from .recorded import CompareError, Recorded, Source
 
-#: How many lines of a log are looked at before it is said not to be one.
+#: How many lines are tried before a file counts as no log.
 LOOKED_AT = 50
 _EXPECTED = (
     "an access log (common or combined), a HAR file, an OpenAPI document, or a list of METHOD /path"
@@ -25,7 +25,7 @@ _EXPECTED = (
 
 
 def read_source(file: Path) -> Source:
-    """Return the requests of *file*, which is read as they are taken where it may be large."""
+    """Return the requests in *file*; a log, which may be large, is read bit by bit."""
     with closing(_opened(file)) as opened:
         beginning = opened.read(1 << 16)
     first = beginning.lstrip("\ufeff \t\r\n")[:1]
@@ -38,7 +38,7 @@ def read_source(file: Path) -> Source:
     meant = [line for line in lines if not line.startswith("#")]
     if meant and looks_listed(meant[0].strip()):
         with closing(_opened(file)) as opened:
-            # At once: what is wrong in it is said before a server starts.
+            # Read it now, so that errors in it are reported before a server starts.
             return Source("list", iter(list(from_list(opened.read(), file))))
     if file.suffix in (".yaml", ".yml") or any(
         line.startswith(("openapi:", "swagger:")) for line in lines

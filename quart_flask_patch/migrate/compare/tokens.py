@@ -1,4 +1,4 @@
-"""Tokens against forgery: found in the pages of a side, put into the forms that were recorded."""
+"""Anti-forgery tokens: find them in a side's pages, and put them into recorded forms."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 from .answers import Answer
 
-#: Names of fields, `meta` tags, headers and cookies that hold one.
+#: Names of fields, `meta` tags, headers and cookies that contain a token.
 TOKEN_NAME = re.compile(
     r"(?i)csrf|xsrf|authenticity.?token|request.?verification|anti.?forgery|^_?token$|^nonce$"
 )
-#: Names of headers that a page's script sends one in.
+#: Names of headers in which a page's script sends a token.
 TOKEN_HEADER = re.compile(r"(?i)csrf|xsrf")
 
 
 class _Page(HTMLParser):
-    """Hidden fields, each with the action of its form, and `meta` tags."""
+    """Collects hidden fields, each with its form's action, and `meta` tags."""
 
     def __init__(self, is_token: Callable[[str], bool]) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class _Page(HTMLParser):
 
 @dataclass
 class Tokens:
-    """What the pages of one side gave to one client."""
+    """The tokens that one side's pages have given to one client."""
 
     names: frozenset[str] = frozenset()
     by_action: dict[tuple[str, str], str] = field(default_factory=dict)
     by_name: dict[str, str] = field(default_factory=dict)
     meta: str = ""
     bearer: str = ""
-    #: All of them, to be found again in what is shown.
+    #: All tokens, to be masked in what is shown.
     seen: set[str] = field(default_factory=set)
 
     def is_token(self, name: str) -> bool:
@@ -81,18 +81,18 @@ class Tokens:
         self.seen.update(page.metas)
 
     def field(self, path: str, name: str) -> str:
-        """Return the token of the form that is sent to *path*, or else the latest of its name."""
+        """Return the token of the form that posts to *path*, or else the latest with this name."""
         return self.by_action.get((path.partition("?")[0], name)) or self.by_name.get(name, "")
 
     def current(self) -> set[str]:
-        """Return those that a page of now may show."""
+        """Return the tokens that a current page may show."""
         return {*self.by_name.values(), *self.by_action.values(), self.meta, self.bearer} - {""}
 
     def any(self) -> str:
         return self.meta or next(reversed(self.by_name.values()), "")
 
     def into_query(self, path: str, query: str) -> str:
-        """Replace tokens in a query string or in a form, and leave all else as it was written."""
+        """Replace tokens in a query string or a form, and leave everything else unchanged."""
         parts = []
         for part in query.split("&"):
             pair = next(iter(parse_qsl(part, keep_blank_values=True)), None)
@@ -101,7 +101,7 @@ class Tokens:
         return "&".join(parts)
 
     def into_parts(self, path: str, body: bytes) -> bytes:
-        """Replace tokens in a form of parts."""
+        """Replace tokens in a multipart form."""
 
         def replaced(found: re.Match[bytes]) -> bytes:
             name = found["name"].decode("utf-8", "replace")
