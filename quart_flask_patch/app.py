@@ -76,6 +76,7 @@ def _waits(method: Function) -> Function:
 
 
 _WITHOUT_ENVIRON = (HTTPException.get_response, RequestRedirect.get_response)
+_CALLING = Stock(HTTPException, "__call__")
 
 
 def _make_response(app: Any, core: CoreContext | None, result: Result) -> Result:
@@ -92,10 +93,12 @@ def _make_response(app: Any, core: CoreContext | None, result: Result) -> Result
     return GenuineFlask.make_response(app, result)
 
 
-def _flask_body(app: object, body: Result) -> Result:
+def _flask_body(app: Any, body: Result) -> Result:
     if isinstance(body, CoreResponse):
         return wrappers.response_of(app, body)
     if isinstance(body, HTTPException):
+        if not (wrappers.FORCING.of(app.response_class) and _CALLING.of(type(body))):
+            return body
         # What calling it as WSGI would give, in one piece. Make the environ only if it is needed.
         if type(body).get_response in _WITHOUT_ENVIRON or not has_request_context():
             return body.get_response()
@@ -319,12 +322,18 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         # *request* is the async face, but subclasses that set `trusted_hosts` are Flask's.
         return self.request_class.trusted_hosts if hosts is None else hosts
 
+    @property
+    def _makes_requests_late(self) -> bool:
+        # A class that makes them in its own way may change the environ that is matched.
+        return wrappers.MAKING.of(self.request_class)
+
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
         connection = core.connection
         if (
             (connection is None or entry.environ_given(connection.scope) is None)
             and self._url_adapters.within(self)
             and BINDING.within(self.url_map)
+            and self._makes_requests_late
         ):
             # This gives the same adapter, without making an environ for it.
             return Quart.create_url_adapter(cast(Any, self), connection)

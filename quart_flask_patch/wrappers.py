@@ -66,7 +66,7 @@ _content_type = kept(64)(parse_options_header)
 
 # The methods that make a request, read its body and parse its form. A short way asks these whether
 # anybody has replaced one.
-_MAKING = Stock(WerkzeugRequest, "__init__", "__new__", besides=[(SansIORequest, ["__init__"])])
+MAKING = Stock(WerkzeugRequest, "__init__", "__new__", besides=[(SansIORequest, ["__init__"])])
 _STREAMING = Stock(WerkzeugRequest, "stream", besides=[(wsgi_request, ["get_input_stream"])])
 _PARSING = Stock(
     WerkzeugRequest,
@@ -193,15 +193,17 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
         cls is not Response
         or not _RESPONDING.of(cls)
         or not cls.automatically_set_content_length
-        or (mimetype := cls.default_mimetype if mimetype is None else mimetype) is None
+        or (kind := cls.default_mimetype if mimetype is None else mimetype) is None
     ):
+        if mimetype is None:
+            return cls(body, status=None, headers=None)  # As Flask calls a class of your own.
         return cls(body, mimetype=mimetype)
     # The core's constructor has such a short way too, for its own class. They share only the
     # header: Flask's response has other headers and a list for a body.
     made: Any = object.__new__(cls)
     data = body.encode() if isinstance(body, str) else body
     made.headers = Headers()
-    made.headers._list += _type_header(mimetype)[0], ("Content-Length", str(len(data)))
+    made.headers._list += _type_header(kind)[0], ("Content-Length", str(len(data)))
     made._status, made._status_code = "200 OK", 200
     made.direct_passthrough, made._on_close, made.response = False, [], [data]
     return made
@@ -214,6 +216,9 @@ _RESPONDING = Stock(
     besides=[(SansIOResponse, ["__init__"])],
 )
 
+
+#: How a response class makes a response of something else, an HTTP error for example.
+FORCING = Stock(Response, "force_type")
 
 #: Up to this many bytes of a file are read at once, in the request's own thread.
 _AT_ONCE = 256 * 1024
@@ -325,7 +330,7 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
             " flask.has_request_context() to ask first."
         )
     cls = getattr(core.app, "_flask_request_class", Request)
-    if issubclass(cls, Request) and _MAKING.of(cls):
+    if issubclass(cls, Request) and MAKING.of(cls):
         face = cls.__new__(cls)
         face.__dict__ = connection.__dict__
     else:

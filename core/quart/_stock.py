@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, ClassVar, NamedTuple, Protocol, TYPE_CHECKING
+from typing import Any, cast, ClassVar, NamedTuple, Protocol, TYPE_CHECKING
 
 if TYPE_CHECKING:
     _Meta = ABCMeta
@@ -125,8 +125,15 @@ def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questio
         for name in attributes:
             if not is_genuine(place, name):
                 return None
-            values[f"{name}_{number}"] = getattr(place, name)
-            asked.append(f"{asked_of}.{name} is {name}_{number}")
+            value, found = getattr(place, name), f"{asked_of}.{name}"
+            if type(value) is MethodType:  # A class method is another object each time.
+                values["MethodType"], value = MethodType, value.__func__
+                asked.append(
+                    f"type(it := {found}) is MethodType and it.__func__ is {name}_{number}"
+                )
+            else:
+                asked.append(f"{found} is {name}_{number}")
+            values[f"{name}_{number}"] = value
     own = [question for name in names if (question := _asked_of_object(values, name))]
     return _Questions(asked, own, values)
 
@@ -143,8 +150,24 @@ def _compile(
     # The class comes first: what it has been given instead may be called when an object is asked.
     first = asked[0].replace("cls", "(cls := type(thing))", 1)
     within = " and ".join([first, *asked[1:], *own])
-    compiled: Any = eval(f"(lambda cls: {of}), (lambda thing: {within})", values)  # names of ours
-    return compiled[0], compiled[1]
+    exec(_QUESTIONS.format(of=of, within=within), values)  # names of ours
+    return cast(Any, values["of"]), cast(Any, values["within"])
+
+
+#: What has no such attribute at all, as a proxy of another class may, is not as it came either.
+_QUESTIONS = """
+def of(cls):
+    try:
+        return {of}
+    except AttributeError:
+        return False
+
+def within(thing):
+    try:
+        return {within}
+    except AttributeError:
+        return False
+"""
 
 
 def _asked_of_object(values: dict[str, Any], name: str) -> str | None:

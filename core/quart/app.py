@@ -25,7 +25,7 @@ from ._application.url_methods import UrlMethods
 from ._connection import entry, origins
 from ._flask import has_served
 from ._handling import results
-from ._handling.hooks import HOOK_TABLES, HookTable
+from ._handling.hooks import HOOK_TABLES, HookTable, keeps_views
 from ._handling.plan import Plans, STEP_NAMES
 from ._kind import REQUEST
 from ._stock import Stock
@@ -46,6 +46,8 @@ from .wrappers import Request, Response, Websocket
 from .wrappers.request import CLOSES_FILES
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from blinker import Signal
     from hypercorn.typing import (
         ASGIReceiveCallable,
@@ -161,11 +163,22 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in HOOK_TABLES:
+        if name == "view_functions" and not keeps_views(value):
+            self._plans.keeps = False
+            self._plans.clear()
+        elif name in HOOK_TABLES:
             value = HookTable(value, self._plans.clear)
         object.__setattr__(self, name, value)
         if name in STEP_NAMES:
             self._plans.clear()
+
+    def __copy__(self) -> Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        # The two share their hooks, which tell one application's plans when they change.
+        copied._plans = Plans()
+        copied._plans.keeps = False
+        return copied
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
@@ -310,6 +323,9 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     @property
     def _connection_class(self) -> type[Request]:
         return self.request_class
+
+    #: Whether a request may be matched before the object is made that the application sees.
+    _makes_requests_late: bool = True
 
     def _url_adapter_for(self, ctx: AppContext) -> MapAdapter | None:
         return self.create_url_adapter(ctx.connection)

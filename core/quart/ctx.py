@@ -107,7 +107,6 @@ class AppContext:
         self._tokens: list[tuple[Token[AppContext], Any]] = []
         #: Whether the URL was matched without an adapter, which is then made on first access.
         self._adapter_waits = False
-        connection = self.connection
         try:
             if connection is not None and can_do_without_adapter(app, connection):
                 self._adapter_waits = True
@@ -213,11 +212,12 @@ class AppContext:
             session = strategy.wait_for(interface.make_null_session(self.app))
         self._session = session
 
-    def find_plan(self) -> Plan:
-        """Look up the plan of the endpoint; call this once the URL is matched."""
+    def find_plan(self, place: strategy.Place | None = None) -> Plan:
+        """Look up the plan of the endpoint, in this *place*; call this once the URL is matched."""
         rule = None if self.connection is None else self.connection.url_rule
         endpoint = None if rule is None else rule.endpoint
-        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, self.wanted_place)
+        wanted = place or self.wanted_place
+        self.plan = self.app._plans.get(self.app, self.kind or REQUEST, endpoint, wanted)
         return self.plan
 
     @property

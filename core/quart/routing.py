@@ -269,7 +269,12 @@ def match_without_adapter(
 def plain_map_of(app: Quart) -> QuartMap | None:
     """Return the URL map of *app*, if *app* has nothing against matching without an adapter."""
     url_map = app.url_map
-    if type(url_map) is QuartMap and not app.subdomain_matching and app._url_adapters.within(app):
+    if (
+        type(url_map) is QuartMap
+        and not app.subdomain_matching
+        and app._url_adapters.within(app)
+        and app._makes_requests_late
+    ):
         return url_map
     return None
 

@@ -95,7 +95,11 @@ def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> object:
 
 
 _FlaskCookies = flask_sessions.SecureCookieSessionInterface
-_FLASKS = Stock(_FlaskCookies, "get_signing_serializer", "open_session", "save_session")
+_FLASKS = Stock(
+    _FlaskCookies,
+    *("get_signing_serializer", "open_session", "save_session"),
+    besides=[(flask_sessions, ["URLSafeTimedSerializer"])],
+)
 _flasks_sha1: object = _FlaskCookies.digest_method
 
 

@@ -54,6 +54,14 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> Any:
     return replace
 
 
+def made_of(owner: Any) -> Any:
+    """Return an object that has not been through its constructor; None for a module."""
+    if isinstance(owner, ModuleType):
+        return None
+    base: Any = BaseException if issubclass(owner, BaseException) else object
+    return base.__new__(owner)
+
+
 @pytest.mark.parametrize(("stock", "place", "name"), PARTS)
 def test_it_is_open_as_everything_came(stock: Stock, place: Any, name: str) -> None:
     assert is_genuine(place, name)
@@ -67,7 +75,7 @@ def test_it_closes_when_a_class_is_patched(
 ) -> None:
     if name == "__new__":
         pytest.skip("Python does not forget that a class had one")
-    thing = None if isinstance(stock.owner, ModuleType) else object.__new__(stock.owner)
+    thing = made_of(stock.owner)
     replaced(place, name, way)
     assert not stock.of(stock.owner)
     assert thing is None or not stock.within(thing)
@@ -89,7 +97,7 @@ def test_it_closes_for_a_subclass_that_overrides(stock: Stock, place: Any, name:
 def test_it_closes_for_an_object_with_its_own(stock: Stock, place: Any, name: str) -> None:
     if isinstance(stock.owner, ModuleType) or name not in stock.names or name.startswith("__"):
         pytest.skip("an object cannot have it")
-    thing = object.__new__(stock.owner)
+    thing = made_of(stock.owner)
     if not hasattr(thing, "__dict__"):
         pytest.skip("it has slots")
     assert stock.within(thing)
@@ -184,3 +192,35 @@ def test_nobody_else_compares_or_remembers() -> None:
         if compares_with_what_came(node) or remembers_by_class(node)
     ]
     assert found == []
+
+
+def test_an_object_without_the_attribute_is_not_as_it_came() -> None:
+    """Such as a proxy, whose own class has none."""
+
+    class Owner:
+        def method(self) -> None: ...
+
+    stock = Stock(Owner, "method")
+    Stock.known.remove(stock)
+    assert stock.within(Owner())
+    assert not stock.within(object())
+    assert not stock.of(object)
+
+
+def test_a_class_method_is_asked_for_what_is_behind_it() -> None:
+    class Owner:
+        @classmethod
+        def make(cls) -> None: ...
+
+    class Derived(Owner): ...
+
+    class Overriding(Owner):
+        @classmethod
+        def make(cls) -> None: ...
+
+    stock = Stock(Owner, "make")
+    Stock.known.remove(stock)
+    assert stock.of(Derived)
+    assert stock.within(Derived())
+    assert not stock.of(Overriding)
+    assert not stock.within(Overriding())

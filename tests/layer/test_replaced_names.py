@@ -14,6 +14,7 @@ import pytest
 
 import quart.signals
 from quart import Quart
+from quart._flask import HAS_ONE_CONTEXT
 from quart_flask_patch.app import Flask
 
 from ._asgi import fetch, run
@@ -149,3 +150,16 @@ def test_a_quart_application_sends_its_own_besides() -> None:
         assert run(fetch(app, "/")).text == "view"
     assert received == [app]
     assert replaced.send.call_count == 1
+
+
+@pytest.mark.skipif(HAS_ONE_CONTEXT, reason="Flask 3.2 has one class of contexts")
+def test_classes_of_contexts_under_their_names_are_not_used(get: Get) -> None:
+    """A difference from Flask: an application says so by a `request_context` of its own."""
+    app = get.fill(Flask(__name__))
+    with (
+        mock.patch.object(flask.app, "RequestContext") as replaced,
+        mock.patch.object(flask.ctx.RequestContext, "match_request") as method,
+    ):
+        assert get(app, "/view")[0] == 200
+    assert not replaced.called
+    assert not method.called

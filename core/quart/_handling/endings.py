@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NoReturn, TYPE_CHECKING
 
-from werkzeug.exceptions import InternalServerError
+from werkzeug.exceptions import BadRequest, InternalServerError
 
 from ..wrappers.websocket import State
 
@@ -47,3 +47,12 @@ def check(app: Quart, ctx: AppContext, result: object) -> None:
             view,
             type(result).__name__,
         )
+
+
+def refuse_upgrade(**arguments: object) -> NoReturn:
+    """Refuse a request for a websocket's URL; used in place of the view.
+
+    A WSGI server passes a websocket on as a request, as it has no websockets. Other requests for
+    such a URL match no rule and do not come here.
+    """
+    raise BadRequest("This is the URL of a websocket, and this server cannot open one.")

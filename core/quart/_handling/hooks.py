@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from ..app import Quart
 
 
+def view_of(app: Quart, endpoint: str) -> Function | None:
+    try:
+        # As Flask asks for it, which matters if it is no plain dict.
+        return app.view_functions[endpoint]
+    except KeyError:
+        return None
+
+
+def keeps_views(views: object) -> bool:
+    """Whether *views* gives the same view each time, and another one only when it is changed."""
+    cls: Any = type(views)
+    is_plain = isinstance(views, dict) and cls.__getitem__ is dict.__getitem__
+    return isinstance(views, HookTable) or (is_plain and not hasattr(cls, "__missing__"))
+
+
 def on_response(func: Function) -> Function:
     """Return *func*, which takes a response, so that it passes None through."""
 

@@ -164,7 +164,10 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Result:
         if stages.started.receivers:
             await emit(app, ctx, stages.started)
         if plan.preprocesses:
+            rule = ctx.connection.url_rule  # type: ignore[union-attr]  # it has one
             result = await stages.preprocess(app, ctx)
+            if not plan.stands or ctx.connection.url_rule is not rule:  # type: ignore[union-attr]  # as above
+                dispatch = ctx.find_plan(plan.place).stages.dispatch
         if result is None and not (plan.preprocesses and _ended(ctx)):
             result = dispatch(app, ctx)
             if hasattr(result, "__await__"):
@@ -229,6 +232,8 @@ def finalize(
     app: Quart, ctx: AppContext, result: Result, from_error_handler: bool = False
 ) -> Result:
     plan, response = ctx.plan, None
+    if not plan.stands:
+        plan = ctx.find_plan(plan.place)
     stages = plan.stages
     make_response = stages.make_response
     if result is not None or ctx.kind.must_answer:  # type: ignore[union-attr]  # as above

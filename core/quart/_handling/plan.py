@@ -10,9 +10,7 @@ import operator
 from collections.abc import Callable
 from functools import partial, wraps
 from types import FunctionType, MethodType
-from typing import Any, cast, NoReturn, TYPE_CHECKING, TypeVar
-
-from werkzeug.exceptions import BadRequest
+from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from .. import _stock, signals
 from .._flask import split_blueprint_path
@@ -21,9 +19,9 @@ from .._loops.forks import in_child
 from .._threads import strategy
 from .._types import Function, Result
 from ..routing import plain_map_of
-from . import pipeline, responses, session, teardown as _teardown
+from . import endings, pipeline, responses, session, teardown as _teardown
 from .either import CallableByBoth
-from .hooks import hooks_of, in_order, newest_first, on_response
+from .hooks import hooks_of, in_order, newest_first, on_response, view_of
 from .overrides import wants_context
 
 if TYPE_CHECKING:
@@ -77,15 +75,6 @@ STEP_NAMES = frozenset(
 )
 
 
-def _refuse_upgrade(**arguments: object) -> NoReturn:
-    """Refuse a request for a websocket's URL; used in place of the view.
-
-    A WSGI server passes a websocket on as a request, as it has no websockets. Other requests for
-    such a URL match no rule and do not come here.
-    """
-    raise BadRequest("This is the URL of a websocket, and this server cannot open one.")
-
-
 class Plan:
     """An endpoint's place, its view, and its hooks in the order in which they run."""
 
@@ -101,6 +90,7 @@ class Plan:
         "preprocessors",
         "processes",
         "stages",
+        "stands",
         "teardown",
         "tears_down",
         "view",
@@ -113,11 +103,13 @@ class Plan:
         endpoint: str | None,
         place: strategy.Place | str | None,
     ) -> None:
+        #: Whether all that it is made of is still so: a hook may change that, or a view.
+        self.stands = True
         kind = app._manner_of(kind, endpoint)
         self.stages = app._plans.stages(app, kind)
-        view = None if endpoint is None else app.view_functions.get(endpoint)
+        view = None if endpoint is None else view_of(app, endpoint)
         if kind is REQUEST and endpoint in app._websocket_endpoints:
-            view = _refuse_upgrade
+            view = endings.refuse_upgrade
         if isinstance(place, strategy.Place):
             self.place = place
         else:
@@ -205,7 +197,7 @@ class Plans:
     They do not refer to the application, so one that never served is freed at once.
     """
 
-    __slots__ = ("_changes", "_mixed_in", "_plans", "_seen", "_stages")
+    __slots__ = ("_changes", "_mixed_in", "_plans", "_seen", "_stages", "keeps")
 
     def __init__(self) -> None:
         self._changes = 0
@@ -214,8 +206,12 @@ class Plans:
         self._seen: list[list[object]] = []
         self._plans: dict[tuple[Kind, str | None, strategy.Place | str | None], Plan] = {}
         self._stages: dict[Kind, Stages] = {}
+        #: Whether a view stays the same until somebody says so; it does in a plain dict of them.
+        self.keeps = True
 
     def clear(self) -> None:
+        for plan in self._plans.values():
+            plan.stands = False
         self._plans.clear()
         self._stages.clear()
         self._changes = -1  # The application's class may have changed too.
@@ -233,7 +229,9 @@ class Plans:
         key = kind, endpoint, place
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = Plan(app, kind, endpoint, place)
+            plan = Plan(app, kind, endpoint, place)
+            if self.keeps:
+                self._plans[key] = plan
         return plan
 
     def stages(self, app: Quart, kind: Kind | None) -> Stages:

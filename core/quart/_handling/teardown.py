@@ -30,6 +30,8 @@ def close_context(
     Returns None if that is done, or else an awaitable that does it.
     """
     plan, connection = ctx.plan, ctx.connection
+    if not plan.stands:
+        plan = ctx.find_plan(plan.place)
     stages = plan.stages
     if (
         plan.tears_down
