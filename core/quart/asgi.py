@@ -62,6 +62,14 @@ class _Connection(Delivery):
                 await work
         except ClientDisconnectedError:
             return  # The client has gone.
+        except SystemExit as error:
+            if self.app.testing or "quart.undisturbed" in scope:
+                raise
+            # Some servers would end, with all their other connections.
+            raise RuntimeError(
+                "Expected a view, hook or stream that returns or raises an Exception, got a call of"
+                " sys.exit(), which could end the server. To end it, send its process a signal."
+            ) from error
         if self._left is not None:
             start, end, more = self._left
             try:

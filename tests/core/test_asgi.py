@@ -311,6 +311,48 @@ def test_a_stream_that_fails_ends_the_connection_with_the_error(app: Quart) -> N
     assert closed == [True]
 
 
+def exits(*args: object) -> Any:
+    sys.exit("from within")
+
+
+async def exits_async(*args: object) -> Any:
+    sys.exit("from within")
+
+
+def exits_in_a_stream() -> Any:
+    def stream() -> Iterator[str]:
+        yield "x"
+        sys.exit("from within")
+
+    return Response(stream())
+
+
+@pytest.mark.parametrize("kind", ["request", "websocket"])
+@pytest.mark.parametrize("place", ["view", "before", "teardown", "stream"])
+@pytest.mark.parametrize("function", [exits, exits_async])
+def test_an_exit_ends_one_connection_and_not_the_server(
+    app: Quart, kind: str, place: str, function: Callable[..., Any]
+) -> None:
+    torn_down: list[object] = []
+    app.teardown_appcontext(torn_down.append)
+    if place == "stream":
+        kind, function = "request", exits_in_a_stream
+    elif place != "view":
+        hook(app, place, kind)(function)
+    route(app, kind)(function)
+    says = part(b"", False) if kind == "request" else {"type": "websocket.connect"}
+    scope = scope_for("http" if kind == "request" else kind)
+
+    with pytest.raises(RuntimeError, match=r"got a call of sys\.exit\(\)") as raised:
+        run(connect(app, scope, Client(says)))
+
+    assert isinstance(raised.value.__cause__, SystemExit)
+    assert len(torn_down) == 1
+    app.testing = True
+    with pytest.raises(SystemExit, match="from within"):
+        run(connect(app, scope, Client(says)))
+
+
 @pytest.mark.parametrize("seconds", [0.01, None])
 def test_the_time_for_a_response_is_limited(app: Quart, seconds: float | None) -> None:
     @app.route("/")
