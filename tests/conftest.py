@@ -65,6 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "filterwarnings", "ignore:.* has the signature of Flask 3.1:DeprecationWarning"
         )
+        # Flask-Limiter imports these.
+        merged = "'(RequestContext|request_ctx)' has merged with"
+        config.addinivalue_line("filterwarnings", f"ignore:{merged}:DeprecationWarning")
     # A class attribute, since a context may be entered in any task and any thread.
     AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
     _pool.Pool.__init__ = _noted(_pool.Pool.__init__, _pools)  # type: ignore[method-assign]

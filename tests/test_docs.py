@@ -125,3 +125,16 @@ def test_the_design_names_files_and_things_that_exist() -> None:
     # Names of ours are private, or in a class: those of others are in their documentation.
     own = {name.rpartition(".")[2] for name in named if re.fullmatch(r"_[a-z_]\w+|[A-Z]\w+", name)}
     assert {name for name in own if not re.search(rf"\b{name}\b", source)} == {"FOREIGN"}
+
+
+def test_the_page_for_contributors_has_the_tests_of_every_room() -> None:
+    page = (DOCS / "contributing.md").read_text(encoding="utf-8")
+    for package, tests in (("core/quart", "tests/core"), ("quart_flask_patch", "tests/layer")):
+        pattern = (
+            rf"\| source in `{package}/` \| its tests in `{tests}/` \|\n\|---.*\n((?:\|.*\n)+)"
+        )
+        (table,) = re.findall(pattern, page)
+        files = set(re.findall(r"`(test_\w+\.py)`", table))
+        assert {name for name in files if not (DOCS.parent / tests / name).exists()} == set()
+        rooms = {path.parent.name for path in (DOCS.parent / package).glob("_*/__init__.py")}
+        assert rooms <= set(re.findall(r"`(\w+)/`", table))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from inspect import signature
 from typing import Any, TYPE_CHECKING
 
 from flask import ctx, globals as flask_globals
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HAS_ONE_CONTEXT",
+    "REDIRECT",
     "STAGES_WITH_CONTEXT",
     "UNSET",
     "BlueprintBase",
@@ -67,6 +69,9 @@ STAGES_WITH_CONTEXT = (
     "preprocess_request",
     "process_response",
 )
+
+#: The status of a redirect that names none: 302, and 303 since Flask 3.2.
+REDIRECT: int = signature(App.redirect).parameters["code"].default
 
 #: Flask's class for a request's context; with one context, the class for all.
 FlaskRequestContext: object = ctx.AppContext if HAS_ONE_CONTEXT else ctx.RequestContext

@@ -23,6 +23,7 @@ from ._files import (
     send_from_directory as send_from_directory,
     UTC as UTC,
 )
+from ._flask import REDIRECT
 from ._threads import strategy
 from .globals import (
     _cv_app,
@@ -143,7 +144,7 @@ def abort(code: int | Response | WerkzeugResponse, *args: object, **kwargs: obje
     werkzeug_abort(cast(Any, code), *args, **kwargs)
 
 
-def redirect(location: str, code: int = 302) -> WerkzeugResponse:
+def redirect(location: str, code: int = REDIRECT) -> WerkzeugResponse:
     """Return a response that sends the client to *location*."""
     if (ctx := _cv_app.get(None)) is not None:
         return ctx.app.redirect(location, code=code)

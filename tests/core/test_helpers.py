@@ -28,6 +28,7 @@ from quart import (
     stream_with_context,
     url_for,
 )
+from quart._flask import REDIRECT
 from quart.globals import _cv_app
 from quart.helpers import find_package, get_debug_flag, get_load_dotenv, get_root_path
 
@@ -137,7 +138,7 @@ def test_abort(app: Quart) -> None:
 
 def test_redirect(app: Quart) -> None:
     outside = redirect("/a")
-    assert (outside.status_code, outside.location) == (302, "/a")
+    assert (outside.status_code, outside.location) == (REDIRECT, "/a")
 
     class OtherApp(Quart):
         def redirect(self, location: str, code: int = 302) -> Any:

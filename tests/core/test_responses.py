@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from quart import jsonify, Quart, redirect, Response
+from quart._flask import REDIRECT
 
 from .driver import exchange, route, run
 
@@ -191,7 +192,7 @@ def test_a_redirect(app: Quart) -> None:
 
     client = exchange(app, "request")
 
-    assert client.status == 302
+    assert client.status == REDIRECT
     assert client.headers["Location"] == "/there"
 
 

@@ -33,9 +33,8 @@ OF_TWO_CONTEXTS = {
     "test_names.py::test_a_name_that_flask_has_not_is_told": "It names the release.",
     "test_names.py::test_every_": "The names are those of Flask 3.1.",
 }
-#: Of the first, all holds for Flask 3.1 alone. In the second Flask-Limiter imports a name that
-#: Flask 3.2 deprecates, and warnings are errors here.
-collect_ignore = ["test_two_stacks.py", "test_decorators.py"] if HAS_ONE_CONTEXT else []
+#: All of it holds for Flask 3.1 alone.
+collect_ignore = ["test_two_stacks.py"] if HAS_ONE_CONTEXT else []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

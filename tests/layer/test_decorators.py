@@ -20,6 +20,7 @@ import flask_login
 import pytest
 from flask_limiter.util import get_remote_address
 
+from quart._flask import REDIRECT
 from quart_flask_patch import runs_in, wait
 from quart_flask_patch.app import Flask
 
@@ -127,7 +128,7 @@ def test_login_required_redirects(guard: Guard, login: flask_login.LoginManager)
     login.login_view = "log_in_page"
     guarded = guard(flask_login.login_required)
     guarded.app.add_url_rule("/log-in-page", "log_in_page", lambda: "")
-    answer = guarded.refuses(302)
+    answer = guarded.refuses(REDIRECT)
     assert answer.headers["location"].startswith("/log-in-page?next=")
 
 
