@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         " formparser globals json signals utils",
         "_connection": "_flask _formats _loops _stock _types globals wrappers",
         "debug": "_frames wrappers",
-        "helpers": "_files _threads globals signals typing utils wrappers",
+        "helpers": "_files _flask _threads globals signals typing utils wrappers",
         "routing": "_formats _kind _stock wrappers",
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads _types"

@@ -36,7 +36,14 @@ PLAN, PIPELINE = "quart/_handling/plan.py", "quart/_handling/pipeline.py"
 STRATEGY, OUTBOUND = "quart/_threads/strategy.py", "quart/_connection/outbound.py"
 DELIVERY = "quart/_connection/delivery.py"
 
+BRIDGE, LEASE, WORKER = (f"quart/_threads/{name}.py" for name in ("bridge", "lease", "worker"))
+# Files of the layer are told from the core's folder, too.
+PLACES, WAITING, RUNNER = (
+    f"../quart_flask_patch/{name}.py" for name in ("_places", "_waiting/bridge", "_waiting/runner")
+)
+
 ARRIVING = [
+    Jump(APP, ":= stages.connection_class)", "connection_class", PLAN, "self.connection_class = "),
     Jump(APP, "await self.asgi_app(scope", "asgi_app", APP, "async def asgi_app("),
     Jump(APP, "self._connection_at_once()", "_connection_at_once", APP, "def _connection_at_once("),
     Jump(APP, "return ASGIHTTPConnection if", "ASGIHTTPConnection", ASGI, "class ASGIHTTP"),
@@ -51,6 +58,7 @@ ARRIVING = [
     ),
     Jump(ASGI, "return self.handle_request(", "handle_request", ASGI, "async def handle_request("),
     Jump(ASGI, "or app._plans.stages(app, REQUEST)", "stages", PLAN, "def stages("),
+    Jump(ASGI, "app._context_for(request), stages.handle", "_context_for", APP, "def _context"),
     Jump(ASGI, "app._context_for(request), stages.handle", "handle", PLAN, "self.handle = "),
 ]
 
@@ -74,6 +82,23 @@ INWARD = [
     Jump(
         STRATEGY, "result = await lease.call(func", "call", "quart/_threads/lease.py", "def call("
     ),
+]
+
+#: Where the layer has the thread chosen, and what waits in it or beneath the loop's task.
+WAITING_FOR_IT = [
+    Jump(PLACES, "place = self.choose(app, view, default)", "choose", PLACES, "def choose("),
+    Jump(
+        PLACES, "bridge.call_bridged(bridge.drive_here", "call_bridged", BRIDGE, "def call_bridged"
+    ),
+    Jump(PLACES, "bridge.call_bridged(bridge.drive_here", "drive_here", BRIDGE, "def drive_here("),
+    Jump(PLACES, "return ctx.lease.call(wait_for_work", "call", LEASE, "async def call("),
+    Jump(PLACES, "return ctx.lease.call(wait_for_work", "wait_for_work", PLACES, "def wait_for_"),
+    Jump(LEASE, "worker.give(_first_job(func, args", "give", WORKER, "def give("),
+    Jump(LEASE, "return Call(run_call, func, args", "run_call", WORKER, "def run_call("),
+    Jump(WAITING, "return _core.wait(awaitable", "wait", BRIDGE, "def wait("),
+    Jump(WAITING, "return _core.wait(awaitable", "run)", RUNNER, "def run("),
+    Jump(BRIDGE, "return upper.wait(awaitable)", "wait", WORKER, "def wait("),
+    Jump(BRIDGE, "return drive(awaitable, upper.parent)", "drive", BRIDGE, "def drive("),
 ]
 
 BACK = [
@@ -153,7 +178,7 @@ class LanguageServer:
 
     def definitions(self, file: str, line: int, column: int) -> set[tuple[str, int]]:
         """Return the files and lines that define what stands there."""
-        uri = (ROOT / "core" / file).as_uri()
+        uri = (ROOT / "core" / file).resolve().as_uri()
         if uri not in self._opened:
             text = "\n".join(lines_of(file))
             document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
@@ -162,9 +187,12 @@ class LanguageServer:
         position = {"line": line, "character": column}
         given = {"textDocument": {"uri": uri}, "position": position}
         found = self.ask("textDocument/definition", given) or []
-        core = (ROOT / "core").as_uri() + "/"
+        core, layer = ((ROOT / name).as_uri() + "/" for name in ("core", "quart_flask_patch"))
         return {
-            (place["uri"].removeprefix(core), place["range"]["start"]["line"])
+            (
+                place["uri"].removeprefix(core).replace(layer, "../quart_flask_patch/"),
+                place["range"]["start"]["line"],
+            )
             for place in (found if isinstance(found, list) else [found])
         }
 
@@ -197,7 +225,9 @@ def place_of(jump: Jump) -> tuple[int, int]:
 
 @pytest.mark.timeout(300)  # the first of them waits until the server has read what it needs
 @pytest.mark.parametrize(
-    "jump", [*ARRIVING, *INWARD, *BACK], ids=lambda jump: f"{jump.file}-{jump.name}"
+    "jump",
+    [*ARRIVING, *INWARD, *WAITING_FOR_IT, *BACK],
+    ids=lambda jump: f"{jump.file}-{jump.name}",
 )
 def test_an_editor_follows_each_stage_of_a_request(server: LanguageServer, jump: Jump) -> None:
     found = server.definitions(jump.file, *place_of(jump))
