@@ -1,1 +1,1 @@
-"""Runs extensions' own test suites on Flask and on the layer, and compares them test by test."""
+"""Run extensions' own test suites on Flask and on the layer, and compare them test by test."""

@@ -1,6 +1,6 @@
 """``python -m compat_matrix``: run extensions' own suites on Flask and on the layer, and compare.
 
-Those of Quart's extensions run on the core alone, then on the layer; for them the recorded counts
+Suites of Quart's extensions run on the core alone, then on the layer; for them the recorded counts
 are the reference. ``python -m compat_matrix add NAME`` drafts a row for another extension.
 
 Exit code 0: every row that ran is green. 1: a row is red. 2: wrong usage. 3: no row is red, but
@@ -142,7 +142,7 @@ def write_files(records: Sequence[Record], options: argparse.Namespace) -> None:
 def verdict(
     reports: Sequence[RowReport], records: Sequence[Record], options: argparse.Namespace
 ) -> int:
-    """The exit code."""
+    """Return the exit code."""
     broken = any(report.problem for report in reports)
     if options.check:
         committed = _committed.load_committed()

@@ -1,4 +1,4 @@
-"""The badge: an SVG for a README, which says how many suites are green, on what, and when."""
+"""Make the badge: an SVG for a README that says how many suites are green, on what, and when."""
 
 from __future__ import annotations
 

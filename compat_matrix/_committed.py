@@ -19,9 +19,9 @@ BADGE = PROJECT / "docs" / "matrix.svg"
 CARRIED = PROJECT / "quart_flask_patch" / "migrate" / "matrix.json"
 START, END = "<!-- matrix:start -->", "<!-- matrix:end -->"
 
-# Fewer tests that pass on both sides than this share of those in the committed results, or in the
-# row's file if there a service was missing, and the row has turned, although none of them differs:
-# the suite did not run as it did. Not 1, since some tests are unsteady on Flask, too.
+# A row has turned if fewer tests pass on both sides than this share of those in the committed
+# results (or in the row's file, if a service was missing then), even if no test differs: the suite
+# did not run as before. Not 1, as some tests are unsteady on Flask too.
 ENOUGH = 0.9
 
 
@@ -35,7 +35,7 @@ def as_json(record: Record) -> str:
 
 
 def merge(old: Record | None, new: Record) -> Record:
-    """*new* with the sides that only *old* has, if both are about the same state of the row."""
+    """Return *new* with the sides that only *old* has, if both are of the same state of the row."""
     if old is None or old.state != new.state:
         return new
     merged = old.sides | new.sides
@@ -43,7 +43,7 @@ def merge(old: Record | None, new: Record) -> Record:
 
 
 def why_not(record: Record) -> str:
-    """Why *record* may not be committed; empty if it may."""
+    """Return why *record* may not be committed; empty if it may."""
     if record.problem:
         return record.problem.splitlines()[0]
     if not record.sides:
@@ -54,9 +54,9 @@ def why_not(record: Record) -> str:
 
 
 def update(records: Iterable[Record], rows: Mapping[str, Row]) -> Iterator[str]:
-    """Take *records* into the committed results and yield what is to be said of that.
+    """Add *records* to the committed results, and yield messages about that.
 
-    Results of other rows stay, those of rows that are gone go.
+    Results of other rows stay; those of removed rows are removed.
     """
     committed = load_committed()
     RESULTS.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ def write_pages(records: Sequence[Record], rows: Mapping[str, Row]) -> None:
 
 
 def carried(records: Iterable[Record], rows: Mapping[str, Row]) -> str:
-    """The results as the layer carries them: of each row, its verdict and the tests that differ."""
+    """Return the results that the layer ships: each row's verdict and the tests that differ."""
     data = [
         {
             "name": record.name,
@@ -105,17 +105,17 @@ def carried(records: Iterable[Record], rows: Mapping[str, Row]) -> str:
 
 
 def with_tables(page: str, records: Sequence[Record]) -> str:
-    """*page* with the tables of *records* between its two marks."""
+    """Return *page* with the tables of *records* between its two marks."""
     marked = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
     text = "\n".join([START, "", *tables(records), "", END])
     return marked.sub(lambda _: text, page)
 
 
-# --- has a row turned? ---------------------------------------------------------------------------
+# --- Rows that have turned -----------------------------------------------------------------------
 
 
 def turned(old: Record | None, new: Record) -> list[str]:
-    """What the committed results promise of a row and a run did not show.
+    """Yield what the committed results promise for a row and a run did not confirm.
 
     A side without committed results has to be green.
     """

@@ -1,4 +1,4 @@
-"""Comparing what a suite did on the reference with what it did on the layer."""
+"""Compare a suite's results on the reference with those on the layer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """The verdict on one row on one side; *alike* counts the tests that pass here and there."""
+    """The verdict on one row on one side; *alike* counts the tests that pass on both."""
 
     worse: list[Difference] = field(default_factory=list)
     better: list[Difference] = field(default_factory=list)
@@ -56,8 +56,9 @@ def all_skipped(result: Result) -> bool:
 def compare(row: Row, side: Side, reference: Result, layer: Result) -> Comparison:
     """Compare test by test: worse is what passes on the reference and fails or vanishes here.
 
-    A failure whose id the reference does not have at all is worse too: a file that cannot be
-    imported on the layer, say.
+    A failure whose id the reference does not have at all is worse too, such as a file that cannot
+    be
+    imported on the layer.
     """
     found = Comparison(problem=layer.problem, served=layer.served)
     deselected = row.deselected(side.place, side.through)
@@ -96,7 +97,7 @@ def compare_with_counts(row: Row, side: Side, layer: Result) -> Comparison:
 
 
 def stale_entries(row: Row, reference: Result) -> list[str]:
-    """The deselected tests that the suite does not have (any more)."""
+    """Return deselected tests that the suite does not have (any more)."""
     return [
         entry.test
         for entry in row.deselect
@@ -116,7 +117,7 @@ def counts_of(result: Result) -> Counts:
 
 
 def reference_notes(row: Row, reference: Result) -> list[str]:
-    """What is odd about the run on Flask: fewer passes than recorded, entries out of date."""
+    """Yield what is odd about the run on Flask: fewer passes than recorded, outdated entries."""
     notes = []
     if (passed := counts_of(reference).passed) < row.baseline.passed:
         notes.append(

@@ -1,4 +1,4 @@
-"""What is shown while rows run: on a terminal bars that move, elsewhere plain lines."""
+"""Show the progress of rows: as moving bars on a terminal, as plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 60.0  # seconds without a line until plain output says what still run
 
 
 class Running:
-    """A suite that runs, and how far it has come."""
+    """A suite that is running, and its progress."""
 
     def __init__(self, row: Row, side: Side) -> None:
         self.row = row
@@ -35,11 +35,11 @@ class Running:
         return f"{self.row.name} {self.side}"
 
     def watch(self, report: Path) -> None:
-        """Read from now on how far it has come in the file *report*, which need not exist yet."""
+        """Read the progress from the file *report* from now on; it need not exist yet."""
         self._report = report
 
     def look(self) -> int:
-        """How many tests have come to their end; reads only what was written since last time."""
+        """Return how many tests have ended; read only what was written since the last call."""
         with suppress(FileNotFoundError):
             if self._report:
                 with self._report.open("rb") as file:
@@ -56,7 +56,7 @@ class Running:
 
 
 class Display:
-    """Plain lines: each result as it comes, and now and then what still runs."""
+    """Prints plain lines: each result as it comes, and now and then what still runs."""
 
     def __init__(self) -> None:
         self.now: list[Running] = []
@@ -67,7 +67,7 @@ class Display:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing to put back."""
+        """Do nothing: there is nothing to restore."""
 
     def say(self, lines: Iterable[str]) -> None:
         text = "\n".join(lines)
@@ -80,7 +80,7 @@ class Display:
 
     @contextmanager
     def running(self, row: Row, side: Side) -> Iterator[Running]:
-        """Show *row* as one that runs while the block does."""
+        """Show *row* as running during the block."""
         running = Running(row, side)
         self.now.append(running)
         try:
@@ -90,16 +90,16 @@ class Display:
             self.ended()
 
     def ended(self) -> None:
-        """Called once for each suite, remembered ones too."""
+        """Show a suite's result; called once for each suite, remembered ones too."""
 
     def waiting(self) -> None:
-        """Called about twice a second: say what still runs, if nothing was said for long."""
+        """Say what still runs, if nothing was printed for long; called about twice a second."""
         if self.now and time.monotonic() - self._said > PATIENCE:
             self.say([f"still running: {'; '.join(one.text() for one in list(self.now))}"])
 
 
 class Bars(Display):
-    """A bar for each suite that runs and one for all, below the results."""
+    """Shows a bar for each running suite and one for all, below the results."""
 
     def __init__(self, suites: int, progress: Progress) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Bars(Display):
 
 
 def display_for(suites: int) -> Display:
-    """Bars where standard output is a terminal and rich is installed, else plain lines."""
+    """Return bars if standard output is a terminal and rich is installed, else plain lines."""
     if not sys.stdout.isatty():
         return Display()
     try:

@@ -1,4 +1,4 @@
-"""``python -m compat_matrix add NAME``: a first version of a row, from the extension's sdist."""
+"""``python -m compat_matrix add NAME``: draft a row from the extension's sdist."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def draft(name: str, options: argparse.Namespace) -> tuple[Row, dict[str, str]]:
-    """The row as far as its sdist tells, and where each of its requirements was found."""
+    """Return the row as far as its sdist tells, and where each requirement was found."""
     located = locate_sdist(f"{name}=={options.version}" if options.version else name)
     row = Row(name, located.version, located.sha256, (), Counts(passed=0), test_timeout=60.0)
     say(f"{name} {located.version}: {located.url.rpartition('/')[2]}")
@@ -82,7 +82,7 @@ def draft(name: str, options: argparse.Namespace) -> tuple[Row, dict[str, str]]:
 
 
 def run_on_flask(row: Row, why: dict[str, str]) -> tuple[Row, Result]:
-    """Run the suite on Flask, and again with what it missed."""
+    """Run the suite on Flask, and again with the modules that were missing."""
     for _ in range(ROUNDS):
         say(*(f"  requires {name}, from {where}" for name, where in why.items()))
         result = run_suite(row, FLASK, cache_dir())
@@ -106,7 +106,7 @@ def last_lines(result: Result) -> str:
 
 
 def missing(result: Result) -> list[str]:
-    """The modules that could not be imported; a package mostly has the name of its module."""
+    """Return the modules that could not be imported; packages mostly have their module's name."""
     texts = [result.output, *(test.text for test in result.tests.values())]
     pattern = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
     names = dict.fromkeys(name for text in texts for name in pattern.findall(text))
@@ -115,7 +115,7 @@ def missing(result: Result) -> list[str]:
 
 
 def look_at(row: Row, result: Result) -> Iterator[str]:
-    """What somebody should look at before the row is committed."""
+    """Yield what you should look at before you commit the row."""
     failing = [test for test in result.tests.values() if fails(test)]
     if result.problem:
         yield f"Look at: on Flask {result.problem}; the last that pytest printed:"
@@ -136,7 +136,7 @@ def look_at(row: Row, result: Result) -> Iterator[str]:
 
 
 def as_toml(row: Row) -> str:
-    """The row's file, with what differs from the default."""
+    """Return the row's file, with what differs from the defaults."""
     lines = [
         f"{item.name} = {toml_value(getattr(row, item.name))}"
         for item in dataclasses.fields(Row)
@@ -150,7 +150,7 @@ def as_toml(row: Row) -> str:
 
 
 def toml_value(value: object) -> str:
-    """A string, number or list of strings; JSON writes them as TOML does."""
+    """Return a string, a number or a list of strings as TOML, which JSON writes alike."""
     if isinstance(value, tuple) and sum(map(len, value)) > 60:
         return "\n".join(["[", *(f"    {json.dumps(item)}," for item in value), "]"])
     return json.dumps(value)

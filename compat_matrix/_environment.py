@@ -1,4 +1,4 @@
-"""A row's virtual environment, made by uv and cached."""
+"""Make a row's virtual environment with uv, and cache it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def python_of(environment: Path) -> Path:
 
 
 def packages_of(environment: Path) -> Path:
-    """The folder that its packages are installed in."""
+    """Return the folder that its packages are installed in."""
     if sys.platform == "win32":
         return environment / "Lib" / "site-packages"
     return environment / "lib" / "python{}.{}".format(*sys.version_info) / "site-packages"
@@ -39,7 +39,7 @@ def environment_folder(row: Row, cache: Path) -> Path:
 
 
 def environment(row: Row, cache: Path) -> Path:
-    """The row's virtual environment, made if need be.
+    """Return the row's virtual environment; make it if there is none.
 
     Raises:
         EnvironmentProblem: if uv cannot resolve, build or install what the row asks for.

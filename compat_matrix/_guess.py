@@ -1,4 +1,4 @@
-"""What an unpacked sdist says of its own tests: where they are, and what they need."""
+"""Guess from an unpacked sdist where its tests are, and what they need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-# What a list of requirements is called that is for tests; the second if there is none of the first.
+# Names of lists of requirements for tests; the second pattern applies if the first finds none.
 FOR_TESTS = (r"(unit)?-?tests?|testing|pytest|tests?[-_]\w+", r"dev(elop(ment)?)?")
 
 # Development tools that a suite does not import, and what every row has.
@@ -41,11 +41,11 @@ def read_ini(path: Path) -> configparser.ConfigParser:
     return parser
 
 
-# --- where the tests are -------------------------------------------------------------------------
+# --- Where the tests are -------------------------------------------------------------------------
 
 
 def tests_folder(top: Path) -> str:
-    """What holds most test files, relative to *top*; empty if there are none."""
+    """Return the folder with most test files, relative to *top*; empty if there are none."""
     found = Counter(
         folder_of(path.relative_to(top))
         for pattern in ("test_*.py", "*_test.py", "tests.py")
@@ -55,9 +55,9 @@ def tests_folder(top: Path) -> str:
 
 
 def folder_of(test: Path) -> str:
-    """The outermost folder called tests that *test* is in, else its own.
+    """Return the outermost folder called tests that *test* is in, else its own folder.
 
-    A file called tests.py stands for itself, as pytest takes it only if it is named.
+    For a file called tests.py it is the file itself, as pytest runs that only if it is named.
     """
     if test.name == "tests.py":
         return str(test)
@@ -68,7 +68,7 @@ def folder_of(test: Path) -> str:
 
 
 def pytest_options(top: Path) -> str:
-    """What the suite's own settings add to the command line."""
+    """Return what the suite's own settings add to the command line."""
     found = read_toml(top / "pyproject.toml").get("tool", {}).get("pytest", {})
     options = found.get("ini_options", found).get("addopts", "")
     for name, section in [
@@ -81,13 +81,13 @@ def pytest_options(top: Path) -> str:
 
 
 def arguments(top: Path, tests: str) -> tuple[str, ...]:
-    """pytest's arguments; options of the suite's own that would need more plugins are unset."""
+    """Return pytest's arguments, unsetting options of the suite that need more plugins."""
     options = pytest_options(top).split()
     harmless = all(HARMLESS_OPTION.fullmatch(option) for option in options)
     return (tests,) if harmless else (tests, "-o", "addopts=")
 
 
-# --- what they need ------------------------------------------------------------------------------
+# --- What they need ------------------------------------------------------------------------------
 
 
 def from_metadata(top: Path, wanted: str) -> Found:
@@ -118,12 +118,12 @@ def from_tox(top: Path, wanted: str) -> Found:
             named = re.fullmatch(r"-r\s*(?:\{toxinidir\}/)?(\S+)", line.strip())
             if named:
                 yield from from_file(top, top / named[1])
-            elif not re.match(r"[\w,{}.-]+:\s", line.strip()):  # not of some environments only
+            elif not re.match(r"[\w,{}.-]+:\s", line.strip()):  # It applies to all environments.
                 yield line, "tox.ini"
 
 
 def from_files(top: Path, wanted: str) -> Found:
-    """Of ``requirements-test.txt`` and ``requirements/tests.in`` alike."""
+    """Yield the lists of requirements, such as ``requirements-test.txt`` and ``tests.in``."""
     for path in sorted(
         {*top.glob("*.txt"), *top.glob("*requirements*/*"), *top.glob("tests/*.txt")}
     ):
@@ -141,7 +141,7 @@ def from_file(top: Path, path: Path) -> Found:
 
 
 def requirements(top: Path, project: str) -> dict[str, str]:
-    """What the tests seem to need beside *project*, and where that is written."""
+    """Return what the tests seem to need besides *project*, and where that was found."""
     for wanted in FOR_TESTS:
         sources = (from_metadata, from_groups, from_tox, from_files)
         pairs = (pair for source in sources for pair in source(top, wanted))
@@ -151,7 +151,7 @@ def requirements(top: Path, project: str) -> dict[str, str]:
 
 
 def usable(pairs: Iterable[tuple[str, str]], project: str) -> Found:
-    """The first for each package that is not a mere tool; a pin to one version is loosened."""
+    """Return the first requirement for each package that is no mere tool, with pins loosened."""
     seen = {canonicalize_name(project)}
     for text, where in pairs:
         try:

@@ -1,4 +1,4 @@
-"""The results as one page: searchable, with each differing test's tracebacks, and no other file."""
+"""Make one searchable page of the results, with tracebacks of all tests that differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compat_matrix._table import cell, days, headline, versions_text, ways
 
 
 def page(records: Sequence[Record], *, among_pages: bool = False) -> str:
-    """Return the page; *among_pages* says that it lies beside the built documentation."""
+    """Return the page; *among_pages* if it is put beside the built documentation."""
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     template = made.from_string((HERE / "page.html").read_text("utf-8"))
     return template.render(

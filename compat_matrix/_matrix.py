@@ -1,4 +1,4 @@
-"""Running rows: each on its reference and on the layer, side by side, several rows at once."""
+"""Run rows, several at once: each on its reference and on the layer, side by side."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from compat_matrix._uv import cache_dir, EnvironmentProblem
 
 
 class Matrix:
-    """Runs rows as the options say and shows each result as it comes.
+    """Runs rows as the options say, and shows each result as it comes.
 
-    A result on the layer that ended after *since*, and that a run now would depend on nothing
-    else for, is taken instead of running the suite once more; results on Flask always are.
+    A kept result on the layer that ended after *since* replaces a run if nothing that it depends on
+    has changed. A kept result on Flask always does.
     """
 
     def __init__(self, options: Namespace, display: Display, since: float = math.inf) -> None:
@@ -80,10 +80,10 @@ class Matrix:
     def once_more(
         self, report: RowReport, side: Side, before: Comparison
     ) -> tuple[Result, Comparison]:
-        """Run a side again that differs: CI is to fail for what is so, not for what can happen.
+        """Run a side that differs once more, so that CI does not fail by chance.
 
-        Flask is run again too. Its result may be from a day when the machine was another, with a
-        service that is not there any more, say.
+        Flask runs again too: its kept result may be from a time when the machine was different,
+        with another service running, say.
         """
         if report.reference is not None:
             report.reference = self.run_suite(report.row, FLASK)
@@ -94,7 +94,7 @@ class Matrix:
         return result, found
 
     def result(self, row: Row, side: Side, since: float) -> tuple[Result, bool]:
-        """The result of *row* on *side*, and whether it was remembered rather than run now."""
+        """Return the result of *row* on *side*, and whether it was kept from an earlier run."""
         if self.options.last:
             kept = load_result(result_file(row, side, self.cache))
             if kept is None:
@@ -113,9 +113,9 @@ class Matrix:
 
 
 def sides(row: Row, options: Namespace) -> list[Side]:
-    """The sides that are compared with the reference."""
+    """Return the sides to compare with the reference."""
     places = [options.place] if options.place else PLACES
-    # A scenario has a server of its own, and Quart's client calls an application as one does.
+    # A scenario has its own server, and Quart's client calls an application as a server does.
     through: Through = "client" if row.scenario or row.framework == "quart" else options.through
     found = [Side("layer", place, options.loop, through) for place in places]
     if row.framework == "quart":
@@ -135,7 +135,7 @@ def end_as_interrupted(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Take SIGTERM for Ctrl-C: a suite leads a session of its own, so somebody has to end it."""
+    """Treat SIGTERM as Ctrl-C, so that suites are ended: each leads a session of its own."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGTERM, end_as_interrupted)
     try:
@@ -159,25 +159,25 @@ def run_all(rows: Sequence[Row], matrix: Matrix) -> list[RowReport]:
                 pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED).not_done
                 matrix.display.waiting()
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # ending them takes a moment
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ending them takes a moment.
             pool.shutdown(wait=False, cancel_futures=True)
             _run.suites.stop()
             raise
     return [future.result() for future in running]
 
 
-# --- runs that are interrupted -------------------------------------------------------------------
+# --- Interrupted runs ----------------------------------------------------------------------------
 
 
 def mark_of(rows: Sequence[Row], options: Namespace) -> Path:
-    """The file that is there while these rows run on these sides."""
+    """Return the path of the file that exists while these rows run on these sides."""
     asked = [(row.name, [str(side) for side in sides(row, options)]) for row in rows]
     return cache_dir() / "runs" / f"{digest([str(Path(__file__)), asked])}.json"
 
 
 @contextmanager
 def resumable(rows: Sequence[Row], options: Namespace) -> Iterator[float]:
-    """Leave a mark until the block has ended, and give the time from which on results hold.
+    """Leave a mark until the block has ended; give the time since when kept results count.
 
     That is the start of the last run of the same rows and sides if that was interrupted, by a
     signal or by a loss of power, and now otherwise.

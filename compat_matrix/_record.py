@@ -28,7 +28,7 @@ Called = Literal["client", "server", "HTTP", "ASGI"]
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRecord:
-    """A test that passes on the reference only, with what it said on either side."""
+    """A test that passes on the reference only, with its output on both sides."""
 
     id: str
     how: str
@@ -38,7 +38,7 @@ class DifferenceRecord:
 
 @dataclass(frozen=True, slots=True)
 class SideRecord:
-    """What one side did; *alike* tests did as on the reference, *served* ones sent a request."""
+    """One side's result; *alike* counts equal tests, *served* those that sent a request."""
 
     on: str
     place: str | None
@@ -64,7 +64,7 @@ class SideRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of one row."""
+    """Everything that is known about one row."""
 
     name: str
     version: str
@@ -83,7 +83,7 @@ class Record:
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Record:
-        """The record that `asdict` made *data* of."""
+        """Return the record from which `asdict` has made *data*."""
         values = {
             "baseline": Counts(**data["baseline"]),
             "reference": Counts(**data["reference"]),
@@ -94,12 +94,12 @@ class Record:
 
     @property
     def called(self) -> list[Called]:
-        """In which ways its sides were called."""
+        """Return the ways in which requests reached its sides."""
         return sorted({side.called for side in self.sides.values()})
 
     @property
     def date(self) -> str:
-        """The day of the oldest finding."""
+        """Return the day of the oldest finding."""
         return min((side.date for side in self.sides.values()), default="")
 
 
@@ -113,7 +113,7 @@ def project_version() -> str:
 
 
 def versions(row: Row) -> dict[str, str]:
-    """What the row's suite ran with."""
+    """Return the versions that the row's suite ran with."""
     packages = packages_of(environment_folder(row, cache_dir()))
     found = {dist.name.lower(): dist.version for dist in distributions(path=[str(packages)])}
     return {
@@ -125,7 +125,7 @@ def versions(row: Row) -> dict[str, str]:
 
 
 def impersonal(text: str) -> str:
-    """*text* without the names of this user's folders, and from its end, where the error is."""
+    """Return the end of *text*, where the error is, without names of this user's folders."""
     named = {
         "<cache>": cache_dir(),
         "<checkout>": PROJECT,

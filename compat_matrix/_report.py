@@ -1,4 +1,4 @@
-"""What the user reads: a line per row and side, the differences, and the summary."""
+"""Print the report: a line for each row and side, the differences, and the summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 5  # how many differing tests a row's line is followed by
 
 @dataclass(slots=True)
 class RowReport:
-    """All that was found out about one row."""
+    """Everything that a run has found out about one row."""
 
     row: Row
     reference: Result | None = None
@@ -44,7 +44,7 @@ def reference_line(row: Row, result: Result, *, remembered: bool) -> str:
 
 
 def test_line(how: str, name: str, text: str) -> str:
-    """A test, and of *text* the line that says most: pytest marks those of the error with E."""
+    """Return a test with the most telling line of *text*: pytest marks an error's lines with E."""
     marked = [line.lstrip("E ") for line in text.splitlines() if line.startswith("E  ")]
     reason = marked[:1] or text.strip().splitlines()[-1:]
     return f"    {how}: {name}  {''.join(reason)[:160]}".rstrip()
@@ -59,7 +59,7 @@ def difference_line(difference: Difference) -> str:
 def comparison_lines(
     row: Row, side: Side, result: Result, found: Comparison, *, remembered: bool = False
 ) -> Iterator[str]:
-    """One line with the verdict, then the first few differences."""
+    """Yield a line with the verdict, then the first few differences."""
     parts = [count_text(counts_of(result))]
     parts += [f"{len(found.worse)} worse"] if found.worse else []
     parts += [f"{len(found.better)} better"] if found.better else []
@@ -78,7 +78,7 @@ def comparison_lines(
 
 
 def why_lines(row: Row, side: Side, result: Result, found: Comparison) -> Iterator[str]:
-    """Every differing test with what it said on both sides, and how to run the suite by hand."""
+    """Yield each test that differs with its output on both sides, and how to run the suite."""
     for difference in found.worse:
         yield f"\n===== {row.name} [{side}] {difference.id}: {difference.how}"
         yield f"----- on the {side.on}"
@@ -93,7 +93,7 @@ def why_lines(row: Row, side: Side, result: Result, found: Comparison) -> Iterat
 
 
 def summary(reports: Sequence[RowReport]) -> Iterator[str]:
-    """The count of rows by verdict, and what to do next."""
+    """Yield the number of rows by verdict, and what to do next."""
     broken = [report for report in reports if report.problem]
     red = [report for report in reports if not report.problem and not report.green]
     compared = [report for report in reports if report.layers and report.green]

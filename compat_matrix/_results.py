@@ -1,4 +1,4 @@
-"""What a run of a suite gave: the plugin's report read, kept on disk, and found again."""
+"""A suite's result: read from the plugin's report, kept on disk, and found again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from compat_matrix._rows import (
     Through,
 )
 
-# Which outcome a test has whose phases (setup, call, teardown) had several: the first of these.
+# If a test's phases (setup, call, teardown) have several outcomes, the first of these counts.
 BY_WEIGHT = ("error", "failed", "unfinished", "xfailed", "xpassed", "skipped", "passed")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What a suite runs on: Flask itself, the core alone, or the layer in one place.
+    """The software that a suite runs on: Flask itself, the core alone, or the layer in one place.
 
     The last two run on one event loop; the core alone is for the suites of Quart's extensions.
     """
@@ -50,7 +50,7 @@ FLASK = Side("flask")
 
 @dataclass(slots=True)
 class Case:
-    """What one test did; *served* counts the connections that reached an application."""
+    """The result of one test; *served* counts the connections that reached an application."""
 
     id: str
     outcome: str = "unfinished"
@@ -61,7 +61,7 @@ class Case:
 
 @dataclass(slots=True)
 class Result:
-    """What one run of a suite gave."""
+    """The result of one run of a suite."""
 
     tests: dict[str, Case] = field(default_factory=dict)
     seconds: float = 0.0
@@ -76,11 +76,11 @@ class Result:
 
     @property
     def served(self) -> int:
-        """How many tests sent at least one connection to an application on the core."""
+        """Return how many tests sent a connection to an application on the core."""
         return sum(test.served > 0 for test in self.tests.values())
 
 
-# --- reading the plugin's report -----------------------------------------------------------------
+# --- Reading the plugin's report -----------------------------------------------------------------
 
 
 def heavier(one: str, other: str) -> str:
@@ -88,7 +88,7 @@ def heavier(one: str, other: str) -> str:
 
 
 def read_events(lines: Iterable[str]) -> tuple[dict[str, Case], bool]:
-    """Read the plugin's lines: the tests, and whether the session came to its end."""
+    """Return the tests from the plugin's lines, and whether the session has ended."""
     tests: dict[str, Case] = {}
     phases: dict[str, str] = {}
     ended = False
@@ -96,7 +96,7 @@ def read_events(lines: Iterable[str]) -> tuple[dict[str, Case], bool]:
         try:
             event = json.loads(line)
         except json.JSONDecodeError:
-            continue  # the last line of a process that was killed while it wrote
+            continue  # The process was killed while it wrote its last line.
         ended = ended or event["event"] == "end"
         if "id" in event:
             read_event(event, tests, phases)
@@ -121,11 +121,11 @@ def read_event(event: dict[str, Any], tests: dict[str, Case], phases: dict[str, 
             test.outcome, test.text = "error", event["text"]
 
 
-# --- keeping results -----------------------------------------------------------------------------
+# --- Keeping results -----------------------------------------------------------------------------
 
 
 def texts(*folders: Path) -> list[tuple[str, str]]:
-    """All source files beneath *folders*, by their names there."""
+    """Return all source files in *folders*, by their names there."""
     return [
         (str(path.relative_to(folder.parent)), path.read_text("utf-8"))
         for folder in folders
@@ -134,12 +134,12 @@ def texts(*folders: Path) -> list[tuple[str, str]]:
 
 
 def source_digest() -> str:
-    """Names the source of this project that a suite on the core or on the layer runs on."""
+    """Return a digest of this project's source, for suites on the core or the layer."""
     return digest(texts(PROJECT / "core" / "quart", PROJECT / "quart_flask_patch"))
 
 
 def result_key(row: Row, side: Side) -> str:
-    """Names everything that the result of a run depends on, the user's machine aside."""
+    """Return a digest of everything that a result depends on, except the user's machine."""
     run_by = [texts(HERE / "_site"), (HERE / "_plugin.py").read_text("utf-8")]
     content: list[object] = [row_digest(row), environment_digest(row, load_settings()), run_by]
     if side.on != "flask":
@@ -149,7 +149,7 @@ def result_key(row: Row, side: Side) -> str:
 
 
 def result_file(row: Row, side: Side, cache: Path) -> Path:
-    """Where a result is kept: one on Flask for all checkouts, any other for this checkout only."""
+    """Return where a result is kept: on Flask for all checkouts, otherwise for this one only."""
     if side.on == "flask":
         return cache / "results" / f"{row.name}-flask-{result_key(row, side)}.json"
     return cache / "results" / digest(str(PROJECT)) / f"{row.name}-{side}.json"
@@ -172,9 +172,9 @@ def load_result(path: Path) -> Result | None:
 
 
 def usable_result(row: Row, side: Side, cache: Path, since: float) -> Result | None:
-    """The kept result, if a run now would depend on the same and it came to its end after *since*.
+    """Return a kept result that ended after *since*, if nothing that it depends on has changed.
 
-    A run that was ended at its limit, or that crashed, is never taken for another.
+    A run that was ended at its time limit, or that crashed, does not count.
     """
     kept = load_result(result_file(row, side, cache))
     if kept is None or kept.problem or kept.ended < since or kept.key != result_key(row, side):

@@ -32,7 +32,7 @@ GOOD_REASONS = {
 
 
 class RowError(ValueError):
-    """A row's file does not say what a row must say."""
+    """A row's file is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One suite: an sdist, the environment it runs in, and its pytest arguments."""
+    """One suite: an sdist, the environment to run it in, and arguments for pytest."""
 
     name: str
     version: str
@@ -113,12 +113,12 @@ class Row:
 
     @property
     def standins(self) -> Path:
-        """The folder of helper files that the sdist leaves out; it need not exist."""
+        """Return the folder of helper files that the sdist leaves out; it need not exist."""
         return HERE / "standins" / self.name.replace("-", "_")
 
     @property
     def own_files(self) -> list[Path]:
-        """The files of this project that the row's suite is made of."""
+        """Return the files of this project that are part of the row's suite."""
         found = [path for path in self.standins.rglob("*") if "__pycache__" not in path.parts]
         if self.scenario:
             found += [SCENARIOS / f"{self.scenario}.py", *SCENARIOS.glob("_*.py"), SCENARIO_SUITE]
@@ -143,7 +143,7 @@ def digest(content: object) -> str:
 
 
 def row_digest(row: Row) -> str:
-    """Names everything that a run on Flask depends on: the row, less what only the layer reads."""
+    """Return a digest of what a run on Flask depends on: the row, less what the layer reads."""
     content = asdict(row)
     for name in ("deselect", "baseline", "remark", "services", "tier"):
         del content[name]
@@ -157,7 +157,7 @@ def load_settings(path: Path = HERE / "settings.toml") -> Settings:
 
 
 def project_dependencies(project: Path = PROJECT) -> list[str]:
-    """What this project needs at run time beside its own core; every row's environment has it."""
+    """Return this project's requirements at run time, which each row's environment has."""
     found: set[str] = set()
     for path in (project / "pyproject.toml", project / "core" / "pyproject.toml"):
         try:
@@ -172,7 +172,7 @@ def project_dependencies(project: Path = PROJECT) -> list[str]:
 
 
 def parse_row(data: Mapping[str, Any], source: str) -> Row:
-    """Make a row of a TOML table.
+    """Make a row from a TOML table.
 
     Raises:
         RowError: if the table has an unknown key, lacks one, or a deselected test has no good
@@ -205,7 +205,7 @@ def load_rows(folder: Path = HERE / "rows") -> dict[str, Row]:
 
 
 def choose_rows(rows: Mapping[str, Row], names: Iterable[str], tier: str | None) -> list[Row]:
-    """Pick the rows called for: those named, else those of the tier, else all."""
+    """Return the rows to run: those named, else those of the tier, else all."""
     if unknown := [name for name in names if name not in rows]:
         raise RowError(f"no row named {', '.join(unknown)}; there are: {', '.join(rows)}")
     if chosen := list(dict.fromkeys(names)):

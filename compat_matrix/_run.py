@@ -1,4 +1,4 @@
-"""Running a row's suite once, on one side."""
+"""Run a row's suite once, on one side."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_INHERITED_NAMES = {"CI", "PYTHONPATH", "PYTHONWARNINGS", "PYTHONHOME", "VIRT
 
 
 def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[str, str]:
-    """The variables that a suite's process is started with."""
+    """Return the environment variables for a suite's process."""
     env = {
         name: value
         for name, value in os.environ.items()
@@ -68,7 +68,7 @@ def suite_command(row: Row, side: Side, folder: Path) -> list[str]:
 
 
 def end_process(process: subprocess.Popen[str], *, print_stacks: bool) -> None:
-    """End the suite and all it started; pytest's fault handler can print every stack before."""
+    """End the suite and everything it started; pytest's fault handler may print stacks first."""
     if sys.platform == "win32":
         process.kill()
         return
@@ -80,7 +80,7 @@ def end_process(process: subprocess.Popen[str], *, print_stacks: bool) -> None:
 
 
 class Suites:
-    """The suites that run at the moment; each leads a session of its own, away from Ctrl-C."""
+    """The running suites; each leads a session of its own, so Ctrl-C does not reach it."""
 
     def __init__(self) -> None:
         self.processes: set[subprocess.Popen[str]] = set()
@@ -117,7 +117,7 @@ class Suites:
         return code
 
     def stop(self) -> None:
-        """End all that runs and let nothing more run."""
+        """End everything that runs, and let nothing start any more."""
         self.stopped.set()
         for process in list(self.processes):
             end_process(process, print_stacks=False)
@@ -143,7 +143,7 @@ def run_suite(
 ) -> Result:
     """Run the row's suite once, in a fresh copy of it.
 
-    *watch* is told, before the suite starts, which file its tests will be reported in.
+    Before the suite starts, *watch* gets the path of the file for the tests' reports.
 
     Raises:
         EnvironmentProblem: if the sdist or the virtual environment cannot be had.

@@ -1,4 +1,4 @@
-"""A row's sdist: fetched, checked, unpacked, with our stand-ins for what it leaves out."""
+"""Fetch, check and unpack a row's sdist, and add our stand-ins for files that it leaves out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from compat_matrix._uv import EnvironmentProblem, run_uv
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where the index has an sdist."""
+    """The address and the digest of an sdist on the index."""
 
     version: str
     url: str
@@ -52,7 +52,7 @@ def download(url: str, target: Path) -> None:
 
 
 def sdist(row: Row, cache: Path) -> Path:
-    """The row's sdist, downloaded if need be and checked against the row's hash."""
+    """Return the path of the row's sdist, downloaded if missing and checked by its hash."""
     folder = cache / "sdists"
     kept = sorted(folder.glob(f"{row.sdist_sha256[:16]}-*"))
     if not kept:
@@ -83,7 +83,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def lay_out(row: Row, folder: Path, cache: Path) -> Path:
-    """Put the row's suite into *folder* and return where it is to run."""
+    """Put the row's suite into *folder*, and return the folder to run it in."""
     if row.scenario:
         shutil.copy(SCENARIO_SUITE, folder)
         return folder
@@ -93,7 +93,7 @@ def lay_out(row: Row, folder: Path, cache: Path) -> Path:
 
 
 def add_standins(row: Row, folder: Path) -> None:
-    """Copy our stand-ins for files that the sdist leaves out; never over one that it has."""
+    """Copy our stand-ins for files that the sdist leaves out; never replace one of its files."""
     for source in row.standins.rglob("*"):
         if not source.is_file() or "__pycache__" in source.parts:
             continue

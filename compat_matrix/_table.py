@@ -1,4 +1,4 @@
-"""The results as Markdown tables, for the documentation."""
+"""Write the results as Markdown tables, for the documentation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def tables(records: Sequence[Record]) -> Iterator[str]:
-    """The lines of the generated part of the page."""
+    """Yield the lines of the generated part of the page."""
     yield f"{headline(records)}."
     yield ""
     yield f"Measured {days(records)} with {versions_text(records)}."
@@ -56,7 +56,7 @@ def days(records: Sequence[Record]) -> str:
 
 
 def versions_text(records: Sequence[Record]) -> str:
-    """Each version that a row ran with, the rare ones too."""
+    """Yield all versions that rows ran with, the rare ones too."""
     names = dict.fromkeys(name for record in records for name in record.versions)
     found = {
         name: sorted({record.versions[name] for record in records if name in record.versions})
@@ -90,13 +90,13 @@ def cell(side: SideRecord | None) -> str:
 
 
 def ways(record: Record) -> str:
-    """How the suite's requests came to the application; those that were not green are marked."""
+    """Return how requests reached the application; a mark shows what was not green."""
     red = {side.called for side in record.sides.values() if not side.green}
     return ", ".join(f"✗ {way}" if way in red else way for way in record.called)
 
 
 def left_out(records: Sequence[Record]) -> Iterator[str]:
-    """For each row how many of its tests, of which kind, and the reason given first."""
+    """Yield for each row the number of deselected tests of each kind, and the first reason."""
     for record in records:
         for kind in dict.fromkeys(entry.kind for entry in record.left_out):
             entries = [entry for entry in record.left_out if entry.kind == kind]

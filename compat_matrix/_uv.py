@@ -1,4 +1,4 @@
-"""The cache folder, and uv, which fetches everything: it knows the user's index and proxy."""
+"""Run uv, which fetches everything and knows the user's index and proxy; and the cache folder."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if sys.platform != "win32":
 
 
 class EnvironmentProblem(RuntimeError):
-    """A row could not be made ready to run; the message says what to do."""
+    """A row cannot be prepared; the message says what to do."""
 
 
 def cache_dir() -> Path:
-    """The folder of everything that can be made again (COMPAT_MATRIX_CACHE moves it)."""
+    """Return the cache folder, which may be deleted; COMPAT_MATRIX_CACHE sets another one."""
     if chosen := os.environ.get("COMPAT_MATRIX_CACHE"):
         return Path(chosen).absolute()
     if sys.platform == "win32":
@@ -36,7 +36,7 @@ def cache_dir() -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other compat_matrix processes out while this one makes *path*."""
+    """Lock out other compat_matrix processes while this one makes *path*."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{path}.lock", "w") as file:
         if sys.platform != "win32":

@@ -19,7 +19,7 @@ from compat_matrix._uv import cache_dir, EnvironmentProblem, locked, run_uv
 
 VERSION = "0.22.0"
 FOLDER = Path(__file__).parent
-#: What Quart gave when it was last asked, so that it need not be asked each time.
+#: Quart's results from the last run, so that it need not run each time.
 COMMITTED = FOLDER / f"quart-{VERSION}.json"
 
 #: Behaviours that differ on purpose, with the reason.
@@ -54,7 +54,7 @@ DIFFERENCES = {
 
 
 def outcomes(python: str | Path) -> dict[str, Any]:
-    """Return what each behaviour gives with the `quart` of the interpreter *python*."""
+    """Return the result of each behaviour with the `quart` of the interpreter *python*."""
     done = subprocess.run(
         [python, FOLDER / "_child.py"], capture_output=True, text=True, check=False, cwd=FOLDER
     )
@@ -68,7 +68,7 @@ def committed() -> dict[str, Any]:
 
 
 def quarts_python() -> Path:
-    """Return the interpreter of an environment with PyPI's Quart, made if need be."""
+    """Return the interpreter of an environment with PyPI's Quart; make it if there is none."""
     folder = cache_dir() / "environments" / f"quart-{VERSION}-{sys.version_info[1]}"
     with locked(folder):
         if not (folder / "ready").exists():

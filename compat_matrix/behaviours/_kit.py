@@ -1,4 +1,4 @@
-"""What the behaviours share; it needs nothing but some `quart`."""
+"""Helpers for the behaviours; they need nothing but some `quart`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Message = dict[str, Any]
 
 #: By name: the page of Quart's documentation, and what to run.
 BEHAVIOURS: dict[str, tuple[str, Behaviour]] = {}
-#: Seconds; none of them waits for long.
+#: Seconds that a behaviour may take; none waits for long.
 LIMIT = 20.0
 
 
@@ -28,13 +28,13 @@ GONE = {"type": "websocket.disconnect", "code": 1001}
 
 
 def said(text: str | bytes) -> Message:
-    """Return what a server has received of a client."""
+    """Return the messages that a server has received from a client."""
     name = "bytes" if isinstance(text, bytes) else "text"
     return {"type": "websocket.receive", "text": None, "bytes": None, name: text}
 
 
 def page(name: str) -> Callable[[Behaviour], Behaviour]:
-    """Add a behaviour that the page *name* of Quart's documentation tells of."""
+    """Add a behaviour that the page *name* of Quart's documentation describes."""
 
     def add(behaviour: Behaviour) -> Behaviour:
         BEHAVIOURS[behaviour.__name__] = name, behaviour
@@ -59,7 +59,7 @@ def returns(value: Any) -> Any:
 
 
 async def fetch(app: Quart, path: str = "/", method: str = "GET", **options: Any) -> Any:
-    """Return the status, the content type and the text of what *app* answers."""
+    """Return the status, the content type and the text of *app*'s response."""
     response = await app.test_client().open(path, method=method, **options)
     return [response.status_code, response.content_type, await response.get_data(as_text=True)]
 
@@ -103,7 +103,7 @@ async def call(app: Any, asked: Message, *says: Message) -> list[Message]:
 
 
 def told(messages: list[Message]) -> list[Any]:
-    """Return of each message what a client is told by it, and the body as one."""
+    """Return what each message tells the client, with the body in one piece."""
     keys = ("status", "text", "bytes", "code", "subprotocol")
     found = [
         [message["type"], *[_plain(message[key]) for key in keys if message.get(key)]]
@@ -119,7 +119,7 @@ def _plain(value: Any) -> Any:
 
 
 async def outcome(behaviour: Behaviour) -> Any:
-    """Return what *behaviour* gives, or the class of what it raises."""
+    """Return the result of *behaviour*, or the class of the error that it raises."""
     try:
         async with asyncio.timeout(LIMIT):
             return await behaviour()

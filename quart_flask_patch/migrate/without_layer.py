@@ -1,7 +1,7 @@
-"""Stands for the layer in a process on genuine Flask, where importing it does nothing.
+"""Take the layer's place in a process on genuine Flask, where importing it must do nothing.
 
-The child of `beside` and the sides of `compare` run this by its path, with whichever Python the
-application has, so it imports nothing of this project.
+The child of `beside` and the sides of `compare` run this file by its path, with the application's
+Python, so it imports nothing of this project.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _FOLDER = Path(__file__).parent.parent
 
 
 def stand_in() -> None:
-    """Put it in the place of the layer, before the application is imported."""
+    """Install the stand-in for the layer; call this before you import the application."""
     sys.meta_path.insert(0, _Finder())
     sys.modules[_OF_THE_CORE] = importlib.import_module(_LAYER)
     if importlib.util.find_spec("quart") is None:
-        # `import quart.flask_patch` asks for it first.
+        # `import quart.flask_patch` imports this first.
         sys.modules["quart"] = _Stand("quart")
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Makes modules for the layer, and for those that are in its folder."""
+    """Creates modules for the layer and for the modules in its folder."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -53,9 +53,9 @@ class _Finder(MetaPathFinder, Loader):
 
 
 class _Stand(ModuleType):
-    """What it has of the layer's own is in `_WAYS`; all other names are Flask's."""
+    """A module that has the layer's own names from `_WAYS`; all other names are Flask's."""
 
-    #: The core, which may be there, looks whose the layer is.
+    #: The core, which may be installed, checks this.
     __distribution__ = "quart-flask-patch"
 
     def __getattr__(self, name: str) -> object:
@@ -75,7 +75,7 @@ class _Stand(ModuleType):
         return found
 
 
-# --- what the layer's own names do on Flask ------------------------------------------------------
+# --- What the layer's own names do on Flask ------------------------------------------------------
 
 
 def _runs_in(place: str) -> Callable[[T], T]:
@@ -126,7 +126,7 @@ def _pool() -> object:
     return QueuePool
 
 
-#: Names of the layer's own, and how to get what stands for them.
+#: The layer's own names, and functions that return what replaces them.
 _WAYS: dict[str, Callable[[], object]] = {
     "runs_in": lambda: _runs_in,
     "wait": lambda: _wait,

@@ -1,4 +1,5 @@
-"""``migrate rewrite``: views and what they call become async, in the source.
+"""``migrate rewrite``: make views, and what they call, async in the source.
 
-`code` reads, as for `check`; a plan says what changes where; `edits` carries it out with LibCST.
+`code` reads the source, as for `check`. A plan says what to change where. `edits` applies it with
+LibCST.
 """

@@ -1,4 +1,4 @@
-"""``--to async``: views become `async def` on the layer, and nothing of them holds its loop."""
+"""``--to async``: make views `async def` on the layer, so that nothing in them blocks the loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ASYNC_HOOKS = {
 
 @dataclass(eq=False)
 class Target:
-    """A function that is async or becomes it, and why it gets a loop of its own, if so."""
+    """A function that is async or becomes async, and the reason if it gets a loop of its own."""
 
     function: Function
     view: View | None = None
@@ -45,7 +45,7 @@ class Target:
 
 
 class ToAsync:
-    """Plans the edits of a code base; *chosen* are the views that are meant."""
+    """Plans the edits of a code base; *chosen* are the views to rewrite."""
 
     def __init__(self, code: CodeBase, chosen: Iterable[View], native: bool = False) -> None:
         self.code, self.changes, self.native = code, Changes(), native
@@ -68,7 +68,7 @@ class ToAsync:
                 self.targets[view.function] = Target(view.function, view, place=place_of(view))
         self._add_functions()
         while self._refuse_conflicts():
-            pass  # What is left plain may block those that call it.
+            pass  # A function that stays plain may block its callers, so look again.
         self._leave_places()
         for target in self.targets.values():
             self._edit(target)
@@ -78,7 +78,7 @@ class ToAsync:
         return self.changes
 
     def _add_functions(self) -> None:
-        """Add hooks that can wait by awaiting, and async functions that are called."""
+        """Add hooks that can await, and async functions that are called."""
         for entry, owner in self.hooks:
             if entry.function.is_async or self._can_be_async(entry, owner):
                 self.targets.setdefault(entry.function, Target(entry.function))
@@ -99,10 +99,11 @@ class ToAsync:
             and any(applies(entry, owner, view) for view in self.views)
         )
 
-    # --- which of them have a loop of their own --------------------------------------------------
+    # --- Loops of their own
+    # --------------------------------------------------------------------------
 
     def _refuse_conflicts(self) -> bool:
-        """Look at what blocks in all of them; leave those that cannot be helped, if there are."""
+        """Look at what blocks in all targets; give up those that nothing can help, if any."""
         for target in self.targets.values():
             target.uses, target.reasons = uses(self.code, target.function, self.targets), []
             self._find_reasons(target)
@@ -138,7 +139,7 @@ class ToAsync:
         target.reasons = list(dict.fromkeys(target.reasons))
 
     def _share_reasons(self) -> None:
-        """The methods of a class are one view, which has one place."""
+        """Give all methods of a class the same reasons, as they are one view with one place."""
         shared: dict[Scope, list[str]] = {}
         for target in self.targets.values():
             if (owner := target.function.owner) is not None:
@@ -148,7 +149,7 @@ class ToAsync:
                 target.reasons = list(dict.fromkeys(shared[owner]))
 
     def _leave_places(self) -> None:
-        """Leave views on the server's loop that are there: they may share objects of it."""
+        """Leave async views on the server's loop, as they may share objects of it."""
         shared = [target for target in self.targets.values() if not target.function.is_async]
         classes = {target.function.owner for target in shared} - {None}
         for target in self.targets.values():
@@ -161,7 +162,7 @@ class ToAsync:
             target.reasons = []
 
     def _conflict(self, target: Target) -> tuple[str, str] | None:
-        """Return why the view of *target* cannot have a loop of its own, if so."""
+        """Return why the view of *target* cannot have a loop of its own, or None."""
         loops = any(use.runs_loop and not use.can_move for use in target.uses)
         if loops or any(reason.startswith(ANOTHER_LOOP) for reason in target.reasons):
             return "it runs an event loop of its own", "await what that loop runs"
@@ -175,7 +176,8 @@ class ToAsync:
             return f"{waits}, and its class inherits decorators", "decorate it by hand"
         return None
 
-    # --- the edits -------------------------------------------------------------------------------
+    # --- The edits
+    # -----------------------------------------------------------------------------------
 
     def _edit(self, target: Target) -> None:
         function, module = target.function, target.function.module
@@ -234,7 +236,7 @@ class ToAsync:
         )
 
     def _mend_callers(self) -> None:
-        """Let what calls a view, or a hook, go on getting what it returns."""
+        """Change calls of a view or a hook so that they still get its result."""
         for target in [*self.targets.values()]:
             if target.function.is_async:
                 continue
@@ -250,7 +252,7 @@ class ToAsync:
                     edits.through[spot] = f"{name}.ensure_sync"
 
     def _mend_decorators(self) -> None:
-        """Let decorators that use what a view returns wait for it."""
+        """Make decorators wait for a view's result if they use it."""
         for target in self.targets.values():
             if target.view is None:
                 continue
@@ -261,7 +263,8 @@ class ToAsync:
                     spot = self.changes.spot(module, call)
                     self.changes.of(module).through[spot] = f"{name}.ensure_sync"
 
-    # --- the report ------------------------------------------------------------------------------
+    # --- The report
+    # ----------------------------------------------------------------------------------
 
     def _report(self) -> None:
         for view in self.views:
@@ -284,7 +287,7 @@ def _shown(sites: Sequence[Site]) -> list[str]:
 
 
 def registered_as(function: Function) -> set[str]:
-    """Return the attributes that decorate *function*, such as `before_request`."""
+    """Return the attributes by which *function* is registered, such as `before_request`."""
     named = [
         node.func if isinstance(node, ast.Call) else node for node in function.node.decorator_list
     ]

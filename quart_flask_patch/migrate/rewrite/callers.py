@@ -1,4 +1,4 @@
-"""Finds the calls of a function of the code base by its name."""
+"""Find the calls of a function in the code base, by its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Caller:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether nothing there can be changed: at import, and in tests."""
+        """Whether the call cannot be changed, as it runs at import or in a test."""
         return isinstance(self.scope, Module) or is_in_tests(self.scope.module)
 
     @property

@@ -1,4 +1,4 @@
-"""Run as a script, without the layer: writes as JSON what of the core is async."""
+"""A script that runs without the layer: write as JSON which members of the core are async."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES = {
 
 
 def members(owner: object) -> dict[str, str]:
-    """Return the async members of *owner*: awaited when they are called, or when they are read."""
+    """Return the async members of *owner*, each awaited when it is called or when it is read."""
     found = {}
     for name in dir(owner):
         if name.startswith("_"):
@@ -29,7 +29,7 @@ def members(owner: object) -> dict[str, str]:
             if inspect.iscoroutinefunction(member.fget):
                 found[name] = "name"
         elif callable(member) and not isinstance(member, LocalProxy):
-            # What only looks like a function is one beneath its wrappers.
+            # An object that only looks like a function wraps one.
             found |= {name: "call"} if inspect.iscoroutinefunction(inspect.unwrap(member)) else {}
     return found
 
@@ -38,4 +38,4 @@ if __name__ == "__main__":
     table = {name: members(import_module(name)) for name in MODULES}
     for cls, module in CLASSES.items():
         table[cls] = members(getattr(import_module(module), cls))
-    print(json.dumps(table))  # noqa: T201 - its answer
+    print(json.dumps(table))  # noqa: T201 - the output of this script

@@ -1,4 +1,4 @@
-"""What of the core is awaited where Flask's is not: asked of the core, by Flask's names."""
+"""Ask the core what is awaited there and not in Flask, by Flask's names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Awaited = Literal["call", "name", ""]
 _APP = r"flask\.(?:Flask\(\)|current_app)"
 _CLIENT = rf"{_APP}\.test_client\(\)"
 _VERB = "(?:get|post|put|patch|delete|head|options|trace|open)"
-#: What the object of a name is: a class of the core.
+#: The class of the core for each of Flask's names.
 _OBJECTS = (
     (re.compile(r"flask\.request"), "Request"),
     (re.compile(_APP), "Quart"),
@@ -30,7 +30,7 @@ _OBJECTS = (
     ),
 )
 _RESOURCE = r"flask\.(?:Flask\(\)|current_app|Blueprint\(\))\.open_\w*resource\(\)"
-#: Context managers that are to be used with `async with`.
+#: Context managers that need `async with` on the core.
 _MANAGERS = re.compile(
     rf"{_APP}\.(?:app_context|test_request_context|request_context|test_client)\(\)"
     rf"|{_CLIENT}\.session_transaction\(\)|{_RESOURCE}"
@@ -41,7 +41,7 @@ CLIENT_CALL = re.compile(rf"{_CLIENT}\.{_VERB}")
 
 @lru_cache(maxsize=1)
 def _members() -> dict[str, dict[str, Awaited]]:
-    """Ask the core in a process of its own, where the layer has changed nothing of it."""
+    """Ask the core in a process of its own, where the layer has not changed it."""
     script = Path(__file__).with_name("core_members.py")
     command = [sys.executable, str(script)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
@@ -50,7 +50,7 @@ def _members() -> dict[str, dict[str, Awaited]]:
 
 
 def awaited(name: str) -> Awaited:
-    """Return whether *name* of Flask's is awaited on the core: when it is called, or read."""
+    """Return how Flask's *name* is awaited on the core: when called, when read, or not at all."""
     if _FILE.fullmatch(name):
         return "call"
     head, _, last = name.rpartition(".")
@@ -74,7 +74,7 @@ def is_async_manager(name: str) -> bool:
 
 
 def core_name(module: str, name: str) -> str | None:
-    """Return the name on the core of *name* in *module*, one of Flask's; None if it has none."""
+    """Return the core's name for *name* in Flask's *module*, or None."""
     new = {"Flask": "Quart", "FlaskClient": "QuartClient"}.get(name, name)
     found = _of_core(module)
     return new if found is not None and (hasattr(found, new) or name == "*") else None

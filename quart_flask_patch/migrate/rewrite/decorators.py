@@ -1,4 +1,4 @@
-"""What decorators do with the function that they are given: pass on what it returns, or use it."""
+"""Tell whether a decorator passes on a function's result or uses it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from ..code import CodeBase, Function, Scope
 from .walk import Place, walk
 
-#: Decorators that name these know async functions.
+#: Decorators that use these names handle async functions.
 _AWARE = {"ensure_sync", "ensure_async", "iscoroutinefunction", "isawaitable", "async_to_sync"}
-#: A package of more files is not read for its decorators.
+#: Packages with more files than this are not read.
 _MANY = 400
 
 
 @dataclass(slots=True)
 class Verdict:
-    """*calls* use what the view returns, which would be a coroutine."""
+    """What a decorator does; *calls* use the view's result, which would be a coroutine."""
 
     decorator: Function | None = None
     is_outside: bool = False
@@ -29,9 +29,9 @@ class Verdict:
 
 
 def verdict(code: CodeBase, node: ast.expr, scope: Scope, every: bool = False) -> Verdict:
-    """Look at the decorator *node*, in the code base or where it is installed.
+    """Look at the decorator *node*, in the code base or in an installed package.
 
-    With *every*, calls count that only pass on what the function returns.
+    With *every*, also count calls that only pass on the function's result.
     """
     name = code.name_of(node.func if isinstance(node, ast.Call) else node, scope)
     if (function := code.functions.get(name)) is not None:
@@ -45,7 +45,7 @@ def verdict(code: CodeBase, node: ast.expr, scope: Scope, every: bool = False) -
 
 @lru_cache(maxsize=64)
 def _package(name: str) -> CodeBase | None:
-    """Read the installed package *name*; nothing of it is imported."""
+    """Read the installed package *name*, without importing it."""
     if not name.isidentifier() or name in sys.stdlib_module_names or name in {"flask", "quart"}:
         return None
     try:
@@ -77,7 +77,7 @@ def _used(code: CodeBase, decorator: Function, every: bool) -> Iterator[tuple[Fu
         return
     inner = within(code, decorator)
     takers = [decorator, *(each for each in inner if each.parent is decorator)]
-    # A function that `decorator` or `wrapt` makes a decorator of is the wrapper itself.
+    # With `decorator` and `wrapt`, the decorated function is the wrapper itself.
     itself = [decorator] if decorator.node.decorator_list else []
     for function in [*itself, *inner]:
         awaited = {id(n.value) for n in function.own_nodes if isinstance(n, ast.Await)}
@@ -98,7 +98,7 @@ def _name(node: ast.AST) -> str:
 
 
 def _first(scope: Scope | None) -> str:
-    """Return the parameter that the decorated function comes in."""
+    """Return the parameter that receives the decorated function."""
     if not isinstance(scope, Function):
         return ""
     arguments = [*scope.node.args.posonlyargs, *scope.node.args.args]
@@ -107,7 +107,7 @@ def _first(scope: Scope | None) -> str:
 
 
 def _is_passed_on(place: Place, call: ast.Call) -> bool:
-    """Whether the wrapper returns what the call gives as it is, and nothing is held meanwhile."""
+    """Whether the wrapper returns the call's result unchanged, outside of any `with` or `try`."""
     if place.obstacle:
         return True
     is_returned = isinstance(place.statement, ast.Return) and place.statement.value is call

@@ -1,4 +1,4 @@
-"""Carries edits out: LibCST keeps all else as it was, to the blank."""
+"""Apply edits with LibCST, which keeps everything else as it was, to the blank."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class _Editor(cst.CSTTransformer):
         found = self._range(node)
         return found.start.line, found.start.column
 
-    # --- expressions -----------------------------------------------------------------------------
+    # --- Expressions
+    # ---------------------------------------------------------------------------------
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         spot, node = self._spot(original_node), updated_node
@@ -88,7 +89,8 @@ class _Editor(cst.CSTTransformer):
                 return _commented(left, lines)  # type: ignore[return-value]  # of the same class
         return left
 
-    # --- statements ------------------------------------------------------------------------------
+    # --- Statements
+    # ----------------------------------------------------------------------------------
 
     def leave_FunctionDef(
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
@@ -115,7 +117,7 @@ class _Editor(cst.CSTTransformer):
         return node
 
     def _beneath_routes(self, decorators: Sequence[cst.Decorator]) -> int:
-        """Return the place beneath the decorators that register, which are outermost."""
+        """Return the position after the decorators that register, which are outermost."""
         place = 0
         for number, each in enumerate(decorators, 1):
             called = each.decorator.func if isinstance(each.decorator, cst.Call) else each.decorator
@@ -187,7 +189,7 @@ class _Editor(cst.CSTTransformer):
 
 
 def _with_class_decorator(node: cst.ClassDef, decorator: str) -> cst.ClassDef:
-    """Put *decorator* into the list `decorators` of a class-based view; as the last, outermost."""
+    """Append *decorator* to a class-based view's list `decorators`; the last is outermost."""
     body = cst.ensure_type(node.body, cst.IndentedBlock)
     made = cst.Element(cst.parse_expression(decorator))
     statements = list(body.body)
@@ -222,7 +224,7 @@ _BLANK = cst.EmptyLine(indent=False)
 
 
 def _commented(node: cst.CSTNode, lines: Sequence[str]) -> cst.CSTNode:
-    """Put *lines* above a statement, but for those that are there."""
+    """Put *lines* above a statement, except those that are there."""
     there = [each.comment.value for each in getattr(node, "leading_lines", ()) if each.comment]
     new = [cst.EmptyLine(comment=cst.Comment(line)) for line in lines if line not in there]
     return node.with_changes(leading_lines=[*getattr(node, "leading_lines", ()), *new])
@@ -241,7 +243,7 @@ def _moved_brackets(old: cst.BaseExpression, new: cst.BaseExpression) -> cst.Bas
 
 
 def _with_bracketed_await(node: cst.BaseExpression) -> cst.BaseExpression:
-    """Put brackets around an `await` that something is asked of."""
+    """Put brackets around an `await` that is followed by an attribute, a call or an index."""
     if isinstance(node, cst.Attribute | cst.Subscript) and _is_bare_await(node.value):
         return node.with_changes(value=_in_brackets(node.value))
     if isinstance(node, cst.Call) and _is_bare_await(node.func):

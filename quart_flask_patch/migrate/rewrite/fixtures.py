@@ -1,4 +1,4 @@
-"""Fixtures of pytest: what an argument of a test is, by its name."""
+"""Find out what a test's argument is, from the pytest fixture of that name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..code import CodeBase, Function, is_in_tests
 
 
 def bind_fixtures(code: CodeBase) -> None:
-    """Let arguments in tests stand for what the fixture of that name returns."""
+    """Bind arguments of tests to what the fixture of that name returns."""
     fixtures = {
         function.node.name: function for function in code.functions.values() if is_fixture(function)
     }
@@ -20,7 +20,7 @@ def bind_fixtures(code: CodeBase) -> None:
                 continue
             fixture = fixtures.get(argument.arg)
             if fixture is not None and fixture is not function:
-                # No name that a program could have.
+                # A program cannot have such a name.
                 name = f"fixture {argument.arg}"
                 function.module.names[name] = fixture.name
                 function.names[argument.arg] = ast.Call(ast.Name(name), [], [])

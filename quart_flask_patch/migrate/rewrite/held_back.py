@@ -1,4 +1,4 @@
-"""Extensions that a code base imports and that import Flask: they need the layer."""
+"""Find imported extensions that import Flask, and so need the layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OURS = {"flask", "quart", "quart_flask_patch"}
 
 
 def held_back(code: CodeBase) -> Iterator[Finding]:
-    """Name the extensions, each where it is first imported."""
+    """Report the extensions, each at its first import."""
     packages, distributions = installed(), packages_distributions()
     seen = set()
     for place, name in _imported(code):

@@ -1,4 +1,4 @@
-"""Imports that a rewritten module needs, where a reader and isort look for them."""
+"""Add the imports that a rewritten module needs, where a reader and isort expect them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 _BLANK = cst.EmptyLine(indent=False)
-#: What the new imports stand beside, if it is there.
+#: Modules beside whose imports new ones are put.
 _KIN = ("flask", "quart", "quart_flask_patch")
 
 
 @dataclass(slots=True)
 class _Import:
-    """An import statement at the top of a module, at *place* of its body."""
+    """An import statement at the top of a module; *place* is its index in the body."""
 
     place: int
     line: cst.SimpleStatementLine
@@ -47,7 +47,7 @@ def _section(module: str) -> str:
 
 
 def add_imports(module: cst.Module, needed: Sequence[tuple[str, str]]) -> cst.Module:
-    """Add `from source import name`, or `import source` where the name is empty, once each."""
+    """Add `from source import name`, or `import source` if the name is empty, each once."""
     for source, name in needed:
         module = _with_import(module, source, name)
     return module
@@ -78,7 +78,7 @@ def _put(module: cst.Module, place: int, line: cst.SimpleStatementLine) -> cst.M
 
 
 def _joined(each: _Import, name: str) -> cst.SimpleStatementLine | None:
-    """Return the statement *each* with *name* in it; None if it cannot have it."""
+    """Return the statement *each* with *name* added; None if that is impossible."""
     if isinstance(each.node, cst.Import):
         is_bare = len(each.node.names) == 1 and each.node.names[0].asname is None
         return each.line if is_bare and not name else None
@@ -110,7 +110,7 @@ def _joined(each: _Import, name: str) -> cst.SimpleStatementLine | None:
 
 
 def _after(names: Sequence[cst.ImportAlias]) -> cst.Comma:
-    """Return the comma that stands between these names: before a blank, or before a line."""
+    """Return the comma between these names, followed by a blank or by a new line."""
     first = names[0].comma
     if isinstance(first, cst.Comma) and len(names) > 1:
         return first
@@ -143,7 +143,7 @@ def _inserted(
 
 
 def _block(found: Sequence[_Import], section: str) -> list[_Import]:
-    """Return the imports of *section* that stand together, rather those beside Flask's."""
+    """Return a block of imports of *section*, preferably the one with Flask's."""
     blocks: list[list[_Import]] = []
     for each in found:
         together = (

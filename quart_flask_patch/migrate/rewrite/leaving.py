@@ -1,4 +1,4 @@
-"""``--to quart``: the code base leaves the layer, and awaits what the core has as async."""
+"""``--to quart``: make a code base leave the layer, and await what is async in the core."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .spots import Changes, Edits
 from .views import hooks, View
 from .walk import Place, walk
 
-#: Hooks that the core calls and does not await.
+#: Hooks that the core calls without awaiting the result.
 _PLAIN_HOOKS = {
     *("user_loader", "request_loader", "url_value_preprocessor", "app_url_value_preprocessor"),
 }
@@ -65,7 +65,8 @@ class ToQuart:
         self._report(refused)
         return self.changes
 
-    # --- what the core awaits --------------------------------------------------------------------
+    # --- What the core awaits
+    # ------------------------------------------------------------------------
 
     def _await_core(self, scope: Function | Module) -> None:
         places = list(walk(scope))
@@ -97,7 +98,7 @@ class ToQuart:
                 edits.asynced.add(self.changes.start(scope.module, node))
 
     def _as_form(self, scope: Function | Module, node: ast.Call, name: str) -> None:
-        """The fields of a form, `data` to Flask's test client, are `form` to the core's."""
+        """Rename a form's fields, `data` in Flask's test client, to `form`, as in the core's."""
         if CLIENT_CALL.fullmatch(name):
             given = next((word.value for word in node.keywords if word.arg == "data"), None)
             if isinstance(given, ast.Name) and (found := scope.bound(given.id)):
@@ -114,7 +115,7 @@ class ToQuart:
                 )
 
     def _await(self, scope: Function | Module, place: Place, node: ast.expr | None) -> bool:
-        """Await *node* in *scope*, which becomes async; say it where that cannot be."""
+        """Await *node* in *scope*, which becomes async; leave a comment if that is impossible."""
         why = place.obstacle
         if isinstance(scope, Module):
             why = why or "the module itself"
@@ -139,7 +140,8 @@ class ToQuart:
         self._make_async(scope)
         return True
 
-    # --- what follows from it --------------------------------------------------------------------
+    # --- What follows from that
+    # ----------------------------------------------------------------------
 
     def _make_async(self, function: Function) -> None:
         if function in self.asynced:
@@ -151,7 +153,7 @@ class ToQuart:
             edits.asynced.add(self.changes.start(function.module, function.node))
 
     def _follow(self, function: Function) -> None:
-        """Let what calls *function* await it: callers, decorators, and fakes in its place."""
+        """Make callers, decorators and fakes of *function* await or be awaited."""
         if _is_command(function):
             self._give_loop(function)
         elif not is_fixture(function):
@@ -167,7 +169,7 @@ class ToQuart:
         self._follow_fakes(function)
 
     def _give_loop(self, function: Function) -> None:
-        """A command that click runs needs a loop; those of `app.cli` have one."""
+        """Give a loop to a click command, which has none unless it belongs to `app.cli`."""
         names = _decorators(function)
         if "with_appcontext" not in names and function.name not in self._of_app_cli():
             name = self.names.name(function.module, "quart.cli", "with_appcontext")
@@ -183,7 +185,7 @@ class ToQuart:
         }
 
     def _follow_fakes(self, function: Function) -> None:
-        """`monkeypatch.setattr("module.function", fake)`: the fake is awaited as well."""
+        """Make fakes async, as in `monkeypatch.setattr("module.function", fake)`."""
         for scope, node in self._replacing():
             match node.args:
                 case [ast.Constant(value=str(target)), fake, *_]:
@@ -208,7 +210,8 @@ class ToQuart:
             and node.func.attr == "setattr"
         ]
 
-    # --- what blocks, and the report -------------------------------------------------------------
+    # --- What blocks, and the report
+    # -----------------------------------------------------------------
 
     def _move_blocking(self) -> None:
         held: dict[Function, list[Use]] = {}

@@ -1,4 +1,4 @@
-"""Imports of Flask and of the layer, which become imports of the core or go."""
+"""Turn imports of Flask and of the layer into imports of the core, or remove them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _move(module: Module, changes: Changes) -> Iterator[Finding]:
 
 
 def _rename(code: CodeBase, scope: Function | Module, changes: Changes) -> None:
-    """Rename `Flask`, and `flask` where the module itself is read."""
+    """Rename `Flask`, and `flask` where code uses the module itself."""
     module = scope.module
     for node in _all_nodes(scope):
         new = ""

@@ -1,4 +1,4 @@
-"""Names that an edit needs in a module, under one that is free there."""
+"""Provide names that an edit needs in a module, without clashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Names:
         self.code, self.changes = code, changes
 
     def name(self, module: Module, source: str, name: str) -> str:
-        """Return what *name* of *source* is called in *module*; import it if need be."""
+        """Return the local name for *name* from *source* in *module*; import it if necessary."""
         full = f"{source}.{name}" if name else source
         for local in _imported(module):
             if module.names.get(local) == full:
@@ -23,13 +23,13 @@ class Names:
         if not self._is_bound(module, wanted, full):
             self.changes.of(module).needed.add((source, name))
             return wanted
-        # `import x as y` is not written: callers ask whether the name is free.
+        # Never write `import x as y`: callers check first that the name is free.
         other = f"{source.partition('.')[0]}_{wanted}"
         self.changes.of(module).needed.add((source, f"{name} as {other}"))
         return other
 
     def is_free(self, module: Module, source: str) -> bool:
-        """Whether `import source` is there, or takes nothing away."""
+        """Whether `import source` exists already, or would hide no other name."""
         return not self._is_bound(module, source, source)
 
     def _is_bound(self, module: Module, name: str, full: str) -> bool:
@@ -40,7 +40,7 @@ class Names:
 
 
 def _imported(module: Module) -> Iterator[str]:
-    """Give the names that *module* imports in any case, not for type checkers alone."""
+    """Yield the names that *module* imports at run time."""
     for statement in module.tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in statement.names)

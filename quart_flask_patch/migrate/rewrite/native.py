@@ -1,4 +1,4 @@
-"""``--prefer native``: httpx and asyncio in the place of a thread of the request."""
+"""``--prefer native``: use httpx and asyncio in place of a thread of the request."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .reach import Use
 from .spots import Changes
 
 _HTTP = re.compile(r"(?:requests|httpx)\.(get|post|put|patch|delete|head|options)")
-#: What both libraries take in the same way.
+#: Arguments that requests and httpx take in the same way.
 _KEYWORDS = {"params", "headers", "json", "timeout", "cookies"}
-#: What a response of httpx has under another name, or not at all.
+#: Attributes of requests' response that httpx's has not, or under another name.
 _OTHERWISE = {
     *("ok", "reason", "raw", "iter_content", "iter_lines", "apparent_encoding", "exceptions"),
     *("RequestException", "HTTPError", "ConnectionError", "Timeout", "JSONDecodeError"),
@@ -23,7 +23,7 @@ _OTHERWISE = {
 def prefer_native(
     code: CodeBase, names: Names, changes: Changes, function: Function, use: Use
 ) -> bool:
-    """Await *use* without `run_sync`, if that says the same; return whether it was done."""
+    """Await *use* without `run_sync` if that means the same; return whether it was changed."""
     module = function.module
     edits, spot = changes.of(module), changes.spot(module, use.call)
     if use.is_helper:
@@ -34,7 +34,7 @@ def prefer_native(
         if start not in edits.within and names.is_free(module, "httpx"):
             name = names.name(module, "httpx", "")
             timed = any(word.arg == "timeout" for word in use.call.keywords)
-            # Those of requests: it follows redirects, and waits for ever.
+            # As requests does by default: it follows redirects and has no timeout.
             options = "follow_redirects=True" if use.name.startswith("requests") else ""
             if options and not timed:
                 options += ", timeout=None"

@@ -1,4 +1,4 @@
-"""What a rewriting did and left: plain data, shown as a diff, as lines or as JSON."""
+"""The outcome of a rewriting: plain data, shown as a diff, as lines or as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Done = Literal["rewritten", "unchanged", "left"]
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """One view: what became of it, where it runs then, and why."""
+    """One view: what was done to it, where it will run, and why."""
 
     place: str
     name: str
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def left(self) -> list[Finding]:
-        """What is to be done by hand."""
+        """Return what you have to do by hand."""
         return [finding for finding in self.findings if finding.level != "note"]
 
     def counts(self) -> dict[Done, int]:

@@ -1,4 +1,4 @@
-"""What of a view blocks: in itself, in helpers, and in what others call on its behalf."""
+"""Find what blocks in a view: in itself, in helpers, and in code that others call for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .walk import is_generator, Place, walk
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A call in a function that blocks, itself or as a *helper* of the code base that does."""
+    """A call in a function that blocks, directly or through a *helper* of the code base."""
 
     call: ast.Call
     name: str
@@ -24,17 +24,17 @@ class Use:
     kind: str
     unit: Unit
     is_helper: bool
-    #: Whether it runs an event loop.
+    #: Whether the call runs an event loop.
     runs_loop: bool
 
     @property
     def can_move(self) -> bool:
-        """Whether the call can be awaited where it stands."""
+        """Whether the call can be awaited at its position."""
         return self.unit == "call" and not self.place.obstacle
 
 
 def uses(code: CodeBase, function: Function, apart: Container[Function] = ()) -> list[Use]:
-    """Return what blocks in *function*; functions of *apart* are async, or become it."""
+    """Return what blocks in *function*; those in *apart* are async, or become async."""
     return [
         use
         for place in walk(function)
@@ -66,7 +66,7 @@ def _use(
 
 
 def async_callees(code: CodeBase, starts: Iterable[Function]) -> list[Function]:
-    """Return the functions that are async and that *starts* lead to through async functions."""
+    """Return the async functions that *starts* call, directly or through async functions."""
     found: list[Function] = []
     to_do = list(starts)
     while to_do:
@@ -81,7 +81,7 @@ def async_callees(code: CodeBase, starts: Iterable[Function]) -> list[Function]:
 
 
 def is_held(code: CodeBase, function: Function, use: Use) -> bool:
-    """Whether a lock or a connection is held around *use*."""
+    """Whether *use* is inside a block that holds a lock or a connection."""
     return any(
         HELD.fullmatch(code.name_of(item.context_expr, function))
         for each in use.place.around
@@ -91,11 +91,11 @@ def is_held(code: CodeBase, function: Function, use: Use) -> bool:
 
 
 class Implied:
-    """What is called for a view without a call in it: decorators, callbacks, forms."""
+    """Finds what a view causes to be called without a call: decorators, callbacks, forms."""
 
     def __init__(self, code: CodeBase) -> None:
         self.code = code
-        #: Functions by the variable that they are registered on, an `HTTPAuth` for example.
+        #: Functions by the variable that they are registered on, such as an `HTTPAuth`.
         self.callbacks: dict[str, list[Function]] = {}
         for function in code.functions.values():
             around = function.parent or function
@@ -127,7 +127,7 @@ class Implied:
                 yield from self._methods(self.code.name_of(each.func, function))
 
     def _methods(self, name: str) -> Iterator[Function]:
-        """Give the methods of a class that derives from one elsewhere, which may call them."""
+        """Yield the methods of a class with a foreign base class, which may call them."""
         if name not in self.code.classes:
             return
         bases = list(self.code.bases(name))
@@ -138,7 +138,7 @@ class Implied:
 
 
 def _is_view_of(callback: Function, function: Function, node: ast.expr) -> bool:
-    """Whether *callback* is decorated in the way *function* is, and so is another view."""
+    """Whether *callback* is decorated as *function* is, and so is a view itself."""
     named = node.func if isinstance(node, ast.Call) else node
     attribute = named.attr if isinstance(named, ast.Attribute) else ""
     return callback is function or any(

@@ -1,4 +1,4 @@
-"""What keeps a view plain: a caller that would not await it, or that uses what it returns."""
+"""Tell why a view must stay plain: a caller would not await it, or uses its result."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .walk import is_generator
 class Refusals:
     def __init__(self, code: CodeBase, callers: Callers, entered: Collection[Function]) -> None:
         self.code, self.callers = code, callers
-        #: What the framework calls, within a request.
+        #: Functions that the framework calls within a request.
         self.entered = entered
         self._verdicts: dict[Function, list[Verdict]] = {}
 
     def why(self, view: View) -> tuple[str, str] | None:
-        """Return why *view* stays as it is, and the way out; None if it may change."""
+        """Return why *view* must stay plain, and the way out; None if it may become async."""
         function = view.function
         if function.is_async:
             return None
@@ -67,7 +67,7 @@ class Refusals:
         return self._verdicts[function]
 
     def _is_shared(self, decorator: Function) -> bool:
-        """Whether *decorator* is there for functions that run outside of requests as well."""
+        """Whether *decorator* is also used on functions that run outside of requests."""
         return any(
             self._named(node, function) is decorator
             for function in self.code.functions.values()

@@ -1,4 +1,4 @@
-"""One rewriting, from the files that are read to those that are written."""
+"""Run a rewriting, from reading files to writing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .views import chosen, views
 
 
 class NoSuchView(Exception):
-    """A pattern that names no view of the code base."""
+    """A pattern that matches no view of the code base."""
 
 
 class UnreadableError(Exception):
@@ -33,13 +33,13 @@ class UnreadableError(Exception):
 
 
 def rewrite(path: Path, to: str, patterns: Sequence[str], native: bool = False) -> Outcome:
-    """Plan the rewriting of what is beneath *path*; nothing is written."""
+    """Plan the rewriting of the code in *path*; this writes nothing."""
     left: dict[str, str] = {}
     while True:
         try:
             return _planned(path, to, patterns, native, left)
         except UnreadableError as error:
-            # Other files may go by what becomes of it, so all is planned anew without it.
+            # Other files may depend on its changes, so plan everything again without it.
             left[error.path] = str(error)
 
 
@@ -82,7 +82,7 @@ def _files(changes: Changes) -> list[ChangedFile]:
 
 
 def write(files: Sequence[ChangedFile]) -> None:
-    """Write all of the files, each whole, or none of them.
+    """Write all files, each as a whole, or none of them.
 
     Raises:
         click.ClickException: if one cannot be written, or has changed since it was read.
@@ -91,7 +91,7 @@ def write(files: Sequence[ChangedFile]) -> None:
     done: list[tuple[ChangedFile, Path]] = []
     try:
         for file in files:
-            target = file.path.resolve()  # a link stays a link
+            target = file.path.resolve()  # A link stays a link.
             _check(file, target)
             made.append((file, target, _beside(target, file.after)))
         for file, target, partial in made:
@@ -116,7 +116,7 @@ def _check(file: ChangedFile, target: Path) -> None:
 
 
 def _beside(target: Path, content: bytes) -> Path:
-    """Write *content* to a file in the folder of *target*, with its rights."""
+    """Write *content* to a new file beside *target*, with the same permissions."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     partial = Path(name)
     try:

@@ -1,4 +1,4 @@
-"""Shows a rewriting: the diff for other programs, the rest for people; or all as JSON."""
+"""Show a rewriting: the diff for programs, the rest for people; or everything as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_END = "\\ No newline at end of file\n"
 
 
 def show(outcome: Outcome, as_json: bool) -> None:
-    """Write the diff to the output, so that it can be applied, and what is left beside it."""
+    """Write the diff to stdout, so that you can apply it, and the rest to stderr."""
     if as_json:
         data = outcome.as_data() | {"diff": "".join(diff(outcome))}
         click.echo(json.dumps(data, indent=1))
@@ -35,7 +35,7 @@ def _show_diff(file: ChangedFile) -> None:
         for line in _diff(file):
             click.secho(line, nl=False, fg=_STYLES.get(line[:1]))
     else:
-        # As the file has it, or it could not be applied.
+        # Use the file's own line ends, or the diff could not be applied.
         for line in _diff(file):
             click.echo(line.encode(file.encoding, "surrogateescape"), nl=False)
 
@@ -52,7 +52,7 @@ def _diff(file: ChangedFile) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines as `patch` and Git have them, which end with a line feed alone."""
+    """Return the lines as `patch` and Git split them: only at line feeds."""
     return [line for line in text.replace("\n", "\n\0").split("\0") if line]
 
 

@@ -1,4 +1,4 @@
-"""Places in a file, said in the same way for `ast`, which is read, and LibCST, which writes."""
+"""Name positions in a file in one way for `ast`, which reads, and LibCST, which writes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ..code import Module
 
-#: Line and column of the begin and of the end; columns count characters.
+#: Line and column of the start and of the end; columns count characters.
 Spot = tuple[int, int, int, int]
-#: Where a statement begins.
+#: Line and column of a statement's start.
 Start = tuple[int, int]
 
 _LINE_ENDS = re.compile("\r\n|\r|\n")
@@ -20,38 +20,38 @@ _LINE_ENDS = re.compile("\r\n|\r|\n")
 
 @dataclass(slots=True)
 class Edits:
-    """What changes in one module, by the spots of its nodes."""
+    """The changes in one module, by the spots of the nodes."""
 
-    #: Calls, and names of what is read, to be awaited.
+    #: Calls and attributes to await.
     awaited: set[Spot] = field(default_factory=set)
-    #: Called through this name: `f(x)` becomes `run_sync(f)(x)`.
+    #: Calls to make through this name: `f(x)` becomes `run_sync(f)(x)`.
     through: dict[Spot, str] = field(default_factory=dict)
-    #: Given to a function that calls them: `f(x)` becomes `to_thread(f, x)`.
+    #: Calls to pass to this function: `f(x)` becomes `to_thread(f, x)`.
     given: dict[Spot, str] = field(default_factory=dict)
-    #: Statements in an `async with` of their own: what it enters.
+    #: Statements to wrap in an `async with`, with what that enters.
     within: dict[Start, str] = field(default_factory=dict)
-    #: Called, or read, by another name.
+    #: Names to replace.
     renamed: dict[Spot, str] = field(default_factory=dict)
-    #: Calls of `wait` that leave their argument.
+    #: Calls of `wait` to replace by their argument.
     unwrapped: set[Spot] = field(default_factory=set)
-    #: Functions, `with` and `for` that become async.
+    #: Functions, `with` and `for` to make async.
     asynced: set[Start] = field(default_factory=set)
-    #: Decorators beneath those that register the function; and `decorators` of classes.
+    #: Decorators to add after those that register the function, or to a class's `decorators`.
     decorated: dict[Start, str] = field(default_factory=dict)
-    #: Decorators of the code base that register, as `route` does.
+    #: Decorators of the code base that register a function, as `route` does.
     registering: set[Spot] = field(default_factory=set)
-    #: Decorators next to the function.
+    #: Decorators to add directly above the function.
     innermost: dict[Start, str] = field(default_factory=dict)
     undecorated: set[Spot] = field(default_factory=set)
-    #: Lines above a statement.
+    #: Lines to put above a statement.
     comments: dict[Start, list[str]] = field(default_factory=dict)
-    #: Statements of their own that go.
+    #: Statements to remove.
     removed: set[Start] = field(default_factory=set)
-    #: Imports of another module, and of other names.
+    #: Imports to change, with the new module and names.
     moved: dict[Start, dict[str, str]] = field(default_factory=dict)
-    #: Keywords of calls, by what they become.
+    #: Keywords of calls to rename.
     keywords: dict[Spot, dict[str, str]] = field(default_factory=dict)
-    #: `from module import name`, or with an empty name `import module`.
+    #: Imports to add: `from module import name`, or `import module` if the name is empty.
     needed: set[tuple[str, str]] = field(default_factory=set)
 
     def __bool__(self) -> bool:
@@ -59,7 +59,7 @@ class Edits:
 
 
 class Text:
-    """The bytes of a file, and the columns of their lines."""
+    """The bytes of a file, with the columns of its lines."""
 
     def __init__(self, path: Path) -> None:
         raw = path.read_bytes()
@@ -70,7 +70,7 @@ class Text:
         self.lines = _LINE_ENDS.split(self.text)
 
     def column(self, line: int, offset: int) -> int:
-        """Return the column for *offset*, which counts bytes of UTF-8 as `ast` does."""
+        """Return the column at *offset*, which counts UTF-8 bytes, as `ast` does."""
         return len(self.lines[line - 1].encode()[:offset].decode())
 
     def spot(self, node: ast.expr) -> Spot:
@@ -94,7 +94,7 @@ def _encoding(source: bytes, has_bom: bool) -> str:
 
 
 class Changes:
-    """The edits of a whole code base, by the paths of its modules."""
+    """The edits of a code base, by module."""
 
     def __init__(self) -> None:
         self.edits: dict[str, Edits] = {}

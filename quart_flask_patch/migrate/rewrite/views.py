@@ -1,4 +1,4 @@
-"""The views of a code base: their endpoints, their owners, and which of them are meant."""
+"""Find the views of a code base: endpoints, owners, and which of them to rewrite."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..code import CodeBase, Function, Scope
 from ..entries import entries, Entry, nodes_of, ROUTES, scopes
 from ..registering import registrations, view_func
 
-#: Classes whose methods Flask calls and awaits; those of extensions only call them.
+#: Base classes whose methods Flask awaits; those of extensions only call them.
 OF_FLASK = ("flask.views.", "quart.views.")
 
 
 @dataclass(eq=False)
 class View:
-    """A view; *owner* is the variable that the application or blueprint is in."""
+    """A view; *owner* is the variable that holds its application or blueprint."""
 
     entry: Entry
     owner: str
@@ -44,7 +44,7 @@ def views(code: CodeBase) -> list[View]:
 
 
 def hooks(code: CodeBase) -> list[tuple[Entry, str]]:
-    """Return the hooks, each with the variable that its application or blueprint is in."""
+    """Return the hooks, each with the variable that holds its application or blueprint."""
     return [
         (entry, next(iter(_registering(code, entry.function)), ("", None))[0])
         for entry in entries(code)
@@ -53,7 +53,7 @@ def hooks(code: CodeBase) -> list[tuple[Entry, str]]:
 
 
 def chosen(found: Sequence[View], patterns: Sequence[str]) -> tuple[list[View], list[str]]:
-    """Return the views that *patterns* name, all for none, and the patterns that name nothing."""
+    """Return the views that match *patterns*, or all without any, and patterns without a match."""
     if not patterns:
         return list(found), []
     meant = [view for view in found if any(_fits(view, pattern) for pattern in patterns)]
@@ -94,7 +94,7 @@ def _view(code: CodeBase, entry: Entry) -> View:
 
 
 def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.Call | None]]:
-    """Give the variables that *function* is registered on, and the calls that do it."""
+    """Yield the variables that *function* is registered on, with the registering calls."""
     around = function.parent or function
     for node in function.node.decorator_list:
         named = node.func if isinstance(node, ast.Call) else node
@@ -140,7 +140,7 @@ def _endpoint(call: ast.Call) -> str:
 
 
 def _blueprint_name(code: CodeBase, variable: str) -> str:
-    """Return the name that comes before an endpoint of the blueprint in *variable*."""
+    """Return the prefix of endpoints of the blueprint in *variable*."""
     module, _, name = variable.rpartition(".")
     value = code.modules[module].names.get(name) if module in code.modules else None
     match value:
@@ -164,7 +164,7 @@ def _class_endpoints(code: CodeBase, owner: Scope) -> Iterator[str]:
 
 
 def variable_of(code: CodeBase, node: ast.expr, scope: Scope) -> str:
-    """Return the full name of the variable that *node* reads, through imports."""
+    """Return the full name of the variable that *node* reads, following imports."""
     if isinstance(node, ast.Attribute):
         inner = variable_of(code, node.value, scope)
         return _through(code, f"{inner}.{node.attr}") if inner else ""
@@ -188,7 +188,7 @@ def _through(code: CodeBase, name: str) -> str:
 
 
 def class_decorators(owner: Scope) -> list[ast.expr] | None:
-    """Return the list `decorators` of a class; None where it has one that cannot be added to."""
+    """Return a class's list `decorators`; None if it cannot be extended."""
     value = owner.names.get("decorators")
     if value is None:
         return []
@@ -196,7 +196,7 @@ def class_decorators(owner: Scope) -> list[ast.expr] | None:
 
 
 def place_of(view: View) -> str:
-    """Return where the view is said to run, by `runs_in`; empty if it is not said."""
+    """Return the place that the view asks for by `runs_in`; empty if none."""
     for node in view.decorators:
         match node:
             case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(place))]) if (

@@ -1,4 +1,4 @@
-"""What runs in a function, with what keeps an `await` from standing there."""
+"""Walk through the nodes that run in a function, noting where no `await` may stand."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ GENERATOR = "a generator expression"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node, the statement that it is in, and why no `await` can stand there, if so."""
+    """A node, its statement, and the reason if no `await` may stand there."""
 
     node: ast.AST
     statement: ast.stmt
     obstacle: str
-    #: What is around the statement within the function, outermost first.
+    #: The nodes around the statement within the function, outermost first.
     around: tuple[ast.stmt, ...]
 
 
 def walk(scope: Function | Module) -> Iterator[Place]:
-    """Give the nodes that run in *scope*, those of lambdas and classes in it included."""
+    """Yield the nodes that run in *scope*, including those of lambdas and classes in it."""
     body = scope.node.body if isinstance(scope, Function) else scope.tree.body
     for statement in body:
         yield from _walk(statement, statement, "", ())
@@ -52,7 +52,7 @@ def _obstacle(node: ast.AST, child: ast.AST) -> str:
         case ast.ClassDef(body=body) if child in body:
             return "the body of a class"
         case ast.GeneratorExp(generators=[first, *_]):
-            # The first iterable is asked for at once; all else when it is iterated.
+            # A generator expression evaluates its first iterable at once, everything else later.
             return "" if child is first else GENERATOR
         case ast.comprehension():
             return ""
