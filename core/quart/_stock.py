@@ -1,16 +1,16 @@
-"""Whether something is still as it came: Flask's, Werkzeug's or ours.
+"""Tell whether code of Flask, Werkzeug or ours is still the original, and not replaced.
 
-A short way does what several public methods would do, and calls none of them. So it is open only
-while each of these is as it came; and anybody may replace one, at any time, in the class, in a
-subclass or in one object. Each short way asks here, when it is about to be taken, and nobody keeps
-the answer. This is the only file that compares anything with what it was.
+A short way does the work of several public methods without calling them. So it may be taken only
+while each of those is the original; anybody may replace one, at any time, in the class, in a
+subclass or in an object. Each short way asks here whenever it is about to be taken, and nobody
+keeps the answer. This is the only file that compares anything with its original.
 
-What a short way stands for is a `Stock`, made when its module is imported. `Stock.of` asks of a
-class, `Stock.within` of an object. A method that somebody had replaced before that is no stock:
-then the way is closed for good.
+A `Stock` stands for the methods that a short way skips. It is made when its module is imported.
+`Stock.of` asks about a class, `Stock.within` about an object. If somebody had replaced a method
+before that, the short way is never taken.
 
-Applications have too many methods for that. Their classes say when they change (`Watched`), so
-that what was compiled from them is compiled anew (`changes`).
+An application has too many methods for that. Its classes count their changes instead (`Watched`,
+`changes`), so that what was compiled from them is compiled again.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ else:
     _Meta = type(Protocol)
 
 Owner = type | ModuleType
-#: Owners and names of theirs.
+#: Owners (classes or modules), each with names of its attributes.
 Besides = Sequence[tuple[Owner, Sequence[str]]]
 
-#: How often a watched class has changed; read as `_stock.changes`, as it is assigned anew.
+#: How often watched classes have changed. Read it as `_stock.changes`, as it is assigned anew.
 changes = 0
 
 
 class Watched(_Meta):
-    """A class that counts its changes.
+    """The metaclass of classes that count their changes.
 
     `class App(Quart, ABC)` and `class App(Quart, SomeProtocol)` must find one metaclass for both.
     """
 
-    # A protocol's own would look for what only protocols have.
+    # The protocol's own method would expect attributes that only protocols have.
     __instancecheck__ = ABCMeta.__instancecheck__
     __subclasscheck__ = ABCMeta.__subclasscheck__
 
@@ -65,25 +65,25 @@ class WatchedModule(ModuleType):
 
 
 def count_change() -> None:
-    """Let everything be compiled anew."""
+    """Make everything be compiled again."""
     global changes
     changes += 1
 
 
 def unwatched_before(cls: type) -> tuple[type, ...]:
-    """Return the classes that *cls* asks before its last watched one and that do not say so."""
+    """Return the unwatched classes that come before the last watched one in *cls*'s MRO."""
     watched = [isinstance(found, Watched) for found in cls.__mro__]
     last = len(watched) - watched[::-1].index(True)
     return tuple(found for found in cls.__mro__[:last] if not isinstance(found, Watched))
 
 
 class Stock:
-    """Some attributes of a class, or functions of a module, as they came."""
+    """Original attributes of a class, or functions of a module."""
 
-    #: All that there are, for the test that tries each.
+    #: All instances, for the test that tries each.
     known: ClassVar[list[Stock]] = []
 
-    #: Whether these attributes of a class, which may be derived from the owner, are as they came.
+    #: Whether a class, which may be derived from the owner, has all these original attributes.
     of: Callable[[Any], bool]
     #: Whether they are in the class of an object, and it has no such attribute itself.
     within: Callable[[Any], bool]
@@ -197,7 +197,7 @@ _FOUNDATIONS = frozenset({"flask", "itsdangerous", "jinja2", "quart", "werkzeug"
 
 
 def is_genuine(owner: Owner, name: str) -> bool:
-    """Whether the attribute *name* comes from the package that defines it, not from a patch."""
+    """Whether the attribute *name* of *owner* is its package's own, and no replacement."""
     places = [owner] if isinstance(owner, ModuleType) else owner.__mro__
     for place in places:
         if name in vars(place):
@@ -207,10 +207,10 @@ def is_genuine(owner: Owner, name: str) -> bool:
 
 
 def origin_of(value: object) -> str | None:
-    """Return the package whose code *value* is; None if it is no code, but a number, say."""
+    """Return the package that *value*'s code belongs to; None if it is no code."""
     function = _behind(value)
     if function is not None:
-        # Not `__module__`, which `functools.wraps` copies.
+        # Do not use `__module__`, which `functools.wraps` copies.
         return _root(function.__globals__["__name__"])
     # A class is of its own package; anything else, such as what wraps a function, of its class's.
     cls = value if isinstance(value, type) else type(value)
@@ -222,7 +222,7 @@ def _root(module: str) -> str:
 
 
 def _behind(value: object) -> FunctionType | None:
-    """Return the function that *value* is, or is a method or a property of, if any."""
+    """Return the function behind *value*, a function, a method or a property; else None."""
     if isinstance(value, (staticmethod, classmethod)):
         return _behind(value.__func__)
     if isinstance(value, property):  # Werkzeug's `cached_property` is one too.

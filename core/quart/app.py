@@ -65,7 +65,7 @@ F = TypeVar("F", bound=Function)
 
 
 class _TestingClass:
-    """A class of `quart.testing`, which is imported when somebody asks for it."""
+    """A class of `quart.testing`, imported on first access."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -116,7 +116,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         root_path: str | None = None,
     ) -> None:
         self._plans = Plans()
-        #: The endpoints of `@app.websocket`, of blueprints too.
+        #: The endpoints of `@app.websocket`, including those of blueprints.
         self._websocket_endpoints: set[str] = set()
         super().__init__(
             import_name,
@@ -145,7 +145,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
                 "Expected static_host and host_matching together, got one of them. Give both, or"
                 " neither, or static_folder=None."
             )
-        # A reference to the app would be a cycle, and keep apps that nobody uses alive.
+        # A strong reference to the app would be a cycle, which keeps unused apps alive.
         this = weakref.ref(self)
 
         async def static(filename: str) -> Response:
@@ -153,7 +153,8 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
             assert app is not None
             return await app.send_static_file(filename)
 
-        # Attributes set on the method later (to exclude it from a schema, say) are the view's too.
+        # Attributes set on the method later (to exclude it from a schema, say) also appear on the
+        # view.
         static.__dict__ = vars(type(self).send_static_file)
         self.add_url_rule(
             f"{self.static_url_path}/<path:filename>",
@@ -190,7 +191,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     async def __call__(
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        """Be an ASGI application; middleware goes around `asgi_app` instead."""
+        """Serve a connection as an ASGI application; put middleware around `asgi_app` instead."""
         if scope["type"] == "http":
             stages = self._plans.stages(self, REQUEST)
             if (direct := stages.connection_class) is not None:
@@ -209,18 +210,18 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     async def asgi_app(
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
-        """Handle one ASGI connection: ``app.asgi_app = Middleware(app.asgi_app)`` wraps it."""
+        """Serve one ASGI connection; wrap it by ``app.asgi_app = Middleware(app.asgi_app)``."""
         if scope["type"] == "http" and (at_once := self._connection_at_once()) is not None:
             await at_once(self, scope)(receive, send)
         else:
             await entry.go_on(self._serve_connection, scope, receive, send)
 
     def _connection_at_once(self) -> type[ASGIHTTPConnection] | None:
-        """Return the class that gives a request a context, if nothing comes before that."""
+        """Return the class that handles a request directly, or None if something comes first."""
         return ASGIHTTPConnection if self.asgi_http_class is ASGIHTTPConnection else None
 
     def _websocket_at_once(self) -> type[ASGIWebsocketConnection] | None:
-        """Return the same for a websocket, which keeps what is around it while it is idle."""
+        """Return the same for a websocket, which keeps every object around it while it is idle."""
         kind = self.asgi_websocket_class
         is_ours = kind is ASGIWebsocketConnection and self._entries.within(self)
         return kind if is_ours and self.config[origins.KEY] is None else None
@@ -253,7 +254,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         return AppContext(self, websocket=websocket)
 
     def test_request_context(self, path: str, **options: Any) -> AppContext:
-        """Return the context of a request made up for a test.
+        """Return the context of a request that is made for a test.
 
         Takes method, headers, query_string, scheme, data, form, json, root_path, http_version,
         scope_base, auth, subdomain and send_push_promise, as the test client does.
@@ -271,15 +272,15 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     def ensure_async(self, func: Callable[P, T]) -> Callable[P, Awaitable[T]]: ...
 
     def ensure_async(self, func: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
-        """Return *func* as something to await: itself if it is async, else run in a thread."""
+        """Return *func* as an async function; a plain one runs in a thread."""
         if inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func):
             return func
         return self.sync_to_async(func)
 
     def ensure_sync(self, func: Callable[P, object]) -> Callable[P, Any]:
-        """Return *func* as a plain function: itself if it is one, else one that waits for it.
+        """Return *func* as a plain function; an async one is waited for.
 
-        Plain code that was written for Flask asks for this.
+        Plain code that was written for Flask calls this.
         """
         if not inspect.iscoroutinefunction(func):
             return func
@@ -290,7 +291,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
 
         return waiting
 
-    #: Whether `_ensured` gives what is to be awaited.
+    #: Whether the result of a function from `_ensured` must be awaited.
     _ensures_async: ClassVar[bool] = True
 
     @property
@@ -312,7 +313,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         await results.emit(self, _cv_app.get(None), signal, **values)
 
     def _context_for(self, connection: Request | Websocket) -> AppContext:
-        """Return the context of a connection that came from a server."""
+        """Return the context for a connection from a server."""
         if isinstance(connection, Websocket):
             return self.websocket_context(connection)
         return self.request_context(connection)
@@ -331,15 +332,15 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         return self.create_url_adapter(ctx.connection)
 
     def _application_alone(self, ctx: AppContext) -> AbstractContextManager[None]:
-        """Return what `teardown_appcontext` functions run in: here they see the connection too."""
+        """Return a block for `teardown_appcontext` functions; here they see the connection."""
         return nullcontext()
 
     def _context_face_of(self, ctx: AppContext) -> object:
-        """Return the context as a method that overrides one of the pipeline's stages expects it."""
+        """Return the context in the form that overrides of the pipeline's stages expect."""
         return ctx
 
     def _face_of(self, ctx: AppContext) -> Any:
-        """Return the request or websocket as session interfaces and such expect it."""
+        """Return the request or websocket in the form that session interfaces expect."""
         return ctx.connection
 
     def _only_closes_files(self, request: object) -> bool:
@@ -348,7 +349,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     # Errors
 
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Log what ``sys.exc_info()`` gave as an error of the current request.
+        """Log an exception, given as by ``sys.exc_info()``, as an error of the current request.
 
         Called as ``log_exception(exc_info)``, or with a context before that.
         """
@@ -356,14 +357,14 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         ctx = given[0] if isinstance(given[0], AppContext) else current_context()
         connection = ctx.connection
         where = "" if connection is None else f" on {connection.path} [{connection.method}]"
-        # As Flask has it: the message of the record says all.
+        # Flask's message; the log record needs nothing else.
         self.logger.error(f"Exception{where}", exc_info=given[-1])
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]
         if propagate is not None:
             return bool(propagate)
-        # A server shows what debug mode has to say; a caller gets the error itself.
+        # A server shows debug mode's page; a direct caller gets the error itself.
         return self.testing or (self.debug and ctx.called_by_hand)
 
     # Factories
@@ -390,7 +391,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
 
     @takes_ctx
     async def update_template_context(self, context: dict[str, Any]) -> None:
-        """Add what the context processors give to *context*, whose own values win."""
+        """Add the values of the context processors to *context*; its own values win."""
         given = dict(context)
         for func in self._context_processors():
             values = await self.ensure_async(func)()
@@ -406,7 +407,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
             yield from self.template_context_processors.get(scope, ())
 
     def make_shell_context(self) -> dict[str, Any]:
-        """Return what an interactive shell of the application starts with."""
+        """Return the variables that an interactive shell of the application starts with."""
         context: dict[str, object] = {"app": self, "g": g}
         for processor in self.shell_context_processors:
             context.update(processor())
@@ -421,25 +422,25 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         return self.test_cli_runner_class(self, **kwargs)
 
     def test_app(self) -> TestApp:
-        """Return the application as ``async with`` serves it in a test: started, then shut down."""
+        """Return an object whose ``async with`` block starts the application and shuts it down."""
         return self.test_app_class(self)
 
     # Files
 
     async def open_instance_resource(self, path: FilePath, mode: str = "rb") -> Any:
-        """Open a file of the instance folder, to be used with ``async with``."""
-        import aiofiles  # which few need
+        """Open a file in the instance folder; use it with ``async with``."""
+        import aiofiles  # Imported here, as few need it.
 
         return cast(Any, aiofiles.open)(os.path.join(self.instance_path, os.fsdecode(path)), mode)
 
     @property
     def got_first_request(self) -> bool:
-        """Whether the application has handled a request; a `Flask` one refuses set-up since."""
+        """Whether the application has handled a request, after which Flask's refuses set-up."""
         return has_served(self)
 
 
 Quart._ensuring = Stock(Quart, "ensure_async", "sync_to_async")
-# Two names: what counts arrivals puts an `asgi_app` of its own there, which says that it is as it
-# came, but has to be called (`testing/_arrivals.py`).
+# Two names: the counter in `testing/_arrivals.py` replaces `asgi_app` by a function that passes for
+# the original, but must be called.
 Quart._asgi_apps = Quart._entries = Stock(Quart, "asgi_app")
 Quart._url_adapters = Stock(Quart, "create_url_adapter")

@@ -23,8 +23,8 @@ from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 if TYPE_CHECKING:
     from .app import Quart
 
-#: (domain, path, method, whether a websocket) -> the rule that matches exactly this. A rule for any
-#: method stands under None.
+#: (domain, path, method, whether a websocket) -> the rule that matches exactly this. The method is
+#: None for a rule that matches any.
 StaticRules = dict[tuple[str, str, str | None, bool], Rule]
 
 
@@ -65,7 +65,7 @@ class QuartRule(Rule):
         self.provide_automatic_options = provide_automatic_options
 
     def get_empty_kwargs(self) -> dict[str, Any]:
-        # Werkzeug forgets these two, so that a rule in a `Submount` would match plain requests.
+        # Werkzeug's `empty` drops these two; without them a rule in a `Submount` matches requests.
         return {
             **super().get_empty_kwargs(),
             "merge_slashes": self.merge_slashes,
@@ -78,7 +78,7 @@ _WERKZEUGS_MATCHING = Stock(MapAdapter, "match")
 
 
 class QuartMapAdapter(MapAdapter):
-    """A map bound to one connection."""
+    """A URL map bound to one connection."""
 
     map: QuartMap
 
@@ -115,7 +115,7 @@ class QuartMapAdapter(MapAdapter):
 
 
 class _IntegerConverter(IntegerConverter):
-    """Werkzeug's, for clients that send more digits than Python reads."""
+    """Werkzeug's converter, safe against more digits than Python reads."""
 
     def to_python(self, value: str) -> int:
         most = sys.get_int_max_str_digits()
@@ -137,7 +137,7 @@ class QuartMap(Map):
 
     @property
     def _static_rules(self) -> StaticRules:
-        """The rules without variable parts, to be looked up instead of searched for.
+        """The rules without variable parts, which are looked up in a dict.
 
         Werkzeug's matcher prefers a static part to a variable one at every step, so a rule that is
         equal to the whole path is the one it would find. What may end otherwise (redirects,
@@ -149,7 +149,7 @@ class QuartMap(Map):
         return static
 
     def _look_up(self, domain: str, path: str, method: str, websocket: bool) -> Rule | None:
-        """Return the static rule that matches, if one does."""
+        """Return the static rule that matches, or None."""
         static = self._static or self._static_rules
         rule = static.get((domain, path, method, websocket))
         return static.get((domain, path, None, websocket)) if rule is None else rule
@@ -157,9 +157,9 @@ class QuartMap(Map):
     def _search(
         self, domain: str, path: str, method: str, websocket: bool
     ) -> tuple[Rule, dict[str, Any]] | None:
-        """Return the rule that Werkzeug's matcher finds, unless it means a redirect, or an error.
+        """Return the rule that Werkzeug's matcher finds; None for a redirect or an error.
 
-        What these look like depends on the host, so an adapter makes them.
+        An adapter makes these, as they depend on the host.
         """
         self.update()
         try:
@@ -167,7 +167,7 @@ class QuartMap(Map):
         except (NoMatch, RequestAliasRedirect, RequestPath):
             return None
         if rule.redirect_to is not None or len(self._rules_by_endpoint[rule.endpoint]) > 1:
-            return None  # Rules of one endpoint may redirect to one another.
+            return None  # Rules of one endpoint may redirect to each other.
         return rule, cast("dict[str, Any]", values)
 
     def bind_to_request(
@@ -193,7 +193,7 @@ class QuartMap(Map):
             request.method,
             query,
         )
-        # Werkzeug goes by the scheme, which is what a proxy says.
+        # Werkzeug looks at the scheme, which a proxy may have changed.
         adapter.websocket = request.is_websocket
         return adapter
 
@@ -201,7 +201,7 @@ class QuartMap(Map):
 def bind_to_request(
     url_map: Map, request: BaseRequestWebsocket, subdomain: str | None, server_name: str | None
 ) -> MapAdapter:
-    """Bind *url_map*, which may be Werkzeug's, as `QuartMap.bind_to_request` does."""
+    """Do `QuartMap.bind_to_request` for *url_map*, which may be Werkzeug's."""
     if isinstance(url_map, QuartMap):
         return url_map.bind_to_request(request, subdomain, server_name)
     name, subdomain, query = _bound_to(url_map, request, subdomain, server_name)
@@ -214,7 +214,7 @@ def bind_to_request(
 def _bound_to(
     url_map: Map, request: BaseRequestWebsocket, subdomain: str | None, server_name: str | None
 ) -> tuple[str, str | None, str]:
-    """Return the server's name, the subdomain and the query to bind to."""
+    """Return the server's name, the subdomain and the query for binding."""
     host = request.host
     name = host if server_name is None else _without_port(request.scheme, server_name)
     if url_map.host_matching:
@@ -226,7 +226,7 @@ def _bound_to(
 
 
 def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
-    """Whether *connection* may be matched before its adapter is made, which building a URL needs.
+    """Whether *connection* can be matched without an adapter, which then only URL building needs.
 
     Cost: "adapter" in docs/performance.md.
 
@@ -246,7 +246,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     host = first_value(connection.headers, b"host")
     if host is None:
         return False
-    # As `bind_to_request` has it, which may come later, but must not fail then.
+    # Check the host as `bind_to_request` does, which comes later and must not fail then.
     _check_host(host, connection.scheme, server_name)
     return True
 
@@ -254,7 +254,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
 def match_without_adapter(
     app: Quart, connection: BaseRequestWebsocket
 ) -> tuple[Rule, dict[str, Any]] | None:
-    """Return the rule that matches and the values in the path; None if an adapter has to say."""
+    """Return the matching rule and the values in the path; None if only an adapter can tell."""
     url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
     key = (
         url_map.default_subdomain or "",
@@ -267,7 +267,7 @@ def match_without_adapter(
 
 
 def plain_map_of(app: Quart) -> QuartMap | None:
-    """Return the URL map of *app*, if *app* has nothing against matching without an adapter."""
+    """Return the URL map of *app*, if *app* allows matching without an adapter."""
     url_map = app.url_map
     if (
         type(url_map) is QuartMap
@@ -285,10 +285,10 @@ def _check_host(host: str, scheme: str, server_name: str | None) -> None:
     _to_ascii(server_name or get_host(scheme, host))
 
 
-#: What is called to match a URL, all of it foreseen by `match_without_adapter`.
+#: The methods whose work `match_without_adapter` does.
 _MATCHING = Stock(
     QuartMap,
-    # Both are asked of the object, too.
+    # These are also checked on the object.
     *("bind_to_request", "bind_to_environ"),
     besides=[
         (Map, ("bind",)),
@@ -320,7 +320,7 @@ _MANY_SLASHES = re.compile("/{2,}")
 
 
 def _is_ordinary(rule: Rule) -> bool:
-    """Whether to match *rule* is to answer with it."""
+    """Whether a match of *rule* is final: it is no alias and causes no redirect."""
     return not (rule.alias or rule.redirect_to is not None or rule.arguments or "//" in rule.rule)
 
 
@@ -350,8 +350,8 @@ def _subdomain(host: str, name: str, module: str) -> str:
         return ""
     found, wanted = host.lower().split("."), name.lower().split(".")
     if found[-len(wanted) :] != wanted:
-        # It begins as Werkzeug's does, which programs ignore by its text and module. It leaves out
-        # the host: Python remembers each text, and clients could think of any number.
+        # The warning begins as Werkzeug's, since programs ignore that by text and module. It leaves
+        # out the host, as Python remembers each text, and clients can send any number of hosts.
         warnings.warn_explicit(
             f"Current server name {name!r} is not that of a request, so no rule matches.",
             *(UserWarning, __file__, _subdomain.__code__.co_firstlineno, module, _warned),

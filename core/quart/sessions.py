@@ -1,8 +1,8 @@
 """Sessions: Flask's, opened and saved by coroutines.
 
-The classes extend Flask's. A cookie is the same, to the byte, whichever of the two signed it, and
-either reads it; what is usual takes a shorter way there
-(`_formats/signing.py`, `_formats/cookies.py`).
+The classes extend Flask's. A cookie is the same, to the byte, whichever of the two has signed it,
+and each can read the other's. The usual case takes a short way (`_formats/signing.py`,
+`_formats/cookies.py`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .wrappers import BaseRequestWebsocket as BaseRequestWebsocket, Response as 
 if TYPE_CHECKING:
     from .app import Quart
 
-    # To a type checker they are not Flask's, whose methods are not awaited.
+    # For a type checker they do not derive from Flask's, whose methods are plain.
     class _Interface: ...
 
     class _CookieInterface: ...
@@ -44,7 +44,7 @@ else:
 class SessionInterface(_Interface):
     """How sessions are opened and saved; a subclass defines `open_session` and `save_session`.
 
-    Each of the two may be a plain function as well.
+    Each of the two may be a plain method as well.
     """
 
     if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SessionInterface(_Interface):
         def should_set_cookie(self, app: Quart, session: SessionMixin) -> bool: ...
 
     async def make_null_session(self, app: Quart) -> NullSession:
-        """Return what stands for the session where none can be opened: it refuses writing."""
+        """Return a session for apps that cannot open one: it raises when somebody writes to it."""
         return self.null_session_class()
 
     def is_null_session(self, instance: object) -> bool:
@@ -82,7 +82,7 @@ class SessionInterface(_Interface):
         session: SessionMixin,
         response: Response | WerkzeugResponse | None,
     ) -> None:
-        """Keep *session*, with the help of *response*, which is None after a websocket."""
+        """Save *session*, usually in *response*, which is None after a websocket."""
         raise NotImplementedError(
             f"Expected {type(self).__name__} to define save_session, got none. Define it, as a"
             " plain or an async method."
@@ -90,7 +90,7 @@ class SessionInterface(_Interface):
 
 
 def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> object:
-    # Looked up late: a FIPS build of Python may have no `hashlib.sha1`.
+    # Looked up at the call, as a FIPS build of Python may have no `hashlib.sha1`.
     return hashlib.sha1(string, usedforsecurity=usedforsecurity)
 
 
@@ -104,9 +104,9 @@ _flasks_sha1: object = _FlaskCookies.digest_method
 
 
 class PreparedCookies:
-    """Goes before a cookie interface of Flask's, and prepares once what stays the same.
+    """Mixed into an interface like Flask's, to prepare once what all sessions share.
 
-    What is overridden in a subclass takes effect; what is unusual is done by Flask's own methods.
+    Overrides in a subclass take effect. For unusual cases it calls Flask's own methods.
     """
 
     if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class PreparedCookies:
         should_set_cookie: Callable[..., bool]
 
     def get_signing_serializer(self, app: Any) -> URLSafeTimedSerializer | None:
-        """Return what signs the cookie, None if the application has no secret key."""
+        """Return the serializer that signs the cookie; None if there is no secret key."""
         key = app.secret_key
         if not key:
             return None
@@ -135,13 +135,13 @@ class PreparedCookies:
             return _FlaskCookies.get_signing_serializer(cast(Any, self), app)
         # The last one signs; the others are accepted.
         keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), key
-        # OpenSSL's own function, not one around it. Cost: "digest" in docs/performance.md.
+        # Use OpenSSL's own function, and no wrapper. Cost: "digest" in docs/performance.md.
         digest = self.digest_method
         digest = hashlib.sha1 if digest in (_sha1, _flasks_sha1) else digest
         return serializer_for(keys, self.salt, self.serializer, self.key_derivation, digest)
 
     def _open(self, app: Any, request: Any) -> SecureCookieSession | None:
-        """What `open_session` does; it need not be awaited."""
+        """Do the work of `open_session`, without a coroutine."""
         if not _FLASKS.of(_FlaskCookies):
             return _FlaskCookies.open_session(cast(Any, self), app, request)
         serializer = self.get_signing_serializer(app)
@@ -155,9 +155,10 @@ class PreparedCookies:
         return self.session_class()
 
     def _save(self, app: Any, session: SessionMixin, response: Any) -> None:
-        """What `save_session` does; it need not be awaited."""
+        """Do the work of `save_session`, without a coroutine."""
         serializer: object = self.get_signing_serializer(app)
-        # An empty session's cookie may have to go. What another serializer gives may need quotes.
+        # An empty session's cookie may have to be deleted. Another serializer's value may need
+        # quotes.
         if not session or type(serializer) is not Serializer or not is_ordinary(response):
             _FlaskCookies.save_session(cast(Any, self), app, session, response)
             return
@@ -182,8 +183,8 @@ class PreparedCookies:
 class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInterface):
     """Keep the session in a cookie that is signed: clients can read it but not change it."""
 
-    #: Opening a session reads a cookie and does nothing else, so it may wait until somebody asks.
-    #: This holds for the class that says so, and not for those derived from it.
+    #: Opening such a session only reads a cookie, so it may wait until the session is used. This
+    #: holds for this class, and not for classes derived from it.
     opens_lazily: ClassVar[Stock]
     digest_method = staticmethod(_sha1)
 
@@ -221,7 +222,7 @@ def report_lost(app: Any, who: str, *, accepted: bool = True) -> None:
 
 
 def asked_for_late(cls: type) -> Stock:
-    """Return what has to be as it came for a session of *cls* to be opened when it is asked for."""
+    """Return a `Stock` of the methods that must be original for *cls* to open sessions lazily."""
     return Stock(
         cls,
         *("get_cookie_name", "get_signing_serializer", "is_null_session", "open_session"),

@@ -62,7 +62,7 @@ class Environment(FlaskEnvironment):
         """Return *source* as a template."""
         template = super().from_string(source, globals, template_class)
         if self.is_async:
-            # For a template that is given this one to include: it cannot ask for it by a name.
+            # Another template may be given this one to include, and cannot look it up by a name.
             make = plain_face(self).from_string
             cast(Any, template).plain_twin = cache(partial(make, source, globals, template_class))
         return template
@@ -114,7 +114,7 @@ def _found(environment: BaseEnvironment, wanted: str | Template | list[str | Tem
 
 async def _prepare(app: Quart, template: Template, context: dict[str, object]) -> None:
     updating = update_template_context(app, _cv_app.get(None), context)
-    # A subclass may have made it a plain method, as it is in Flask.
+    # A subclass may have a plain method, as Flask has.
     if hasattr(updating, "__await__"):
         await updating
     await app._emit(before_render_template, template=template, context=context)
@@ -146,14 +146,14 @@ async def _stream(app: Quart, template: Template, context: dict[str, object]) ->
 
 @asynccontextmanager
 async def _closing(template: Template, context: dict[str, object]) -> AsyncIterator[None]:
-    """Close at the end what a template may have looped over: Jinja leaves that to chance."""
+    """Close what a template has looped over; Jinja leaves that to the garbage collector."""
     is_async = template.environment.is_async
     async with AsyncExitStack() as stack:
         for value in context.values():
             if hasattr(type(value), "__anext__") and hasattr(type(value), "aclose"):
                 stack.push_async_callback(cast(Any, value).aclose)
             elif isinstance(value, GeneratorType):
-                # Where it was stepped, as `_pieces` does.
+                # Close it where it was stepped, as `_pieces` does.
                 if is_async:
                     stack.callback(value.close)
                 else:
@@ -168,10 +168,10 @@ def _pieces(template: Template, context: dict[str, object]) -> Any:
 
 
 async def _default_template_ctx_processor() -> dict[str, object]:
-    """Give templates the objects themselves. Cost: "proxy" in docs/performance.md.
+    """Give templates the objects behind the proxies. Cost: "proxy" in docs/performance.md.
 
-    Not the session, which has to notice whether it was read. Async, as plain functions are called
-    in a worker thread.
+    The session stays a proxy, which notices reading. Async, as plain functions would run in a
+    worker thread.
     """
     ctx = _cv_app.get(None)
     if ctx is None:

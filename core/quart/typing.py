@@ -87,7 +87,7 @@ _OrAwaitable = Union[T, Awaitable[T]]  # noqa: UP007  # `T | Awaitable[T]` canno
 
 FilePath = bytes | str | os.PathLike[str]
 
-# What a view returns.
+# The return values of views.
 ResponseTypes = Union["Response", "WerkzeugResponse"]
 ResponseValue = Union[
     "Response",
@@ -114,7 +114,7 @@ ResponseReturnValue = Union[  # noqa: UP007  # a string within it does not know 
     tuple[ResponseValue, StatusCode, HeadersValue],
 ]
 
-# What an application and a blueprint register. Each may be a plain or a coroutine function.
+# Functions that you can register. Each may be plain or async.
 AppOrBlueprintKey = str | None
 BeforeRequestCallable = (
     Callable[[], ResponseReturnValue | None] | Callable[[], Awaitable[ResponseReturnValue | None]]
@@ -149,15 +149,15 @@ WebsocketCallable = (
 
 
 class Event(Protocol):
-    """What `asyncio.Event` and `trio.Event` have in common."""
+    """The common part of `asyncio.Event` and `trio.Event`."""
 
     def set(self) -> Any: ...
     def is_set(self) -> bool: ...
     async def wait(self) -> Any: ...
 
 
-# Where there is one implementation, its class is the type. This module is beneath them all, so
-# they are looked up when somebody asks.
+# If a type has only one implementation, it is that class. Other modules import this one, so the
+# classes are looked up on access.
 _CLASSES = {
     "ASGIHTTPProtocol": ("quart.asgi", "ASGIHTTPConnection"),
     "ASGILifespanProtocol": ("quart.asgi", "ASGILifespan"),
@@ -182,5 +182,5 @@ if not TYPE_CHECKING:
         if name not in _CLASSES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, attribute = _CLASSES[name]
-        # A module that is being imported right now may need the name for annotations only.
+        # A module that is being imported may need the name only for annotations.
         return getattr(import_module(module), attribute, Any)

@@ -74,7 +74,7 @@ async def run_sync_iterable(iterable: Iterator[T]) -> AsyncIterator[T]:
     Closing the result early closes *iterable* too, in the thread.
     """
     try:
-        # `StopIteration` cannot leave a coroutine, so the end is a value.
+        # `StopIteration` cannot leave a coroutine, so a value marks the end.
         while (item := await call(next, iterable, _END)) is not _END:
             yield item
     finally:

@@ -35,9 +35,9 @@ class View:
     #: Whether each request gets an object of its own, so that state on `self` is not shared.
     init_every_request: ClassVar[bool] = True
 
-    # With these parameters a subclass may have any, to a type checker as well.
+    # These parameters let subclasses have any others, for type checkers too.
     async def dispatch_request(self, *args: Any, **kwargs: Any) -> ResponseReturnValue:
-        """Answer the request; the keywords are the URL's variables. A plain method may do it."""
+        """Answer the request; the keywords are the URL's variables. The method may be plain."""
         raise NotImplementedError(
             f"Expected {type(self).__name__} to define dispatch_request, got none. Define it, as"
             " a plain or an async method."
@@ -52,7 +52,7 @@ class View:
         shared = None if cls.init_every_request else cls(*class_args, **class_kwargs)
 
         async def view(**kwargs: object) -> ResponseReturnValue:
-            # Through the attribute, since tests and extensions replace `view_class`.
+            # Read the attribute at each call, since tests and extensions replace `view_class`.
             self = shared or made.view_class(*class_args, **class_kwargs)
             dispatch = app_ctx.app.ensure_async(self.dispatch_request)
             return cast(ResponseReturnValue, await dispatch(**kwargs))
@@ -69,7 +69,7 @@ class View:
 
 
 def _describe(view: Any, cls: type[View], name: str) -> None:
-    """Put on *view* what registering reads from it."""
+    """Set the attributes of *view* that `add_url_rule` reads."""
     view.view_class = cls
     view.__name__ = name
     view.__doc__ = cls.__doc__

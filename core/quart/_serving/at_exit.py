@@ -1,7 +1,7 @@
-"""The end of a process whose server has no lifespan, and so does not tell that it stops.
+"""End what an application does if its server stops without announcing it.
 
-Daphne, for one, drops its connections, stops its event loop, and leaves what was waiting on it
-unfinished. Before Python ends, that loop runs once more, until it has ended.
+Daphne, for one, drops its connections, stops its event loop, and leaves what waits on it
+unfinished. Before Python ends, the loop runs once more, until that has ended.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ in_child(_served.clear)
 
 
 def see_to_end(app: Quart) -> None:
-    """End what *app* does on the loop that runs here, should it stop without having said so."""
-    if not in_trio():  # Whose run does not end before its tasks.
+    """Arrange for the end of what *app* does on the running loop, if the server just stops."""
+    if not in_trio():  # Trio's run does not end before its tasks.
         _served.setdefault(asyncio.get_running_loop(), WeakSet()).add(app)
         _register()
 
@@ -38,11 +38,11 @@ def _register() -> None:
 
 def _end_all() -> None:
     for loop, apps in list(_served.items()):
-        # One that was closed has no tasks, and one that runs is another thread's.
+        # A closed loop has no tasks, and a running loop belongs to another thread.
         if loop.is_closed() or loop.is_running():
             continue
         for app in list(apps):
-            if app.shutdown_event.is_set():  # There was a lifespan, and it has ended.
+            if app.shutdown_event.is_set():  # A lifespan has ended it already.
                 continue
             try:
                 loop.run_until_complete(_end(app))

@@ -1,4 +1,4 @@
-"""An application as the development server serves it."""
+"""Wrap an application for the development server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._types import Receive, Scope, Send
 
 
 class Development:
-    """An ASGI application as the development server serves it; all else is the application's."""
+    """The ASGI application for the development server; other attributes are the application's."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -30,11 +30,11 @@ class Development:
 
 
 class Broken:
-    """What is served in place of a program that does not start, until it has been mended."""
+    """The ASGI application that is served if the program does not start, until you mend it."""
 
     def __init__(self, error: BaseException, debug: bool) -> None:
         self._error = error
-        #: Whether the answer shows the error; the terminal does in any case.
+        #: Whether the response shows the error; the terminal always does.
         self.debug = debug
 
     async def __call__(

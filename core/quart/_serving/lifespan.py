@@ -1,4 +1,4 @@
-"""The life of an app around its connections: start, shutdown, background tasks, running it."""
+"""Start and shut down an app, run it, and keep its background tasks."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 Hook = Callable[[], Any]
 
-#: Seconds that a cancelled background task gets to clean up.
+#: Seconds that a cancelled background task has to clean up.
 CANCEL_TIMEOUT = 1.0
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 
-#: The ``while_serving`` generators of each app that is serving, in the order of their start.
+#: The running ``while_serving`` generators of each app, in the order in which they began.
 _entered: WeakKeyDictionary[Quart, list[AbstractAsyncContextManager[object]]] = WeakKeyDictionary()
 
 
 class WhileServing:
-    """A function given to `while_serving`. `anext` of it goes on with what the last call began."""
+    """A function given to `while_serving`; `anext` continues the generator of its last call."""
 
     def __init__(self, func: Callable[[], object]) -> None:
         self.func = func
@@ -53,15 +53,15 @@ class WhileServing:
 
 
 async def startup(app: Quart) -> None:
-    """Run what is to happen before serving.
+    """Run the functions for the start, and the ``while_serving`` generators up to their `yield`.
 
-    If some of it fails, that is logged and raised, and what has started is ended again.
+    If one fails, the error is logged and raised, and what has started is ended again.
     """
     origins.check(app)
     app.shutdown_event = app.event_class()
     entered = _entered[app] = []
     if not (app.before_serving_funcs or app.while_serving_gens):
-        return  # As under Flask, no teardown function runs before there was a request.
+        return  # As with Flask, no teardown function runs before the first request.
     async with app.app_context():
         try:
             for func in app.before_serving_funcs:
@@ -78,10 +78,10 @@ async def startup(app: Quart) -> None:
 
 
 async def shutdown(app: Quart) -> None:
-    """Wait for handlers and background tasks, end the generators, and run what is to happen after.
+    """Wait for handlers and background tasks, end the generators, run the functions for the end.
 
-    Each of these is tried, whatever happens to the others; what they raise is logged, and raised
-    in the end: a single error as it is, several as an exception group.
+    All of this is tried, whatever fails. Errors are logged, and raised at the end: a single one as
+    it is, several as an exception group.
     """
     app.shutdown_event.set()
     await end_connections(app)
@@ -102,7 +102,7 @@ async def shutdown(app: Quart) -> None:
 
 
 def _as_manager(generate: object) -> AbstractAsyncContextManager[object]:
-    # asynccontextmanager knows what a generator owes: one yield, and an end after it.
+    # asynccontextmanager checks that a generator yields once and then ends.
     def generator() -> AsyncIterator[object]:
         return _as_async(generate() if callable(generate) else generate)
 
@@ -146,10 +146,10 @@ async def _report(app: Quart, error: BaseException) -> None:
 
 
 def add_background_task(app: Quart, func: Function, *args: object, **kwargs: object) -> None:
-    """Run a function beside the requests; a plain view, which runs in a thread, may ask too."""
+    """Run a function beside the requests; plain views may call this from their threads."""
     work = worker.current_work()
     if work is not None:
-        # Not on a loop of the thread's own, if it has one: that one ends with the request.
+        # Use the server's loop, as a loop of the thread's own ends with the request.
         work.hand_over(_start_background_task(app, func, args, kwargs))
         return
     try:
@@ -184,7 +184,7 @@ async def _run_background(app: Quart, func: Function, args: Any, kwargs: Any) ->
         except Exception as error:
             raised = cast(Exception, as_raised(error))
             handled: object = app.handle_background_exception(raised)
-            # A subclass may have made it a plain method.
+            # A subclass may have a plain method.
             if hasattr(handled, "__await__"):
                 await handled
 
@@ -196,15 +196,15 @@ async def handle_background_exception(app: Quart, error: Exception) -> None:
 
 
 def _tasks_here(app: Quart) -> set[asyncio.Task[None]]:
-    """Return those of this loop; a forked child has its parent's too, and a test its client's."""
+    """Return this loop's tasks; a forked child also has its parent's, a test its client's."""
     if in_trio():
-        return set()  # They are tasks of asyncio.
+        return set()  # Background tasks are asyncio's.
     loop = asyncio.get_running_loop()
     return {task for task in app.background_tasks if task.get_loop() is loop}
 
 
 async def end_background_tasks(app: Quart) -> None:
-    """Wait for the tasks, those that they add included, then cancel what has not ended in time."""
+    """Wait for the tasks, and for those that they add; cancel what has not ended in time."""
     if not _tasks_here(app):
         return
     timeout: float | None = app.config["BACKGROUND_TASK_SHUTDOWN_TIMEOUT"]
@@ -224,12 +224,12 @@ async def end_background_tasks(app: Quart) -> None:
 async def end_connections(app: Quart) -> None:
     """Wait for handlers that are still ending, and cancel those that do not.
 
-    A server may cancel them and go on at once, where a thread has not even been told.
+    A server may cancel handlers and go on at once, before their threads have noticed.
     """
     from .._watching.report import listed
     from .._watching.under_way import connections
 
-    # Trio's servers end a nursery, and wait for all that is in it.
+    # Servers on Trio end a nursery, and wait for everything in it.
     if in_trio() or not (tasks := _handlers(app)):
         return
     timeout: float | None = app.config["CONNECTION_SHUTDOWN_TIMEOUT"]
@@ -276,7 +276,7 @@ def run(
 ) -> None:
     """Serve *app* on hypercorn until a signal says to stop.
 
-    SERVER_NAME gives the host and the port that are not given here. Nothing happens in a module
+    SERVER_NAME supplies a host or port that you leave out. Nothing happens in a module
     that the `quart` command is importing: the command decides what runs.
     """
     from . import server, server_config
@@ -322,7 +322,7 @@ def run_task(
     keyfile: str | None = None,
     shutdown_trigger: Callable[..., Awaitable[None]] | None = None,
 ) -> Coroutine[None, None, None]:
-    """Give a coroutine that serves *app* until *shutdown_trigger* returns, or a signal comes."""
+    """Return a coroutine that serves *app* until *shutdown_trigger* returns, or a signal comes."""
     from . import server, server_config
 
     _set_debug(app, debug)

@@ -1,4 +1,4 @@
-"""Whether a command is loading the application, so that a call of ``app.run()`` is not meant."""
+"""Know whether a command is loading the application; ``app.run()`` then does nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _loading: ContextVar[bool] = ContextVar("quart.cli.loading", default=False)
 
 @contextmanager
 def loading_app() -> Iterator[None]:
-    """While an app is loaded, a call of ``app.run()`` in its module is not meant."""
+    """Mark the block in which a command loads an application."""
     token = _loading.set(True)
     try:
         yield
@@ -20,5 +20,5 @@ def loading_app() -> Iterator[None]:
 
 
 def is_loading_app() -> bool:
-    """Whether a command is importing the module that asks."""
+    """Whether a command is importing the caller's module."""
     return _loading.get()

@@ -1,13 +1,13 @@
-"""Start the program again when a file of it changes.
+"""Start the program again when one of its files changes.
 
-Two processes: a parent that runs this very command as its child, again each time the child ends
-with `RELOAD_EXIT_CODE`, and the child that serves and watches. A new process is the only reload
-that leaves nothing behind of the old code.
+There are two processes. The parent runs the same command as its child, and runs it again each time
+the child ends with `RELOAD_EXIT_CODE`. The child serves and watches the files. Only a new process
+leaves nothing of the old code behind.
 
-What to watch, and whether it changed, is asked of hypercorn, which is the server anyway and keeps
-that up. Its own reloader cannot be used: it takes an app by import path only (not `app.run()`, not
-a factory with arguments), and stops when a change does not compile. Werkzeug's is private, and
-serves in a side thread, where signals cannot ask for a graceful shutdown.
+Hypercorn, which is the server anyway, knows what to watch and whether it has changed. Its own
+reloader does not fit: it takes an app by import path only (no `app.run()`, no factory with
+arguments), and stops when a change does not compile. Werkzeug's is private, and serves in a side
+thread, where signals cannot ask for a graceful shutdown.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from typing import NoReturn
 from hypercorn.utils import check_for_updates
 
 RELOAD_EXIT_CODE = 3
-#: Set in the child. Werkzeug's own variable is set too, so that `is_running_from_reloader()`,
-#: which extensions ask before they start something once, is right.
+#: Set in the child. Werkzeug's variable is set too, for `is_running_from_reloader()`, which
+#: extensions call before they start something once.
 RUN_MAIN = "QUART_RUN_MAIN"
 _MARKS = {RUN_MAIN: "true", "WERKZEUG_RUN_MAIN": "true"}
-#: With which Python ends after an exception that nobody caught.
+#: Python's exit code after an uncaught exception.
 FAILED_EXIT_CODE = 1
 #: Seconds between two looks at the files.
 INTERVAL = 0.5
 
 
 def is_child() -> bool:
-    """Whether this process serves on behalf of a reloading parent."""
+    """Whether this process is the child of a reloading parent."""
     return os.environ.get(RUN_MAIN) == "true"
 
 
-#: Told of a program that cannot even begin, until a change; returns whether there was one.
+#: Reports a program that cannot begin, until a file changes; returns whether one did.
 Tell = Callable[[BaseException, "Watcher"], bool]
 
 
@@ -65,23 +65,23 @@ class _Supervisor:
     def run(self) -> int:
         command = [sys.executable, *sys.orig_argv[1:]]
         while True:
-            # Before the child reads the files, so that no change in between is missed.
+            # Do this before the child reads the files, to miss no change in between.
             watcher = Watcher()
             watcher.changed()
-            # Sockets that were bound here are meant to be inherited.
+            # The child inherits sockets that were bound here.
             self._child = subprocess.Popen(command, env=self._environment, close_fds=False)
             code = self._child.wait()
             if code == RELOAD_EXIT_CODE or (
                 code == FAILED_EXIT_CODE and self._wait_to_mend(watcher)
             ):
                 continue
-            # As a shell has it, a signal gives 128 and its number.
+            # For a signal, return 128 plus its number, as a shell does.
             return code if code >= 0 else 128 - code
 
     def _wait_to_mend(self, watcher: Watcher) -> bool:
-        """Wait for a change after the program failed before it could watch for one itself."""
+        """Wait for a change, after the program has failed before it could watch."""
         if self._tell is not None and not self._stopping and not watcher.changed():
-            with self.handling_signals():  # An event loop that ends leaves none of them.
+            with self.handling_signals():  # An event loop removes signal handlers when it ends.
                 return self._tell(_reason(), watcher)
         while not self._stopping:
             if watcher.changed():
@@ -100,15 +100,15 @@ class _Supervisor:
                 signal.signal(number, handler)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        # The child decides what a signal means, and how long its shutdown takes. An interrupt
-        # from the keyboard reaches it twice then, which it takes for one.
+        # The child decides what a signal means, and how long its shutdown takes. It gets an
+        # interrupt from the keyboard twice, and takes the two for one.
         self._stopping = True
         if os.name == "posix" and self._child is not None:
             self._child.send_signal(number)
 
 
 def _reason() -> BaseException:
-    """Return what keeps the program from beginning, as far as that can be found out here."""
+    """Return the error that keeps the program from beginning, as far as this process can tell."""
     script = Path(sys.argv[0])
     try:
         compile(script.read_bytes(), str(script), "exec")
@@ -118,7 +118,7 @@ def _reason() -> BaseException:
 
 
 class Watcher:
-    """Knows the files of the program, those imported later included."""
+    """Watches the files of the program, including those imported later."""
 
     def __init__(
         self, extra_files: Iterable[str] = (), exclude_patterns: Iterable[str] = ()
@@ -130,7 +130,7 @@ class Watcher:
             self.add(path.rglob("*") if path.is_dir() else [path])
 
     def add(self, paths: Iterable[Path]) -> None:
-        """Watch these too, as far as they exist."""
+        """Watch *paths* too, if they exist."""
         for path in paths:
             try:
                 self._keep(path, path.stat().st_mtime)
@@ -142,7 +142,7 @@ class Watcher:
             self._files.setdefault(path, modified)
 
     def changed(self) -> bool:
-        """Whether a file was changed or removed since it was first seen."""
+        """Return whether a file was changed or removed since it was first seen."""
         self.add(_files_of_modules())
         return check_for_updates(self._files)
 
@@ -154,13 +154,13 @@ class Watcher:
     def show(self, error: BaseException) -> None:
         """Show *error* in the terminal, and watch the files in which its cause may be."""
         self.add(_files_of(error))
-        # A module that is missing, or that moves while it is saved, appears in its directory.
+        # A missing module, or one that is replaced on saving, will appear in its directory.
         self.add([Path(sys.path[0] or ".")])
         self.changed()
         traceback.print_exception(error)
 
     def wait_to_mend(self) -> NoReturn:
-        """End the child for a reload once the cause of an error may have been changed."""
+        """Wait until a file has changed, then end the child for a reload."""
         while not self.changed():
             time.sleep(INTERVAL)
         sys.exit(RELOAD_EXIT_CODE)
@@ -171,7 +171,7 @@ def _files_of_modules() -> Iterator[Path]:
         try:
             file = getattr(module, "__file__", None)
         except Exception:
-            continue  # Anything may stand for a module: a proxy of what is gone, say.
+            continue  # Any object may be in `sys.modules`, such as a dead proxy.
         if isinstance(file, str):
             yield Path(file)
 

@@ -1,4 +1,4 @@
-"""The development server: hypercorn, run for one app, with reloading and a shutdown that ends."""
+"""The development server: hypercorn for one app, with reloading and a bounded shutdown."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from . import reloader
 from .development import Broken, Development
 from .server_config import ASGIApp, ServeOptions, ServerConfig
 
-#: Seconds that open requests get to end when the server stops. It stays below the time after
-#: which hypercorn cancels everything itself, unfinished websockets included.
+#: Seconds that open requests have to end when the server stops. After a longer time hypercorn
+#: cancels everything itself, unfinished websockets included.
 GRACE = 2.0
-#: Seconds that a cancelled request gets to clean up.
+#: Seconds that a cancelled request has to clean up.
 CLEANUP = 1.0
-#: Seconds after which another request to stop is a new one. Under the reloader an interrupt from
-#: the keyboard arrives twice, from the terminal and from the parent.
+#: Seconds after which another request to stop counts. Under the reloader, an interrupt from the
+#: keyboard arrives twice: from the terminal and from the parent.
 IMPATIENCE = 0.5
 #: The close code of a websocket whose server goes away (RFC 6455, 7.4.1).
 GOING_AWAY = 1001
@@ -39,7 +39,7 @@ SERVER_FD = "QUART_SERVER_FD"
 class Stop:
     """Asks a server to stop.
 
-    Asking again later ends its connections at once, and a third time whatever still runs.
+    A second request later ends its connections at once, and a third one everything that still runs.
     """
 
     def __init__(self) -> None:
@@ -69,17 +69,17 @@ class Stop:
         await self._forced.wait()
 
     async def given_up(self, started: asyncio.Event) -> None:
-        """Wait until the application need not come to the end of its start, or of its shutdown."""
+        """Wait until the user gives up the application's start or shutdown."""
         await self._requested.wait()
         if started.is_set():
             await self._last.wait()
 
 
 class Connections:
-    """The app, with its open connections at hand, so that stopping need not wait for them.
+    """The app with its open connections, so that a stop need not wait for them.
 
-    Hypercorn waits for connections to end, on current versions of Python without a limit: one
-    open event stream or websocket would keep the server from stopping.
+    Hypercorn waits for connections to end, without a limit on current versions of Python: one open
+    event stream or websocket would keep the server from stopping.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -103,7 +103,7 @@ class Connections:
             del self._open[task]
 
     async def close(self, stop: Stop) -> None:
-        """Close the websockets, wait for requests to end, and cancel what does not."""
+        """Close the websockets, wait for requests to end, and cancel those that do not."""
         for connection in list(self._open.values()):
             await connection.go_away()
         forced = asyncio.ensure_future(stop.forced())
@@ -118,7 +118,7 @@ class Connections:
             await asyncio.wait(list(self._open), timeout=CLEANUP)
 
     async def _all_ended(self) -> None:
-        # Requests that come in meanwhile, over a connection that is open already, count too.
+        # Include requests that come meanwhile over connections that are open already.
         while self._open:
             await asyncio.wait(list(self._open))
 
@@ -134,7 +134,7 @@ class _Connection:
     async def send(self, message: Message) -> None:
         if self._gone:
             if message["type"] == "websocket.send":
-                # What ASGI has a server raise when there is nobody left to send to.
+                # ASGI: a server raises OSError if the client has gone.
                 raise OSError("The server is stopping and has closed this websocket.")
             return
         self._accepted = self._accepted or message["type"] == "websocket.accept"
@@ -142,14 +142,14 @@ class _Connection:
         await self._send(message)
 
     async def go_away(self) -> None:
-        """Close a websocket; its client's answer then ends its handler as any disconnect does."""
+        """Close a websocket; the client's answer then ends its handler, as a disconnect does."""
         if self._is_websocket and self._accepted and not self._gone:
             await self.send({"type": "websocket.close", "code": GOING_AWAY, "reason": None})
 
 
 @contextmanager
 def stop_on_signals(stop: Stop) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask for a stop, where this thread may handle signals at all."""
+    """Let SIGINT and SIGTERM ask for a stop, if this thread may handle signals."""
     loop = asyncio.get_running_loop()
     names = ("SIGINT", "SIGTERM", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
@@ -158,9 +158,9 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
         handler = signal.getsignal(number)
         try:
             loop.add_signal_handler(number, stop.request)
-        except NotImplementedError:  # Windows
+        except NotImplementedError:  # On Windows.
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.request))
-        except (RuntimeError, ValueError):  # not the main thread: nobody can interrupt it
+        except (RuntimeError, ValueError):  # Only the main thread may handle signals.
             continue
         before[number] = handler
     try:
@@ -179,7 +179,7 @@ async def serve(
 ) -> None:
     """Serve *app* until it is asked to stop.
 
-    - *shutdown_trigger*: Asks by returning. Without one, SIGINT and SIGTERM do.
+    - *shutdown_trigger*: Returns to ask for a stop. Without it, SIGINT and SIGTERM ask.
 
     Raises:
         LifespanFailureError: if the app fails to start or to shut down.
@@ -193,7 +193,7 @@ async def serve(
         started.set()
         await (stop.requested() if shutdown_trigger is None else shutdown_trigger())
         if (event := getattr(app, "shutdown_event", None)) is not None:
-            event.set()  # endless responses that watch it end by themselves
+            event.set()  # Endless responses may watch it.
         closing.append(asyncio.create_task(connections.close(stop)))
 
     config.log_to(app)
@@ -215,7 +215,7 @@ async def serve(
 async def _until(
     given_up: Coroutine[None, None, None], serving: Coroutine[None, None, None]
 ) -> None:
-    """Await *serving*; cancel it once it is *given_up*."""
+    """Await *serving*; cancel it when *given_up* returns."""
     task, giving_up = asyncio.create_task(serving), asyncio.create_task(given_up)
     try:
         await asyncio.wait({task, giving_up}, return_when="FIRST_COMPLETED")
@@ -225,7 +225,7 @@ async def _until(
         giving_up.cancel()
         if not task.done():
             task.cancel()
-            # What it raises is about the cancellation.
+            # Ignore what it raises, as that comes from the cancellation.
             await asyncio.wait({task}, timeout=CLEANUP)
             _ = task.done() and (task.cancelled() or task.exception())
 
@@ -233,7 +233,7 @@ async def _until(
 def show_banner(
     name: str, framework: str | None, debug: bool, config: ServerConfig, reloads: bool
 ) -> None:
-    """Say what is served where; without *framework*, somebody has said what it is."""
+    """Print what is served, and where; without *framework*, the caller has printed the former."""
     if framework is not None:
         click.echo(f" * Serving {framework} app '{name}'")
         click.echo(f" * Debug mode: {'on' if debug else 'off'}")
@@ -253,12 +253,12 @@ def run_app(
     use_reloader: bool = False,
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> None:
-    """Load an app and serve it until a signal says to stop; what commands named ``run`` do.
+    """Load an app and serve it until a signal asks for a stop, as commands named ``run`` do.
 
-    - *load*: Gives the app, any ASGI application. Called again in each reloaded process.
-    - *name*: What the banner calls the app, if not by its own name.
-    - *framework*: What it calls the app's kind; None if the caller has said that.
-    - *loop*: Used, and not closed, instead of a new event loop.
+    - *load*: Returns the app, any ASGI application. Each reloaded process calls it again.
+    - *name*: The app's name in the banner, in place of its own name.
+    - *framework*: The framework's name in the banner; None if the caller has printed it.
+    - *loop*: An event loop to use, and not to close, in place of a new one.
 
     Raises:
         RuntimeError: if an event loop is running in this thread.
@@ -296,12 +296,12 @@ def _run_child(
     try:
         app = Development(load())
         debug = bool(getattr(app, "debug", debug))
-        watcher.changed()  # from here on, every change is seen
+        watcher.changed()  # Record the files, so that each later change is noticed.
         must_reload = _run_loop(
             loop, debug, _serve_and_watch(app, _config_of_child(options), watcher)
         )
     except Exception as error:
-        # A typing mistake must not end the session at the keyboard: wait until it is corrected.
+        # A syntax error must not end the session: wait until you correct it.
         watcher.show(error)
         must_reload = _serve_error(Broken(error, debug), options, watcher)
     if must_reload:
@@ -315,7 +315,7 @@ def _tell_of_failure(
     error: BaseException,
     watcher: reloader.Watcher,
 ) -> bool:
-    """Answer in the parent for a child that has ended before it could do so itself."""
+    """Answer in the parent process for a child that has ended before it could serve."""
     config = ServerConfig.from_options(options)
     config.inherit(str(os.dup(parent.bound()[0].fileno())))
     return bool(_run_loop(None, False, _serve_and_watch(Broken(error, debug), config, watcher)))
@@ -324,19 +324,19 @@ def _tell_of_failure(
 def _config_of_child(options: ServeOptions) -> ServerConfig:
     config = ServerConfig.from_options(options)
     if SERVER_FD in os.environ:
-        # A copy: what serves closes its own.
+        # Use a copy, as serving closes the socket.
         config.inherit(str(os.dup(int(os.environ[SERVER_FD]))))
     return config
 
 
 def _serve_error(app: ASGIApp, options: ServeOptions, watcher: reloader.Watcher) -> bool:
-    """Answer with an error until its cause may have been changed; return whether it may."""
+    """Answer with an error page until a file changes; return whether one did."""
     try:
         return bool(
             _run_loop(None, False, _serve_and_watch(app, _config_of_child(options), watcher))
         )
     except Exception:
-        # It may be the server's own: an address, or a certificate.
+        # The error may be the server's own, about an address or a certificate.
         watcher.wait_to_mend()
 
 

@@ -1,4 +1,4 @@
-"""Where and how an application is served: what a caller asks for, and hypercorn's configuration."""
+"""Where and how to serve an application: the caller's options, and hypercorn's configuration."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypercorn.config import Config, Sockets
 from hypercorn.utils import repr_socket_addr
 from werkzeug.serving import generate_adhoc_ssl_context
 
-#: Any ASGI application. What else it may have (``debug``, ``logger``, ``name``,
-#: ``shutdown_event``) is used where it is there.
+#: Any ASGI application. If it has the attributes ``debug``, ``logger``, ``name`` and
+#: ``shutdown_event``, they are used.
 ASGIApp: TypeAlias = Any
 Certificate: TypeAlias = "ssl.SSLContext | tuple[str, str | None] | str | None"
 
@@ -28,10 +28,10 @@ class ServeOptions:
 
     - *host*: A name or an address, or ``unix:PATH`` or ``fd://NUMBER``.
     - *port*: 0 lets the system choose.
-    - *ssl_context*: Instead of the files: a context, ``"adhoc"`` for a certificate made on the
+    - *ssl_context*: In place of the files: a context, ``"adhoc"`` for a certificate made on the
       spot, or a pair of certificate and key file.
-    - *extra_files*: Files and directories that are reloaded for, besides the modules.
-    - *exclude_patterns*: Files that are not, as :mod:`fnmatch` patterns.
+    - *extra_files*: Files and directories, besides the modules, whose changes cause a reload.
+    - *exclude_patterns*: Files whose changes cause none, as :mod:`fnmatch` patterns.
     """
 
     host: str = "127.0.0.1"
@@ -50,7 +50,7 @@ class ServeOptions:
 
 
 class ServerConfig(Config):
-    """Hypercorn's configuration, which binds its sockets once, when first asked for them.
+    """Hypercorn's configuration, which binds its sockets once, on first access.
 
     Hypercorn binds after the app has started; bound before, an address in use is reported
     without starting the app, and the banner can name the port that the system chose.
@@ -94,7 +94,7 @@ class ServerConfig(Config):
     def create_sockets(self) -> Sockets:
         if self._sockets is None:
             if self.address is not None:
-                # Not left to hypercorn, which loses the socket if it cannot be bound.
+                # Bind it here, as hypercorn loses a socket that it cannot bind.
                 family = AF_INET6 if ":" in self.address[0] else AF_INET
                 with _explained(self.address):
                     listening = create_server(self.address, family=family)
@@ -103,7 +103,7 @@ class ServerConfig(Config):
         return self._sockets
 
     def inherit(self, fileno: str) -> None:
-        """Use a socket that the parent process has bound."""
+        """Use the socket *fileno*, which the parent process has bound."""
         self.address, self.bind = None, [f"fd://{fileno}"]
 
     def bound(self) -> list[socket]:
@@ -116,13 +116,13 @@ class ServerConfig(Config):
 
     @property
     def urls(self) -> list[str]:
-        """Where the server can be reached."""
+        """The URLs of the server."""
         scheme = "https" if self.ssl_enabled else "http"
         names = (repr_socket_addr(sock.family, sock.getsockname()) for sock in self.bound())
         return [f"{scheme}://{name}" for name in names]
 
     def log_to(self, app: ASGIApp) -> None:
-        """Write to the app's logger; lines about requests are shown at any level of it."""
+        """Log to the app's logger, showing lines about requests at any level."""
         logger = getattr(app, "logger", None) or logging.getLogger("quart.serving")
         access = logger.getChild("access")
         if access.level == logging.NOTSET:
@@ -134,7 +134,7 @@ class ServerConfig(Config):
 
 @contextmanager
 def _explained(address: tuple[str, int]) -> Iterator[None]:
-    """Say what to do where *address* cannot be had."""
+    """Add advice to errors in the block about *address*."""
     try:
         yield
     except OSError as error:

@@ -1,12 +1,12 @@
-"""The ``quart`` command, and what apps need to add commands of their own.
+"""The ``quart`` command, and the classes with which apps add commands of their own.
 
-Built on :mod:`flask.cli`. What differs: commands may be ``async def``, options and variables are
-named after Quart, and ``run`` serves with hypercorn.
+It is built on :mod:`flask.cli`. The differences: commands may be ``async def``, options and
+variables are named after Quart, and ``run`` serves with hypercorn.
 """
 
 from __future__ import annotations
 
-# Here too, since another's `quart/__init__.py` imports this.
+# Check here too, since PyPI's `quart/__init__.py` would import this package.
 from .. import _installation as _installation
 
 # isort: split
@@ -67,7 +67,7 @@ __all__ = [
 class QuartGroup(AppGroup):
     """The group behind ``quart``: its own commands, those of plugins, and those of the app.
 
-    - *create_app*: Gives the app, instead of ``--app``.
+    - *create_app*: Returns the app, in place of ``--app``.
     - *load_dotenv*: Load ``.env`` and ``.quartenv``.
     - *set_debug_flag*: Set the app's debug flag from ``--debug`` and ``QUART_DEBUG``.
     """
@@ -81,7 +81,7 @@ class QuartGroup(AppGroup):
         set_debug_flag: bool = True,
         **extra: Any,
     ) -> None:
-        # --env-file comes first, because it may say what the others are.
+        # --env-file comes first, because it may set the others.
         params = [*(extra.pop("params", None) or ()), env_file_option, app_option, debug_option]
         if add_version_option:
             params.append(version_option)
@@ -103,7 +103,7 @@ class QuartGroup(AppGroup):
             self._loaded_plugin_commands = True
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Look a command up; those that the group has itself work without an app."""
+        """Return a command; the group's own commands work without an app."""
         self._load_plugin_commands()
         command = super().get_command(ctx, name)
         if command is not None:
@@ -116,7 +116,7 @@ class QuartGroup(AppGroup):
         return app.cli.get_command(ctx, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names; if the app cannot be loaded, say why and leave out its own."""
+        """Return all names; if the app cannot be loaded, print why and leave out its commands."""
         self._load_plugin_commands()
         names = set(super().list_commands(ctx))
         try:
@@ -134,7 +134,7 @@ class QuartGroup(AppGroup):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Give the command's context the :class:`ScriptInfo` that knows the app."""
+        """Put the :class:`ScriptInfo`, which knows the app, into the command's context."""
         if "obj" not in extra and "obj" not in self.context_settings:
             extra["obj"] = ScriptInfo(
                 create_app=self.create_app,
@@ -144,10 +144,10 @@ class QuartGroup(AppGroup):
         return super().make_context(info_name, args, parent=parent, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as usual, but let the list of commands in the help show those of the app."""
+        """Parse as usual, but include the app's commands in the help."""
         shows_help = not args and self.no_args_is_help
         if shows_help or (len(args) == 1 and args[0] in self.get_help_option_names(ctx)):
-            # Help is shown before other options are looked at, unless that is done here.
+            # Process the other options here, as click would show the help before them.
             env_file_option.handle_parse_result(ctx, {}, [])
             app_option.handle_parse_result(ctx, {}, [])
         return super().parse_args(ctx, args)

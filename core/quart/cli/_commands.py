@@ -1,4 +1,4 @@
-"""The commands that every app has: run, shell, routes."""
+"""The commands that each app has: run, shell and routes."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ def serve_app(
     framework: str = "Quart",
     use_reloader: bool = False,
 ) -> None:
-    """Serve what *load* gives, any ASGI application; the body of a ``run`` command.
+    """Serve the ASGI application that *load* returns; the body of a ``run`` command.
 
-    Another command, with options of its own, turns them into
-    :class:`quart._serving.server.ServeOptions` and calls this. What keeps the server from
-    starting ends the command with that message.
+    A command with other options makes :class:`quart._serving.server.ServeOptions` from them and
+    calls this. An error that keeps the server from starting ends the command with its message.
     """
     from hypercorn.utils import LifespanFailureError
 
@@ -101,21 +100,21 @@ run_command.params.insert(0, debug_option)
 
 
 class AsyncConsole(code.InteractiveConsole):
-    """An interactive interpreter in which ``await`` works, each input on the same event loop."""
+    """An interactive interpreter in which ``await`` works; all input runs on one event loop."""
 
     def __init__(self, names: dict[str, object], runner: asyncio.Runner) -> None:
         super().__init__(names)
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._runner = runner
-        # One Context for all input: what a line sets, a pushed context for instance, stays set.
+        # Use one Context for all input, so that what a line sets (such as a pushed context) stays.
         self._context = copy_context()
 
     def run_coroutine(self, main: Any) -> object:
-        """Run a coroutine as if it were awaited at the prompt."""
+        """Run *main* as if you awaited it at the prompt."""
         return self._runner.run(main, context=self._context)
 
     def runcode(self, code: CodeType) -> None:
-        """Run what was typed; plain code runs on the loop too, so that it may create tasks."""
+        """Run the input; plain code runs on the loop too, so that it may create tasks."""
         try:
             self.run_coroutine(self._execute(code))
         except KeyboardInterrupt:
@@ -135,7 +134,7 @@ class AsyncConsole(code.InteractiveConsole):
 def shell_command(info: ScriptInfo) -> None:
     """Run an interactive Python shell in the context of the application.
 
-    Its namespace holds what the application's shell context processors give; 'await' works at
+    Its namespace has the values of the application's shell context processors; 'await' works at
     the prompt.
     """
     app = info.load_app()
@@ -168,7 +167,7 @@ def _startup_names() -> dict[str, object]:
 
 
 def _call_interactive_hook(names: dict[str, object]) -> None:
-    # By default the hook of the site module: it sets up history and completion.
+    # By default this is the site module's hook, which sets up history and completion.
     hook = getattr(sys, "__interactivehook__", None)
     if hook is None:
         return
@@ -178,7 +177,7 @@ def _call_interactive_hook(names: dict[str, object]) -> None:
     except ImportError:
         pass
     else:
-        # Complete the names of this shell, not those of __main__.
+        # Complete names of this shell, and not those of __main__.
         readline.set_completer(Completer(names).complete)
     hook()
 

@@ -1,4 +1,4 @@
-"""What commands stand on: finding the app, its context, an event loop."""
+"""The base of commands: find the app, enter its context, run an event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ._locate import locate_app, NoAppException, prepare_import
 if TYPE_CHECKING:
     from ..app import Quart
 
-#: Looked for in the current directory when nothing says where the app is.
+#: Looked for in the current directory if nothing names the app.
 DEFAULT_FILE = "app.py"
 _RUNNER = "quart.cli.runner"
 _HAS_CONTEXT = "_quart_has_appcontext"
@@ -43,10 +43,10 @@ class ScriptInfo(FlaskScriptInfo):
         self.load_dotenv_defaults = get_load_dotenv(load_dotenv_defaults)
 
     def load_app(self) -> Quart:  # type: ignore[override]
-        """The app, imported or made on the first call.
+        """Return the app; the first call imports or makes it.
 
         Raises:
-            NoAppException: if there is none.
+            NoAppException: if there is no app.
         """
         app = cast("Quart | None", self._loaded_app)
         if app is None:
@@ -60,7 +60,7 @@ class ScriptInfo(FlaskScriptInfo):
     def _make_app(self) -> Quart:
         if self.create_app is not None:
             return cast("Quart", self.create_app())
-        # A colon before a slash belongs to a Windows drive.
+        # A colon before a backslash or slash belongs to a Windows drive.
         path, *name = re.split(r":(?![\\/])", self.app_import_path or DEFAULT_FILE, maxsplit=1)
         is_given = bool(self.app_import_path)
         app = locate_app(prepare_import(path), name[0] if name else None, is_given)
@@ -77,9 +77,9 @@ pass_script_info = click.make_pass_decorator(ScriptInfo, ensure=True)
 
 
 def with_appcontext(fn: Function | None = None) -> Function:
-    """Run a command in the context of the app; an ``async def`` also gets a running event loop.
+    """Decorate a command to run in the app's context; an ``async def`` runs on an event loop.
 
-    Commands of ``app.cli`` do so anyway. A plain command runs without a loop, so that it may call
+    Commands of ``app.cli`` need no decorator. A plain command runs without a loop, so it may call
     ``asyncio.run`` itself.
     """
     if fn is None:
@@ -110,7 +110,7 @@ def _run_plain_in_context(
 def _run_async_in_context(
     ctx: click.Context, app: Quart, fn: Function, *args: object, **kwargs: object
 ) -> object:
-    # Entered on the loop, so that teardown functions find there what the command has opened.
+    # Enter it on the loop, so that teardown functions run where the command has opened things.
     async def main() -> object:
         async with app.app_context():
             return await ctx.invoke(fn, *args, **kwargs)
@@ -131,13 +131,13 @@ def _with_loop(fn: Function) -> Function:
 
 def _as_plain(wrapper: Function, fn: Function) -> Function:
     update_wrapper(wrapper, fn)
-    # Code that looks through decorators must not take the wrapper for an async function.
+    # Code that looks through decorators must not take this for an async function.
     del wrapper.__wrapped__  # type: ignore[attr-defined]
     return wrapper
 
 
 def run_coroutine(ctx: click.Context, main: CoroutineOf[object]) -> object:
-    """Run a coroutine from a command; all those of one invocation share an event loop."""
+    """Run a coroutine from a command; all coroutines of one invocation share an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -146,7 +146,7 @@ def run_coroutine(ctx: click.Context, main: CoroutineOf[object]) -> object:
             ctx.meta[_RUNNER] = root.with_resource(asyncio.Runner())
         return ctx.meta[_RUNNER].run(main, context=copy_context())
 
-    # A test that is async itself invokes the command: this thread has its loop.
+    # An async test has invoked the command, and its loop runs in this thread.
     def in_thread() -> object:
         with ctx.scope(cleanup=False):
             return asyncio.run(main)
@@ -156,15 +156,15 @@ def run_coroutine(ctx: click.Context, main: CoroutineOf[object]) -> object:
 
 
 class AppGroup(FlaskAppGroup):
-    """A group of commands whose functions may be ``async def``, and run in the app's context."""
+    """A group of commands that may be ``async def`` and run in the app's context."""
 
     def command(self, *args: object, **kwargs: object) -> Function:  # type: ignore[override]
-        """As :meth:`click.Group.command`; ``with_appcontext=False`` leaves the context out."""
+        """Add a command, as :meth:`click.Group.command`; ``with_appcontext=False`` is possible."""
         wrap = with_appcontext if kwargs.pop("with_appcontext", True) else _with_loop
         return self._adding(click.Group.command, wrap, args, kwargs)
 
     def group(self, *args: object, **kwargs: object) -> Function:  # type: ignore[override]
-        """As :meth:`click.Group.group`; the group is one of this class."""
+        """Add a group, as :meth:`click.Group.group`, of this class."""
         kwargs.setdefault("cls", AppGroup)
         return self._adding(click.Group.group, _with_loop, args, kwargs)
 
@@ -175,6 +175,6 @@ class AppGroup(FlaskAppGroup):
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> Function:
-        if args and callable(args[0]):  # used without parentheses
+        if args and callable(args[0]):  # The decorator has no parentheses.
             return cast("Function", add(self, **kwargs)(wrap(args[0])))
         return lambda fn: add(self, *args, **kwargs)(wrap(fn))

@@ -1,4 +1,4 @@
-"""From what ``--app`` says to an app."""
+"""Find the app that ``--app`` names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FACTORY_NAMES = ("create_app", "make_app")
 
 
 def _is_app(value: object) -> TypeGuard[Quart]:
-    # Not by its class, of which a command that loads no application need not know.
+    # Do not check its class: a command that loads no application need not import that.
     return isinstance(value, App) and hasattr(type(value), "asgi_app")
 
 
@@ -32,8 +32,8 @@ def locate_app(
 ) -> Quart | None:
     """Import a module and find the app in it.
 
-    - *app_name*: A name or a call of a factory; without one the app is looked for.
-    - *raise_if_not_found*: If false, give ``None`` when there is no such module.
+    - *app_name*: A name or a call of a factory; without it, look for the app.
+    - *raise_if_not_found*: If false, return ``None`` if there is no such module.
 
     Raises:
         NoAppException: if there is no app, or importing the module fails.
@@ -56,7 +56,7 @@ def locate_app(
 
 
 def _is_missing(module_name: str, error: ImportError) -> bool:
-    # A module that this one imports may be missing too; that is another message.
+    # If a module that this one imports is missing, the message is another one.
     is_not_found = isinstance(error, ModuleNotFoundError) and error.name is not None
     return is_not_found and f"{module_name}.".startswith(f"{error.name}.")
 
@@ -65,7 +65,7 @@ def find_best_app(module: ModuleType) -> Quart:
     """Find the app of a module: by its usual names, as the only one, or from a factory.
 
     Raises:
-        NoAppException: if there is none, or more than one.
+        NoAppException: if there is no app, or more than one.
     """
     for name in APP_NAMES:
         if _is_app(app := getattr(module, name, None)):
@@ -89,10 +89,10 @@ def find_best_app(module: ModuleType) -> Quart:
 
 
 def find_app_by_string(module: ModuleType, app_name: str) -> Quart:
-    """Get the app that a name, or a call of a factory with literal arguments, stands for.
+    """Return the app for *app_name*, a name or a call of a factory with literal arguments.
 
     Raises:
-        NoAppException: if it does not stand for an app.
+        NoAppException: if the name does not give an app.
     """
     name, args, kwargs = _parse(app_name)
     try:
@@ -140,7 +140,7 @@ def _literals(
 def _call(
     module: ModuleType, factory: Function, app_name: str, *args: object, **kwargs: object
 ) -> object:
-    # Asked of the signature: a TypeError of the call may as well come from within the factory.
+    # Check the signature, as a TypeError of the call may come from inside the factory.
     try:
         inspect.signature(factory).bind(*args, **kwargs)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""The options of the ``quart`` command, and the environment that they work on."""
+"""The options of the ``quart`` command, and the environment that they set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ DOTENV_FILES = (".quartenv", ".env")
 def load_dotenv(path: str | os.PathLike[str] | None = None, load_defaults: bool = True) -> bool:
     """Set environment variables from a file, and from the nearest ``.env`` and ``.quartenv``.
 
-    The file wins over ``.env``, that over ``.quartenv``, and variables that are set already over
+    The file wins over ``.env``, that wins over ``.quartenv``, and variables that are set already
+    win
     all of them. Returns whether any was found; needs python-dotenv to be installed.
     """
     try:
@@ -72,7 +73,7 @@ env_file_option = click.Option(
         "Load environment variables from this file, taking precedence over those set by '.env'"
         " and '.quartenv'. python-dotenv must be installed."
     ),
-    is_eager=True,  # other options may be given by variables
+    is_eager=True,  # Variables may set other options.
     expose_value=False,
     callback=_load_env_file,
 )
@@ -92,7 +93,7 @@ app_option = click.Option(
         " be a dotted import or file path. Name is not required if it is 'app', 'application',"
         " 'create_app', or 'make_app', and can be 'name(args)' to pass arguments."
     ),
-    is_eager=True,  # --help lists the commands of the app
+    is_eager=True,  # --help lists the app's commands.
     expose_value=False,
     callback=_set_app,
 )
@@ -101,8 +102,8 @@ app_option = click.Option(
 def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> bool | None:
     source = ctx.get_parameter_source(param.name or "")
     if source in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP):
-        return None  # not given; the variable may still say it
-    # In the environment, because factories and reloaded processes read it there.
+        return None  # The option is not given, but the variable may be set.
+    # Set it in the environment, where factories and reloaded processes read it.
     os.environ["QUART_DEBUG"] = "1" if value else "0"
     return value
 
@@ -116,7 +117,7 @@ debug_option = click.Option(
 
 
 def versions() -> str:
-    """Return what a report of a bug needs: the versions of all that serves an application."""
+    """Return the versions that a bug report needs: of everything that serves an application."""
     lines = [f"Python {platform.python_version()}"]
     for name in ("Quart", "Quart-Flask-Patch", "Flask", "Werkzeug", "greenlet", "hypercorn"):
         with suppress(metadata.PackageNotFoundError):
@@ -125,7 +126,7 @@ def versions() -> str:
 
 
 def get_version(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Show the versions, and nothing else; the callback of ``--version``."""
+    """Print the versions and exit; the callback of ``--version``."""
     if not value or ctx.resilient_parsing:
         return
     click.echo(versions(), color=ctx.color)

@@ -1,4 +1,4 @@
-"""For plugins of test runners: which tests send something to an application."""
+"""Tell plugins of test runners which tests send something to an application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An app under test with its serving hooks run around the test."""
+"""Run an app's serving hooks around a test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestApp:
     ``while_serving`` and ``after_serving`` as a server would.
     """
 
-    __test__ = False  # not a test case, whatever its name says
+    __test__ = False  # pytest must not collect it, whatever its name says.
 
     def __init__(
         self,
@@ -45,11 +45,15 @@ class TestApp:
         self._task: asyncio.Task[None] | None = None
 
     def test_client(self) -> TestClientProtocol:
-        """A client for the app."""
+        """Return a client for the app."""
         return self.app.test_client()
 
     async def startup(self) -> None:
-        """Run the start-up; raise what it raised, or :class:`LifespanError`."""
+        """Run the start-up.
+
+        Raises:
+            LifespanError: if the app reports that it failed; or the app's own error.
+        """
         scope: LifespanScope = {
             "type": "lifespan",
             "asgi": {"spec_version": "2.0", "version": "3.0"},
@@ -60,7 +64,11 @@ class TestApp:
         await self._await_phase("startup", self._startup, self.startup_timeout)
 
     async def shutdown(self) -> None:
-        """Run the shutdown; raise what it raised, or :class:`LifespanError`."""
+        """Run the shutdown.
+
+        Raises:
+            LifespanError: if the app reports that it failed; or the app's own error.
+        """
         self._app_queue.put_nowait({"type": "lifespan.shutdown"})
         await self._await_phase("shutdown", self._shutdown, self.shutdown_timeout)
         if self._task is not None:
@@ -81,7 +89,7 @@ class TestApp:
         except Exception as error:
             if exc_value is None:
                 raise
-            # The failure of the test matters more, and may well be the cause of this one.
+            # Let the test's own failure pass, which may be the cause of this one.
             exc_value.add_note(f"the shutdown of the app failed too: {error!r}")
 
     async def _await_phase(self, phase: str, answered: asyncio.Event, timeout: float) -> None:
@@ -93,7 +101,7 @@ class TestApp:
             )
         waiter = asyncio.create_task(answered.wait())
         try:
-            # An app that ends without an answer must not leave the test waiting for one.
+            # If the app ends without an answer, the test must not wait for one.
             await asyncio.wait({task, waiter}, timeout=timeout, return_when="FIRST_COMPLETED")
         finally:
             waiter.cancel()

@@ -1,4 +1,4 @@
-"""The client with which tests talk to an app, without a server."""
+"""The client that sends requests to an app in tests, without a server."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
 
-#: A chain of redirects longer than this is a loop.
+#: A longer chain of redirects counts as a loop.
 MAX_REDIRECTS = 20
 REDIRECTS = frozenset({301, 302, 303, 305, 307, 308})
-#: These repeat the request; the others continue with a GET.
+#: Statuses of redirects that repeat the request; others continue with a GET.
 REPEATING_REDIRECTS = frozenset({307, 308})
 
 
 class _CookieAnswer:
-    """The headers of a response in the shape in which the cookie jar of the library reads them."""
+    """A response's headers in the shape that Python's cookie jar reads."""
 
     def __init__(self, headers: Headers) -> None:
         self._message = Message()
@@ -76,7 +76,7 @@ class QuartClient:
         self.app = app
         self.cookie_jar: CookieJar | None = _make_cookie_jar() if use_cookies else None
         self.preserve_context = False
-        #: Path and headers of each push promise of the last request.
+        #: The path and the headers of each push promise of the last request.
         self.push_promises: list[tuple[str, Headers]] = []
         self._preserved = AsyncExitStack()
         self._kept: AppContext | None = None
@@ -89,10 +89,10 @@ class QuartClient:
         follow_redirects: bool = False,
         **options: Unpack[BodyOptions],
     ) -> Response:
-        """Make a request and give its response, the whole body included.
+        """Make a request and return its response, with the whole body.
 
         - *path*: A path with an optional query string, or an absolute URL.
-        - *follow_redirects*: Give the response at the end of the redirects.
+        - *follow_redirects*: Return the response at the end of the redirects.
         - *options*: ``headers``, ``query_string``, ``auth`` (a pair of username and password,
           or an ``Authorization``), ``subdomain``, ``scheme``, ``root_path``, ``http_version``,
           ``scope_base`` (entries of the ASGI scope); and for the body one of ``data``, ``json``
@@ -120,9 +120,9 @@ class QuartClient:
     def request(
         self, path: str, *, method: str = "GET", **options: Unpack[ConnectionOptions]
     ) -> TestHTTPConnectionProtocol:
-        """Open a request to send its body, and receive the response, piece by piece.
+        """Return a connection, to send the body and receive the response piece by piece.
 
-        Use the connection with ``async with``. The options are those of :meth:`open`, without
+        Use it with ``async with``. The options are those of :meth:`open`, without
         the ones for the body.
         """
         spec = RequestSpec(path, method, **options)
@@ -140,7 +140,7 @@ class QuartClient:
         subprotocols: list[str] | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> TestWebsocketConnectionProtocol:
-        """Open a websocket; use it with ``async with``. Options as for :meth:`request`."""
+        """Return a websocket, for ``async with``. Options are those of :meth:`request`."""
         options.setdefault("scheme", "ws")
         spec = RequestSpec(path, subprotocols=subprotocols, **options)
         headers, path, query_string = spec.head(self.app)
@@ -195,7 +195,7 @@ class QuartClient:
         httponly: bool = False,
         samesite: str | None = None,
     ) -> None:
-        """Keep a cookie as if *server_name* had set it; None is the host of a plain path."""
+        """Keep a cookie as if *server_name* had set it; None means the host of plain paths."""
         if server_name is None:
             server_name = RequestSpec(path).head(self.app)[0]["Host"]
         cookie = dump_cookie(
@@ -215,8 +215,8 @@ class QuartClient:
     ) -> AsyncIterator[SessionMixin]:
         """Open the session that the next request would see, and save it at the end of the block.
 
-        The options are those of ``app.test_request_context``. Inside of the block no other
-        context is current than outside of it.
+        The options are those of ``app.test_request_context``. The current context inside the block
+        is the same as outside of it.
         """
         spec = RequestSpec(path, method, headers=options.pop("headers", None))
         spec.scheme = options.get("scheme", spec.scheme)
@@ -291,7 +291,7 @@ class QuartClient:
         auth: AuthInput | None = None,
         subdomain: str | None = None,
     ) -> Response:
-        """Make one request, redirects not followed; a subclass may change what is sent here."""
+        """Make one request without following redirects; a subclass may change what is sent."""
         spec = RequestSpec(
             path,
             method,
@@ -384,7 +384,7 @@ class QuartClient:
 
 
 def _make_cookie_jar() -> CookieJar:
-    # A test speaks plain HTTP, yet wants to see the cookies that are set for HTTPS.
+    # A test uses plain HTTP, but wants to see cookies that are set for HTTPS.
     return CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https", "ws", "wss")))
 
 

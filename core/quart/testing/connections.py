@@ -22,10 +22,10 @@ from ..wrappers import Response
 if TYPE_CHECKING:
     from ..app import Quart
 
-#: Seconds that an app gets to end after a failing test hung up on it; then it is cancelled.
+#: Seconds that an app has to end after a failing test has hung up; then it is cancelled.
 HANG_UP_TIMEOUT = 1.0
 
-#: Seconds that an app gets to raise an error after it has ended an exchange.
+#: Seconds in which an app may raise an error after it has ended an exchange.
 LAST_WORD_TIMEOUT = 0.1
 
 _NOT_OPEN = "Expected an open connection, got none. Use 'async with' on it first."
@@ -58,19 +58,19 @@ class WebsocketResponseError(Exception):
 
 
 class _End:
-    """The last item of a connection's queue: what a further read raises."""
+    """The last item of a connection's queue: the error that each further read raises."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
 class _Connection(Generic[MessageT]):
-    """What both kinds share: the app's task, the two queues and how they end."""
+    """The common part of both kinds: the app's task, and two queues with their ends."""
 
     def __init__(self, app: Quart, scope: Scope) -> None:
         self.app = app
         self.headers: Headers | None = None
-        #: Called with each set of headers that the app sends; the client keeps its cookies so.
+        #: Called with the headers that the app sends; the client collects cookies this way.
         self.on_headers: Callable[[Headers], object] | None = None
         self.response_data = bytearray()
         self.scope = scope
@@ -115,13 +115,13 @@ class _Connection(Generic[MessageT]):
         raise NotImplementedError(f"Expected {type(self).__name__} to define _ended, got none.")
 
     async def receive(self) -> MessageT:
-        """Wait for the next message; raise the app's own error if it failed instead."""
+        """Wait for the next message; if the app fails instead, this raises its error."""
         if self._task is None:
             raise RuntimeError(_NOT_OPEN)
         item = await self._receive_queue.get()
         if isinstance(item, _End):
-            self._receive_queue.put_nowait(item)  # for the next reader
-            # An app that fails ends the exchange before it raises; the reason says more.
+            self._receive_queue.put_nowait(item)  # For the next reader.
+            # A failing app ends the exchange before it raises; prefer the error it raises.
             await asyncio.wait([self._started_task()], timeout=LAST_WORD_TIMEOUT)
             self._seen = self._error or item.error
             raise self._seen
@@ -135,11 +135,11 @@ class _Connection(Generic[MessageT]):
             return
 
     async def disconnect(self) -> None:
-        """Hang up without a word, as a client whose network fails."""
+        """Hang up without a message, as a client whose network fails."""
         raise NotImplementedError(f"Expected {type(self).__name__} to define disconnect, got none.")
 
     async def _finish(self) -> None:
-        """Wait for the app, and raise what it raised unless the test has seen that already."""
+        """Wait for the app, and raise its error unless the test has seen that already."""
         task = self._started_task()
         try:
             await asyncio.wait([task])
@@ -150,7 +150,7 @@ class _Connection(Generic[MessageT]):
             raise self._error
 
     async def _hang_up(self) -> None:
-        """End the app because the test failed; its own error stays the one that is seen."""
+        """End the app because the test has failed; the test's error is the one to show."""
         task = self._started_task()
         await self.disconnect()
         await asyncio.wait([task], timeout=HANG_UP_TIMEOUT)
@@ -180,11 +180,11 @@ class _Connection(Generic[MessageT]):
                 "Expected the app to answer, got its end (or a disconnect) before"
                 " http.response.start. Look at its view or at the middleware around it."
             )
-        # An application's class may be another framework's, whose methods are not async.
+        # The response's class may be another framework's, with plain methods.
         cls: type[object] = self.app.response_class
         cls = cls if issubclass(cls, Response) else Response
         response: Response = cls(bytes(self.response_data), self.status_code)
-        # Exactly what was sent: constructing a response adds defaults.
+        # Use exactly what was sent, as constructing a response adds defaults.
         response.headers = self.headers.copy()
         return response
 
@@ -216,7 +216,7 @@ class TestHTTPConnection(_Connection[bytes]):
         self._send_queue.put_nowait({"type": "http.request", "body": data, "more_body": True})
 
     async def send_complete(self) -> None:
-        """Say that the body is complete."""
+        """Tell the app that the body is complete."""
         self._send_queue.put_nowait({"type": "http.request", "body": b"", "more_body": False})
 
     async def disconnect(self) -> None:
@@ -224,7 +224,7 @@ class TestHTTPConnection(_Connection[bytes]):
         self._send_queue.put_nowait({"type": "http.disconnect"})
 
     async def as_response(self) -> Response:
-        """The response with the whole body, pieces already received included or not."""
+        """Return the response with its whole body, including pieces that were received before."""
         self._collect()
         return self._make_response()
 
@@ -251,7 +251,7 @@ class TestHTTPConnection(_Connection[bytes]):
                 self._receive_queue.put_nowait(message.get("body", b""))
                 if not message.get("more_body", False):
                     self._finish_queue(self._ended())
-                    # As servers do: whoever listens on learns that the exchange is over.
+                    # As servers do, report a disconnect to whoever goes on receiving.
                     self._send_queue.put_nowait({"type": "http.disconnect"})
             case "http.response.push":
                 promise = (message["path"], decode_headers(message["headers"]))
@@ -290,7 +290,7 @@ class TestWebsocketConnection(_Connection["str | bytes"]):
 
     async def _finish(self) -> None:
         await super()._finish()
-        # A refusal that the test did not look at is a failure, an ordinary close is not.
+        # A refusal that the test has not looked at is a failure; an ordinary close is not.
         error = None if self._end is None else self._end.error
         if isinstance(error, WebsocketResponseError) and error is not self._seen:
             raise error
@@ -302,7 +302,7 @@ class TestWebsocketConnection(_Connection["str | bytes"]):
         self._send_queue.put_nowait(cast(ASGIReceiveEvent, event))
 
     async def receive_json(self) -> Any:
-        """Wait for the next message and decode it."""
+        """Wait for the next message and decode it as JSON."""
         return loads(await self.receive())
 
     async def send_json(self, data: Any) -> None:
@@ -345,5 +345,5 @@ class TestWebsocketConnection(_Connection["str | bytes"]):
     def _closed(self, code: int, reason: str | None) -> None:
         self.close_code = code
         self._finish_queue(WebsocketDisconnectError(code, reason))
-        # What a server tells the app once the close is through.
+        # A server sends this to the app after a close.
         self._disconnect(code)

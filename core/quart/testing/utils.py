@@ -1,4 +1,4 @@
-"""From the keywords of a test to an ASGI scope and a body."""
+"""Make an ASGI scope and a body from a test's keywords."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 from hypercorn.typing import HTTPScope, Scope, WebsocketScope
 from werkzeug.datastructures import Authorization, Headers, iter_multi_items, MultiDict
 
-# The multipart names are not used here: werkzeug.test.encode_multipart writes the parts. They
-# stay importable because code written for earlier releases takes them from this module.
+# The multipart names are unused here, as werkzeug.test.encode_multipart writes the parts. They stay
+# importable for code written for earlier releases.
 from werkzeug.sansio.multipart import (
     Data as Data,
     Epilogue as Epilogue,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
     from ..wrappers import Request
 
-#: Marks a ``json`` argument that was not given: ``None`` is valid JSON.
+#: Marks a ``json`` argument that was not given, as ``None`` is valid JSON.
 sentinel = object()
 
 HeadersInput: TypeAlias = (
@@ -46,7 +46,7 @@ Preserve: TypeAlias = "Callable[[AppContext], None]"
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """Keywords that requests and websockets have in common."""
+    """Keywords for requests and websockets."""
 
     headers: HeadersInput | None
     query_string: QueryInput | None
@@ -59,7 +59,7 @@ class ConnectionOptions(TypedDict, total=False):
 
 
 class BodyOptions(ConnectionOptions, total=False):
-    """Keywords of a whole request, except its method."""
+    """Keywords for a whole request, except its method."""
 
     data: str | bytes | None
     form: Mapping[str, object] | None
@@ -69,7 +69,7 @@ class BodyOptions(ConnectionOptions, total=False):
 
 @dataclass(slots=True)
 class RequestSpec:
-    """One request or websocket handshake as a test describes it."""
+    """A request or a websocket's handshake, as a test describes it."""
 
     path: str
     method: str = "GET"
@@ -88,11 +88,11 @@ class RequestSpec:
     subprotocols: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        # An absolute URL, as in a Location header, names its own scheme.
+        # An absolute URL, such as from a Location header, has its own scheme.
         self.scheme = urlsplit(self.path).scheme or self.scheme
 
     def head(self, app: Quart) -> tuple[Headers, str, bytes]:
-        """The headers, path and query string, defaults filled in."""
+        """Return the headers, the path and the query string, with defaults filled in."""
         headers, path, query_string = make_test_headers_path_and_query_string(
             app, self.path, self.headers, self.query_string, self.auth, self.subdomain
         )
@@ -101,14 +101,14 @@ class RequestSpec:
         return headers, path, query_string
 
     def body(self, app: Quart) -> tuple[bytes, Headers]:
-        """The body and the headers that describe it."""
+        """Return the body and the headers that describe it."""
         return make_test_body_with_headers(
             data=self.data, form=self.form, files=self.files, json=self.json, app=app
         )
 
     @staticmethod
     def describe_body(headers: Headers, body: bytes, body_headers: Headers) -> None:
-        """Add to a head what describes its body; what the test gave is left as it is."""
+        """Add headers that describe the body, leaving those that the test has set."""
         for name, value in body_headers:
             headers.setdefault(name, value)
         if body and "Transfer-Encoding" not in headers:
@@ -122,7 +122,7 @@ class RequestSpec:
         query_string: bytes,
         preserve: Preserve | None = None,
     ) -> dict[str, Any]:
-        """The ASGI scope for a head as :meth:`head` gave it."""
+        """Return the ASGI scope for the values of :meth:`head`."""
         base = self.scope_base
         if type_ == "websocket":
             base = {"subprotocols": list(self.subprotocols or ())} | (base or {})
@@ -149,11 +149,11 @@ def make_test_headers_path_and_query_string(
     auth: AuthInput | None = None,
     subdomain: str | None = None,
 ) -> tuple[Headers, str, bytes]:
-    """Fill in what a test leaves out of the head of a request.
+    """Fill in what a test leaves out of a request's head.
 
-    - *path*: May carry the query string, and may be an absolute URL, whose host is then sent.
+    - *path*: May contain the query string, and may be an absolute URL, whose host is then sent.
     - *headers*: Copied, not changed.
-    - *auth*: A ``(username, password)`` pair stands for basic authentication.
+    - *auth*: A ``(username, password)`` pair for basic authentication, or an `Authorization`.
     """
     parts = urlsplit(path)
     if parts.query and query_string is not None:
@@ -173,7 +173,7 @@ def make_test_headers_path_and_query_string(
 
 
 def _path_of(path: str) -> str:
-    # Not urlsplit().path: that would take the first segment of "//a/b" for a host, and lose it.
+    # urlsplit().path would take the first segment of "//a/b" for a host, and lose it.
     path = path.partition("#")[0].partition("?")[0]
     scheme, separator, rest = path.partition("://")
     if separator and scheme.isalnum():
@@ -203,9 +203,9 @@ def make_test_body_with_headers(
     json: object = sentinel,
     app: Quart | None = None,
 ) -> tuple[bytes, Headers]:
-    """Encode a body, and give the headers that describe it.
+    """Encode a body, and return it with the headers that describe it.
 
-    At most one of *data*, *json* and form data (*form* and *files*, which may be combined).
+    Give at most one of *data*, *json* and form data (*form* and *files*, which go together).
 
     - *files*: Field name to a file storage, a ``(stream, filename[, content_type])`` tuple, or
       a list of these.
@@ -312,11 +312,11 @@ def make_test_scope(
     *,
     _preserve_context: bool | Preserve = False,
 ) -> Scope:
-    """Make the scope that a server would make.
+    """Return the scope that a server would make.
 
     - *scope_base*: Entries that replace, or add to, the usual ones.
-    - *_preserve_context*: What the app calls with the context of the connection before it
-      pops it. A plain ``True`` has nobody to call and does nothing.
+    - *_preserve_context*: A function that the app calls with the connection's context before
+       popping it. A plain ``True`` does nothing.
     """
     scope: dict[str, Any] = {
         "type": type_,
@@ -331,7 +331,7 @@ def make_test_scope(
         "extensions": {},
         "state": {},
         SHOWN: VARIABLES,
-        # As Flask's test client does, it calls the app within the contexts of the test.
+        # As Flask's test client, call the app within the test's contexts.
         SHARED: True,
     }
     if type_ == "websocket":
@@ -348,7 +348,7 @@ def make_test_scope(
 
 
 async def no_op_push(path: str, headers: Headers) -> None:
-    """Send no push promise; for a request object that is made outside of a connection."""
+    """Send no push promise; for a request that is made without a connection."""
 
 
 def make_test_request(
@@ -358,7 +358,7 @@ def make_test_request(
     send_push_promise: Callable[[str, Headers], Awaitable[None]] = no_op_push,
     **options: Any,
 ) -> Request:
-    """Make the request of ``app.test_request_context``; options as for the client's ``open``."""
+    """Return the request for ``app.test_request_context``; the options are those of `open`."""
     spec = RequestSpec(path, **options)
     headers, path, query_string = spec.head(app)
     body, body_headers = spec.body(app)

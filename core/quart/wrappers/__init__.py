@@ -16,7 +16,7 @@ from .request import Body as Body, Request as Request
 from .response import Response as Response
 from .websocket import Websocket as Websocket
 
-# Werkzeug's keeps what it is given as it is.
+# Werkzeug's class keeps what it is given unchanged.
 _given = tuple(signature(_SansIORequest).parameters)
 _spell_out(_request, _REQUEST, (*dir(Request), *_given))
 _spell_out(_websocket, _WEBSOCKET, (*dir(Websocket), *_given))

@@ -32,7 +32,7 @@ CHUNK_SIZE = 64 * 1024
 
 
 def _raise_if_invalid_range(begin: int, end: int, size: int) -> None:
-    """Raise if *begin* to *end* is no part of a body of *size* bytes.
+    """Check that a body of *size* bytes has a part from *begin* to *end*.
 
     Raises:
         RequestedRangeNotSatisfiable: if it is not.
@@ -42,11 +42,11 @@ def _raise_if_invalid_range(begin: int, end: int, size: int) -> None:
 
 
 class ResponseBody(ABC):
-    """The body of a response, made ready to be sent by entering it."""
+    """The body of a response; enter it to get it ready for sending."""
 
     @abstractmethod
     async def __aenter__(self) -> AsyncIterable[Any]:
-        """Return what is iterated over to get the chunks."""
+        """Return the async iterable of chunks."""
 
     @abstractmethod
     async def __aexit__(
@@ -55,11 +55,11 @@ class ResponseBody(ABC):
         exc_value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Give back what entering took; called too when not all chunks were taken."""
+        """Release what entering has opened, even if not all chunks were read."""
 
 
 class _Sliceable(ResponseBody):
-    """A body of which a part may be sent, from `begin` up to `end`, if its size is known."""
+    """A body that can send only the part from `begin` up to `end`, if its size is known."""
 
     size: int | None
     begin: int
@@ -84,7 +84,7 @@ class _Sliceable(ResponseBody):
 
 
 class DataBody(_Sliceable):
-    """A body that is here already: `data` is what is sent."""
+    """A body that is in memory, as `data`."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -131,7 +131,7 @@ class IterableBody(ResponseBody):
 
     @property
     def plain_iterable(self) -> Iterable[Any] | None:
-        """What is iterated over, if taking a step of it may run plain code that blocks."""
+        """The iterable, if a step of it may run plain code that blocks; otherwise None."""
         plain = not hasattr(self.iterable, "__aiter__") and not isinstance(
             self.iterable, (list, tuple)
         )
@@ -139,7 +139,7 @@ class IterableBody(ResponseBody):
 
     @property
     def iter(self) -> AsyncIterator[Any]:
-        """The one iterator over the chunks, made at first use."""
+        """The iterator over the chunks, made on first access."""
         if self._iter is None:
             self._iter = _iterate(self.iterable)
         return self._iter
@@ -163,7 +163,7 @@ class IterableBody(ResponseBody):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the iterator and, if it can be closed, what it iterates over; once."""
+        """Close the iterator, and the iterable if it can be closed. Later calls do nothing."""
         if self._closed:
             return
         self._closed = True
@@ -188,7 +188,7 @@ class _ReadBody(_Sliceable):
 
     @abstractmethod
     def _close(self, file: IO[bytes]) -> None:
-        """Called in a worker thread with what `_open` returned."""
+        """Close *file*, which `_open` has returned. Called in a worker thread."""
 
     async def __aenter__(self) -> AsyncIterable[bytes]:
         self._chunks = self._read()
@@ -231,7 +231,7 @@ class _ReadBody(_Sliceable):
             yield chunk
 
     def _read_all(self) -> bytes:
-        # One visit to the thread is enough for what fits into one chunk.
+        # If the content fits into one chunk, visit the thread only once.
         file = self._open()
         try:
             return file.read(self.end - self.begin)
@@ -260,7 +260,7 @@ class FileBody(_ReadBody):
 
 
 class IOBody(_ReadBody):
-    """The content of an open file, all of it where the file can seek. The file is not closed."""
+    """The content of an open file, from its start if it can seek. The file is not closed."""
 
     def __init__(self, io_stream: IO[bytes], *, buffer_size: int | None = None) -> None:
         self.io_stream = io_stream
@@ -276,7 +276,7 @@ class IOBody(_ReadBody):
         return super().__aiter__()
 
     async def __aenter__(self) -> AsyncIterable[bytes]:
-        # What is in memory is read without a thread.
+        # Content in memory needs no thread.
         if isinstance(self.io_stream, io.BytesIO):
             return self
         return await super().__aenter__()
@@ -322,23 +322,23 @@ async def _each(items: Iterable[object]) -> AsyncIterator[Any]:
 
 
 def _is_finished(iterable: object) -> bool:
-    # A generator that has ended. To close it would be a visit to the worker thread for nothing.
+    # The generator has ended; closing it would visit the worker thread for nothing.
     return getattr(iterable, "gi_frame", iterable) is None
 
 
 async def aclose(iterator: Any) -> None:
-    """Close what may be an async generator, or a stand-in that answers to any name."""
+    """Close *iterator* if it has an async `aclose`; a mock seems to have any attribute."""
     close = getattr(iterator, "aclose", None)
     if close is not None and isawaitable(closing := close()):
         await closing
 
 
-#: How plain functions are called where a request runs, while its response is closed.
+#: While a response is closed: calls plain functions where its request ran.
 calling: ContextVar[Callable[[Callable[[], Any]], Awaitable[Any]]] = ContextVar("quart.calling")
 
 
 async def call_plain(func: Callable[[], Any]) -> Any:
-    """Call *func*, async or plain; a plain one where the request runs, if there is one."""
+    """Call *func*, async or plain; a plain one runs where the request runs, if there is one."""
     ctx, call = _cv_app.get(None), calling.get(None)
     if ctx is not None:
         return await ctx.app.ensure_async(func)()

@@ -1,10 +1,10 @@
 """The body of a request: the one place where bytes arrive, are counted and are waited for.
 
-Bytes come in one of two ways. Beneath a server they are pulled: `receive_from` is given ASGI's
-`receive`, which is awaited when someone asks for bytes and none are here, so nothing is read that
-nobody wants. Or they are pushed, by `put`, `append` or `set_result`.
+Bytes come in one of two ways. Beneath a server they are pulled: `receive_from` gets ASGI's
+`receive`, which is awaited only when somebody wants bytes and there are none. So nothing is
+received that nobody wants. Or code pushes them, by `put`, `append` or `set_result`.
 
-The invariant: what counts against the limit is what has arrived, read or not.
+The invariant: all bytes that have arrived count against the limit, read or not.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Body(Changing):
         RequestTimeout: if more than `timeout` seconds were spent waiting for bytes.
     """
 
-    #: How many seconds may be spent waiting for bytes, in all; None if there is no limit.
+    #: The seconds that waiting for bytes may take in all; None for no limit.
     timeout: float | None = None
-    #: How many have been.
+    #: The seconds that it has taken so far.
     _waited = 0.0
 
     # These, and `__new__`, are for subclasses written for Quart 0.22, whose `__init__` sets its own
     # attributes (`_max_content_length` and `_must_raise` are among them) and does not call ours.
     _max_content_length: int | None = None
-    #: What to raise whatever the limit is by now, as bytes were not kept.
+    #: The error to raise even if the limit has been raised since, as bytes were dropped.
     _must_raise: Exception | None = None
     _expected: int | None = None
     _arrived = 0
@@ -58,7 +58,7 @@ class Body(Changing):
     _receive: Receive | None = None
     _receiving = False
     _turns: Turns | None = None
-    #: What has been received from already, and has to be awaited before receiving again.
+    #: A `receive` that has begun, to be awaited before the next one.
     _begun: Awaitable[Any] | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -72,7 +72,7 @@ class Body(Changing):
 
     @property
     def max_content_length(self) -> int | None:
-        """How many bytes may arrive; None if there is no limit."""
+        """The number of bytes that may arrive; None for no limit."""
         return self._max_content_length
 
     @max_content_length.setter
@@ -97,7 +97,7 @@ class Body(Changing):
         return self._read_all().__await__()
 
     async def read_chunk(self) -> bytes:
-        """Take the bytes that are here, waiting for some if none are; b"" at the end."""
+        """Take the bytes that have arrived, waiting for some if there are none; b"" at the end."""
         self._check_limit()
         while not self._chunks:
             if self._ended:
@@ -106,16 +106,16 @@ class Body(Changing):
         return self._chunks.popleft()
 
     def take(self) -> bytes | None:
-        """Take the bytes that are here, b"" at the end; None if some have to be waited for."""
+        """Take the bytes that have arrived, b"" at the end; None if you have to wait."""
         self._check_limit()
         if self._chunks:
             return self._chunks.popleft()
         return b"" if self._ended else None
 
     def take_at_once(self) -> bytes | None:
-        """Take what one step of receiving brings, beneath the task; None if there is to be waited.
+        """Take what the first step of a `receive` brings; None if it has to wait.
 
-        What has begun then is gone on with by whoever waits.
+        The next caller that waits goes on with that `receive`. Call this on the task's thread.
         """
         if (
             self._receive is None
@@ -137,7 +137,7 @@ class Body(Changing):
         return None
 
     async def get(self) -> bytes:
-        """Another name for `read_chunk`."""
+        """Quart's name for `read_chunk`."""
         return await self.read_chunk()
 
     async def _read_all(self) -> bytes:
@@ -163,7 +163,7 @@ class Body(Changing):
             raise RequestEntityTooLarge
 
     async def _wait(self) -> None:
-        """Wait until something has changed; where that was for the worse, raise."""
+        """Wait until something has changed; raise if the limit, the time or the client is gone."""
         if self._disconnected:
             raise ClientDisconnectedError
         if self._receive is None or self._receiving:
@@ -181,7 +181,7 @@ class Body(Changing):
             await self._turns.give()
 
     async def _wait_in_time(self, change: Awaitable[None], timeout: float) -> None:
-        # What the handler does between two chunks is not the client's fault.
+        # The time that the handler spends between two chunks does not count.
         start = time.monotonic()
         try:
             await within(max(timeout - self._waited, 0), change)
@@ -194,7 +194,7 @@ class Body(Changing):
             raise
 
     async def _pull(self, receive: Receive) -> None:
-        # Two readers must not both wait on `receive`: the one message that ends the body reaches
+        # Two readers must not both await `receive`: the one message that ends the body reaches
         # only one of them. The second waits for the first.
         self._receiving = True
         try:
@@ -205,11 +205,11 @@ class Body(Changing):
             self._notify()
 
     def go_on_with(self, receiving: Awaitable[Any]) -> None:
-        """Await *receiving*, which has begun, for the next message."""
+        """Await *receiving*, a `receive` that has begun, before the next one."""
         self._begun = receiving
 
     def take_in(self, message: Message) -> None:
-        """Add what *message* brings."""
+        """Add the bytes of *message*."""
         if message["type"] == "http.disconnect":
             self.disconnect()
         elif message["type"] == "http.request":
@@ -218,12 +218,12 @@ class Body(Changing):
                 self.set_complete()
 
     def receive_from(self, receive: Receive) -> None:
-        """Await ASGI's *receive* from now on whenever bytes are wanted and none are here."""
+        """Pull bytes from ASGI's *receive* from now on."""
         self._receive = receive
         self._notify()
 
     def append(self, data: bytes) -> None:
-        """Add *data* to what has arrived. Beyond the limit it is counted but not kept."""
+        """Add *data*. Bytes beyond the limit are counted but not kept."""
         if not data:
             return
         self._arrived += len(data)
@@ -235,34 +235,34 @@ class Body(Changing):
         self._notify()
 
     async def put(self, data: bytes) -> None:
-        """As `append`, for a caller that awaits it."""
+        """Do the same as `append`, for callers that await it."""
         self.append(data)
 
     def set_complete(self) -> None:
-        """Say that the last byte has arrived."""
+        """Note that the last byte has arrived."""
         self._ended = True
         self._notify()
 
     def set_result(self, data: bytes) -> None:
-        """Let *data* be the whole body, or what was still missing of it."""
+        """Add *data*, and note that it is the end of the body."""
         self.append(data)
         self.set_complete()
 
     def disconnect(self) -> None:
-        """Note that the client has gone, and wake the readers: no more bytes will come."""
+        """Note that the client has gone, so no more bytes come, and wake the readers."""
         self._disconnected = True
         self._notify()
 
     def clear(self) -> None:
-        """Forget the bytes that are here."""
+        """Drop the bytes that nobody has read."""
         self._chunks.clear()
         self._result = b"" if self._ended else None
 
 
 async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
-    """Await *awaitable* for at most *seconds*, or for as long as it takes if that is None.
+    """Await *awaitable* for at most *seconds*; None sets no limit.
 
-    A timer is set only once the awaitable does wait, which it does not if the body is here already.
+    A timer is set only if the awaitable suspends; it does not if the body has arrived already.
 
     Raises:
         TimeoutError: if it takes longer.
@@ -270,7 +270,7 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
     if seconds is None:
         return await awaitable
     if in_trio():
-        # Under Trio limits are nested: this one must begin before any that the first step begins.
+        # Trio nests limits, so this one must begin before any that the first step may begin.
         async with time_limit(seconds):
             return await awaitable
     result = start(awaitable)
@@ -281,6 +281,6 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
 
 
 def receive_now(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
-    """Return the message that *receive* brings, or what to await for it if it is not here."""
+    """Return the message if *receive* has it at once, or else None and an awaitable for it."""
     message = start(receive())
     return (None, message) if type(message) is Suspended else (message, None)

@@ -1,4 +1,4 @@
-"""Messages of a websocket that others read, on their way to its handler."""
+"""A buffer for a websocket's messages that other code receives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import ClientDisconnectedError
 
 
 class Buffer(Changing):
-    """Messages that were read ahead, until the handler wants them.
+    """Messages that were received ahead of the handler.
 
     It is bounded: `put` waits while it is full.
     """
@@ -22,14 +22,14 @@ class Buffer(Changing):
     _disconnected: ClientDisconnectedError | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        # Not in `__init__`, which a subclass written for Quart 0.23 may replace: there it makes the
+        # Made outside of `__init__`, which subclasses for Quart 0.23 replace: there it makes the
         # queue, and does not call ours.
         buffer = super().__new__(cls)
         buffer._messages = deque()
         return buffer
 
     async def put(self, data: str | bytes) -> None:
-        """Add a message, once there is room for it; dropped if the client has gone meanwhile."""
+        """Add a message when there is room for it; drop it if the client goes meanwhile."""
         while len(self._messages) >= self.max_size and self._disconnected is None:
             await self._wait_for_change()
         if self._disconnected is None:
@@ -50,7 +50,7 @@ class Buffer(Changing):
         return self._messages.popleft()
 
     def disconnect(self, close_code: int | None = None, reason: str = "") -> None:
-        """Say that the client has gone, and what it closed with."""
+        """Note that the client has gone, with its close code and reason."""
         self._disconnected = ClientDisconnectedError(close_code=close_code, reason=reason)
         self._notify()
 
@@ -65,7 +65,7 @@ class Buffer(Changing):
 
 
 class Pulled(Buffer):
-    """The messages that a function gives, one at a time."""
+    """A buffer that pulls each message from a function."""
 
     def __init__(self, give: Callable[[], Awaitable[str | bytes]]) -> None:
         self._give = give

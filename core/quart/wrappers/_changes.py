@@ -1,4 +1,4 @@
-"""Waiting for what others push: a body's bytes, or a websocket's messages."""
+"""Wait for something that others push: a body's bytes, or a websocket's messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .._loops.mailbox import make_event
 
 
 class Changing:
-    """Something that others change while tasks wait for that."""
+    """An object that tasks wait on until others change it."""
 
     _changed: Any = None
 

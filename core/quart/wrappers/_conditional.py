@@ -1,4 +1,4 @@
-"""What a response becomes if the client has it already, or wants a part of it.
+"""Shorten a response if the client has it already, or wants only a part of it.
 
 RFC 9110 sections 13 and 14.
 """
@@ -34,15 +34,15 @@ class ConditionalResponse(SansIOResponse):
         accept_ranges: bool | str = False,
         complete_length: int | None = None,
     ) -> Self:
-        """Answer with less where *request*'s headers ask for that; returns this response.
+        """Shorten the response if *request*'s headers ask for that; return this response.
 
-        That is 304 if the client has it already, 412 if it wanted another version, 206 and a part
-        of the body if it wants a part. For the last, you must give the *complete_length*.
-        *accept_ranges* tells the client whether to ask for parts (`True` means "bytes"). Does
-        nothing but for GET and HEAD.
+        It becomes a 304 if the client has it already, a 412 if it wants another version, and a 206
+        with a part of the body if it wants a part. For the last, give the *complete_length* in
+        bytes. *accept_ranges* tells the client whether to ask for parts (`True` means "bytes"). For
+        methods other than GET and HEAD this does nothing.
 
         Raises:
-            RequestedRangeNotSatisfiable: if the client wants a part that there is not.
+            RequestedRangeNotSatisfiable: if the client wants a part that does not exist.
         """
         if request.method not in {"GET", "HEAD"}:
             return self
@@ -84,7 +84,7 @@ class ConditionalResponse(SansIOResponse):
         headers = request.headers
         if not complete_length or "Range" not in headers:
             return False
-        # Unlike elsewhere, a validator that does *not* match means: send all of it.
+        # Unlike in other headers, a validator that does *not* match means: send everything.
         if "If-Range" in headers and self._is_modified(request, ignore_if_range=False):
             return False
         wanted = request.range

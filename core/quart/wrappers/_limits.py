@@ -1,4 +1,4 @@
-"""How much of a request is read, as the request or the configuration says."""
+"""The limits of a request's size, set on the request or in the configuration."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..globals import _cv_app
 if TYPE_CHECKING:
     from ..app import Quart
 
-# Flask's `_max_...` attributes, which the two faces of a request share, use None for "as the
-# configuration says". So a limit that a view took away is kept as one that nothing reaches.
+# In Flask's `_max_...` attributes, which both faces of a request share, None means "as configured".
+# So if a view removes a limit, store one that nothing can reach.
 _NO_LIMIT = sys.maxsize
 
 
 class Limits:
-    """The limits of one request, which share their state with those of Flask's request."""
+    """The limits of one request, sharing their state with Flask's request."""
 
     _max_content_length: int | None = None
     _max_form_memory_size: int | None = None
@@ -27,7 +27,7 @@ class Limits:
 
     @property
     def max_content_length(self) -> int | None:
-        """How many bytes of body are read at most; None if there is no limit.
+        """The number of bytes of the body to read at most; None for no limit.
 
         The default is `MAX_CONTENT_LENGTH`. Set it before reading.
         """
@@ -39,7 +39,7 @@ class Limits:
 
     @property
     def max_form_memory_size(self) -> int | None:
-        """How large a multipart field that is not a file may be; None if there is no limit.
+        """The size in bytes that a multipart field without a file may have; None for no limit.
 
         The default is `MAX_FORM_MEMORY_SIZE`. Set it before reading the form.
         """
@@ -51,7 +51,7 @@ class Limits:
 
     @property
     def max_form_parts(self) -> int | None:
-        """How many parts a multipart form may have; None if there is no limit.
+        """The number of parts that a multipart form may have; None for no limit.
 
         The default is `MAX_FORM_PARTS`. Set it before reading the form.
         """
@@ -63,7 +63,7 @@ class Limits:
 
 
 def limit_of(limits: Limits, app: Quart) -> int | None:
-    """Return `max_content_length`, where no context is the current one."""
+    """Return `max_content_length`, for code without a current context."""
     own = limits._max_content_length
     if own is not None:
         return None if own == _NO_LIMIT else own
@@ -78,6 +78,6 @@ def _limit(own: int | None, key: str) -> int | None:
 
 
 def announced_length(headers: Headers) -> int | None:
-    """Return the length that the client says its body has, None if it says none."""
+    """Return the length of the body that the client announces; None if it announces none."""
     value = first_value(headers, b"content-length")
     return None if value is None else whole_number(value)

@@ -1,4 +1,4 @@
-"""What a request and a websocket share: the handshake, as Werkzeug models it, and its URL match."""
+"""The common part of requests and websockets: the handshake, and the match of the URL."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ class ClientDisconnectedError(ClientDisconnected, asyncio.CancelledError):
 
 
 def only_says_gone(error: Exception) -> bool:
-    """Whether nothing else is wrong than that the client has left."""
-    if isinstance(error, ExceptionGroup):  # That of a task group in the handler.
+    """Whether *error* says only that the client has left."""
+    if isinstance(error, ExceptionGroup):  # From a task group in the handler.
         return error.split(ClientDisconnectedError)[1] is None
     return isinstance(error, ClientDisconnectedError)
 
 
-# A server hears few names. Cost: "host" in docs/performance.md.
+# Clients send few different names. Cost: "host" in docs/performance.md.
 @kept(256)
 def _known_host(header: str | None, scheme: str, server: tuple[str, int | None] | None) -> str:
     return get_host(scheme, header, server)
 
 
-# There are few. Cost: "media type" in docs/performance.md.
+# Clients send few different types. Cost: "media type" in docs/performance.md.
 @kept(64)
 def _mimetype(content_type: str) -> str:
     return parse_options_header(content_type)[0].lower()
@@ -70,21 +70,21 @@ def _mimetype(content_type: str) -> str:
 class BaseRequestWebsocket(SansIORequest):
     """The handshake of a connection, and the rule that its URL matched."""
 
-    # Python finds what every request reads faster where the class has no such name.
+    # No defaults for attributes that every request reads. Cost: "attribute" in docs/performance.md.
 
     json_module: Any = json
-    #: Whether this is a websocket's handshake. The scheme does not tell: a proxy says what it is.
+    #: Whether this is a websocket's handshake. The scheme cannot tell, as a proxy may set it.
     is_websocket: ClassVar[bool] = False
-    #: The `remote_addr` of a client without an address: over a Unix socket, or in a test.
+    #: The `remote_addr` for clients without an address: on a Unix socket, or in a test.
     no_address: ClassVar[str | None] = "<local>"
-    #: The module that warnings about such requests name.
+    #: The module to name in warnings.
     warns_as: ClassVar[str] = "quart.app"
-    #: What matching the URL raised, if it did not match.
+    #: The error if the URL did not match.
     routing_exception: HTTPException | None
     url_rule: QuartRule | None
-    #: The view's keyword arguments, None while no URL has matched.
+    #: The view's keyword arguments; None before the URL has matched.
     view_args: dict[str, Any] | None
-    #: Where the client's messages come from, beneath a server.
+    #: The source of the client's messages, beneath a server.
     _inbound: Inbound | None = None
     #: Whether a form was parsed, so that there may be files to close.
     may_have_files: bool
@@ -102,7 +102,7 @@ class BaseRequestWebsocket(SansIORequest):
     ) -> None:
         self.routing_exception = self.url_rule = self.view_args = None
         self.may_have_files = False
-        # What Werkzeug's constructor does. Cost: "constructor" in docs/performance.md.
+        # As Werkzeug's constructor, written out. Cost: "constructor" in docs/performance.md.
         self.method = method.upper()
         self.scheme = scheme
         self.server = scope.get("server")
@@ -111,13 +111,13 @@ class BaseRequestWebsocket(SansIORequest):
         self.query_string = query_string
         self.headers = headers
         client = scope.get("client")
-        # Never from a header: a client may send any header it likes.
+        # Never read this from a header, as a client may send any header.
         self.remote_addr = client[0] if client else self.no_address
         self.http_version = http_version
         self.scope = scope
 
-    # Kept where Werkzeug's `cached_property` keeps it, for both faces. That one is in Python, and
-    # each request asks whether somebody has replaced this.
+    # Kept where Werkzeug's `cached_property` keeps it, for both faces. Werkzeug's is slower, and
+    # each request checks whether somebody has replaced this one.
     @property
     def host(self) -> str:
         """The host that the request was made to, with the port unless it is the usual one.
@@ -141,7 +141,7 @@ class BaseRequestWebsocket(SansIORequest):
     def _find_host(self) -> str:
         server, hosts = self.server, self.trusted_hosts
         if hosts is not None:
-            # All that are named, since a proxy may go by another one than the first.
+            # Check all hosts that are named, since a proxy may use another one than the first.
             names = values_of(self.headers, b"host") or self.headers.getlist("host")
             return get_host(self.scheme, ",".join(names) if names else None, server, hosts)
         if not isinstance(server, tuple):
@@ -156,13 +156,13 @@ class BaseRequestWebsocket(SansIORequest):
 
     @property
     def endpoint(self) -> str | None:
-        """The endpoint that the URL matched, None if it has matched none."""
+        """The endpoint that the URL matched; None if there is none."""
         rule = self.url_rule
         return None if rule is None else rule.endpoint
 
     @property
     def blueprint(self) -> str | None:
-        """The registered name of the endpoint's blueprint, None if it is not in one."""
+        """The registered name of the endpoint's blueprint; None if it is in none."""
         endpoint = self.endpoint
         if endpoint is None or "." not in endpoint:
             return None

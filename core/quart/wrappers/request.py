@@ -59,12 +59,12 @@ class Request(Limits, BaseRequestWebsocket):
     form_data_parser_class: type[FormDataParser] = FormDataParser
     lock_class: type[Any] = asyncio.Lock
 
-    # What parsing gave (or has not given yet), without silence and with it.
+    # The results of parsing JSON: without *silent*, and with it. `...` before that.
     _cached_json: tuple[object, object] = (Ellipsis, Ellipsis)
     _cached_data: bytes | None = None
     _lock: object = None
     _body: Body | None = None
-    #: The body, if it came in one message and nobody has asked for it as `body`.
+    #: The whole body, if it came in one message before anybody used `body`.
     _whole: bytes | None = None
     _receive: Receive | None = None
     _awaitable_files: tuple[object, MultiDict[str, FileStorage]] | None = None
@@ -98,12 +98,12 @@ class Request(Limits, BaseRequestWebsocket):
             self._max_content_length = max_content_length
 
     def receive_from(self, receive: Receive) -> None:
-        """Read the body from ASGI's *receive*, once someone asks for it."""
+        """Set ASGI's *receive*, from which the body is read when somebody wants it."""
         self._receive = receive
         if self._body is not None:
             self._body.receive_from(receive)
 
-    # -- The body
+    # The body
 
     @property
     def body(self) -> Body:
@@ -115,7 +115,7 @@ class Request(Limits, BaseRequestWebsocket):
                 body.set_result(self._whole)
             elif self._receive is not None:
                 body.receive_from(self._receive)
-        # Set here, as a view may have changed them on either face of the request.
+        # Set these at each access, as a view may have changed them on either face of the request.
         body.max_content_length = self.max_content_length
         body.timeout = self.body_timeout
         return body
@@ -126,12 +126,12 @@ class Request(Limits, BaseRequestWebsocket):
 
     @property
     async def stream(self) -> Body:
-        """Another name for `body`, to be awaited."""
+        """The body, under the name it has in Flask; await it."""
         return self.body
 
     @property
     async def data(self) -> bytes:
-        """The bytes of the body. Those of a multipart form are gone: see `form` and `files`."""
+        """The bytes of the body; empty for a multipart form: see `form` and `files`."""
         return await self.get_data(parse_form_data=True)
 
     @overload
@@ -154,7 +154,8 @@ class Request(Limits, BaseRequestWebsocket):
     ) -> bytes | str:
         """Return the body, as bytes or as text (UTF-8; what is not is replaced).
 
-        With *cache* off the bytes are given up: nobody can read them again. With *parse_form_data*
+        Without *cache* the bytes are not kept, so nobody can read them again. With
+        *parse_form_data*
         the form is parsed first, and what remains is returned.
 
         Raises:
@@ -174,7 +175,7 @@ class Request(Limits, BaseRequestWebsocket):
         return data.decode(errors="replace") if as_text else data
 
     async def _read(self) -> bytes:
-        """Return the whole body, in time."""
+        """Return the whole body, within the time limit."""
         if self._body is None and self._whole is None and self._reads_as_stock():
             self._receive_at_once()
             if self._whole is not None:
@@ -182,11 +183,11 @@ class Request(Limits, BaseRequestWebsocket):
         return cast(bytes, await self._in_time(self.body))
 
     def _receive_at_once(self) -> None:
-        """Receive the body if that is one message, and here already, as most are.
+        """Receive the body if it is one message that has arrived already, as most have.
 
-        An object that others could read and wait for is made for other bodies only, and goes on
-        from where this stopped, so how a body is read stands in one place. Under Trio it is made
-        for all: what `receive` begins in its first step would not be within the limit.
+        For other bodies a `Body` is made, which others can read and wait for. It goes on from where
+        this has stopped, so only one place reads bodies. Under Trio each body is a `Body`: the time
+        limit would not include what `receive` begins in its first step.
         """
         if in_trio():
             return
@@ -202,7 +203,7 @@ class Request(Limits, BaseRequestWebsocket):
             self.body.take_in(message)
 
     def _reads_as_stock(self) -> bool:
-        """Whether a subclass has changed nothing about how the body and forms are read."""
+        """Whether no subclass has replaced how the body and forms are read."""
         return self.body_class is Body and _READING.within(self)
 
     def _forget_body(self) -> None:
@@ -215,7 +216,7 @@ class Request(Limits, BaseRequestWebsocket):
         except TimeoutError as error:
             raise RequestTimeout from error
 
-    # -- JSON
+    # JSON
 
     @property
     async def json(self) -> Any:
@@ -252,7 +253,7 @@ class Request(Limits, BaseRequestWebsocket):
             raise BadRequest(f"Failed to decode JSON: {error}")
         raise BadRequest
 
-    # -- Forms
+    # Forms
 
     @property
     async def form(self) -> MultiDict[str, str]:
@@ -272,7 +273,8 @@ class Request(Limits, BaseRequestWebsocket):
     @property
     async def values(self) -> CombinedMultiDict[str, str]:
         """The query's arguments and, unless this is a GET request, the fields of the form."""
-        # A form in the body of a GET would change what a cache in between takes for one resource.
+        # A cache between client and server takes all GETs of a URL for one resource, whatever the
+        # form.
         sources: list[Any] = [self.args] if self.method == "GET" else [self.args, await self.form]
         return CombinedMultiDict(
             [source if isinstance(source, MultiDict) else MultiDict(source) for source in sources]
@@ -293,7 +295,7 @@ class Request(Limits, BaseRequestWebsocket):
         if self._parses_as_stock():
             data = self._cached_data
             fields = urlencoded(await self._read() if data is None else data)
-            # Another task may have waited for the same bytes.
+            # Another task may have parsed the form meanwhile.
             if "form" not in self.__dict__:
                 storage = self.parameter_storage_class
                 self._keep_form(storage(fields), storage())
@@ -303,7 +305,7 @@ class Request(Limits, BaseRequestWebsocket):
                 self._keep_form(*await self._in_time(self._parse_form()))
 
     def _parses_as_stock(self) -> bool:
-        """Whether this is the usual form, with the usual parser: then none need be made."""
+        """Whether this is a usual form, and nobody has replaced the parser: then none is made."""
         return (
             self.mimetype == URLENCODED
             and parses_as_stock(self.form_data_parser_class)
@@ -328,13 +330,13 @@ class Request(Limits, BaseRequestWebsocket):
     def _keep_form(self, form: MultiDict[str, str], files: MultiDict[str, FileStorage]) -> None:
         ctx = _cv_app.get(None)
         if not files and ctx is not None and ctx.app.debug and not _is_multipart(self):
-            # Looking up a file in a form that was sent as another type then says what to change.
+            # In debug mode, looking up a missing file explains what to change in the form.
             attach_enctype_error_multidict(
                 cast(Any, SimpleNamespace(files=files, form=form, mimetype=self.mimetype))
             )
         self._form, self._files = form, files
 
-    # These three are what subclasses of Quart 0.22's request use where they override the parsing.
+    # Subclasses of Quart 0.22's request use these three where they override the parsing.
 
     @property
     def _parsing_lock(self) -> Any:
@@ -377,7 +379,7 @@ class Request(Limits, BaseRequestWebsocket):
         await self._send_push_promise(path, headers)
 
 
-#: Closing a request closes the files of its form, and does nothing else.
+#: Whether closing a request only closes the files of its form.
 CLOSES_FILES = Stock(Request, "close")
 
 

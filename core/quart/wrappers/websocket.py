@@ -1,4 +1,4 @@
-"""The websocket: its legal moves as a table, and its messages."""
+"""The websocket: a table of its legal moves, and its messages."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ _ADVICE = {
     State.DISCONNECTED: "Return from the handler.",
 }
 
-# After so many messages a handler may have kept the event loop to itself: neither the server's
-# `send` nor its `receive` has to wait.
+# After this many messages the handler gives others a turn, as neither the server's `send` nor its
+# `receive` has to wait.
 _MESSAGES_IN_A_ROW = 16
 
 
@@ -99,7 +99,7 @@ def _receive_is_optional(init: Callable[P, None]) -> Callable[P, None]:
     return create
 
 
-# Of `Websocket.__init__`: the number of its arguments, and where among them `send` is.
+# The number of arguments of `Websocket.__init__`, and the index of `send` among them.
 _ARGUMENTS, _SEND = 12, 8
 
 
@@ -109,9 +109,9 @@ class Websocket(BaseRequestWebsocket):
     is_websocket = True
     buffer_class: type[Buffer] = Buffer
 
-    #: Whether the handshake has been accepted, be the websocket still open or not.
+    #: Whether the handshake was accepted; the websocket may have been closed since.
     accepted = False
-    #: What the client closed with, once it has.
+    #: The client's close code and reason, once it has closed.
     close_code: int | None = None
     close_reason: str = ""
 
@@ -148,22 +148,22 @@ class Websocket(BaseRequestWebsocket):
 
     @property
     def requested_subprotocols(self) -> list[str]:
-        """The subprotocols that the client speaks, the one it likes best first."""
+        """The subprotocols that the client offers, in the order of its preference."""
         return self._subprotocols
 
     @property
     def buffer(self) -> Buffer:
-        """Where messages are pushed if they are not read from `receive_from`'s callable."""
+        """The buffer into which messages are pushed, if `receive_from` was not called."""
         if self._buffer is None:
             self._buffer = self.buffer_class()
         return self._buffer
 
     def receive_from(self, receive: Receive) -> None:
-        """Read messages from ASGI's *receive*, each when the handler asks for it."""
+        """Set ASGI's *receive*, from which each message is read when the handler wants it."""
         self._receive, self._inbound = receive, None
 
     def move(self, name: str) -> None:
-        """Go to the state that the move *name* leads to.
+        """Make the move *name*, which leads to another state.
 
         Raises:
             ClientDisconnectedError: if the client has gone, for a move that needs it.
@@ -181,7 +181,7 @@ class Websocket(BaseRequestWebsocket):
             ) from None
 
     def disconnected(self, close_code: int | None = None, reason: str = "") -> None:
-        """Note that the client has gone, and what it closed with."""
+        """Note that the client has gone, with its close code and reason."""
         self.move("disconnect")
         self.close_code, self.close_reason = close_code, reason
 
@@ -219,7 +219,7 @@ class Websocket(BaseRequestWebsocket):
                 self.accepted = True
                 if self.state is State.CONNECTING:
                     self.move("accept")
-        self._accepting = None  # Nobody comes here any more.
+        self._accepting = None  # The lock is not needed any more.
 
     async def receive(self) -> str | bytes:
         """Return the client's next message: text as str, binary as bytes.
@@ -246,7 +246,7 @@ class Websocket(BaseRequestWebsocket):
                 if message["type"] == "websocket.disconnect":
                     inbound.left(message)
             elif self._receive is None:
-                # Quart-Trio, for one, puts None there for an empty binary message.
+                # Quart-Trio, for one, sends None for an empty binary message.
                 data = await self._next_pushed()
                 continue
             else:
@@ -254,7 +254,7 @@ class Websocket(BaseRequestWebsocket):
             if message["type"] == "websocket.receive":
                 data = message.get("bytes")
                 if data is None:
-                    # An empty binary message is not an absent one.
+                    # Check for None: an empty binary message is a message.
                     data = message.get("text") or ""
             elif message["type"] == "websocket.disconnect":
                 self.disconnected(message.get("code"), message.get("reason") or "")
@@ -282,7 +282,7 @@ class Websocket(BaseRequestWebsocket):
         Raises:
             ClientDisconnectedError: if the client has gone.
         """
-        # Most messages are str, so that is asked first. Cost: "call" in docs/performance.md.
+        # Most messages are str, so check that first. Cost: "call" in docs/performance.md.
         if type(data) is not str and not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(
                 f"Expected str or bytes to send, got {type(data).__name__}. For anything that JSON"
@@ -298,7 +298,7 @@ class Websocket(BaseRequestWebsocket):
             self.disconnected()
             raise
         except OSError as error:
-            # As the ASGI specification has it since 2.4: the client is gone.
+            # ASGI 2.4: an OSError from `send` says that the client is gone.
             self.disconnected()
             raise ClientDisconnectedError from error
         if websocket_sent.receivers:
