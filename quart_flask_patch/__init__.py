@@ -23,16 +23,14 @@ from ._waiting.bridge import bridged as bridged, wait as wait
 if _TYPE_CHECKING:
     from quart._watching.report import requests as requests, RequestUnderWay as RequestUnderWay
 
+    # Flask's, with what the layer adds to them; the folder `flask-stubs` has them as `flask`'s.
+    from ._typed import Blueprint as Blueprint, Flask as Flask
     from ._watching.measures import (
         Endpoint as Endpoint,
         endpoints as endpoints,
         measure as measure,
     )
     from ._watching.thread_stats import Threads as Threads, threads as threads
-
-    # These have what the layer adds; type checkers see `flask.Flask` without it.
-    from .app import Flask as Flask
-    from .blueprints import Blueprint as Blueprint
 else:
     _WHEN_ASKED_FOR = {
         "Endpoint": "quart_flask_patch._watching.measures",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, overload, TypeVar
 
+from flask.app import Flask as GenuineFlask
+from flask.blueprints import Blueprint as GenuineBlueprint
+
+from quart._types import Environ, Receive, Scope, Send, StartResponse
 from quart.typing import (
     AfterServingCallable,
     AfterWebsocketCallable,
@@ -61,3 +65,16 @@ class Registered(Websockets):
     def before_app_websocket(self, func: T_before_websocket) -> T_before_websocket: ...
     def after_app_websocket(self, func: T_after_websocket) -> T_after_websocket: ...
     def teardown_app_websocket(self, func: T_teardown) -> T_teardown: ...
+
+class Flask(Served, GenuineFlask):
+    """Flask's application, all of it, and `Served`."""
+
+    @overload
+    def __call__(self, environ: Environ, start_response: StartResponse, /) -> Iterable[bytes]: ...
+    @overload
+    def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Coroutine[object, object, None]: ...
+
+class Blueprint(Registered, GenuineBlueprint):
+    """Flask's blueprint, all of it, and `Registered`."""

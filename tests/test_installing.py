@@ -149,8 +149,9 @@ def is_sound(environment: Environment) -> bool:
 def test_what_is_published_is_typed_and_licensed(built: Path) -> None:
     for wheel in built.glob("*.whl"):
         names = zipfile.ZipFile(wheel).namelist()
-        (package,) = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-        assert f"{package}/py.typed" in names
+        packages = {name.partition("/")[0] for name in names if ".dist-info" not in name}
+        assert packages in ({"quart"}, {"quart_flask_patch", "flask-stubs"})
+        assert packages <= {name.partition("/")[0] for name in names if "/py.typed" in name}
         assert any(name.endswith("licenses/license.md") for name in names) or any(
             name.endswith("licenses/docs/license.md") for name in names
         )
@@ -468,7 +469,35 @@ def test_the_lines_for_an_index(
     assert has_both(environment)
 
 
+DOCKERFILES = (
+    "docs/installing.md",
+    "docs/production.md",
+    "docs/examples/scale/containers/Dockerfile",
+)
+
+
+def installs(name: str) -> tuple[str, ...]:
+    """What the one `RUN pip install` of a Dockerfile is given, which may stand on a page."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    (line,) = re.findall(r"^RUN --mount.* pip install --no-cache-dir (.*)$", text, re.MULTILINE)
+    return tuple(shlex.split(line))
+
+
+@pypi
+def test_the_lines_for_docker(environment: Environment, wheels: list[str], tmp_path: Path) -> None:
+    # What else a file names is the application's affair.
+    (tmp_path / "requirements.txt").write_text(f"quart-flask-patch=={version('quart-flask-patch')}")
+    mounts = {"/wheels": Path(wheels[0]).parent, "/requirements.txt": tmp_path / "requirements.txt"}
+    for line in {*map(installs, DOCKERFILES)}:
+        given = [str(mounts.get(each, each)) for each in line]
+        result = environment.emptied().pip("install", *given)
+        if result.returncode and "onnect" in result.stderr:
+            pytest.skip(f"needs a package index: {result.stderr[-300:]}")
+        assert result.returncode == 0, result.stderr
+        assert has_both(environment)
+
+
 def test_the_page_names_the_versions_that_there_are() -> None:
-    text = PAGE.read_text(encoding="utf-8")
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in DOCKERFILES)
     assert set(re.findall(r"quart==([\w.+]+)", text)) == {version("quart")}
     assert set(re.findall(r"quart-flask-patch==([\w.+]+)", text)) == {version("quart-flask-patch")}

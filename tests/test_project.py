@@ -422,7 +422,7 @@ def test_the_top_level_is_what_it_should_be() -> None:
     visible = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
     assert {name for name in visible if not name.startswith(".")} == {
         *("pyproject.toml", "README.md", "CONTRIBUTING.md"),
-        *("quart_flask_patch", "core", "tests", "compat_matrix", "docs"),
+        *("quart_flask_patch", "flask-stubs", "core", "tests", "compat_matrix", "docs"),
     }
 
 

@@ -42,6 +42,19 @@ def test_the_dockerfile_has_nothing_to_lint() -> None:
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
 
 
+def test_compose_builds_the_image_in_a_folder_that_has_what_it_copies() -> None:
+    compose = yaml.safe_load((CONTAINERS / "compose.yaml").read_text(encoding="utf-8"))
+    build = compose["services"]["app"]["build"]
+    context = (CONTAINERS / build["context"]).resolve()
+    assert (context / build["dockerfile"]).samefile(CONTAINERS / "Dockerfile")
+    text = (CONTAINERS / "Dockerfile").read_text(encoding="utf-8")
+    needed = {*re.findall(r"^COPY (\S+) ", text, re.M), *re.findall(r"source=([^,\s]+)", text)}
+    made = {"wheels"}  # by the command before, on the page
+    assert {name for name in needed - made if not (context / name).exists()} == set()
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert "pip wheel --no-deps --wheel-dir wheels ../../../core ../../..\ndocker compose" in page
+
+
 def test_the_compose_file_follows_its_specification() -> None:
     name = "vendor.compose-spec"
     path = str(CONTAINERS / "compose.yaml")

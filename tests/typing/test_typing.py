@@ -7,10 +7,12 @@ not find the mistake, it complains about the comment.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import runpy
 import subprocess
 import sys
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,19 @@ def test_checker_would_complain(checker: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(HERE.glob("accepted/*.py")), ids=lambda path: path.stem)
 def test_accepted_file_can_be_imported(path: Path) -> None:
     runpy.run_path(str(path), run_name=f"accepted_{path.stem}")
+
+
+def exported(module: ast.Module) -> set[str]:
+    """The names that a module passes on, and those that it annotates."""
+    imported = (node for node in module.body if isinstance(node, ast.ImportFrom))
+    names = {alias.asname for node in imported for alias in node.names if alias.asname}
+    annotated = (node.target for node in module.body if isinstance(node, ast.AnnAssign))
+    return names | {target.id for target in annotated if isinstance(target, ast.Name)}
+
+
+@pytest.mark.skipif(version("flask") >= "3.2", reason="the stubs are for the release it needs")
+def test_stubs_have_the_names_that_flask_has() -> None:
+    path = distribution("flask").locate_file("flask/__init__.py")
+    flasks = ast.parse(Path(str(path)).read_text(encoding="utf-8"))
+    ours = ast.parse((ROOT / "flask-stubs/__init__.pyi").read_text(encoding="utf-8"))
+    assert exported(ours) == exported(flasks)
