@@ -1,6 +1,6 @@
-"""What every test that speaks ASGI shares: a loop with a limit, scopes, and what was sent.
+"""Helpers for all tests that speak ASGI: a loop with a time limit, scopes, and what was sent.
 
-`tests/core/driver.py` and `tests/layer/_asgi.py` add the connections on top of it.
+`tests/core/driver.py` and `tests/layer/_asgi.py` build connections from them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Message = dict[str, Any]
 
-#: Seconds. Nothing here takes long, so whatever takes longer hangs.
+#: Seconds after which a test counts as hanging, as nothing here takes long.
 LIMIT = 10.0
 DENIAL = {"websocket.http.response": {}}
 
@@ -30,13 +30,13 @@ def run(main: Coroutine[Any, Any, T], loop_factory: Callable[..., Any] | None = 
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait until *condition* holds, be it another thread that brings that about."""
-    while not condition():  # noqa: ASYNC110  # it is not always this loop that it happens on
+    """Wait until *condition* holds; another thread may change it."""
+    while not condition():  # noqa: ASYNC110  # another thread may change it
         await asyncio.sleep(0.001)
 
 
 async def turns(count: int = 20) -> None:
-    """Let all else that is ready on this loop run, so that what was to happen has happened."""
+    """Let everything else that is ready on this loop run."""
     for _ in range(count):
         await asyncio.sleep(0)
 
@@ -58,7 +58,7 @@ def scope_of(
         "headers": list(headers),
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 80),
-        # No extensions: ASGI lets a server do without, and Uvicorn does.
+        # No extensions, as ASGI allows, and as Uvicorn does.
     }
     if kind == "websocket":
         return {**scope, "subprotocols": [], "extensions": dict(DENIAL)}
@@ -101,7 +101,7 @@ class Sent:
 
     @property
     def complete(self) -> bool:
-        """Whether the body has its end; a server cuts the connection of one that has not."""
+        """Whether the body has ended; a server cuts the connection if it has not."""
         bodies = self.of("http.response.body")
         return bool(bodies) and not bodies[-1].get("more_body", False)
 

@@ -1,4 +1,4 @@
-"""Headers that may confuse who reads them, and ways to read them."""
+"""Headers that may confuse a reader, and ways to read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A blocking HTTP/2 client that sees what others hide: pushed streams, tunnels for websockets."""
+"""A blocking HTTP/2 client that shows pushed streams and tunnels for websockets."""
 
 import socket
 import ssl
@@ -26,12 +26,12 @@ PATIENCE = 15.0
 
 @dataclass
 class Stream:
-    """What has arrived on one stream so far."""
+    """The data that has arrived on one stream so far."""
 
     headers: dict[str, str] = field(default_factory=dict)
     data: bytearray = field(default_factory=bytearray)
     ended: bool = False
-    #: The streams that were promised on this one: their numbers, with the request's headers.
+    #: The streams that this one has promised: their numbers, with the requests' headers.
     promises: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -59,7 +59,7 @@ class Client:
 
     def connect(self, path: str, protocol: str, headers: Mapping[str, str] | None = None) -> int:
         """Send an extended CONNECT (RFC 8441) and return the number of its stream."""
-        # A client has to wait for the server's word that it knows what this is.
+        # A client must first wait for the server's setting that allows it.
         self.wait_for(lambda: self._h2.remote_settings.enable_connect_protocol)
         return self._open("CONNECT", path, {":protocol": protocol, **(headers or {})}, end=False)
 
@@ -99,7 +99,7 @@ class Client:
         return self.wait_for(lambda: stream.headers)
 
     def wait_for(self, condition: Callable[[], T]) -> T:
-        """Take what the server sends until *condition* gives something true, and return that."""
+        """Read from the server until *condition* returns something true, and return that."""
         while not (result := condition()):
             data = self._socket.recv(65536)
             if not data:

@@ -1,4 +1,4 @@
-"""How tools replace what a class has, and put it back: each calls the original and notes it."""
+"""Replace methods as tools do, in each way, and put them back; each calls the original."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ WAYS: dict[str, Callable[[Any, str, Callable[[], None]], Any]] = {
 
 
 def static(owner: Any, name: str) -> Any:
-    """Return what lies in a class under *name*, unbound."""
+    """Return the attribute *name* of a class, unbound."""
     return next(vars(cls)[name] for cls in owner.__mro__ if name in vars(cls))
 
 
 @contextmanager
 def patched(owner: Any, name: str, way: str) -> Iterator[list[str]]:
-    """Replace the method *name* of the class *owner*; give the list of its calls."""
+    """Replace the method *name* of the class *owner*; yield the list of its calls."""
     calls: list[str] = []
     had, before = name in vars(owner), static(owner, name)
     setattr(owner, name, WAYS[way](owner, name, lambda: calls.append(name)))

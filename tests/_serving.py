@@ -1,4 +1,4 @@
-"""Servers of the tests: a process of its own on a free port, stopped at the end."""
+"""Run servers for tests: each in a process of its own, on a free port, stopped at the end."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 PATIENCE = 30.0
-# A connection that the garbage collector closes is for the log, not for a server to die of.
+# If the garbage collector closes a connection, log that; the server must not end by it.
 WARNINGS = "error,default::ResourceWarning"
 
 
 def environment(place: str = "", **variables: str) -> dict[str, str]:
-    """What a server's process gets: ours, without settings that a developer has in the shell."""
+    """Return the environment for a server's process, without settings from a developer's shell."""
     prefixes = ("FLASK_", "QUART_", "NOTES_", "PYTHONPATH", "PYTHONWARNINGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     if place:
@@ -53,7 +53,7 @@ class Server:
         raise AssertionError(f"the server did not start:\n{self.output()}")
 
     def stop(self) -> None:
-        """Ask the server to end; one that does not is ended, and that is a failure."""
+        """Ask the server to end; if it does not, kill it and fail."""
         if self.was_stopped:
             return
         self.was_stopped = True
@@ -112,7 +112,7 @@ def served(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End *process* at once, and its worker processes, which would go on without it."""
+    """Kill *process* and its worker processes, which would go on without it."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -121,9 +121,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def environment_with(folder: Path, *packages: str) -> str:
-    """Return a Python that has *packages* besides ours, made in *folder*; skip if it cannot be.
+    """Return a Python in *folder* that has *packages* besides ours; skip if it cannot be made.
 
-    The mere presence of some, gevent for one, changes what others do.
+    The mere presence of some packages, such as gevent, changes what others do.
     """
     uv = shutil.which("uv")
     if uv is None:

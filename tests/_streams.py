@@ -1,7 +1,7 @@
 """An application that answers with streams, in every way there is, and notes how each ends.
 
-What a client asks for is in the URL: the way of answering, by its name, how the stream ends, and a
-key for the notes. It runs on asyncio and on Trio, and in each place.
+The URL says how to answer, how the stream ends, and under which key to note it. The application
+runs on asyncio and on Trio, and in each place.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from quart._flask import HAS_ONE_CONTEXT
 from quart._threads import bridge as _bridge
 
 CHUNK = b"x" * 64_000
-#: After so many chunks a stream `ends`, `fails`, `waits` for ever, or `goes on`.
+#: After this many chunks a stream `ends`, `fails`, `waits` for ever, or `goes on`.
 CHUNKS = 3
 
-#: What has happened to each request, in order.
+#: The events of each request, in order.
 notes: dict[str, list[str]] = defaultdict(list)
 key_of_request: ContextVar[str] = ContextVar("key_of_request")
 
 
 class OnPurpose(Exception):
-    """What a stream fails with."""
+    """The error that a stream raises."""
 
 
 def here() -> tuple[int, Any]:
-    """The thread and the task in which this runs."""
+    """Return the thread and the task in which this runs."""
     trio, task = sys.modules.get("trio"), None
     if asyncio._get_running_loop() is not None:
         task = asyncio.current_task()
@@ -48,7 +48,7 @@ def here() -> tuple[int, Any]:
 
 
 class Stream:
-    """What one request is answered with: a generator, or something else that is stepped through."""
+    """The stream that answers one request: a generator, or another iterable."""
 
     def __init__(self, key: str, end: str) -> None:
         self.key, self.end = key, end
@@ -100,7 +100,7 @@ def refuse(awaitable: Any) -> None:
 
 
 class PlainIterable:
-    """It has no `close`; the generator that it makes is to be closed."""
+    """An iterable without a `close`, whose generator must be closed."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -130,7 +130,7 @@ class AsyncIterable:
 
 
 class File(io.RawIOBase):
-    """An open file, which is read until it ends, or fails, or for ever."""
+    """An open file that ends, fails, or goes on for ever."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -152,7 +152,7 @@ class File(io.RawIOBase):
         super().close()
 
 
-#: The ways of answering. What is in brackets is only for an application of Flask's on the layer.
+#: The ways of answering. Those in brackets are only for a Flask application on the layer.
 WAYS: dict[str, Callable[[Stream], Any]] = {
     "plain": lambda stream: stream.plain(),
     "async": lambda stream: stream.asynchronous(),
@@ -181,7 +181,7 @@ TEMPLATE = "{% for chunk in chunks %}{{ chunk }}{% endfor %}"
 WAYS["plain, by flask.stream_template_string"] = lambda stream: flask.stream_template_string(
     TEMPLATE, chunks=stream.plain()
 )
-#: Those that are awaited, and so only for async views.
+#: The ways that must be awaited, so only async views can use them.
 AWAITED: dict[str, Callable[[Stream], Any]] = {
     "plain, by quart.stream_template_string": lambda stream: quart.stream_template_string(
         TEMPLATE, chunks=stream.plain()
@@ -192,15 +192,15 @@ AWAITED: dict[str, Callable[[Stream], Any]] = {
 }
 
 
-#: What is stepped where it cannot wait: an open file, and what a Quart application's templates,
-#: which are async, loop over.
+#: Ways whose steps cannot wait: an open file, and iterables in a Quart application's templates,
+#: which are async.
 NEVER_WAITS = {"file, by flask.send_file", "plain, by quart.stream_template_string"}
-#: What a Flask application's templates, which are plain, cannot loop over.
+#: Ways that a Flask application's templates, which are plain, cannot loop over.
 NOT_OF_FLASK = {"async, by quart.stream_template_string"}
 
 
 def ways(application: str, views: str, end: str) -> list[str]:
-    """Return the ways of an application, of a class named so, whose views are plain or async."""
+    """Return the ways for an application of this class, with plain or async views."""
     names = [*WAYS, *AWAITED] if views == "async" else [*WAYS]
     left_out = (NEVER_WAITS if end == "waits" else set()) | (
         NOT_OF_FLASK if application == "flask" else set()
@@ -209,9 +209,9 @@ def ways(application: str, views: str, end: str) -> list[str]:
 
 
 def expected(way: str) -> list[str]:
-    """Return what is noted of a stream, whatever ends it."""
+    """Return the notes that each stream makes, whatever ends it."""
     if ("kept by flask" in way or "flask.stream_template" in way) and not HAS_ONE_CONTEXT:
-        # Flask 3.1 pushes the context anew.
+        # Flask 3.1 pushes the context again.
         return ["teardown", "closed", "teardown", "on close"]
     if "kept" in way or "stream_template" in way:
         return ["closed", "teardown", "on close"]

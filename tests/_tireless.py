@@ -1,4 +1,4 @@
-"""A client whose server never waits, so that whoever serves it has to see to others by itself."""
+"""A client whose server never waits: code that serves it must give others turns itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import anyio
 
 Message = dict[str, Any]
 
-#: So many steps take seconds, in which others would have waited.
+#: This many steps take seconds, for which others would wait.
 ENOUGH = 300_000
 LIMIT = 20.0
 CONNECT: dict[str, Message] = {

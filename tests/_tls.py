@@ -1,4 +1,4 @@
-"""A certificate for `localhost` that the tests make, and who trusts it."""
+"""A certificate for `localhost` that the tests make, and contexts that trust it."""
 
 import ssl
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Certificate:
     def client_context(self, *protocols: str) -> ssl.SSLContext:
         """Make a context that trusts this certificate only, and asks for *protocols* by ALPN."""
         context = ssl.create_default_context(cafile=self.file)
-        # Since Python 3.13 a certificate needs extensions that this one does not have.
+        # Python 3.13 demands extensions that this certificate does not have.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if protocols:
             context.set_alpn_protocols(list(protocols))

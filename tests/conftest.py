@@ -1,7 +1,7 @@
-"""What must hold after every test: no context, and no worker thread, is left taken.
+"""Check after each test that no context is left entered, and no worker thread taken.
 
-A context that is left behind is seen by whatever runs next, and a thread that is never given back
-makes a server stop answering some day; in the test that did it neither is noticed.
+Whatever runs next would see a context that was left behind, and a thread that is never given back
+makes a server stop answering some day. The test that caused it would notice neither.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quart.globals import _cv_app
 
 PATIENCE = 5.0
 
-# Long, and in need of services: `python -m pytest tests/scale` asks for it by its name.
+# These take long and need services. `python -m pytest tests/scale` runs them.
 collect_ignore = ["scale"]
 
 _entered: WeakSet[AppContext] = WeakSet()
@@ -37,16 +37,16 @@ def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., No
     return noting
 
 
-# The same cases each time, so that a change alone decides whether they pass. To look for new ones:
+# Try the same cases each time, so that only a change can make them fail. To try new ones, use
 # --hypothesis-profile=long.
 hypothesis.settings.register_profile(
     "short", max_examples=400, deadline=None, derandomize=True, database=None
 )
-# For a quick look, and for a second Python.
+# For a quick check, and for a second Python.
 hypothesis.settings.register_profile(
     "few", hypothesis.settings.get_profile("short"), max_examples=40
 )
-# More than a million in all; and as many as one has time for.
+# More than a million in all; and without an end.
 for _name, _count in {"long": 60_000, "endless": 1_000_000_000}.items():
     hypothesis.settings.register_profile(
         _name,
@@ -65,23 +65,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "filterwarnings", "ignore:.* has the signature of Flask 3.1:DeprecationWarning"
         )
-        # Flask-Limiter imports these.
+        # Flask-Limiter imports these names.
         merged = "'(RequestContext|request_ctx)' has merged with"
         config.addinivalue_line("filterwarnings", f"ignore:{merged}:DeprecationWarning")
-    # A class attribute, since a context may be entered in any task and any thread.
+    # Replace it on the class, since contexts are entered in any task and thread.
     AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
     _pool.Pool.__init__ = _noted(_pool.Pool.__init__, _pools)  # type: ignore[method-assign]
 
 
 def pytest_collection_finish() -> None:
-    # What collecting has made stays to the end. Or each `gc.collect()` of a test would look at all
-    # of it, which takes longer than most tests.
+    # Objects made while pytest collects live to the end. Exclude them, or each `gc.collect()` of a
+    # test would take longer than most tests.
     gc.collect()
     gc.freeze()
 
 
 def left_contexts() -> list[str]:
-    """The contexts that are current here, or that somebody has entered and not left."""
+    """Return the contexts that are current here, or that were entered and not left."""
     left = [
         f"{variable.name}: {variable.get()!r}"
         for variable in (_cv_app, flask_cv_app, flask_cv_request)
@@ -91,7 +91,7 @@ def left_contexts() -> list[str]:
 
 
 def taken_threads() -> list[str]:
-    """The threads that nobody has given back, once those on their way back had time for it."""
+    """Return the threads that were not given back, after a moment for those on their way."""
     limit = time.monotonic() + PATIENCE
     while True:
         taken = [
@@ -106,10 +106,10 @@ def taken_threads() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
-    """Hold that the test leaves no context and no worker thread behind."""
+    """Check that the test leaves no context and no worker thread behind."""
     yield
     contexts, threads = left_contexts(), taken_threads()
-    # One culprit is enough.
+    # Report only the test that caused it.
     _entered.clear()
     for pool in threads and list(_pools):
         _pools.discard(pool)

@@ -1,4 +1,4 @@
-"""What a test of the path from connection to response asks for."""
+"""Fixtures for tests of the path from connection to response."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .driver import KINDS
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Whether the test is about requests or websockets: it is made for both."""
+    """The kind of connection; each test runs with requests and with websockets."""
     return str(request.param)
 
 
 @pytest.fixture(params=["async", "plain"])
 def colour(request: pytest.FixtureRequest) -> str:
-    """Whether a user's function is `async def` or `def`."""
+    """The colour of user functions: `async def` or `def`."""
     return str(request.param)
 
 
@@ -30,5 +30,5 @@ def app() -> Quart:
 
 @pytest.fixture
 def log() -> list[str]:
-    """What happened, in the order in which it happened."""
+    """A list for events, in order."""
     return []

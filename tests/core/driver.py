@@ -1,4 +1,4 @@
-"""An ASGI server and client in miniature: they speak to an application and keep what it sent."""
+"""A miniature ASGI server and client: they talk to an application and keep what it sent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Client(Sent):
         self._sent = asyncio.Event()
         #: How many messages the application has taken.
         self.taken = 0
-        #: And how many of them before it answered.
+        #: How many of them it has taken before it answered.
         self.taken_before_answer = 0
         self.say(*says)
 
@@ -60,7 +60,7 @@ class Client(Sent):
             self._sent.clear()
             await self._sent.wait()
 
-    # What came over the wire
+    # What was sent
 
     @property
     def headers(self) -> Headers:
@@ -126,7 +126,7 @@ def in_background(work: Awaitable[T]) -> asyncio.Task[T]:
     return asyncio.create_task(awaited())
 
 
-# Registering for either kind
+# Register for either kind
 
 
 def route(scaffold: Any, kind: str, path: str = "/") -> Callable[[Any], Any]:
@@ -141,7 +141,7 @@ def hook(scaffold: Any, when: str, kind: str) -> Callable[[Any], Any]:
 def noting(
     log: list[str], name: str, colour: str, passes_on: bool = False, result: Any = None
 ) -> Callable[..., Any]:
-    """Return a function that notes its call, and returns *result* or *passes_on* its argument."""
+    """Return a function that notes its call; it returns *result*, or *passes_on* its argument."""
 
     def plain(*args: Any) -> Any:
         log.append(name)

@@ -1,7 +1,7 @@
-"""A server for tests: it has no socket, and a test says when each message comes.
+"""An ASGI server for tests, without a socket: the test decides when each message arrives.
 
-`fetch` makes a whole request. `Exchange` and `Handshake` are connections on which the test speaks
-message by message, to stop halfway, to leave, or to count how often the application has listened.
+`fetch` makes a whole request. On an `Exchange` or a `Handshake` the test speaks message by message,
+to stop halfway, to leave, or to count how often the application has received.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pairs = Iterable[tuple[str, str]]
 
 
 def run_apart(main: Coroutine[Any, Any, Any]) -> None:
-    """Run *main* in a thread of its own, to give up on one that cannot be cancelled."""
+    """Run *main* in a thread of its own, so that the test can give up if it hangs."""
     errors: list[BaseException] = []
 
     def target() -> None:
@@ -45,7 +45,7 @@ def scope_for(kind: str, path: str, method: str = "GET", headers: Pairs = ()) ->
 
 
 class Answer(Sent):
-    """What the application has sent; header names are in lower case."""
+    """The response that the application has sent, with header names in lower case."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -54,20 +54,20 @@ class Answer(Sent):
 
     @property
     def chunks(self) -> list[bytes]:
-        """The chunks of the body, but for empty ones, which end it."""
+        """Return the chunks of the body, without the empty one that ends it."""
         return [chunk for chunk in super().chunks if chunk]
 
 
 class Connection(Answer):
-    """A connection in which the test says what arrives, served in a task of its own."""
+    """A connection, served in a task of its own, on which the test decides what arrives."""
 
     def __init__(self, app: Any, scope: dict[str, Any]) -> None:
         super().__init__([])
         self.app = app
         self.scope = scope
-        #: How often the application has asked for a message.
+        #: How often the application has called `receive`.
         self.asked = 0
-        #: And how often before it answered.
+        #: How often it has called that before it answered.
         self.asked_before_answer = 0
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._sent = asyncio.Condition()
@@ -105,18 +105,18 @@ class Connection(Answer):
         return self.messages[count - 1]
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Wait until *condition* holds, which it must before the application has done with it."""
+        """Wait until *condition* holds; fail if the application ends the connection first."""
         await until(lambda: self.task.done() or condition())
         assert condition(), f"It did not come to that: {self.messages}"
 
     async def end(self) -> Self:
-        """Wait until the application has done with it."""
+        """Wait until the application has ended the connection."""
         await self.task
         return self
 
 
 class Exchange(Connection):
-    """A request whose body the test sends when it likes."""
+    """A request whose body the test sends piece by piece."""
 
     def __init__(self, app: Any, path: str, method: str = "GET", headers: Pairs = ()) -> None:
         super().__init__(app, scope_for("http", path, method, headers))
@@ -129,7 +129,7 @@ class Exchange(Connection):
 
 
 class Handshake(Connection):
-    """A websocket; the client has asked for it already."""
+    """A websocket whose client has sent its handshake."""
 
     def __init__(self, app: Any, path: str, headers: Pairs = ()) -> None:
         super().__init__(app, scope_for("websocket", path, headers=headers))
@@ -147,7 +147,7 @@ class Handshake(Connection):
 
     @property
     def code(self) -> int:
-        """The code with which the application has closed it."""
+        """Return the code with which the application has closed it."""
         (close,) = [m for m in self.messages if m["type"] == "websocket.close"]
         return int(close["code"])
 
@@ -155,7 +155,7 @@ class Handshake(Connection):
 async def fetch(
     app: Any, path: str, method: str = "GET", body: bytes = b"", headers: Pairs = ()
 ) -> Exchange:
-    """Make a whole request and return what was answered."""
+    """Make a whole request and return the response."""
     headers = dict(headers)
     if body:
         headers.setdefault("Content-Length", str(len(body)))

@@ -1,7 +1,7 @@
-"""Run as a script: how often each public method is called that a subclass overrides.
+"""A script that counts the calls of each public method that a subclass overrides.
 
-With the argument ``flask`` on Flask itself, with ``wsgi`` or ``asgi`` on the layer. It prints, for
-each request of one scenario, what came of it and what was called.
+The argument ``flask`` runs it on Flask itself, ``wsgi`` or ``asgi`` on the layer. It prints each
+request's result and its calls, for one scenario.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ counts: Counter[str] = Counter()
 
 
 def counting(cls: type, *more: str) -> Any:
-    """Return a subclass that counts the calls of each public method of Flask's, and of *more*."""
+    """Return a subclass that counts calls of Flask's public methods, and of *more*."""
     mine: Any = type(cls)(f"Mine{cls.__name__}", (cls,), {})
     names = [name for name in dir(Genuine if cls is flask.Flask else cls) if name[0] != "_"]
     for name in [*names, *more]:

@@ -1,4 +1,4 @@
-"""A websocket server as plain code has it under WSGI servers."""
+"""A websocket server in plain code, as extensions for WSGI servers have it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HANDSHAKE = ("HOST", "CONNECTION", "UPGRADE", "SEC_WEBSOCKET_KEY", "SEC_WEBSOCKE
 
 
 class Speaker:
-    """A websocket server on the environ's socket, with threads that block."""
+    """Speaks the protocol on the environ's socket, in threads that block."""
 
     def __init__(self, environ: dict[str, Any], subprotocol: str | None = None) -> None:
         self.socket = environ["werkzeug.socket"]

@@ -1,9 +1,9 @@
-"""The layer is in place in these tests, and out of the way in all others.
+"""Put the layer in place for these tests, and out of the way for all others.
 
-Importing the layer does two things to the process. It replaces a few names in Flask's modules,
-which the core does not use, so they stay; and it installs a strategy, by which every `Quart`
-application decides where code runs. That one is put back between the tests here, so that the core's
-tests, in the same process, see the core alone.
+Importing the layer does two things to the process. It replaces a few names in Flask's modules; the
+core does not use them, so they stay. And it installs a strategy, which decides for every `Quart`
+application where code runs. That is put back between these tests, so that the core's tests, in the
+same process, see the core alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quart_flask_patch.app import Flask
 
 strategy.install(strategy.Strategy())
 
-#: What holds for Flask 3.1 alone, and why not for 3.2; that is in `test_one_context.py`.
+#: Tests that hold for Flask 3.1 alone, with the reason; `test_one_context.py` has those for 3.2.
 OF_TWO_CONTEXTS = {
     "test_calls.py::test_a_request_that_a_body_keeps_ends_once": "It ends with the body alone.",
     "test_each_override.py::test_one_that_makes_contexts_is": "app_context makes none there.",
@@ -33,7 +33,7 @@ OF_TWO_CONTEXTS = {
     "test_names.py::test_a_name_that_flask_has_not_is_told": "It names the release.",
     "test_names.py::test_every_": "The names are those of Flask 3.1.",
 }
-#: All of it holds for Flask 3.1 alone.
+#: Files whose tests all hold for Flask 3.1 alone.
 collect_ignore = ["test_two_stacks.py"] if HAS_ONE_CONTEXT else []
 
 
@@ -63,14 +63,14 @@ def app() -> Flask:
 
 @pytest.fixture(params=["thread", "loop"])
 def place(request: pytest.FixtureRequest, app: Flask) -> str:
-    """Where plain views run; the test runs once with each."""
+    """The place of plain views; each test runs once in each place."""
     app.config["SYNC_PLACE"] = request.param
     return str(request.param)
 
 
 @pytest.fixture(params=[Flask, Quart], ids=["flask", "quart"])
 def either_app(request: pytest.FixtureRequest) -> Flask | Quart:
-    """An application of either class, since the layer is under both."""
+    """An application of either class, since the layer is beneath both."""
     app = request.param(__name__)
     app.secret_key = "secret"
     return app  # type: ignore[no-any-return]  # of a fixture's parameter

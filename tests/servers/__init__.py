@@ -1,1 +1,1 @@
-"""One application on each ASGI server, asked the same questions over sockets."""
+"""Ask one application the same questions on each ASGI server, over sockets."""

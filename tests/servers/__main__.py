@@ -1,4 +1,4 @@
-"""``python -m tests.servers``: ask every server, and perhaps write the table down."""
+"""``python -m tests.servers``: ask every server, and write the table if you want."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START, END = "<!-- servers: start -->", "<!-- servers: end -->"
 
 
 class Answers:
-    """A plugin of pytest that keeps how each question to each server went."""
+    """A pytest plugin that keeps the outcome of each question on each server."""
 
     def __init__(self) -> None:
         self.outcomes: dict[tuple[str, str], str] = {}
@@ -29,13 +29,13 @@ class Answers:
         about = dict(report.user_properties)
         if report.when == "call" and "server" in about:
             key = str(about["server"]), str(about["question"])
-            # With each class of application, of which the worst counts.
+            # Each class of application is asked, and the worst outcome counts.
             if self.outcomes.get(key, "passed") == "passed":
                 self.outcomes[key] = report.outcome
 
 
 class Table:
-    """The answers as Markdown, the differences as notes beneath."""
+    """Return the answers as a Markdown table, with notes on the differences below it."""
 
     def __init__(self, outcomes: dict[tuple[str, str], str]) -> None:
         self._outcomes = outcomes
@@ -91,7 +91,7 @@ def _spliced(page: str, table: str) -> str:
 
 
 def main() -> int:
-    """Return pytest's exit code; only if it is 0 is the page written."""
+    """Return pytest's exit code; write the page only if it is 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
     parser.add_argument("--write-docs", action="store_true", help=f"update docs/{PAGE.name}")
     options = parser.parse_args()

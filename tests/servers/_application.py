@@ -1,4 +1,4 @@
-"""The application that every server serves. It runs on asyncio and on Trio."""
+"""The application that each server serves, on asyncio and on Trio."""
 
 import os
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ app: Quart = getattr(import_module(module), name)(
 )
 app.secret_key = "of the servers' tests"
 
-#: What has happened, for clients to ask for.
+#: Events, which clients can ask for.
 notes: dict[str, Any] = {}
 
 
@@ -35,7 +35,7 @@ async def stop() -> None:
 
 @app.get("/notes/<key>")
 async def note(key: str) -> ResponseReturnValue:
-    """Tell what is noted, once something is."""
+    """Return the note under *key*, waiting until there is one."""
     with anyio.move_on_after(float(request.args.get("wait", 0))):
         while key not in notes:  # noqa: ASYNC110  # an event would be bound to one event loop
             await anyio.sleep(0.01)

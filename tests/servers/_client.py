@@ -1,4 +1,4 @@
-"""One client for all servers: HTTP by httpx, websockets in either version of HTTP."""
+"""The client for all servers: HTTP by httpx, and websockets over HTTP/1.1 and HTTP/2."""
 
 import itertools
 import ssl
@@ -128,7 +128,7 @@ class Client:
         self.http = self.another()
 
     def key(self) -> str:
-        """Return a key that no note has yet."""
+        """Return a new key for notes."""
         return f"key-{next(self._keys)}"
 
     def another(self) -> httpx.Client:
@@ -148,7 +148,7 @@ class Client:
         return self.certificate and self.certificate.client_context(*protocols)
 
     def note(self, key: str, wait: float = 0) -> object:
-        """What the application has noted, within *wait* seconds."""
+        """Return the application's note, waiting for at most *wait* seconds."""
         with self.another() as http:
             return http.get(f"/notes/{key}", params={"wait": wait}).json()["note"]
 

@@ -1,4 +1,4 @@
-"""What is not alike, by server and question: what is seen instead, and why it is the server's."""
+"""Differences by server and question: what is seen instead, and why it is the server's doing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class OneOf(tuple[Any, ...]):
-    """Equal to any of several values, where versions differ."""
+    """Equals any of several values, for answers that depend on the version."""
 
     __slots__ = ()
     __hash__ = tuple.__hash__
@@ -23,7 +23,7 @@ class OneOf(tuple[Any, ...]):
 class Difference:
     seen: Any
     why: str
-    #: If it is not the server's.
+    #: Whether the difference is ours.
     whose: str = ""
 
 
@@ -79,6 +79,6 @@ DIFFERENCES: dict[tuple[str, str], Difference] = {
     ("daphne", "stopped"): Difference(False, NO_LIFESPAN),
 }
 
-#: What is not the server's, but missing here, and why. Strict, so that an entry goes when the gap
-#: does.
+#: What is missing here, and not the server's doing, with the reason. A test fails if the gap is
+#: closed, so that the entry goes too.
 GAPS: dict[tuple[str, str], str] = {}

@@ -1,4 +1,4 @@
-"""An application whose answers have no end, which says what becomes of them."""
+"""An application with endless responses, which reports how they end."""
 
 import asyncio
 from collections.abc import AsyncIterator

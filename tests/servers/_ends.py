@@ -1,4 +1,4 @@
-"""The application that answers with streams, in each way there is, on a server."""
+"""Serve the application of `tests/_streams.py` on a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ add_streams(app, os.environ["VIEWS"] == "async")
 
 @app.get("/noted")
 async def noted() -> Any:
-    """Tell what is noted of a request; this one has a key of its own."""
+    """Return the notes of another request."""
     return {"notes": notes.get(request.args["of"], [])}
 
 

@@ -1,4 +1,4 @@
-"""An application that takes and gives more than a process should hold in its memory."""
+"""An application with bodies that are too large to keep in memory."""
 
 import hashlib
 import tempfile

@@ -1,6 +1,6 @@
-"""The questions, each with the answer that is expected of every server.
+"""The questions, each with the answer that every server must give.
 
-A question is a function of a client that returns what it saw.
+A question is a function that gets a client and returns what it saw.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Question:
     name: str
     ask: Ask
     expected: Any
-    #: Whether the server is one that serves below a path and ends after the question.
+    #: Whether to ask on a server of its own, which serves below a path and ends afterwards.
     rooted: bool = False
 
     def __str__(self) -> str:
@@ -163,7 +163,7 @@ def session(client: Client) -> Any:
 @question("HEAD", (200, "10", b""))
 def head(client: Client) -> Any:
     answer = client.http.head("/plain?number=123")
-    # The connection is still good.
+    # The connection can still be used.
     assert client.http.get("/plain?number=4").text == "plain 4"
     answer = client.http.head("/static/digits.txt")
     return answer.status_code, answer.headers.get("Content-Length"), answer.content
@@ -319,8 +319,8 @@ def root_path(client: Client) -> Any:
 
 
 def stopped(client: Client) -> Any:
-    """Have the server end, and look whether the application was told."""
-    # With TLS a server may wait long for its clients to agree to the end.
+    """End the server, and check whether the application was told."""
+    # With TLS, a server may wait long for its clients' close.
     client.http.close()
     client.server.stop()
     return "after_serving has run" in client.server.output()

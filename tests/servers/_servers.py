@@ -1,4 +1,4 @@
-"""The servers: how each is started, and what its clients speak."""
+"""The servers: how to start each, and which protocols its clients use."""
 
 from dataclasses import dataclass, replace
 
@@ -16,13 +16,13 @@ class Serving:
     command: tuple[str, ...]
     #: The option before the root path.
     root_option: str
-    #: What has to be installed.
+    #: The package that must be installed.
     needs: tuple[str, ...]
     http_version: str = "1.1"
     tls: bool = False
     #: The options before the certificate and its key, if it uses TLS.
     tls_options: tuple[str, str] = ("--certfile", "--keyfile")
-    #: Of which class the application is, by module and name.
+    #: The application's class, by module and name.
     application: str = "quart:Quart"
 
     def __str__(self) -> str:

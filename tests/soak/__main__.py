@@ -1,10 +1,10 @@
 """``python -m tests.soak SCENARIO``: give a server work for as long as you like.
 
-Each scenario checks every answer, and ends with an error at the first that is wrong; most look at
-what the server's process has before and after: memory, threads, open files, and objects by their
-type. `all` does each of them on each server and in each place that you name. Results are kept in a
-file, where there is one, and what is there is not done again. The seed that it prints gives the
-same requests again.
+Each scenario checks every answer, and ends with an error at the first wrong one. Most also look at
+what the server's process has before and after: memory, threads, open files, and objects by
+type. `all` runs each of them on each server and in each place that you name. Results are kept in a
+file, if you name one, and results that are in it are not computed again. The printed seed gives
+the same requests again.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 ended = scenario.run(run, chosen.count or scenario.count, Path(folder) / "log")
-            except Exception as error:  # It is said, and the others are done all the same.
+            except Exception as error:  # Report it, and run the others all the same.
                 failed += 1
                 say(f"  failed: {type(error).__name__}: {error}")
                 continue

@@ -1,4 +1,4 @@
-"""An application that tells what each request finds before it does anything."""
+"""An application that reports what each request finds at its beginning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UPLOAD_PAUSE = 0.02
 
 
 def found_at_first(g: Any, session: Any, request: Any) -> None:
-    """Keep what is there already, and leave something for a later request to find."""
+    """Record what is there already, and leave something that a later request must not find."""
     counts["begun"] += 1
     found = {"g": g.get("user"), "variable": USER.get(), "session": session.get("user")}
     user = request.headers.get("X-User")

@@ -1,4 +1,4 @@
-"""What clients of the mixed application do, each with what has to come of it."""
+"""The exchanges of clients with the mixed application, each with its expected result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BOUNDARY = "-" * 12
 
 
 class Wrong(AssertionError):
-    """An answer was not the one that it has to be."""
+    """An answer was not the expected one."""
 
 
 @dataclass
 class Chance:
-    """What differs from one request to the next."""
+    """The values that differ from request to request."""
 
     number: int
     word: str
@@ -96,7 +96,7 @@ def has_session(by: Chance) -> Exchange:
     def expected(seen: Seen) -> bool:
         return seen[0] == 200 and seen[2] == b"1" and "session=" in seen[1].get("set-cookie", "")
 
-    # A session of some other application: it is not believed.
+    # A session signed by another application must be ignored.
     return get("/session", expected, cookie=f"session=eyJhIjoxfQ.{by.word}.{by.word}; {by.word}=1")
 
 

@@ -1,6 +1,6 @@
-"""An application that answers in many ways, and tells what its process has, and what it still does.
+"""An application that answers in many ways, and reports what its process holds and still does.
 
-Its views are plain ones of a `flask.Flask`, or async ones of a `quart.Quart`.
+Its views are the plain ones of a `flask.Flask`, or the async ones of a `quart.Quart`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of what was done, and what a server's process had before and after."""
+"""The table of the runs, with what a server's process had before and after."""
 
 from __future__ import annotations
 

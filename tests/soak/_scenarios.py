@@ -1,4 +1,4 @@
-"""What is done to a server for long, by name."""
+"""The scenarios by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .disconnects import leaving, STAGES
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a scenario, which has ended well."""
+    """A run of a scenario that has ended without an error."""
 
     scenario: str
     server: str
@@ -25,7 +25,7 @@ class Run:
     seed: int
     seconds: float = 0.0
     done: dict[str, int] = field(default_factory=dict)
-    #: What its process had before and after, if that was looked at.
+    #: The state of its process before and after, if the scenario looks at it.
     memory: tuple[float, float] | None = None
     threads: tuple[int, int] | None = None
     files: tuple[int, int] | None = None
@@ -45,7 +45,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is done, and how often where it is done for long."""
+    """A scenario, with the count for a long run."""
 
     run: Callable[[Run, int, Path], Run]
     count: int

@@ -1,4 +1,4 @@
-"""The servers of these programs, each with the application in one of its places."""
+"""Start servers for these programs, with the application in one of its places."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SERVERS = {
 
 
 def installed(server: str) -> str:
-    """Return the name of *server*, or skip the test that asks if what it needs is not there."""
+    """Return the name of *server*, or skip the test if something that it needs is missing."""
     import pytest
 
     if any(importlib.util.find_spec(name) is None for name in SERVERS[server].needs):

@@ -1,4 +1,4 @@
-"""What a process has: memory, threads, open files and objects; and whether that has grown."""
+"""The state of a process: memory, threads, open files and objects; and whether it has grown."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from ._wire import ConnectionEnded, head, Plain
 
 MIB = 1 << 20
-#: How many bytes more a process may use afterwards: a heap has holes.
+#: How many more bytes a process may use afterwards, as a heap has holes.
 MORE_MEMORY = 24 * MIB
-#: Of how many things that were done one may leave an object of some type, besides a few.
+#: One object of a type may be left for this many requests, besides a few.
 ONE_IN, BESIDES = 200, 150
-#: Seconds in which what has ended is given back.
+#: Seconds in which ended requests must be freed.
 SETTLES, PAUSE = 60.0, 1.5
 
 
@@ -42,12 +42,12 @@ def _name(kind: type) -> str:
 
 
 class Grown(AssertionError):
-    """A process has more than it had before."""
+    """A process holds more than before."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What a server's process had at one time."""
+    """The state of a server's process at one time."""
 
     memory: int
     threads: int
@@ -61,7 +61,7 @@ class State:
 
 
 class Asking:
-    """A connection on which the server is asked: each one more would be a file more."""
+    """A connection for asking the server; another one would count as an open file."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -90,7 +90,7 @@ class Asking:
 
 
 def growth(before: State, after: State, done: int) -> list[str]:
-    """Return what *after* has more of than *before*, beyond what chance leaves."""
+    """Return what *after* has more of than *before*, beyond random variation."""
     grown = [
         f"{name}: {old} -> {new}"
         for name, old, new, more in (
@@ -115,7 +115,7 @@ def growth(before: State, after: State, done: int) -> list[str]:
 
 
 def at_rest(port: int) -> State:
-    """Return the state once nothing is under way, and nothing is being closed."""
+    """Wait until nothing is under way or being closed, and return the state."""
     earlier: list[State] = []
 
     def grown(state: State) -> list[str]:
@@ -128,7 +128,7 @@ def at_rest(port: int) -> State:
 
 
 def settled(port: int, before: State, done: int) -> State:
-    """Return the state once it is as *before*, however much has been done since.
+    """Wait until the state is as *before*, and return it.
 
     Raises:
         Grown: if it does not get there.

@@ -1,4 +1,4 @@
-"""Connections to a server on which several requests may be under way at once."""
+"""Connections on which several requests may be under way at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 20.0
 
 
 class ConnectionEnded(Exception):
-    """The server has closed the connection, as it may after an answer."""
+    """The server has closed the connection, which it may do after an answer."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Request:
     user: str | None = None
     cookie: str | None = None
     body: bytes = b""
-    #: What came back.
+    #: The answer.
     text: str = ""
     set_cookie: str | None = None
     #: Its number, on a connection that has streams.
@@ -46,10 +46,10 @@ class Request:
 
 
 class Connection(Protocol):
-    """What a scenario needs of a connection, whatever it speaks."""
+    """The methods of a connection that scenarios use, for any protocol."""
 
     has_websockets: bool
-    #: How much can be sent to a server that does not read it.
+    #: How many bytes can be sent to a server that does not read.
     unread_size: int
 
     def begin(self, request: Request) -> None: ...
@@ -216,7 +216,7 @@ class OverHTTP2:
 
 @contextmanager
 def _may_end() -> Iterator[None]:
-    """Say so if the server ends the connection, which it may where a body was left unread."""
+    """Raise if the server ends the connection, as it may if a body was left unread."""
     try:
         yield
     except (ConnectionError, ProtocolError) as error:

@@ -1,4 +1,4 @@
-"""Clients that leave, at each stage of a connection: nothing of them stays."""
+"""Clients leave at each stage of a connection, and nothing of them stays."""
 
 from __future__ import annotations
 
@@ -146,12 +146,12 @@ UNTOLD = {"hypercorn": {"with_requests_waiting"}, "granian": {"with_requests_wai
 
 
 def told_of(server: str) -> list[str]:
-    """Return the stages at which *server* tells that a client has left."""
+    """Return the stages at which *server* reports that a client has left."""
     return [name for name in STAGES if name not in UNTOLD.get(server.split()[0], ())]
 
 
 def leaving(server: str) -> Work:
-    """Return what leaves equally often at each stage; half of the clients do by a reset."""
+    """Return work for clients that leave, equally often at each stage, half of them by a reset."""
     names = told_of(server)
 
     def leave(port: int, count: int, chance: random.Random, stop: threading.Event) -> Counter[str]:

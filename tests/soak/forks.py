@@ -1,6 +1,6 @@
-"""A process that serves, forks, and goes on serving; each child serves, and ends alone.
+"""A process serves, forks, and goes on serving; each child serves, and ends alone.
 
-``python -m soak.forks COUNT`` is that process, which tells of itself in JSON.
+``python -m soak.forks COUNT`` is that process, which reports in JSON.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run(place: str, count: int) -> tuple[Counter[str], State, State]:
         raise AssertionError(done.stdout + done.stderr)
     told = json.loads(done.stdout.splitlines()[-1])
     before, after = State(**told["before"]), State(**told["after"])
-    # No request asks for the state here.
+    # The state is not asked for by a request here.
     after.counts["begun"] += 1
     if grown := growth(before, after, count):
         raise Grown("; ".join(grown))
@@ -106,7 +106,7 @@ async def serve_and_fork(app: Any, counts: dict[str, int], count: int) -> dict[s
         assert asyncio.run(all_at_once(app)) == expected
 
     async def once() -> None:
-        # While requests are under way, and from a thread, as a view of Flask's would.
+        # Fork while requests are under way, and from a thread, as a Flask view would.
         under_way = asyncio.ensure_future(all_at_once(app))
         await asyncio.sleep(0)
         assert await loop.run_in_executor(executor, forked, child) == 0

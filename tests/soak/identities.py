@@ -1,4 +1,4 @@
-"""Requests of different users on the same connections: none finds anything of another's."""
+"""Send requests of different users on the same connections; none must find anything of others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from ._wire import Connection, ConnectionEnded, OverHTTP1, OverHTTP2, Request
 
 USERS = ["alice", "bob", "carol", None]
-#: How many threads make requests, and on how many connections each.
+#: The number of threads that make requests, and of connections for each.
 THREADS, CONNECTIONS = 4, 6
 #: More than a server takes ahead of the application, so that it stops reading.
 LARGE = 300_000
@@ -23,11 +23,11 @@ Step = Iterator[None]
 
 
 class MixUp(AssertionError):
-    """A request found something of another one."""
+    """A request has found something of another one."""
 
 
 class Client:
-    """Makes requests, and checks what each of them found."""
+    """Makes requests, and checks what each has found."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Client:
         yield
         self.connection.answer(request)
 
-    # What a user does
+    # What users do
 
     def asks(self, user: str | None) -> Step:
         yield from self.exchange(self.request("/me", user))
@@ -132,7 +132,7 @@ ACTIONS = [
     Client.asks_at_once,
     Client.speaks,
 ]
-#: An upload takes as long as many others.
+#: Fewer uploads, as one takes as long as many other requests.
 WEIGHTS = [20, 2, 1, 10, 8, 8, 8, 3]
 
 

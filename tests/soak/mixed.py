@@ -1,4 +1,4 @@
-"""Requests of many kinds, websockets and contexts: afterwards a server has what it had before."""
+"""Many kinds of requests, websockets and contexts: afterwards a server has what it had before."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ._state import Asking, at_rest, settled, State
 from ._wire import ConnectionEnded, Plain
 
 THREADS = 12
-#: How many are done before it counts, so that threads and caches are there.
+#: How many requests come before the first look, so that threads and caches exist.
 WARM_UP = 4_000
-#: After how many requests a client begins a new connection.
+#: After this many requests a client opens a new connection.
 RENEWED = 500
 ROUNDS = 25
 
-#: Does so many, by a chance of its own, until it is to stop.
+#: Does this many random requests, or until it is told to stop.
 Work = Callable[[int, int, random.Random, threading.Event], Counter[str]]
 
 
@@ -30,7 +30,7 @@ def measured(
 
     Raises:
         Grown: if the server has more afterwards than it had before.
-        Wrong: if an answer was not the one that it has to be.
+        Wrong: if an answer was not the expected one.
     """
     _in_threads(work, port, min(count, warm_up), seed + 1)
     before = at_rest(port)
@@ -67,7 +67,7 @@ def requests(port: int, count: int, chance: random.Random, stop: threading.Event
             connection.send(message)
             seen = connection.read_answer()
         except ConnectionEnded:
-            # A server may end one after any answer; the request comes again.
+            # A server may close a connection after any answer; send the request again.
             connection.close()
             connection = Plain(port)
             connection.send(message)

@@ -1,4 +1,4 @@
-"""A server is told to end while clients are at all stages: it does, and has ended what it began."""
+"""Stop a server while clients are at all stages: it ends, and has ended what it began."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ._served import serving_of
 from ._wire import ConnectionEnded, Plain
 from .disconnects import STAGES, told_of
 
-#: Seconds in which a server ends though clients stay: its own grace period, and some more.
+#: Seconds in which a server must end even if clients stay: its grace period, and some more.
 PROMPT = 25.0
-#: How many clients there are of each stage.
+#: The number of clients at each stage.
 EACH = 2
 
 
-#: What a server needs to be told that it may not wait for clients without a limit.
+#: Options that limit how long a server waits for clients.
 OPTIONS = {"uvicorn": ["--timeout-graceful-shutdown", "2"]}
-#: These cannot be told that; so clients leave a second after it was told to end.
+#: Servers without such an option; clients leave them a second after the stop.
 WAITS = {"granian"}
 
 
 class NotEnded(AssertionError):
-    """A server has left something undone."""
+    """A server has not ended something that it began."""
 
 
 def repeated(server: str, place: str, times: int, seed: int, log: Path) -> Counter[str]:

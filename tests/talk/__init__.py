@@ -1,1 +1,1 @@
-"""Small programs as people show them to each other, served and asked over sockets."""
+"""Small programs, as in tutorials and chats, served and asked over sockets."""

@@ -1,4 +1,4 @@
-"""A program of a test, served in the test's own event loop."""
+"""Serve a test's program in the test's own event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ PATIENCE = 10.0
 
 @asynccontextmanager
 async def serving(app: Quart, certificate: Certificate | None = None) -> AsyncIterator[int]:
-    """Serve *app* as `run_task` does, and give the port."""
+    """Serve *app* by `run_task`, and yield the port."""
     port, stop = free_port(), asyncio.Event()
     files = (certificate.file, certificate.key) if certificate else (None, None)
     task = asyncio.create_task(
@@ -35,7 +35,7 @@ async def serving(app: Quart, certificate: Certificate | None = None) -> AsyncIt
 
 @asynccontextmanager
 async def browsing(app: Quart) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve *app*, and give a client of it."""
+    """Serve *app*, and yield a client for it."""
     async with (
         serving(app) as port,
         httpx.AsyncClient(

@@ -1,4 +1,4 @@
-"""A program that is annotated throughout with Quart's own names, for mypy to read."""
+"""A program annotated throughout with Quart's own names, for mypy to check."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
