@@ -130,10 +130,10 @@ class Own:
         finally:
             work.own = None
 
-    def receiving(self, receive: Receive) -> Callable[[], Awaitable[Any]]:
+    def receiving(self, receive: Receive) -> Receive:
         """Return *receive*, a function of the server's loop, so that the own loop may await it."""
 
-        async def received() -> Any:
+        async def received() -> object:
             work = worker.current_work()
             if work is None:
                 return await receive()
@@ -176,14 +176,14 @@ class OwnLoop(Thread):
         # A thread cannot be interrupted, but the task on its loop can.
         return await told(ctx.lease.call(_in_own, own, work, ctx), own.cancel)
 
-    async def call(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         return await super().call(ctx, _call_in, _owns[ctx], func, *args)
 
-    def step(self, ctx: AppContext, func: Callable[..., T], *args: Any) -> T:
+    def step(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         """Call *func*, a step of the response's body, in the thread of WSGI middleware."""
         return _call_in(_owns[ctx], func, *args)
 
-    def iterate(self, ctx: AppContext, iterable: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
         return super().iterate(ctx, _stepped(_owns[ctx], iterable))
 
 
@@ -195,12 +195,12 @@ def _in_own(own: Own, work: Callable[[AppContext], Any], ctx: AppContext) -> Any
         return response
 
 
-def _call_in(own: Own, func: Callable[..., T], *args: Any) -> T:
+def _call_in(own: Own, func: Callable[..., T], *args: object) -> T:
     with own.here():
         return func(*args)
 
 
-def _stepped(own: Own, iterable: Iterable[Any]) -> Iterator[Any]:
+def _stepped(own: Own, iterable: Iterable[object]) -> Iterator[object]:
     """Yield the items of *iterable*; its code waits on the own loop."""
     try:
         iterator = _call_in(own, iter, iterable)
@@ -224,7 +224,7 @@ def _step_plainly(own: Own, response: Any) -> bool:
     return True
 
 
-def _plain_steps(own: Own, chunks: Any) -> Iterator[Any]:
+def _plain_steps(own: Own, chunks: Any) -> Iterator[object]:
     iterator = aiter(chunks)
     try:
         while (chunk := own.run(anext(iterator, _END))) is not _END:

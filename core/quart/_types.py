@@ -12,6 +12,7 @@ T = TypeVar("T")
 #: ourselves, or put something into, is a `dict`.
 Scope = Mapping[str, Any]
 Message = Mapping[str, Any]
+OwnScope = dict[str, Any]
 #: Each server, and each piece of middleware, has message types of its own for the same messages.
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]

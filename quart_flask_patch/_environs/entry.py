@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Callable
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,7 +16,7 @@ from quart._connection.disclosure import SHOWN
 from quart._connection.entry import SHARED
 from quart._connection.outbound import cannot_push
 from quart._formats.target import http_scheme, NOWHERE, path_within_root
-from quart._types import Environ, Scope
+from quart._types import Environ, Message, OwnScope, Receive, Scope
 from quart.wrappers import Request as CoreRequest
 
 from .._waiting import apart
@@ -58,7 +57,7 @@ def _text(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
-def environ_of(connection: CoreRequest | Websocket | Any) -> dict[str, Any]:
+def environ_of(connection: CoreRequest | Websocket | Any) -> Environ:
     """Return the WSGI environ that *connection* came with, or make one from its scope."""
     scope = connection.scope
     environ = environ_given(scope)
@@ -133,9 +132,7 @@ def environ_on_its_way(scope: Scope) -> tuple[Environ, bool]:
     return environ, path is not None
 
 
-def _made_environ(
-    scope: Scope, method: str, scheme: str, root_path: str, path: str
-) -> dict[str, Any]:
+def _made_environ(scope: Scope, method: str, scheme: str, root_path: str, path: str) -> Environ:
     server = scope.get("server") or ("localhost", 80)
     client = scope.get("client") or ("", 0)
     query = scope["query_string"].decode("latin-1")
@@ -165,7 +162,7 @@ def _made_environ(
     return environ
 
 
-def scope_of(environ: Environ) -> dict[str, Any]:
+def scope_of(environ: Environ) -> OwnScope:
     """Return an ASGI scope for the *environ* of a WSGI call; the Flask face uses that environ.
 
     This takes the pending request out of *environ*: its way through middleware ends here.
@@ -187,7 +184,7 @@ def scope_of(environ: Environ) -> dict[str, Any]:
     }
 
 
-def scope_behind(environ: Environ, scope: Scope) -> dict[str, Any]:
+def scope_behind(environ: Environ, scope: Scope) -> OwnScope:
     """Return *scope* with the changes that WSGI middleware has made in *environ*."""
     made = {**scope, **_of_environ(environ)}
     if scope["type"] == "websocket":
@@ -197,7 +194,7 @@ def scope_behind(environ: Environ, scope: Scope) -> dict[str, Any]:
     return made
 
 
-def _of_environ(environ: Environ) -> dict[str, Any]:
+def _of_environ(environ: Environ) -> OwnScope:
     """Return the part of a scope that *environ* determines; its Flask face gets that environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
     path = root_path + _decoded(environ.get("PATH_INFO", ""))
@@ -249,11 +246,11 @@ def caller_wants_errors(scope: Scope) -> bool:
     return called_as_wsgi(scope) or FOR_CLIENT in scope
 
 
-def receive_of(scope: Scope) -> Callable[[], Any]:
+def receive_of(scope: Scope) -> Receive:
     """Return ASGI's `receive` for the body: from the server, unless middleware replaced it."""
     environ, pending = scope[_ENVIRON], scope[PENDING]
     if pending is not None and environ.get("wsgi.input") is pending.stream:
-        return cast("Callable[[], Any]", pending.receive)
+        return cast(Receive, pending.receive)
     return _Input(environ).receive
 
 
@@ -312,7 +309,7 @@ class _Input:
         # Take the stream now: ``wsgi.input`` will be the request's own, which reads from here.
         self._stream = get_input_stream(environ)
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Message:
         if self._done:
             # A WSGI server never reports a disconnect, so this waits for ever.
             await asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from types import CodeType, FrameType
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from quart._frames import package_of
 from quart._watching.chain import running
@@ -62,7 +62,7 @@ class Checker:
         self._root, self._found, self._seconds = root, found, seconds
 
     def step(
-        self, ctx: AppContext, visit: Visit, step: Callable[[Any], Any], value: object
+        self, ctx: AppContext, visit: Visit, step: Callable[[object], object], value: object
     ) -> object:
         known = 0.0
         late: list[_Where | None] = []

@@ -32,11 +32,11 @@ P = ParamSpec("P")
 #: The type of `Place.enter`.
 Enter = Callable[["AppContext", Callable[["AppContext"], CoroutineOf[Any]]], Any]
 #: Takes one step of a connection's work on the loop, and adds its time to the visit.
-Step = Callable[["AppContext", measures.Visit, Callable[[Any], Any], Any], Any]
+Step = Callable[["AppContext", measures.Visit, Callable[[object], object], object], object]
 
 
 def _step(
-    ctx: AppContext, visit: measures.Visit, step: Callable[[Any], Any], value: object
+    ctx: AppContext, visit: measures.Visit, step: Callable[[object], object], value: object
 ) -> object:
     begun = perf_counter()
     try:

@@ -80,9 +80,11 @@ async def go_on(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
         claim.is_open = False
 
 
-def _claimed(claim: _Claim, app: ASGIApp, *args: Any) -> Awaitable[None]:
+def _claimed(
+    claim: _Claim, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+) -> Awaitable[None]:
     _claim.set(claim)
-    return app(*args)
+    return app(scope, receive, send)
 
 
 def arrives(scope: Scope) -> bool:
@@ -149,7 +151,7 @@ class Server:
             this.gr_context = inside
         await resume(steps, future, self._outside)
 
-    def _outside(self, step: Callable[[Any], object], value: object) -> object:
+    def _outside(self, step: Callable[[object], object], value: object) -> object:
         this = getcurrent()
         inside, this.gr_context = this.gr_context, self._context or None
         try:

@@ -6,7 +6,7 @@ application and its blueprints, for one kind of connection or for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import wraps
 from typing import Any, TYPE_CHECKING
 
@@ -31,6 +31,10 @@ def keeps_views(views: object) -> bool:
     return isinstance(views, HookTable) or (is_plain and not hasattr(cls, "__missing__"))
 
 
+#: Functions by the name of their blueprint; None stands for the application.
+Hooks = Mapping[str | None, Sequence[Function]]
+
+
 def on_response(func: Function) -> Function:
     """Return *func*, which takes a response, so that it passes None through."""
 
@@ -44,7 +48,7 @@ def on_response(func: Function) -> Function:
 def hooks_of(
     app: Quart,
     tables: Iterable[str],
-    ordered: Callable[[dict[Any, Any], list[str | None]], Iterator[Function]],
+    ordered: Callable[[Hooks, list[str | None]], Iterator[Function]],
     scopes: list[str | None],
 ) -> Iterator[tuple[str, Function]]:
     """Yield the hooks of *tables*, skipping functions that an earlier table has."""
@@ -55,12 +59,12 @@ def hooks_of(
         earlier += funcs
 
 
-def in_order(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
+def in_order(hooks: Hooks, scopes: list[str | None]) -> Iterator[Function]:
     for scope in scopes:
         yield from hooks.get(scope, ())
 
 
-def newest_first(hooks: dict[Any, Any], scopes: list[str | None]) -> Iterator[Function]:
+def newest_first(hooks: Hooks, scopes: list[str | None]) -> Iterator[Function]:
     for scope in scopes:
         yield from reversed(hooks.get(scope, ()))
 

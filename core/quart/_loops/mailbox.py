@@ -52,10 +52,10 @@ class _AsyncioMailbox:
         self._messages: list[object] = []
         #: While the task waits: the callback that wakes it, and its Context. Whoever takes it out
         #: must call it.
-        self._waiting: list[tuple[Callable[[Any], None], Context | None]] = []
+        self._waiting: list[tuple[Callable[[object], None], Context | None]] = []
         #: The same callback until it has been called, and one that may not have been scheduled.
-        self._waits_for: Callable[[Any], None] | None = None
-        self._late: Callable[[Any], None] | None = None
+        self._waits_for: Callable[[object], None] | None = None
+        self._late: Callable[[object], None] | None = None
         #: The error to wake the task with, if it is not woken for a message.
         self._interruption: asyncio.CancelledError | None = None
         self._asyncio_future_blocking = False
@@ -114,7 +114,7 @@ class _AsyncioMailbox:
         return self._loop
 
     def add_done_callback(
-        self, wake: Callable[[Any], None], *, context: Context | None = None
+        self, wake: Callable[[object], None], *, context: Context | None = None
     ) -> None:
         self._waits_for = wake
         self._waiting.append((wake, context))

@@ -21,7 +21,7 @@ from .._types import CoroutineOf, Stepping
 
 T = TypeVar("T")
 #: Takes a step function and the value to send, and runs the step; in another context, say.
-Through = Callable[[Callable[[Any], Any], Any], Any]
+Through = Callable[[Callable[[object], object], object], object]
 
 
 class Suspended(Generic[T]):
@@ -62,7 +62,7 @@ def start(awaitable: Awaitable[T]) -> T | Suspended[T]:
 ENDED: Any = object()
 
 
-def start_call(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, Any]:
+def start_call(call: Callable[..., Awaitable[None]], *args: object) -> tuple[Any, Any]:
     """Call *call* and take the first step; return the steps and the future that they wait for.
 
     The future is `ENDED` if they have ended. Unlike in `start` no exception says so: one that
@@ -75,7 +75,7 @@ def start_call(call: Callable[..., Awaitable[None]], *args: Any) -> tuple[Any, A
     return work if type(work) is types.CoroutineType else steps, future
 
 
-async def run_in(context: Context, call: Callable[..., Awaitable[None]], *args: Any) -> None:
+async def run_in(context: Context, call: Callable[..., Awaitable[None]], *args: object) -> None:
     """Call *call* and await its result, all in *context*."""
     steps, future = context.run(start_call, call, *args)
     if future is not ENDED:
@@ -98,7 +98,7 @@ def told(work: CoroutineOf[T], of_raising: Callable[[], None]) -> Awaitable[T]:
     Use it for work that is partly in a thread: you cannot interrupt that, but you can tell it.
     """
 
-    def through(step: Callable[[Any], Any], value: Any) -> Any:
+    def through(step: Callable[[object], object], value: object) -> object:
         if isinstance(value, BaseException):
             of_raising()
         return step(value)

@@ -162,11 +162,15 @@ def add_background_task(app: Quart, func: Function, *args: object, **kwargs: obj
     _create_background_task(app, func, args, kwargs)
 
 
-async def _start_background_task(app: Quart, func: Function, args: object, kwargs: object) -> None:
+async def _start_background_task(
+    app: Quart, func: Function, args: tuple[object, ...], kwargs: dict[str, object]
+) -> None:
     _create_background_task(app, func, args, kwargs)
 
 
-def _create_background_task(app: Quart, func: Function, args: object, kwargs: object) -> None:
+def _create_background_task(
+    app: Quart, func: Function, args: tuple[object, ...], kwargs: dict[str, object]
+) -> None:
     task = asyncio.create_task(
         # The task outlives the request that adds it, and must not use what is that request's. Other
         # variables, a request id for the log for instance, are still wanted.
@@ -177,7 +181,9 @@ def _create_background_task(app: Quart, func: Function, args: object, kwargs: ob
     task.add_done_callback(app.background_tasks.discard)
 
 
-async def _run_background(app: Quart, func: Function, args: Any, kwargs: Any) -> None:
+async def _run_background(
+    app: Quart, func: Function, args: tuple[object, ...], kwargs: dict[str, object]
+) -> None:
     async with app.app_context():
         try:
             await app.ensure_async(func)(*args, **kwargs)

@@ -16,7 +16,7 @@ import click
 from flask.helpers import get_debug_flag as get_flasks_debug_flag
 from hypercorn.asyncio import serve as hypercorn_serve
 
-from .._types import Message, Receive, Scope, Send
+from .._types import CoroutineOf, Message, Receive, Scope, Send
 from ..helpers import get_debug_flag
 from . import reloader
 from .development import Broken, Development
@@ -357,7 +357,9 @@ async def _serve_and_watch(app: ASGIApp, config: ServerConfig, watcher: reloader
     return must_reload
 
 
-def _run_loop(loop: asyncio.AbstractEventLoop | None, debug: bool, main: Any) -> object:
+def _run_loop(
+    loop: asyncio.AbstractEventLoop | None, debug: bool, main: CoroutineOf[object]
+) -> object:
     if loop is not None:
         loop.set_debug(debug)
         return loop.run_until_complete(main)

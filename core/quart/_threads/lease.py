@@ -29,7 +29,7 @@ from .worker import Call, Job, run_call, WorkerThread, WorkGreenlet
 T = TypeVar("T")
 P = ParamSpec("P")
 #: Awaits what a thread waits for; the layer's does so beneath a bridge.
-Awaiting = Callable[[Awaitable[Any]], Awaitable[Any]]
+Awaiting = Callable[[Awaitable[object]], Awaitable[object]]
 
 
 class Lease:

@@ -108,7 +108,7 @@ class Place:
 
     async def step_through(
         self, ctx: AppContext, iterable: Iterable[object]
-    ) -> AsyncGenerator[object, None]:
+    ) -> AsyncGenerator[Any, None]:
         """Iterate with one call for each step."""
         iterator = await self.call(ctx, iter, iterable)
         try:

@@ -189,7 +189,7 @@ class WorkGreenlet(greenlet):
     #: Where the call's task waits for messages.
     mailbox: Mailbox | None = None
     #: Awaits for plain code in this thread, in place of the task: see the layer's `_own_loop.py`.
-    own: Callable[[Awaitable[Any]], object] | None = None
+    own: Callable[[Awaitable[object]], object] | None = None
     #: The greenlet that waits: this one, or one beneath it.
     _waiter: greenlet
     #: What it waits for, while it does.

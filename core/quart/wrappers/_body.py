@@ -61,7 +61,7 @@ class Body(Changing):
     #: A `receive` that has begun, to be awaited before the next one.
     _begun: Awaitable[Any] | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         body = super().__new__(cls)
         body._chunks = deque()
         return body

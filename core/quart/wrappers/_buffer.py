@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Self
 
 from ._changes import Changing
 from .base import ClientDisconnectedError
@@ -21,7 +21,7 @@ class Buffer(Changing):
     _messages: deque[str | bytes]
     _disconnected: ClientDisconnectedError | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         # Made outside of `__init__`, which subclasses for Quart 0.23 replace: there it makes the
         # queue, and does not call ours.
         buffer = super().__new__(cls)
