@@ -7,6 +7,7 @@ makes a server stop answering some day. The test that caused it would notice nei
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -71,6 +72,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # Replace it on the class, since contexts are entered in any task and thread.
     AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
     _pool.Pool.__init__ = _noted(_pool.Pool.__init__, _pools)  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many `-n auto` are: half as many again as processors.
+
+    Tests spend a third of their time waiting: for servers to start, for limits of time.
+    """
+    count = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    return count + (count + 1) // 2
 
 
 def pytest_collection_finish() -> None:
