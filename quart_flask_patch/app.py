@@ -33,6 +33,7 @@ from quart.ctx import AppContext as CoreContext
 from quart.routing import BINDING
 from quart.sessions import asked_for_late, PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
+from quart.wrappers.request import CLOSES_FILES
 
 from . import _guards, ctx as _ctx, wrappers
 from ._announcement import announce
@@ -318,7 +319,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return self.request_class
 
     def _trusted_hosts(self, request: Any) -> list[str] | None:
-        hosts = Quart._trusted_hosts(cast(Any, self), request)
+        hosts = Quart._trusted_hosts(self, request)  # type: ignore[arg-type]  # it has what this reads
         # *request* is the async face, but subclasses that set `trusted_hosts` are Flask's.
         return self.request_class.trusted_hosts if hosts is None else hosts
 
@@ -354,9 +355,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return wrappers.face_of(core)
 
     def _only_closes_files(self, request: object) -> bool:
-        return Quart._only_closes_files(cast(Any, self), request) and wrappers.CLOSING.of(
-            self.request_class
-        )
+        return CLOSES_FILES.within(request) and wrappers.CLOSING.of(self.request_class)
 
     def _propagates(self, core: CoreContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]

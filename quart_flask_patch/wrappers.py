@@ -323,6 +323,7 @@ def let_go(core: CoreContext) -> None:
 
 
 def _make_face(core: CoreContext) -> flask_wrappers.Request:
+    face: Any
     connection = core.connection
     if connection is None:
         raise RuntimeError(
@@ -337,4 +338,4 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
         face = cls(entry.environ_of(connection))
         share(face, connection)
     face.json_module = core.app.json
-    return cast(flask_wrappers.Request, face)
+    return face  # type: ignore[no-any-return]  # of the application's class

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from werkzeug.datastructures import EnvironHeaders, Headers
 
-from quart._formats.caching import kept
-from quart._formats.headers import values_of
+from quart._formats.headers import text_of, Undecoded, values_of
 from quart._types import Environ
 
 from .._environs.environ_headers import add_headers, joined, key_of
@@ -16,14 +15,21 @@ from .._environs.environ_headers import add_headers, joined, key_of
 HEADERS = "_flask_headers"
 
 
-# Code asks for few different names. Cost: "headers" in docs/performance.md.
-@kept(256)
+#: What `_names_of` has found. Cost: "headers" in docs/performance.md.
+_known_names: dict[str, tuple[str, bytes]] = {}
+#: Code asks for few different names; but it may make one of what a client has sent.
+_MOST_NAMES, _LONGEST = 256, 64
+
+
 def _names_of(key: str) -> tuple[str, bytes] | None:
     """Return the name of the header that *key* asks for, as text and as ASGI's bytes."""
     if not key.isascii():
         return None
     name = key.lower().replace("_", "-")
-    return name, name.encode()
+    names = name, name.encode()
+    if len(key) <= _LONGEST and len(_known_names) < _MOST_NAMES:
+        _known_names[key] = names
+    return names
 
 
 class RequestHeaders(EnvironHeaders):
@@ -53,19 +59,25 @@ class RequestHeaders(EnvironHeaders):
         self._request = None
 
     def _get_key(self, key: str) -> str:
-        request = self._request
+        request, received = self._request, self._received
         if (
             request is None
+            or type(received) is not Undecoded
             or type(key) is not str
             or "environ" in self.__dict__
             or "environ" in request.__dict__
-            or (names := _names_of(key)) is None
-            or (values := values_of(self._received, names[1])) is None
+            or (names := _known_names.get(key) or _names_of(key)) is None
         ):
             return super()._get_key(key)
-        if not values:
-            raise KeyError(key_of(names[0]))
-        return values[0] if len(values) == 1 else joined(names[0], values)
+        if received.are_plain():
+            value = received.first.get(names[1])
+            if value is not None:
+                return text_of(value)
+        elif (values := values_of(received, names[1])) is None:
+            return super()._get_key(key)
+        elif values:
+            return joined(names[0], values)
+        raise KeyError(key_of(names[0]))
 
     def getlist(self, key: str, type: Any = None) -> list[Any]:
         # Werkzeug reads cookies this way, and little else.
@@ -81,7 +93,8 @@ def headers_of(request: object) -> Headers:
     received, known = state["headers"], state.get(HEADERS)
     # Somebody may have set other headers on the async face.
     if known is not None and known[0] is received:
-        return cast(Headers, known[1])
+        headers: Headers = known[1]
+        return headers
     if isinstance(received, EnvironHeaders):
         return received
     known = state[HEADERS] = received, RequestHeaders(request)

@@ -33,7 +33,7 @@ def text_of(value: bytes) -> str:
 class _ListOnDemand:
     """Stands for the list in which Werkzeug keeps headers, and is filled on first access."""
 
-    def __get__(self, headers: _Undecoded | None, owner: type[_Undecoded]) -> Any:
+    def __get__(self, headers: Undecoded | None, owner: type[Undecoded]) -> Any:
         if headers is None:
             return self
         # Skip the constructor, which looks for newlines in each value: no server lets these
@@ -51,7 +51,7 @@ def _spelled(name: bytes) -> str:
     return name.title().decode("latin-1")
 
 
-class _Undecoded(Headers):
+class Undecoded(Headers):
     """Headers as they came; they become ordinary ones when somebody reads all of them.
 
     Most handlers read one or two headers. Cost of decoding: "headers" in docs/performance.md. The
@@ -65,6 +65,7 @@ class _Undecoded(Headers):
     #: The first value of each name. About five are read for each request, so a dict pays off.
     first: dict[bytes, bytes]
     _in_lower_case: bool | None = None
+    _are_plain: bool | None = None
     _list = cast("list[tuple[str, str]]", _ListOnDemand())
 
     def __init__(self, *args: Any) -> None:
@@ -109,6 +110,13 @@ class _Undecoded(Headers):
             self._in_lower_case = names == names.lower()
         return self._in_lower_case
 
+    def are_plain(self) -> bool:
+        """Whether each name is there once, and in lower case: then `first` has all of them."""
+        if self._are_plain is None:
+            each_once = len(self.first) == len(self.raw or ())
+            self._are_plain = each_once and self.are_in_lower_case()
+        return self._are_plain
+
     def __eq__(self, other: object) -> bool:
         # Werkzeug's `__eq__` compares with its own class only.
         self._list  # noqa: B018
@@ -118,7 +126,7 @@ class _Undecoded(Headers):
     __hash__ = None
 
 
-def _become_ordinary(headers: _Undecoded) -> None:
+def _become_ordinary(headers: Undecoded) -> None:
     headers.raw = None
     headers.__class__ = Headers  # type: ignore[assignment]  # what it inherits from, no more
 
@@ -128,9 +136,9 @@ def decode_headers(headers: RawHeaders) -> Headers:
     return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
 
 
-def headers_of_request(headers: RawHeaders) -> _Undecoded:
+def headers_of_request(headers: RawHeaders) -> Undecoded:
     """Return the headers of a request; their names are in title case."""
-    decoded = _Undecoded.__new__(_Undecoded)
+    decoded = Undecoded.__new__(Undecoded)
     decoded.raw = raw = headers if type(headers) is list else list(headers)
     decoded.first = _first_of(raw)
     return decoded
@@ -138,7 +146,7 @@ def headers_of_request(headers: RawHeaders) -> _Undecoded:
 
 def headers_of_websocket(headers: RawHeaders) -> Headers:
     """Return the headers of a websocket, which keep less memory, as a websocket lasts."""
-    decoded = _Undecoded.__new__(_Undecoded)
+    decoded = Undecoded.__new__(Undecoded)
     decoded.raw = headers if type(headers) is list else list(headers)
     return decoded
 
@@ -151,7 +159,7 @@ def _first_of(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 def first_value(headers: Headers, name: bytes) -> str | None:
     """Return the first value of *name*, which is in lower case, without decoding the others."""
-    if type(headers) is not _Undecoded or headers.raw is None:
+    if type(headers) is not Undecoded:
         return headers.get(name.decode("latin-1"))
     value = headers.first.get(name)
     if value is None:
@@ -172,12 +180,9 @@ def whole_number(text: str) -> int | None:
 
 def values_of(headers: Headers, name: bytes) -> list[str] | None:
     """Return all values of *name* as text; None if the headers were decoded, so look there."""
-    if type(headers) is not _Undecoded or headers.raw is None or not headers.are_in_lower_case():
+    if type(headers) is not Undecoded or not headers.are_in_lower_case():
         return None
-    first = headers.first
-    if len(first) == len(cast("list[object]", headers.raw)):
-        return [text_of(first[name])] if name in first else []
-    return [text_of(value) for found, value in headers.raw if found == name]
+    return [text_of(value) for found, value in headers.raw or () if found == name]
 
 
 def encode_headers(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -54,7 +54,8 @@ def start(awaitable: Awaitable[T]) -> T | Suspended[T]:
     try:
         future = next(steps)
     except StopIteration as stop:
-        return cast(T, stop.value)
+        result: T = stop.value
+        return result
     return Suspended(awaitable, steps, future)
 
 

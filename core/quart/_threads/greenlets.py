@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import Context
-from typing import Any, cast, ClassVar, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 from greenlet import getcurrent, greenlet
 
@@ -78,7 +78,8 @@ class ReusableGreenlet(greenlet):
 def _serve() -> None:
     """Make calls until nobody has a reference to this greenlet, not even its own frames."""
     while True:
-        _make_call(cast(Any, getcurrent())).switch()
+        current: Any = getcurrent()
+        _make_call(current).switch()
 
 
 def _make_call(this: ReusableGreenlet) -> greenlet:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, cast, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from greenlet import getcurrent
 
@@ -79,7 +79,8 @@ class Lease:
             while True:
                 work, payload = await mailbox.get()
                 if work is None:
-                    return cast(T, outcome_of(payload, mailbox.cancelled))
+                    result: T = outcome_of(payload, mailbox.cancelled)
+                    return result
                 self._active -= own
                 try:
                     job = await reply(work, payload, mailbox, self.awaiting)

@@ -186,12 +186,12 @@ def _begin_anew() -> None:
 def pool_of(app: Any) -> Pool:
     """Return the application's pool; the first call makes it, with ``SYNC_THREADS`` threads."""
     with _pool_lock:
-        pool = app.extensions.get(_POOL_KEY)
+        pool: Pool | None = app.extensions.get(_POOL_KEY)
         if pool is None:
             size = app.config.get("SYNC_THREADS") or DEFAULT_SIZE
             pool = Pool(size, app.config.get("SYNC_SCHEDULING"))
             app.extensions[_POOL_KEY] = pool
-    return cast(Pool, pool)
+    return pool
 
 
 def lend_thread(app: object) -> Callable[[], None]:

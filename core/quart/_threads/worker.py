@@ -227,7 +227,8 @@ class WorkGreenlet(greenlet):
         value, error = self._reply[1]
         self._reply = None
         if error is None:
-            return cast(T, value)
+            result: T = value
+            return result
         try:
             raise error
         finally:
@@ -244,7 +245,8 @@ class WorkGreenlet(greenlet):
         return self._go_on
 
     def _go_on(self) -> None:
-        hub, worker, reply = cast(WorkGreenlet, getcurrent()), self.worker, self._reply
+        hub: Any = getcurrent()
+        worker, reply = self.worker, self._reply
         if reply is None or reply[0] is not self._awaited:
             return
         del reply
@@ -299,7 +301,7 @@ def run_call(
     mailbox: Mailbox,
 ) -> None:
     """Call *func* in the hub, as a job; its outcome goes to *mailbox*."""
-    work = cast(WorkGreenlet, getcurrent())
+    work: Any = getcurrent()
     begun = work.worker.load.begun
     outcome: Outcome | None = None
     try:

@@ -74,7 +74,8 @@ def _limit(own: int | None, key: str) -> int | None:
     if own is not None:
         return None if own == _NO_LIMIT else own
     ctx = _cv_app.get(None)
-    return None if ctx is None else cast("int | None", ctx.app.config[key])
+    limit: int | None = None if ctx is None else ctx.app.config[key]
+    return limit
 
 
 def announced_length(headers: Headers) -> int | None:
