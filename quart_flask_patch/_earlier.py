@@ -165,19 +165,19 @@ def early_classes() -> list[type]:
 def early_applications() -> list[Any]:
     """Return the applications of genuine Flask, which the layer cannot serve."""
     early = early_classes()
-    if not early and _unexplained(genuine.Flask) == _unexplained(_NeverMade):
+    if not early and _foreign_references(genuine.Flask) == _foreign_references(_WithoutObjects):
         return []
     classes: list[type] = [genuine.Flask, *early]
     return [found for found in gc.get_referrers(*classes) if type(found) in classes]
 
 
-class _NeverMade:
+class _WithoutObjects:
     """A class without objects: its count of references is that of a class alone."""
 
     __slots__ = ()
 
 
-def _unexplained(cls: Any) -> int:
+def _foreign_references(cls: Any) -> int:
     """Return how many references to *cls* come from neither a module of Flask or ours nor *cls*.
 
     Each object refers to its class, so a higher count hints at objects. Looking for them among all

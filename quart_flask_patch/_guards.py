@@ -31,7 +31,7 @@ TAKEN_OVER = replace(
 GUARDED = replace(WEBSOCKET, **_HOOKS)
 
 
-def manner_of(app: Quart, endpoint: str | None) -> Kind:
+def kind_for(app: Quart, endpoint: str | None) -> Kind:
     """Return how *app* handles websockets of *endpoint*, which is None if no rule matches."""
     if endpoint is not None and endpoint not in app._websocket_endpoints:
         view = app.view_functions.get(endpoint)

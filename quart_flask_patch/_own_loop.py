@@ -29,7 +29,7 @@ from quart._types import CoroutineOf, Receive
 from quart.wrappers.response import IterableBody
 
 from ._places import CHOICES, lease_of, PLACES, Thread, wait_for_work
-from ._waiting import apart, bridge, runner
+from ._waiting import bridge, loop_thread, runner
 
 if TYPE_CHECKING:
     from quart._threads.strategy import Place
@@ -96,7 +96,7 @@ class Own:
                 " may happen."
             ) from error
         finally:
-            apart.bring_back(context)
+            loop_thread.bring_back(context)
 
     async def _noted(self, awaitable: Awaitable[T]) -> T:
         self._task = asyncio.current_task()

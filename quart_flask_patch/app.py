@@ -307,8 +307,8 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         # Session interfaces for Flask expect a response. What they set on this one is dropped.
         return self.response_class()
 
-    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
-        return kind if kind is REQUEST else _guards.manner_of(cast(Any, self), endpoint)
+    def _kind_for(self, kind: Kind, endpoint: str | None) -> Kind:
+        return kind if kind is REQUEST else _guards.kind_for(cast(Any, self), endpoint)
 
     @property
     def _connection_class(self) -> type[CoreRequest]:

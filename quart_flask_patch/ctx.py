@@ -37,7 +37,7 @@ _FACE, _APPLICATION_ADAPTER = "_flask_face", "_application_adapter"
 _UNSET = cast(BaseException, UNSET)
 
 
-class _Once:
+class _LazyAttribute:
     """An attribute that is computed on first read, and a plain instance attribute from then on."""
 
     def __init__(self, work_out: Callable[[Any], object]) -> None:
@@ -85,10 +85,10 @@ class _Face:
     _core: CoreContext
     #: The face that Flask's `app_ctx` shows, if that is another object.
     _of_application: Any = None
-    app: Any = _Once(_application)
+    app: Any = _LazyAttribute(_application)
     g = _forward("g")
     flashes = _forward("flashes")
-    request: object = _Once(_request)
+    request: object = _LazyAttribute(_request)
     _after_request_functions: object = property(_after_request_functions)
     _cv_tokens = _forward("_tokens", settable=False)
     # Flask 3.2 calls it this.

@@ -108,7 +108,7 @@ FOREIGN: dict[str, dict[str, Use]] = {
         "_get_running_loop": Use(
             "asyncio.events",
             "core/quart/_loops/forks.py core/quart/_serving/server.py"
-            " quart_flask_patch/_waiting/apart.py"
+            " quart_flask_patch/_waiting/loop_thread.py"
             " quart_flask_patch/_waiting/runner.py",
             "Asks for a loop without an exception. Without: AttributeError at the first wait.",
         ),

@@ -27,7 +27,7 @@ class Kind:
     """The names and rules of one kind of connection.
 
     A context's kind is `REQUEST` or `WEBSOCKET`. An application may handle the websockets of an
-    endpoint by another value, which only their plan knows: see `Quart._manner_of`.
+    endpoint by another value, which only their plan knows: see `Quart._kind_for`.
     """
 
     name: str

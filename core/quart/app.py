@@ -26,7 +26,7 @@ from ._connection import entry, origins
 from ._flask import has_served
 from ._handling import results
 from ._handling.hooks import HOOK_TABLES, HookTable, keeps_views
-from ._handling.plan import Plans, STEP_NAMES
+from ._handling.plan import Plans, STAGE_NAMES
 from ._kind import REQUEST
 from ._stock import Stock
 from ._threads import strategy
@@ -170,7 +170,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         elif name in HOOK_TABLES:
             value = HookTable(value, self._plans.clear)
         object.__setattr__(self, name, value)
-        if name in STEP_NAMES:
+        if name in STAGE_NAMES:
             self._plans.clear()
 
     def __copy__(self) -> Self:
@@ -183,7 +183,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        if name in HOOK_TABLES or name in STEP_NAMES:
+        if name in HOOK_TABLES or name in STAGE_NAMES:
             self._plans.clear()
 
     # Serving

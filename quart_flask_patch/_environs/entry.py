@@ -19,7 +19,7 @@ from quart._formats.target import http_scheme, NOWHERE, path_within_root
 from quart._types import Environ, Message, OwnScope, Receive, Scope
 from quart.wrappers import Request as CoreRequest
 
-from .._waiting import apart
+from .._waiting import loop_thread
 from .body_stream import BodyStream, BY_WSGI, stream_of
 from .environ_headers import add_headers, add_raw_headers, ScopeHeaders
 from .takeover import TAKEOVER
@@ -313,7 +313,7 @@ class _Input:
         if self._done:
             # A WSGI server never reports a disconnect, so this waits for ever.
             await asyncio.get_running_loop().create_future()
-        body = await apart.by_caller(self._read)
+        body = await loop_thread.by_caller(self._read)
         self._done = not body
         return {"type": "http.request", "body": body, "more_body": not self._done}
 

@@ -17,7 +17,7 @@ from quart._types import Stepping
 from .. import wrappers
 
 
-class _Awaited:
+class _AwaitableResponse:
     """Mixed into Flask's response, so that awaiting it gives the async response."""
 
     _quart_app: object
@@ -37,19 +37,19 @@ class _Awaited:
 
 # Applications have few classes of responses.
 @lru_cache(maxsize=16)
-def _awaited(cls: type) -> object:
-    return type(cls.__name__, (_Awaited, cls), {"__module__": cls.__module__})
+def _awaitable_class(cls: type) -> object:
+    return type(cls.__name__, (_AwaitableResponse, cls), {"__module__": cls.__module__})
 
 
 def response_for_either(app: object, response: Any) -> object:
     """Make Flask's *response*, just made for *app*, awaitable as well; return it."""
     cls: object = type(response)
-    response.__class__ = _awaited(cls)
+    response.__class__ = _awaitable_class(cls)
     response._quart_app = app
     return response
 
 
-class Given(LocalProxy[Any]):
+class LazyAnswer(LocalProxy[Any]):
     """An answer that is computed when it is used or awaited."""
 
     __slots__ = ("_start", "_steps")

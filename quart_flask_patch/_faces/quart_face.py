@@ -24,7 +24,7 @@ from .. import genuine, wrappers
 from .._waiting import bridge, runner
 from ..app import Flask
 from ..ctx import core_of
-from .both import Given, response_for_either
+from .both import LazyAnswer, response_for_either
 
 _FACE = "_flask_app"
 #: The core's methods that answer either caller; and Flask's, for those that need no pipeline.
@@ -156,8 +156,8 @@ def call_for_caller(
         return response_for_either(app, plain())
     if method in _AT_ONCE:
         value = plain()
-        return Given(lambda: value, partial(_ready, wrappers.core_response_of(app, value)))
-    return Given(plain, partial(method, app, *args, **kwargs))
+        return LazyAnswer(lambda: value, partial(_ready, wrappers.core_response_of(app, value)))
+    return LazyAnswer(plain, partial(method, app, *args, **kwargs))
 
 
 async def _ready(value: object) -> object:

@@ -16,7 +16,7 @@ that a task is above where none is. There are four cases:
 4. Nothing is above, but a loop runs in this thread. Waiting would block that loop. So the awaitable
    is stepped once, in case it never suspends. If it does, it is closed, and the error says what to
    do. There is one exception: if a WSGI call holds up the loop anyway, a loop in another thread
-   awaits (`apart.py`).
+   awaits (`loop_thread.py`).
 """
 
 from __future__ import annotations

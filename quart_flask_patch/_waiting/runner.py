@@ -2,7 +2,7 @@
 
 If no loop runs in a thread, the thread gets a loop of its own. It runs while something is waited
 for, and is kept. If a loop runs already, or if greenlets share the thread, that is impossible; what
-a WSGI call waits for then goes to a loop in a thread of the layer's (`apart.py`).
+a WSGI call waits for then goes to a loop in a thread of the layer's (`loop_thread.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from quart._threads.bridge import await_bridged
 from quart._threads.lease import discard
 from quart._types import CoroutineOf
 
-from . import apart, green
+from . import green, loop_thread
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class _Kept:
         try:
             return self.run_in(context, await_bridged(awaitable))
         finally:
-            apart.bring_back(context)
+            loop_thread.bring_back(context)
 
     def run_in(self, context: Context, work: CoroutineOf[T]) -> T:
         with self._changed:
@@ -100,7 +100,7 @@ class _Kept:
     def _leave(self, work: CoroutineOf[T], context: Context) -> Future[T]:
         future: Future[T] = Future()
         future.add_done_callback(self._tell)
-        self.loop.call_soon_threadsafe(apart.begin, self.loop, work, context, future)
+        self.loop.call_soon_threadsafe(loop_thread.begin, self.loop, work, context, future)
         return future
 
     def _tell(self, future: Future[Any]) -> None:
@@ -159,7 +159,7 @@ def home() -> Home | None:
     if running is not None and kept is not None and kept.loop is running:
         return kept
     if not may_drive():
-        return apart.current() if _is_called_here() else None
+        return loop_thread.current() if _is_called_here() else None
     return _kept()
 
 
@@ -172,7 +172,7 @@ def run(awaitable: Awaitable[T]) -> T:
     if may_drive():
         return _kept().run(awaitable)
     if _is_called_here():
-        return apart.current().run(awaitable)
+        return loop_thread.current().run(awaitable)
     return _step(awaitable)
 
 

@@ -33,7 +33,7 @@ from .. import _places, wrappers
 from .._entry import wsgi_entry
 from .._environs import entry
 from .._places import Loop, place_named, SyncPlace, Thread, VARIABLE
-from .._waiting import apart, bridge, runner
+from .._waiting import bridge, loop_thread, runner
 from ..app import Flask
 from ..ctx import face_of
 from . import exchange
@@ -143,7 +143,7 @@ async def _waited(awaitable: Awaitable[T]) -> T:
 
 def _blocking_lease(app: object) -> lease.Lease:
     """Return a lease for a caller that is no task: it blocks while the thread works."""
-    return lease.Lease(pool.pool_of(app), _waited, apart.Mailbox)
+    return lease.Lease(pool.pool_of(app), _waited, loop_thread.Mailbox)
 
 
 HERE, ON_LOOP, IN_THREAD = Here(), OnLoop(), InThread()
@@ -214,7 +214,7 @@ def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> obj
         return _respond(app, environ, start_response)
     # This call holds up the running loop, so another loop must await what it waits for.
     with runner.called():
-        return _Within(_respond(app, environ, start_response))
+        return _HoldingLoop(_respond(app, environ, start_response))
 
 
 def _respond(app: Flask, environ: Environ, start_response: StartResponse) -> object:
@@ -362,7 +362,7 @@ class Answer:
                 self.core.release()
 
 
-class _Within:
+class _HoldingLoop:
     """A body whose reader holds up the event loop of its thread."""
 
     def __init__(self, body: Any) -> None:

@@ -19,7 +19,7 @@ from quart._types import Environ, Function
 
 from .._environs import entry
 from .._environs.body_stream import BY_WSGI
-from .._waiting import apart
+from .._waiting import loop_thread
 from ..app import Flask
 from .exchange import Exchange, respond
 
@@ -80,14 +80,14 @@ def _body_of(environ: Environ) -> bytes | None:
     return body
 
 
-def _server() -> apart.Apart:
+def _server() -> loop_thread.LoopThread:
     global _running
     if _running is None:
-        _running = apart.Apart()
+        _running = loop_thread.LoopThread()
     return _running
 
 
-_running: apart.Apart | None = None
+_running: loop_thread.LoopThread | None = None
 
 
 def install() -> None:

@@ -377,13 +377,13 @@ def test_an_interrupted_wait_ends_what_is_waited_for(app: Flask) -> None:
     def interrupt() -> None:
         raise Interrupted
 
-    from quart_flask_patch._waiting import apart
+    from quart_flask_patch._waiting import loop_thread
 
     async def main() -> None:
         with pytest.raises(Interrupted):
             app.test_client().get("/")
 
-    original = apart.Caller.wait_for
+    original = loop_thread.Caller.wait_for
 
     def wait_for(self: Any, future: Any) -> Any:
         self._jobs.append(interrupt)
@@ -391,7 +391,7 @@ def test_an_interrupted_wait_ends_what_is_waited_for(app: Flask) -> None:
         return original(self, future)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apart.Caller, "wait_for", wait_for)
+        patch.setattr(loop_thread.Caller, "wait_for", wait_for)
         asyncio.run(main())
     assert ended.wait(20)
 

@@ -110,7 +110,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         """Return the response for `save_session` if a websocket has none."""
         return None
 
-    def _manner_of(self, kind: Kind, endpoint: str | None) -> Kind:
+    def _kind_for(self, kind: Kind, endpoint: str | None) -> Kind:
         """Return the rules for connections of *endpoint* and *kind*; the layer has others."""
         return kind
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Function)
 
 #: The public attributes that are looked up once, when plans are made.
-STEP_NAMES = frozenset(
+STAGE_NAMES = frozenset(
     {
         value
         for kind in (REQUEST, WEBSOCKET)
@@ -105,7 +105,7 @@ class Plan:
     ) -> None:
         #: Whether all that it is made of is still so: a hook may change that, or a view.
         self.stands = True
-        kind = app._manner_of(kind, endpoint)
+        kind = app._kind_for(kind, endpoint)
         self.stages = app._plans.stages(app, kind)
         view = None if endpoint is None else view_of(app, endpoint)
         if kind is REQUEST and endpoint in app._websocket_endpoints:
@@ -246,13 +246,13 @@ class Plans:
     def _look_at_classes(self, app: Quart) -> None:
         """Forget everything if a class of *app* may have changed since the last look."""
         if self._changes == _stock.changes and all(
-            all(map(operator.is_, map(vars(cls).get, STEP_NAMES), seen))
+            all(map(operator.is_, map(vars(cls).get, STAGE_NAMES), seen))
             for cls, seen in zip(self._mixed_in, self._seen, strict=True)
         ):
             return
         self.clear()
         self._changes, self._mixed_in = _stock.changes, _stock.unwatched_before(type(app))
-        self._seen = [[vars(cls).get(name) for name in STEP_NAMES] for cls in self._mixed_in]
+        self._seen = [[vars(cls).get(name) for name in STAGE_NAMES] for cls in self._mixed_in]
 
 
 class Stages:

@@ -113,7 +113,7 @@ async def by_caller(func: Callable[[], T]) -> T:
     return await caller.do(func)
 
 
-class Apart:
+class LoopThread:
     """A thread that runs an event loop for others."""
 
     def __init__(self) -> None:
@@ -184,25 +184,25 @@ class Mailbox:
 
 
 #: One thread is enough, unless code on its loop has to wait in turn; then that uses the next.
-_aparts: list[Apart] = []
+_threads: list[LoopThread] = []
 _loops: list[asyncio.AbstractEventLoop] = []
 _making = threading.Lock()
 
 
-def current() -> Apart:
+def current() -> LoopThread:
     """Return the first of them that is free for this thread: not the one whose loop runs here."""
     running = asyncio._get_running_loop()
     with _making:
-        position = next((n + 1 for n, apart in enumerate(_aparts) if apart.runs(running)), 0)
-        if position == len(_aparts):
-            _aparts.append(Apart())
-        return _aparts[position]
+        position = next((n + 1 for n, each in enumerate(_threads) if each.runs(running)), 0)
+        if position == len(_threads):
+            _threads.append(LoopThread())
+        return _threads[position]
 
 
 @in_child
 def _forget() -> None:
     global _making
     _making = threading.Lock()
-    _aparts.clear()
+    _threads.clear()
     while _loops:
         abandon(_loops.pop())
