@@ -188,7 +188,7 @@ async def _next_of(chunks: AsyncIterator[object]) -> object:
 
 
 def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> Any:
-    """Return ``cls(body, mimetype=mimetype)``, in a third of the time if *cls* is Flask's own."""
+    """Return ``cls(body, mimetype=mimetype)``, by a short way if *cls* is Flask's own."""
     if (
         cls is not Response
         or not _RESPONDING.of(cls)
@@ -196,7 +196,7 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
         or (kind := cls.default_mimetype if mimetype is None else mimetype) is None
     ):
         if mimetype is None:
-            return cls(body, status=None, headers=None)  # As Flask calls a class of your own.
+            return cls(body, status=None, headers=None)  # Flask calls your own class this way.
         return cls(body, mimetype=mimetype)
     # The core's constructor has such a short way too, for its own class. They share only the
     # header: Flask's response has other headers and a list for a body.
@@ -217,12 +217,12 @@ _RESPONDING = Stock(
 )
 
 
-#: How a response class makes a response of something else, an HTTP error for example.
+#: Whether a response class makes responses from other objects, such as HTTP errors, as Flask's.
 FORCING = Stock(Response, "force_type")
 
 #: Up to this many bytes of a file are read at once, in the request's own thread.
 _AT_ONCE = 256 * 1024
-#: The same where the server can send a file by itself.
+#: The same if the server can send files itself.
 _AT_ONCE_BESIDE_SERVER = 64 * 1024
 
 

@@ -53,7 +53,7 @@ class Watched(_Meta):
 
 
 class WatchedModule(ModuleType):
-    """A module that counts its changes; one that is there becomes one by its `__class__`."""
+    """A module that counts its changes; set it as the `__class__` of an existing module."""
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
@@ -85,30 +85,31 @@ class Stock:
 
     #: Whether a class, which may be derived from the owner, has all these original attributes.
     of: Callable[[Any], bool]
-    #: Whether they are in the class of an object, and it has no such attribute itself.
+    #: Whether an object's class has them, and the object does not hide one by an attribute.
     within: Callable[[Any], bool]
 
     def __init__(self, owner: Owner, *names: str, besides: Besides = ()) -> None:
-        """Take *names* of *owner*, and *besides* them what some other owners have."""
+        """Create it for *names* of *owner*, and *besides* for attributes of other owners."""
         self.owner, self.names, self.besides = owner, frozenset(names), besides
         self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
         self._questions = _questions(owner, names, besides)
         Stock.known.append(self)
 
     def __getattr__(self, name: str) -> Callable[[Any], bool]:
-        # Compiled when first asked: many never are, and all would be a tenth of an import's time.
+        # Compile on first use: many are never used, and compiling all is a tenth of the import's
+        # time.
         if name not in {"of", "within"}:
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
         self.of, self.within = _compile(self._questions)
         return self.of if name == "of" else self.within
 
     def has(self, value: object) -> bool:
-        """Whether *value* is one of these, as it came."""
+        """Whether *value* is one of the original attributes."""
         return any(value is part for part in self._came)
 
 
 class _Questions(NamedTuple):
-    """What asks, as expressions, and the values that these compare with."""
+    """Expressions that compare with the originals, and the values in them."""
 
     of_class: list[str]
     of_object: list[str]
@@ -116,7 +117,7 @@ class _Questions(NamedTuple):
 
 
 def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questions | None:
-    """Return what asks whether all of these are as they are now; None if they are no stock now."""
+    """Return the expressions that check all attributes; None if one is not original now."""
     asked: list[str] = []
     values: dict[str, object] = {}
     for number, (place, attributes) in enumerate([(owner, names), *besides]):
@@ -126,7 +127,7 @@ def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questio
             if not is_genuine(place, name):
                 return None
             value, found = getattr(place, name), f"{asked_of}.{name}"
-            if type(value) is MethodType:  # A class method is another object each time.
+            if type(value) is MethodType:  # Each access to a class method makes another object.
                 values["MethodType"], value = MethodType, value.__func__
                 asked.append(
                     f"type(it := {found}) is MethodType and it.__func__ is {name}_{number}"
@@ -144,17 +145,17 @@ def _compile(
     if questions is None:
         return _never, _never
     asked, own, values = questions
-    # Written out, since a loop takes five times as long. Compared by identity: a wrapper of wrapt's
-    # says that it equals what it wraps.
+    # Written out, since a loop takes five times as long. Compared by identity, since wrapt's
+    # wrappers claim to equal what they wrap.
     of = " and ".join(asked)
-    # The class comes first: what it has been given instead may be called when an object is asked.
+    # Check the class first: asking the object could call what has replaced a method.
     first = asked[0].replace("cls", "(cls := type(thing))", 1)
     within = " and ".join([first, *asked[1:], *own])
     exec(_QUESTIONS.format(of=of, within=within), values)  # names of ours
     return cast(Any, values["of"]), cast(Any, values["within"])
 
 
-#: What has no such attribute at all, as a proxy of another class may, is not as it came either.
+#: An object without the attribute, such as a proxy of another class, is not original either.
 _QUESTIONS = """
 def of(cls):
     try:
@@ -171,17 +172,17 @@ def within(thing):
 
 
 def _asked_of_object(values: dict[str, Any], name: str) -> str | None:
-    """Return what asks an object whether its *name* is that of its class; None if it has to be.
+    """Return the expression that checks that an object does not hide *name*; None if it cannot.
 
-    Its `__dict__` is not looked at where there is another way. Python makes one for that, and an
-    object that has had one costs more to read from ever after.
+    It avoids `__dict__` if possible. Python makes a dict for it, and reading the object's
+    attributes is slower from then on. Cost: "dict" in docs/performance.md.
     """
     value = values[f"{name}_0"]
     if type(value) is FunctionType:
-        # By type first: a wrapper of wrapt's has the `__func__` of what it wraps.
+        # Check the type first: wrapt's wrappers have the `__func__` of what they wrap.
         values["MethodType"] = MethodType
         return f"type(it := thing.{name}) is MethodType and it.__func__ is {name}_0"
-    if type(value) is property:  # No attribute of an object comes before one.
+    if type(value) is property:  # An object's attribute cannot hide a property.
         return None
     if not hasattr(type(value), "__get__"):
         return f"thing.{name} is {name}_0"
@@ -192,7 +193,7 @@ def _never(cls: object) -> bool:
     return False
 
 
-#: What is built upon. A class of one package may have a method of another's, taken as it is.
+#: The packages beneath. A class of one package may use a method of another one unchanged.
 _FOUNDATIONS = frozenset({"flask", "itsdangerous", "jinja2", "quart", "werkzeug"})
 
 
@@ -212,7 +213,7 @@ def origin_of(value: object) -> str | None:
     if function is not None:
         # Do not use `__module__`, which `functools.wraps` copies.
         return _root(function.__globals__["__name__"])
-    # A class is of its own package; anything else, such as what wraps a function, of its class's.
+    # A class belongs to its own package; another object, such as a wrapper, to its class's.
     cls = value if isinstance(value, type) else type(value)
     return None if cls.__module__ == "builtins" else _root(cls.__module__)
 

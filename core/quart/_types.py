@@ -1,4 +1,4 @@
-"""Types that many rooms share. What is *anything* is said here once, with the reason.
+"""Types that many rooms share. Each `Any` here has a name and a reason.
 
 `quart.typing` has the aliases that applications use; these are for the framework itself.
 """
@@ -8,17 +8,17 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
-#: What a connection is. A mapping, as some servers' and Hypercorn's are typed dicts; what we make
-#: ourselves, or put something into, is a `dict`.
+#: A connection's scope, and its messages. These are mappings, as some servers' and Hypercorn's are
+#: typed dicts. A scope that we make, or add something to, is a `dict`: an `OwnScope`.
 Scope = Mapping[str, Any]
 Message = Mapping[str, Any]
 OwnScope = dict[str, Any]
-#: Each server, and each piece of middleware, has message types of its own for the same messages.
+#: Servers and middleware have different types for the same messages.
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 
-#: The same for WSGI. What `start_response` returns, nobody has used for twenty years.
+#: The same for WSGI. Hardly anybody uses what `start_response` returns.
 Environ = dict[str, Any]
 WSGIHeaders = list[tuple[str, str]]
 
@@ -29,20 +29,20 @@ class StartResponse(Protocol):
     ) -> Callable[[bytes], object]: ...
 
 
-#: A function of an application or an extension, whose parameters and result are its own.
+#: A function of an application or an extension, with any parameters and any result.
 Function = Callable[..., Any]
-#: A decorator that gives back what it is given.
+#: For decorators that return the function that they are given.
 F = TypeVar("F", bound=Function)
-#: Names with values of an application's own: a view's arguments, a template's variables.
+#: An application's values by name: a view's arguments, a template's variables.
 Values = dict[str, Any]
 
-#: What an event loop or Trio is handed, and what it answers, is between it and what waits.
+#: A coroutine yields to its event loop, and gets from it, what only those two need to know.
 CoroutineOf = Coroutine[Any, Any, T]
 Stepping = Generator[Any, Any, T]
 
-#: What a function or a step gave: a value, or something to await for it. Which of the two, only
-#: looking tells.
+#: The result of a function or a stage: a value, or an awaitable for it. Only a check at run time
+#: tells which.
 Result = Any
 
-#: What a call returned, or what it raised.
+#: The result of a call, or its error.
 Outcome = tuple[Any, BaseException | None]

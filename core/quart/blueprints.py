@@ -74,17 +74,17 @@ class Blueprint(Scaffold, BlueprintBase):
 
     @setupmethod
     def before_app_websocket(self, func: T_before_websocket) -> T_before_websocket:
-        """Run *func* before every websocket's handler, of whatever blueprint."""
+        """Run *func* before the handler of each websocket of the application."""
         return self._on_app("before_websocket_funcs", func)
 
     @setupmethod
     def after_app_websocket(self, func: T_after_websocket) -> T_after_websocket:
-        """Run *func* after every websocket's handler, of whatever blueprint."""
+        """Run *func* after the handler of each websocket of the application."""
         return self._on_app("after_websocket_funcs", func)
 
     @setupmethod
     def teardown_app_websocket(self, func: T_teardown) -> T_teardown:
-        """Run *func* at the teardown of every websocket, of whatever blueprint."""
+        """Run *func* at the teardown of each websocket of the application."""
         return self._on_app("teardown_websocket_funcs", func)
 
     @setupmethod

@@ -1,4 +1,4 @@
-"""What views and templates call: responses, URLs, messages, streams."""
+"""Functions for views and templates: responses, URLs, messages, streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.exceptions import abort as werkzeug_abort, NotFound as NotFound
 from werkzeug.utils import redirect as werkzeug_redirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-# Some of these are here because users import them from here.
+# Users import some of these from this module.
 from ._files import (
     adler32 as adler32,
     DEFAULT_MIMETYPE as DEFAULT_MIMETYPE,
@@ -52,7 +52,7 @@ def get_debug_flag() -> bool:
 
 
 def get_load_dotenv(default: bool = True) -> bool:
-    """Whether dotenv files are to be loaded: not if `QUART_SKIP_DOTENV` is set to a true value."""
+    """Whether to load dotenv files: not if `QUART_SKIP_DOTENV` has a true value."""
     value = os.environ.get("QUART_SKIP_DOTENV")
     return value.lower() in _FALSE if value else default
 
@@ -72,13 +72,13 @@ async def make_response(*args: object) -> Response:
 
 
 async def make_push_promise(path: str) -> None:
-    """Announce to an HTTP/2 client that it will need *path*; others are not told."""
+    """Tell an HTTP/2 client that it will need *path*; do nothing for other clients."""
     await request.send_push_promise(path)
 
 
 async def flash(message: str, category: str = "message") -> None:
     """Keep *message* in the session, for the next page that calls `get_flashed_messages`."""
-    # Assigned anew, since the session does not see a change within the list.
+    # Assign it again, since the session does not notice a change inside the list.
     session["_flashes"] = [*session.get("_flashes", ()), (category, message)]
     await app_ctx.app._emit(message_flashed, message=message, category=category)
 
@@ -106,7 +106,7 @@ def get_template_attribute(template_name: str, attribute: str) -> Any:
     Under an async Jinja environment, calling a macro gives an awaitable.
 
     Raises:
-        RuntimeError: if the template has to wait for something before it knows what it exports.
+        RuntimeError: if the template has to await something before its exports are known.
     """
     template = app_ctx.app.jinja_env.get_template(template_name)
     if not template.environment.is_async:
@@ -138,7 +138,7 @@ def url_for(
 
 
 def abort(code: int | Response | WerkzeugResponse, *args: object, **kwargs: object) -> NoReturn:
-    """Raise the `HTTPException` of *code*, with what follows passed to it."""
+    """Raise the `HTTPException` for *code*, made with the further arguments."""
     if (ctx := _cv_app.get(None)) is not None:
         ctx.app.aborter(cast(Any, code), *args, **kwargs)
     werkzeug_abort(cast(Any, code), *args, **kwargs)
@@ -152,7 +152,7 @@ def redirect(location: str, code: int = REDIRECT) -> WerkzeugResponse:
 
 
 def find_package(name: str) -> tuple[Path | None, Path]:
-    """Return where the package of *name* is installed under (None if it is not), and its folder."""
+    """Return the prefix that the package *name* is installed in, or None, and its folder."""
     prefix, path = _find_package(name)
     return None if prefix is None else Path(prefix), Path(path)
 
@@ -168,10 +168,11 @@ def stream_with_context(
 
 
 def stream_with_context(func: Any) -> Any:
-    """Keep the context of this request while a stream is sent: its `g` and session, and it undone.
+    """Keep this request's context, with its `g` and session, while a stream is sent.
 
-    *func* is a generator or a generator function, plain or async; of a function a function is
-    returned, so this is a decorator as well. The teardown functions run when the stream has ended.
+    *func* is a generator or a generator function, plain or async. For a function it returns a
+    function, so you can use it as a decorator. The teardown functions run when the stream has
+    ended.
 
     Raises:
         RuntimeError: when the stream is made, if there is no context to keep.
@@ -187,7 +188,7 @@ def stream_with_context(func: Any) -> Any:
 
 
 class _KeptStream(AsyncIterator[Any]):
-    """An async iterator that runs in the context it was made in, and keeps it from ending."""
+    """An async iterator that runs in the context in which it was made, and keeps that open."""
 
     def __init__(self, source: AsyncIterator[object] | Iterator[object]) -> None:
         ctx = _cv_app.get(None)
@@ -200,8 +201,8 @@ class _KeptStream(AsyncIterator[Any]):
         self._ctx = ctx
         self._keeps = False
         if ctx.connection is not None:
-            # Not before it is known that the stream will be used: a view may yet fail, and then
-            # nobody would end the context.
+            # Enter the context only when the stream is used: if the view fails, nobody would leave
+            # it.
             ctx.after_this().append(self._keep_if_used)
 
     async def _keep_if_used(self, response: object) -> object:
@@ -238,7 +239,7 @@ class _KeptStream(AsyncIterator[Any]):
             await self._leave(None)
 
     def _enter(self) -> bool:
-        """Make the context the current one; say whether it was not."""
+        """Make the context current; return whether it was not."""
         outside = _cv_app.get(None) is not self._ctx
         if outside:
             self._ctx.enter()

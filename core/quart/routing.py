@@ -279,7 +279,7 @@ def plain_map_of(app: Quart) -> QuartMap | None:
     return None
 
 
-# A server hears few names. Cost: "host" in docs/performance.md.
+# Clients send few different names. Cost: "host" in docs/performance.md.
 @kept(256)
 def _check_host(host: str, scheme: str, server_name: str | None) -> None:
     _to_ascii(server_name or get_host(scheme, host))
@@ -360,7 +360,7 @@ def _subdomain(host: str, name: str, module: str) -> str:
     return ".".join(filter(None, found[: -len(wanted)]))
 
 
-# A server hears few names. Cost: "host" in docs/performance.md.
+# Clients send few different names. Cost: "host" in docs/performance.md.
 @kept(256)
 def _to_ascii(name: str) -> str:
     host, separator, port = name.lower().partition(":")

@@ -15,7 +15,7 @@ from quart.wrappers._limits import announced_length
 
 from .._waiting import bridge, runner
 
-#: How many bytes of body are received before anybody asks; servers keep as much by themselves.
+#: Up to this many bytes of a body are received ahead; servers themselves keep as many.
 SMALL = 64 * 1024
 #: The key of the stream in the instance dict that both faces of a request share.
 STREAM = "_flask_stream"
@@ -102,18 +102,18 @@ class BodyStream(io.RawIOBase):
 
 
 def _inbound_of(body: Body) -> Inbound | None:
-    """Return what receives *body* from a server, if that is ours."""
+    """Return our `Inbound` that receives *body*, or None."""
     inbound = getattr(body._receive, "__self__", None)
     return inbound if isinstance(inbound, Inbound) else None
 
 
 def receive_early(request: Any) -> None:
-    """Receive what is here of a small body, before a thread is entered that will read it."""
+    """Receive a small body that has arrived, before a thread is entered that will read it."""
     inbound: Inbound | None = request._inbound
     if inbound is None or inbound.receiving is not None or inbound.watcher is not None:
         return
     length = announced_length(request.headers)
-    # A client that waits for 100 Continue is told to go on by whoever wants the body.
+    # Not if the client waits for 100 Continue: receiving would tell it to send the body.
     if length and length <= SMALL and "expect" not in request.headers and not in_trio():
         inbound.begin_to_receive()
 

@@ -1,8 +1,8 @@
 """Choose which signals an application sends: Flask's, Quart's or both.
 
 A Flask application sends Flask's. A Quart application sends its own, and Flask's too, for
-extensions that were written for Flask. A module of Flask's sends what the signal's name stands for
-there, so you can put another object under that name, or another `send` into the signal.
+extensions that were written for Flask. A module of Flask sends the object that it has under the
+signal's name, so you can put another object there, or set another `send` on the signal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SENDERS = (flask.app, flask.ctx, flask.helpers, flask.templating)
 
 
 def _senders() -> dict[str, tuple[ModuleType, str]]:
-    """Find where each of Flask's signals is sent from, and under which name, by the signal's."""
+    """Return by each of Flask's signals' names the module that sends it, and its name there."""
     return {
         signal.name: (module, attribute)
         for attribute, signal in vars(flask.signals).items()
@@ -46,7 +46,7 @@ _SENDING = Stock(Signal, "send")
 
 
 class _WatchedSignal(NamedSignal):
-    """A signal that says when it gets another `send`."""
+    """A signal that reports when somebody sets another `send` on it."""
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
@@ -59,14 +59,14 @@ class _WatchedSignal(NamedSignal):
 
 
 def watch() -> None:
-    """Look again at what applications send whenever it is replaced."""
+    """Watch for replaced signals, so that applications send the new ones."""
     for module, attribute in _FLASKS.values():
         module.__class__ = WatchedModule
         getattr(flask.signals, attribute).__class__ = _WatchedSignal
 
 
 class _Sent:
-    """A signal whose own `send` is called, with or without receivers."""
+    """Calls a signal's own `send`, even if it has no receivers."""
 
     receivers = True
     is_muted = False

@@ -41,18 +41,18 @@ def beside(
 ) -> Beside:
     """Return an ASGI application that divides requests between *app* and *old*.
 
-    - *old*: What is imported on genuine Flask, in a process of its own: MODULE:NAME.
-    - *rules*: Paths (`"/api/*"`) or endpoints (`"notes.*"`), each with who gets them: `"old"`,
-      `"new"`, or the share that goes to *app*: `"5%"`, 0.05. The first that matches counts.
-    - *share*: The same for all that no rule is for.
-    - *by_hand*: Whether a header or a cookie of a client chooses.
-    - *trusts_forwarded*: Whether X-Forwarded-For and its like are believed, as a proxy in front of
-      this has made them. Otherwise both applications get what is known of the client.
-    - *shares_session*: Whether each has to read the session cookies of the other.
-    - *folder*, *python*: Where *old* is imported, and with which Python.
+    - *old*: The old application, MODULE:NAME, to run on genuine Flask in a process of its own.
+    - *rules*: Paths (`"/api/*"`) or endpoints (`"notes.*"`), each with the application that answers
+       (`"old"` or `"new"`), or with *app*'s share (`"5%"` or 0.05). The first match counts.
+    - *share*: The same for requests that no rule matches.
+    - *by_hand*: Whether a client may choose by a header or a cookie.
+    - *trusts_forwarded*: Whether to trust X-Forwarded-For and the like, if a proxy in front sets
+       them. Otherwise both applications get the client's own address.
+    - *shares_session*: Whether each must be able to read the other's session cookies.
+    - *folder*, *python*: The folder in which to import *old*, and the Python to use.
 
     Raises:
-        ValueError: if a rule or the share is not understood.
+        ValueError: if a rule or the share is not valid.
     """
     command = Command(old, None if folder is None else Path(folder), threads=threads)
     if python is not None:
@@ -150,7 +150,7 @@ class Beside:
     # Starting and stopping
 
     async def start(self) -> None:
-        """Start the old application, if it has not been.
+        """Start the old application, unless it has been started.
 
         Raises:
             RuntimeError: if it does not start, or if the two do not share their sessions.

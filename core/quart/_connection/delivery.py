@@ -41,7 +41,7 @@ class Delivery:
         try:
             await send(message)
         except OSError as error:
-            # ASGI 2.4: an OSError from `send` says that the client is gone.
+            # ASGI 2.4: the client is gone.
             raise ClientDisconnectedError from error
 
     def _failed(self, ctx: AppContext, error: BaseException) -> object:

@@ -1,9 +1,10 @@
-"""The next message of a server, received before anybody asks for it.
+"""Receive a server's next message before anybody wants it.
 
-A worker thread that reads a body has to come back to the event loop for it, which costs more than
-all the rest of a small request. Most small bodies have come with the header. So one step is taken
-on the loop before the thread is entered. What it brings is kept for whoever receives next; if it
-brings nothing, whoever receives next goes on from there. Nothing is lost, and no server notices.
+If a worker thread reads a body, it must go back to the event loop for it, which costs more than the
+rest of a small request. Most small bodies have arrived with the header. So one step of `receive` is
+taken on the loop before the thread is entered. A message that it brings is kept for the next caller
+of `receive`. If it has to wait, the next caller goes on with it. Nothing is lost, and no server can
+tell.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
 class Early(Server):
-    """A server from which a message may have been received already."""
+    """A server from which a message may have been received ahead."""
 
     #: Whether the last message of the body has been received.
     complete = False
-    #: A message, or what to await for one; empty once that was taken.
+    #: A message, or an awaitable for one; empty once somebody has taken it.
     _begun: list[Any] | None = None
 
     def begin_to_receive(self) -> None:
-        """Take one step of receiving. Nobody else may be receiving."""
+        """Take the first step of a `receive`. Nobody else may be receiving."""
         with suppress(
             Exception
-        ):  # A server that refuses is asked again by whoever wants a message.
+        ):  # If the server raises, the next caller of `receive` will see that.
             begun = start(self.from_server())
             if not isinstance(begun, Suspended) and begun["type"] not in DISCONNECTS:
                 self.complete = not begun.get("more_body", False)
             self._begun = [begun]
 
     def take_begun(self) -> Message | None:
-        """Take the part of a body that has come already, if any. Any thread may ask."""
+        """Take a part of a body that was received ahead, or None. Call this from any thread."""
         with suppress(IndexError):  # The loop may take it meanwhile.
-            # A disconnect is left for the loop, which has to know of it.
+            # Leave a disconnect for the loop, which must notice it.
             if (
                 self._begun
                 and not isinstance(self._begun[0], Suspended)
@@ -55,6 +56,6 @@ class Early(Server):
     async def _from_begun(self, begun: list[Any]) -> Any:
         try:
             message = begun.pop()
-        except IndexError:  # A thread has taken it meanwhile.
+        except IndexError:  # A thread may take it meanwhile.
             return await super().from_server()
         return await message if isinstance(message, Suspended) else message

@@ -134,7 +134,7 @@ def _convert_os_error(send: Send) -> Send:
     async def convert(message: Message) -> None:
         try:
             await send(message)
-        except OSError as error:  # As ASGI has it since 2.4: the client is gone.
+        except OSError as error:  # ASGI 2.4: the client is gone.
             raise ClientDisconnectedError from error
 
     return convert
@@ -159,7 +159,7 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
         if (data := _data_of(chunk, inbound)) is not None:
             try:
                 await send({"type": message_type, "body": data, "more_body": True})
-            except OSError as error:  # As ASGI has it since 2.4: the client is gone.
+            except OSError as error:  # ASGI 2.4: the client is gone.
                 raise ClientDisconnectedError from error
 
     plain, body = _source_of(response)
@@ -200,10 +200,10 @@ def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
     if hasattr(body, "__aiter__"):
         return None, IterableBody(body)
     length: int | None = response.content_length
-    # Without a length it may be a pipe, of which no more than is there may be asked for.
+    # A file without a length may be a pipe; do not read more than it has.
     may_be_large = type(body) is FileWrapper and response.direct_passthrough and length is not None
     if may_be_large and STEPPING.within(body):
-        # Werkzeug's pieces are of 8 KiB, and each is a message to the server.
+        # Werkzeug's pieces have 8 KiB, and each would be a message to the server.
         body.buffer_size = max(body.buffer_size, CHUNK_SIZE)
     return response.iter_encoded(), None
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 def view_of(app: Quart, endpoint: str) -> Function | None:
     try:
-        # As Flask asks for it, which matters if it is no plain dict.
+        # Index it as Flask does, which matters if it is no plain dict.
         return app.view_functions[endpoint]
     except KeyError:
         return None
 
 
 def keeps_views(views: object) -> bool:
-    """Whether *views* gives the same view each time, and another one only when it is changed."""
+    """Whether *views* returns the same view for an endpoint until somebody changes it."""
     cls: Any = type(views)
     is_plain = isinstance(views, dict) and cls.__getitem__ is dict.__getitem__
     return isinstance(views, HookTable) or (is_plain and not hasattr(cls, "__missing__"))

@@ -20,7 +20,7 @@ def on_each_arrival(tell: Callable[[], None]) -> None:
 
     Quart.asgi_app = asgi_app  # type: ignore[method-assign, assignment]
     if (stock := getattr(Quart, "_asgi_apps", None)) is not None:
-        # It is as it came, but for being counted.
+        # Pass for the original, which it is except for counting.
         Quart._asgi_apps = type(stock)(Quart, "asgi_app")
     for owner, name in getattr(Quart, "_other_entries", ()):
         setattr(owner, name, _telling(getattr(owner, name), tell))
