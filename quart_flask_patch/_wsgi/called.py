@@ -282,11 +282,7 @@ class _Call:
         if cast(Any, core.request.scope)[entry.PENDING] is not None and not is_called(response):
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
-        if (
-            isinstance(core.plan.place, InThread)
-            and core._lease is not None
-            and not _is_whole(response)
-        ):
+        if isinstance(core.home, InThread) and core._lease is not None and not _is_whole(response):
             return Answer(
                 core, response, self._environ, response(self._environ, self._start_response)
             )
@@ -324,7 +320,7 @@ class Answer:
         self._pieces = pieces
         self._closed = False
         # Keep the place now: a stream that pushes its context again changes the plan.
-        self._place: Any = core.plan.place
+        self._place: Any = core.home
         if core._lease is not None and not core.borrows:
             weakref.finalize(self, core._lease.abandon).atexit = False
 

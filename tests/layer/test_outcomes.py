@@ -218,7 +218,8 @@ def test_a_body_that_nobody_asks_for_is_not_received(either_app: Flask | Quart) 
             await exchange.until(lambda: exchange.text == "POST")
             exchange.body_arrives(b"a body")
             await exchange.end()
-        assert exchange.asked_before_answer == 0
+        # A small one is asked for once before a thread is entered, from where that costs more.
+        assert exchange.asked_before_answer == (path == "/sync")
 
     run(main("/sync"))
     run(main("/async"))
