@@ -21,7 +21,8 @@ _HEADERS = [
     (b"content-type", b"text/html; charset=utf-8"),
     (b"cache-control", b"no-store"),
     # No other origin may frame the page, and nothing in it runs.
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
+    # But for the icon, which is empty so that no browser asks the application for one.
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
@@ -31,9 +32,13 @@ _template = Template(
     """\
 <!doctype html>
 <html lang="en">
+<meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,">
 <title>Endpoints of {{ name }}</title>
 <style>
   body { font-family: sans-serif; margin: 2em; }
+  h1 { overflow-wrap: anywhere; }
+  .wide { overflow-x: auto; }
   table { border-collapse: collapse; }
   th, td { border-bottom: 1px solid #ddd; padding: .3em .8em; text-align: right; }
   th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
@@ -45,6 +50,7 @@ wait for a thread. A step that holds the loop for long holds up all other reques
 milliseconds, for this process so far.</p>
 <p>Of {{ threads.size }} worker threads, {{ threads.busy }} have a request; {{ threads.queued }}
 requests wait for a thread.</p>
+<div class="wide" role="region" aria-label="Endpoints" tabindex="0">
 <table>
   <tr>
     <th>endpoint<th>place<th>calls<th>errors<th>left
@@ -64,6 +70,7 @@ requests wait for a thread.</p>
   </tr>
   {%- endfor %}
 </table>
+</div>
 </html>
 """,
     autoescape=True,

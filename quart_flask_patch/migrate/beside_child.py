@@ -113,10 +113,20 @@ def _server(app: Application, path: str, threads: int) -> Callable[[], None]:
     except ImportError:
         from werkzeug.serving import make_server, WSGIRequestHandler
 
-        WSGIRequestHandler.protocol_version = "HTTP/1.1"
-        WSGIRequestHandler.log_request = lambda *args, **kwargs: None  # type: ignore[method-assign]  # the server in front has a log
+        class Handler(WSGIRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_request(self, *args: object) -> None:
+                """Leave it to the server in front."""
+
+            def send_header(self, keyword: str, value: str) -> None:
+                if keyword != "Server" or value != self.version_string():
+                    super().send_header(keyword, value)
+
         listening.listen(1024)
-        server = make_server(f"unix://{path}", 0, app, threaded=True, fd=listening.fileno())
+        at = f"unix://{path}"
+        fd = listening.fileno()
+        server = make_server(at, 0, app, threaded=True, request_handler=Handler, fd=fd)
         return server.serve_forever
     serve: Callable[[], None] = waitress.create_server(
         app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -91,7 +92,7 @@ def beside(ctx: click.Context, /, old: str, rules: tuple[str, ...], **options: A
                 trusts_forwarded=options["trust_forwarded"],
                 shares_session=not options["separate_sessions"],
                 folder=options["old_folder"],
-                python=options["old_python"],
+                python=options["old_python"] and os.path.abspath(options["old_python"]),
                 threads=options["old_threads"],
             )
         except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -95,6 +96,61 @@ def test_equal_applications_are_equal() -> None:
     assert done.returncode == 0
     # They are random, and different on each side: they were compared, not passed by.
     assert {"dates", "ids", "nonces", "tokens"} <= found["left_out"].keys()
+
+
+# --- another state of the code as the reference --------------------------------------------------
+
+STATE = """
+    import quart_flask_patch
+    import sys
+    from flask import Flask
+
+    app = Flask(__name__)
+
+    @app.get("/state")
+    def state():
+        return {{"state": "{0}", "python": sys.executable, "layer": hasattr(app, "websocket")}}
+"""
+
+
+@pytest.fixture
+def states(tmp_path: Path) -> Path:
+    """Two releases in folders of their own, and a Python by another name; return the newer one."""
+    for name in "before", "after":
+        (tmp_path / name).mkdir()
+        program(tmp_path / name, STATE.format(name))
+    environment = tmp_path / "environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    if (settings := Path(sys.prefix) / "pyvenv.cfg").exists():
+        # An environment is found by the path of its Python, not by what that leads to.
+        shutil.copy(settings, environment)
+        (environment / "lib").symlink_to(Path(sys.prefix) / "lib")
+    return tmp_path / "after"
+
+
+def differing(states: Path, *options: str) -> tuple[list[str], list[dict[str, str]]]:
+    found = report_of(run("--app", "program", *options, "--json", cwd=states))
+    assert found["problems"] == []
+    return [each["side"] for each in found["figures"]], found["requests"][0]["differences"]
+
+
+def test_the_reference_may_be_in_another_folder(states: Path) -> None:
+    options = ["--against-folder", "../before", "--reference", "hypercorn"]
+    sides, differences = differing(states, *options)
+    assert sides == ["reference, layer hypercorn thread", "layer hypercorn thread"]
+    values = {each["part"]: (each["reference"], each["other"]) for each in differences}
+    assert values == {"body: $.state": ("before", "after")}
+
+
+def test_the_reference_may_have_another_python(states: Path) -> None:
+    """Its path is one from here, though the side runs in a folder of its own."""
+    python = "../environment/bin/python"
+    sides, differences = differing(states, "--against-python", python, "--reference", "werkzeug")
+    assert sides == ["flask werkzeug", "layer hypercorn thread"]
+    values = {each["part"]: each["reference"] for each in differences}
+    assert values["body: $.python"] == str(states.parent / "environment" / "bin" / "python")
+    assert values["body: $.layer"] == "false"
 
 
 # --- one application, with data of its own for each ----------------------------------------------
@@ -211,6 +267,7 @@ def invoked(*arguments: str) -> tuple[int, str]:
         (("--app", "x", "--servers", "apache"), "hypercorn, uvicorn, granian, daphne; got apache"),
         (("--app", "x", "--places", ""), "thread, loop; got none"),
         (("--app", "x", "--env", "NAME"), "NAME=VALUE"),
+        (("--app", "x", "--against-python", "no/python"), "to be a Python: its path"),
         (("--app", "x", "--rule", "date"), "expected a rule"),
         (("--app", "x", "--rule", "text a = ("), "expected a regular expression"),
         (("--app", "x", "--setup", "echo why; exit 3"), "ended with status 3: echo why"),

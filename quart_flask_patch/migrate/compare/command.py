@@ -157,7 +157,7 @@ def _plans(app: str, given: Given) -> tuple[Plan, list[Plan]]:
     servers = _words("--servers", given["servers"], ASGI)
     places = _words("--places", given["places"], ("thread", "loop"))
     (reference,) = _words("--reference", given["reference"], ("wsgi", *WSGI, *ASGI))
-    against = given["against_python"] or sys.executable
+    against = _python(given["against_python"]) or sys.executable
     _require([*servers, *([reference] if against == sys.executable else [])])
     variables = dict(_pair("--env", each, "=") for each in given["variables"])
     copies, setup = given["copies"], given["setup"]
@@ -172,6 +172,7 @@ def _plans(app: str, given: Given) -> tuple[Plan, list[Plan]]:
         copies,
         setup,
         variables,
+        is_reference=True,
     )
     others = [
         Plan(app, server, place, here, copies=copies, setup=setup, variables=variables)
@@ -179,6 +180,22 @@ def _plans(app: str, given: Given) -> tuple[Plan, list[Plan]]:
         for place in places
     ]
     return first, others
+
+
+def _python(given: str | None) -> str | None:
+    """Return the path of a Python: each side runs in a folder of its own."""
+    if given is None:
+        return None
+    import os
+    import shutil
+
+    found = shutil.which(given)
+    if found is None:
+        raise click.UsageError(
+            "Expected --against-python to be a Python: its path, or its name on PATH; got"
+            f" {given!r}."
+        )
+    return os.path.abspath(found)  # a link stays one: an environment is found by it
 
 
 def _words(option: str, text: str, known: tuple[str, ...]) -> list[str]:

@@ -45,6 +45,7 @@ class Plan:
     copies: bool = True
     setup: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    is_reference: bool = False
 
     @property
     def on_layer(self) -> bool:
@@ -53,6 +54,8 @@ class Plan:
     @property
     def name(self) -> str:
         face = "layer" if self.on_layer else "flask"
+        if self.on_layer and self.is_reference:
+            face = "reference, layer"  # another side may be the same otherwise
         server = "" if self.server == "wsgi" else f" {self.server}"
         return f"{face}{server} {self.place}".strip()
 
