@@ -5,6 +5,9 @@ its views, the tests again, a second rewriting, which is to change nothing; and 
 `leaves`, `--to quart` and the translated tests on the core alone. sdists are fetched from the index
 that uv is set up for. Repositories are looked for in the folder that `--clones` names, each as
 `OWNER+NAME/repo`, `NAME` or `NAME.git`. What is made is kept in the matrix' cache.
+
+With `--commands`, those that `commands.toml` has go the way of the page *Migrating*, with each of
+its commands: see `walking.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from compat_matrix._sdist import download, locate_sdist, unpack  # noqa: E402  # it needs the path
 from compat_matrix._uv import cache_dir, EnvironmentProblem, run_uv  # noqa: E402
+from tests.migrate_subjects import walking  # noqa: E402
 
 SUBJECTS = Path(__file__).with_name("subjects.toml")
 ON_THE_LAYER = ("-p", "quart_flask_patch.pytest_plugin")
@@ -144,7 +148,7 @@ def environment(subject: Subject, source: Path) -> Path:
     if python.exists():
         return python
     run_uv(["venv", "--quiet", "--python", sys.executable, str(folder)], subject.name)
-    wanted = ["-e", str(ROOT / "core"), "-e", f"{ROOT}[migrate]", "pytest"]
+    wanted = ["-e", str(ROOT / "core"), "-e", f"{ROOT}[migrate]", "gunicorn", "pytest", "waitress"]
     # Its warnings would stop tests that make errors of them.
     wanted += ["pytest-asyncio"] if subject.leaves else []
     wanted += [str(source)] if subject.installed and subject.project else []
@@ -204,6 +208,17 @@ def measure(subject: Subject, folder: Path, clones: Path | None) -> Measured:
     return found
 
 
+def walked(subject: Subject, folder: Path, clones: Path | None) -> str:
+    """Let the subject go the way, and return its row."""
+    shutil.rmtree(folder, ignore_errors=True)
+    source = lay_out(subject, folder / "source", clones)
+    python = environment(subject, source)
+    old, new = walking.laid_out(source, folder)
+    way = walking.known()[subject.name]
+    walk = walking.Walk(subject.name, way, python, old, new, subject.rewritten, subject.arguments)
+    return walk.row()
+
+
 def lines_of(folder: Path) -> int:
     return sum(len(file.read_bytes().splitlines()) for file in folder.rglob("*.py"))
 
@@ -214,6 +229,13 @@ def measured(chosen: argparse.Namespace) -> Iterator[Measured]:
         yield measure(known[name], cache_dir() / "rewritten" / name, chosen.clones)
 
 
+def walk_all(chosen: argparse.Namespace) -> None:
+    known = subjects()
+    print(walking.HEAD)
+    for name in chosen.names or walking.known():
+        print(walked(known[name], cache_dir() / "walked" / name, chosen.clones), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.migrate_subjects",
@@ -222,14 +244,20 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", choices=[[], *subjects()], metavar="NAME")
     parser.add_argument("--clones", type=Path, help="where the repositories are")
+    parser.add_argument(
+        "--commands", action="store_true", help="go the way with each of the commands"
+    )
     chosen = parser.parse_args()
-    print(HEAD)
     good = True
     try:
+        if chosen.commands:
+            walk_all(chosen)
+            return
+        print(HEAD)
         for found in measured(chosen):
             print(found.row(), flush=True)
             good = good and found.is_good
-    except EnvironmentProblem as problem:
+    except (EnvironmentProblem, walking.WrongError) as problem:
         sys.exit(str(problem))
     sys.exit(not good)
 
