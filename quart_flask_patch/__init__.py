@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import _inject
 from ._places import runs_in as runs_in
-from ._waiting.bridge import bridged as bridged, wait as wait
+from ._waiting.bridge import awaited as awaited, bridged as bridged, wait as wait
 
 if _TYPE_CHECKING:
     from quart._watching.report import requests as requests, RequestUnderWay as RequestUnderWay

@@ -73,3 +73,17 @@ def bridged(func: Callable[P, T]) -> Callable[P, CoroutineOf[T]]:
         return await call_bridged(func, *args, **kwargs)
 
     return call
+
+
+def awaited(func: Callable[P, Awaitable[T]]) -> Callable[P, T]:
+    """Return a plain function that calls the async *func* and waits for what it gives.
+
+    Decorate an async view with it, next to the function, where decorators or an extension use what
+    the view returns and would not await it. The request runs where an async view does.
+    """
+
+    @wraps(func)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return wait(func(*args, **kwargs))
+
+    return call

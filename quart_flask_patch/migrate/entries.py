@@ -20,7 +20,8 @@ HOOKS = {
     *("before_websocket", "after_websocket", "teardown_websocket", "teardown_appcontext"),
 }
 _METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "dispatch_request"}
-_VIEW_CLASSES = ("flask.views.", "quart.views.", "flask_restful.Resource", "flask_restx.Resource")
+#: Classes whose `as_view` puts their `decorators` around the view.
+VIEW_CLASSES = ("flask.views.", "quart.views.", "flask_restful.Resource", "flask_restx.Resource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def entries(code: CodeBase) -> list[Entry]:
     found += [
         Entry("view", method, name)
         for name in code.classes
-        if any(base.startswith(_VIEW_CLASSES) for base in code.bases(name))
+        if any(base.startswith(VIEW_CLASSES) for base in code.bases(name))
         for method in code.functions.values()
         if method.owner is code.classes[name] and method.node.name in _METHODS
     ]

@@ -102,6 +102,14 @@ def _bridged(func: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     return call
 
 
+def _awaited(func: Callable[..., Awaitable[T]]) -> Callable[..., T]:
+    @functools.wraps(func)
+    def call(*args: object, **kwargs: object) -> T:
+        return _wait(func(*args, **kwargs))
+
+    return call
+
+
 def _measure(app: object) -> None:
     """Measure nothing: genuine Flask has no table of endpoints."""
 
@@ -131,6 +139,7 @@ _WAYS: dict[str, Callable[[], object]] = {
     "runs_in": lambda: _runs_in,
     "wait": lambda: _wait,
     "bridged": lambda: _bridged,
+    "awaited": lambda: _awaited,
     "measure": lambda: _measure,
     "beside": lambda: _beside,
     "WaitingPool": _pool,

@@ -74,8 +74,11 @@ BOUND = 40 * MIB
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("streams")
     (folder / "program.py").write_text(PROGRAM, "utf-8")
-    command = ["hypercorn", "program:both", "--bind", "127.0.0.1:{port}", "--graceful-timeout", "1"]
-    with served(command, folder, environment(), folder / "log") as server:
+    # In the one process, whose memory is looked at.
+    command = ["hypercorn", "program:both", "--bind", "127.0.0.1:{port}", "--workers", "0"]
+    with served(
+        [*command, "--graceful-timeout", "1"], folder, environment(), folder / "log"
+    ) as server:
         yield server
 
 
@@ -97,16 +100,7 @@ def memory(pid: int) -> int:
 
 def of_both(server: Server, client: httpx.Client) -> tuple[int, int]:
     """Return the memory of the process in front, and that of the old application's."""
-    return memory(children(server.process.pid)[-1]), memory(state(client)["pid"])
-
-
-def children(pid: int) -> list[int]:
-    """Return *pid*, and the processes of the server that it has started."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
-    named = [
-        each for each in found if b"beside_child" not in Path(f"/proc/{each}/cmdline").read_bytes()
-    ]
-    return [pid, *map(int, named)]
+    return memory(server.process.pid), memory(state(client)["pid"])
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -158,7 +152,7 @@ def test_bodies_that_are_larger_than_the_bound_go_through(
 
 
 def connections(server: Server) -> int:
-    folder = Path(f"/proc/{children(server.process.pid)[-1]}/fd")
+    folder = Path(f"/proc/{server.process.pid}/fd")
     return sum(1 for each in folder.iterdir() if "socket" in os.readlink(each))
 
 

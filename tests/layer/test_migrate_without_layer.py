@@ -23,7 +23,7 @@ import quart.flask_patch
 import quart_flask_patch
 from flask import Flask
 from quart_flask_patch import (
-    bridged, endpoints, Flask as Named, measure, request, runs_in, threads, wait
+    awaited, bridged, endpoints, Flask as Named, measure, request, runs_in, threads, wait
 )
 from quart_flask_patch.contrib.sqlalchemy import WaitingPool
 from quart_flask_patch.migrate.beside import beside
@@ -46,6 +46,14 @@ async def within():
 @runs_in("own-loop")
 def index():
     return str(wait(five()))
+
+@app.get("/awaited")
+@runs_in("own-loop")
+@awaited
+async def view():
+    return str(await five())
+
+assert app.test_client().get("/awaited").text == view() == "5"
 
 assert app.test_client().get("/").text == "5"
 assert asyncio.run(within()) == (5, 7)
@@ -92,7 +100,7 @@ def test_it_needs_neither_the_project_nor_what_the_project_needs() -> None:
 
 
 def test_each_name_of_the_layers_own_has_a_way() -> None:
-    own = {*quart_flask_patch._WHEN_ASKED_FOR, "runs_in", "wait", "bridged"}  # type: ignore[attr-defined]  # not for type checkers
+    own = {*quart_flask_patch._WHEN_ASKED_FOR, "runs_in", "awaited", "bridged", "wait"}  # type: ignore[attr-defined]  # not for type checkers
     assert own | {"beside", "WaitingPool"} == set(without_layer._WAYS)
 
 

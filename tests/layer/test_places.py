@@ -8,9 +8,10 @@ import re
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from functools import wraps
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import MagicMock
 
 import pytest
@@ -21,7 +22,7 @@ from flask.views import MethodView, View
 from quart import Quart, websocket
 from quart._threads import pool as _pool, worker
 from quart.utils import run_sync
-from quart_flask_patch import runs_in, wait
+from quart_flask_patch import awaited, runs_in, wait
 from quart_flask_patch._places import VARIABLE
 
 from ._asgi import Exchange, fetch, Handshake, run, run_apart, until
@@ -145,6 +146,43 @@ def test_a_class_based_view_is_async_if_all_its_methods_are(app: Flask) -> None:
     assert run(fetch(app, "/AllAsync")).text == "loop"
     assert run(fetch(app, "/SomeAsync")).text == "thread"
     assert run(fetch(app, "/Dispatching")).text == "loop"
+
+
+@pytest.mark.parametrize("place", ["loop", "own-loop", "thread"])
+@pytest.mark.parametrize("kind", ["function", "class"])
+def test_an_async_view_is_awaited_for_a_decorator_that_uses_what_it_returns(
+    app: Flask, place: str, kind: str
+) -> None:
+    async def view() -> dict[str, str]:
+        before = here()
+        await asyncio.sleep(0)
+        return {"view": before, "after": here()}
+
+    def uses(function: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+        @wraps(function)
+        def wrapper(*args: object) -> dict[str, str]:
+            return {**function(*args), "decorator": here()}
+
+        return wrapper
+
+    class Resource(MethodView):
+        decorators: ClassVar = [runs_in(place)]
+
+        @uses
+        @awaited
+        async def get(self) -> dict[str, str]:
+            return await view()
+
+    of_class = Resource.as_view("class")
+    of_function = runs_in(place)(uses(awaited(view)))
+    app.add_url_rule("/", "view", of_class if kind == "class" else of_function)
+    found = run(fetch(app, "/")).json
+    ran = "loop" if place == "thread" else place.replace("own-loop", "thread")
+    at = place.replace("own-loop", "thread")
+    assert found == {"view": ran, "after": ran, "decorator": at}
+    # Whoever calls it gets what it returns.
+    with app.test_request_context():
+        assert set(awaited(view)()) == {"view", "after"}
 
 
 def test_a_url_that_matches_nothing_runs_in_a_thread(app: Flask) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..blocking import ANOTHER_LOOP
 from ..code import CodeBase, Function, Scope
-from ..entries import Entry
+from ..entries import Entry, VIEW_CLASSES
 from ..findings import Finding
 from ..registering import registrations
 from ..source import all_called, locals_in, reached, Site
@@ -38,6 +38,8 @@ class Target:
     uses: list[Use] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     place: str = ""
+    #: What calls it and would not await it: it gets `awaited`, which waits.
+    plain_caller: str = ""
 
     @property
     def is_apart(self) -> bool:
@@ -65,7 +67,10 @@ class ToAsync:
             if why := self.refusals.why(view):
                 self.refused[view] = why
             else:
-                self.targets[view.function] = Target(view.function, view, place=place_of(view))
+                caller = self.refusals.plain_caller(view)
+                self.targets[view.function] = Target(
+                    view.function, view, place=place_of(view), plain_caller=caller
+                )
         self._add_functions()
         while self._refuse_conflicts():
             pass  # A function that stays plain may block its callers, so look again.
@@ -174,6 +179,12 @@ class ToAsync:
         owner = target.function.owner
         if owner is not None and class_decorators(owner) is None:
             return f"{waits}, and its class inherits decorators", "decorate it by hand"
+        view = target.view
+        if view is not None and (why := self.refusals.by_class(view)):
+            bases = self.code.bases(owner.name) if owner is not None else ()
+            if not any(base.startswith(VIEW_CLASSES) for base in bases):
+                # Only what Flask itself calls is asked where it runs.
+                return f"{waits}, and {why[0]}", why[1]
         return None
 
     # --- The edits
@@ -185,6 +196,9 @@ class ToAsync:
         start = self.changes.start(module, function.node)
         if not function.is_async:
             edits.asynced.add(start)
+            if target.plain_caller:
+                name = self.names.name(module, "quart_flask_patch", "awaited")
+                edits.innermost[start] = name
         if target.reasons:
             name = self.names.name(module, "quart_flask_patch", "runs_in")
             where = function.owner.node if function.owner is not None else function.node
@@ -238,7 +252,7 @@ class ToAsync:
     def _mend_callers(self) -> None:
         """Change calls of a view or a hook so that they still get its result."""
         for target in [*self.targets.values()]:
-            if target.function.is_async:
+            if target.function.is_async or target.plain_caller:
                 continue
             for caller in self.callers.of(target.function):
                 module = caller.scope.module
@@ -254,7 +268,7 @@ class ToAsync:
     def _mend_decorators(self) -> None:
         """Make decorators wait for a view's result if they use it."""
         for target in self.targets.values():
-            if target.view is None:
+            if target.view is None or target.plain_caller or is_plainly_called(target.view):
                 continue
             for found in self.refusals.verdicts(target.view):
                 for function, call in found.calls if not found.is_outside else ():
@@ -292,6 +306,11 @@ def registered_as(function: Function) -> set[str]:
         node.func if isinstance(node, ast.Call) else node for node in function.node.decorator_list
     ]
     return {node.attr for node in named if isinstance(node, ast.Attribute)}
+
+
+def is_plainly_called(view: View) -> bool:
+    """Whether `awaited` is among its decorators already."""
+    return any(ast.unparse(node).rpartition(".")[2] == "awaited" for node in view.decorators)
 
 
 def applies(entry: Entry, owner: str, view: View) -> bool:

@@ -89,6 +89,7 @@ def _undecorate(code: CodeBase, function: Function, changes: Changes) -> None:
     around = function.parent or function
     for node in function.node.decorator_list:
         named = node.func if isinstance(node, ast.Call) else node
-        if code.name_of(named, around) in {f"{layer}.runs_in" for layer in _LAYER}:
+        names = {f"{layer}.{name}" for layer in _LAYER for name in ("runs_in", "awaited")}
+        if code.name_of(named, around) in names:
             edits = changes.of(function.module)
             edits.undecorated.add(changes.spot(function.module, node))

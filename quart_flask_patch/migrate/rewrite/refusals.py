@@ -21,17 +21,20 @@ class Refusals:
 
     def why(self, view: View) -> tuple[str, str] | None:
         """Return why *view* must stay plain, and the way out; None if it may become async."""
-        function = view.function
-        if function.is_async:
-            return None
-        if is_generator(function):
+        if not view.function.is_async and is_generator(view.function):
             return "it is a generator itself", "let it return a generator"
-        if (why := self.by_class(view)) or (why := self._by_decorators(view)):
-            return why
-        fixed = [caller for caller in self.callers.of(function) if caller.is_fixed]
-        if fixed:
-            return f"{fixed[0].shown} calls it", "move what both need to a function of its own"
         return None
+
+    def plain_caller(self, view: View) -> str:
+        """Return what calls *view* and would not await it; empty if nothing does."""
+        if view.function.is_async:
+            return ""
+        if (why := self.by_class(view)) is not None:
+            return why[0]
+        if (name := self._using_decorator(view)) is not None:
+            return f"the decorator {name} uses what it returns"
+        fixed = [caller for caller in self.callers.of(view.function) if caller.is_fixed]
+        return f"{fixed[0].shown} calls it" if fixed else ""
 
     def by_class(self, view: View) -> tuple[str, str] | None:
         owner = view.function.owner
@@ -47,15 +50,12 @@ class Refusals:
             "leave it plain, or derive from flask.views.MethodView",
         )
 
-    def _by_decorators(self, view: View) -> tuple[str, str] | None:
+    def _using_decorator(self, view: View) -> str | None:
+        """Return the name of a decorator that uses what *view* returns and is not to be changed."""
         for each in self.verdicts(view):
-            if not each.calls or each.decorator is None:
-                continue
-            if each.is_outside or self._is_shared(each.decorator):
-                return (
-                    f"the decorator {each.decorator.node.name} uses what it returns",
-                    "let the decorator call current_app.ensure_sync(view)(...)",
-                )
+            decorator = each.decorator if each.calls else None
+            if decorator is not None and (each.is_outside or self._is_shared(decorator)):
+                return decorator.node.name
         return None
 
     def verdicts(self, view: View) -> list[Verdict]:
