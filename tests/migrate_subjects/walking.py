@@ -23,7 +23,11 @@ import httpx
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from _serving import environment, served  # noqa: E402  # it needs the path
+import _serving  # noqa: E402  # it needs the path
+from _serving import environment, served  # noqa: E402
+
+#: A large application may take long to be imported, and twice that with another beside it.
+_serving.PATIENCE = 180.0
 
 COMMANDS = Path(__file__).with_name("commands.toml")
 LAYER = "-m", "quart_flask_patch"
@@ -53,6 +57,7 @@ class Served:
     endpoints: tuple[str, ...] = ("*",)
     watched: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    suite: str = ""
 
 
 def known() -> dict[str, Served]:
@@ -182,11 +187,12 @@ class Walk:
 
     def watch(self, *options: str) -> str:
         baseline = self.top / "blocking.txt"
-        arguments = list(self.way.watched) or self.arguments
+        arguments, folder = list(self.way.watched) or self.arguments, self.new
+        if self.way.suite:
+            arguments, folder = ["test_pages.py"], self.new_app
+            (folder / "test_pages.py").write_text(self.way.suite, "utf-8")
         command = [str(self.python), "-m", "pytest", "-q", *PLUGIN, "-p", "no:asyncio", *arguments]
-        done = self._run(
-            self.new, [*command, "--blocking-baseline", str(baseline), *options], (0, 1)
-        )
+        done = self._run(folder, [*command, "--blocking-baseline", str(baseline), *options], (0, 1))
         counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", done.stdout[-600:])
         new = re.findall(r"^  \S+:\d+: .*$", done.stdout, re.MULTILINE)
         accepted = len([line for line in baseline.read_text("utf-8").splitlines() if line.strip()])
