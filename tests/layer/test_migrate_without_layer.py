@@ -82,11 +82,8 @@ def test_an_application_that_imports_the_layer_is_flasks_own() -> None:
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        (
-            "from quart_flask_patch import endpoints; endpoints(1)",
-            "for endpoints, got one that runs genuine Flask",
-        ),
-        ("import quart_flask_patch; quart_flask_patch.nothing", "name the application as it was"),
+        ("from quart_flask_patch import endpoints; endpoints(1)", "runs genuine Flask"),
+        ("import quart_flask_patch; quart_flask_patch.nothing", "got quart_flask_patch.nothing"),
         ("from quart_flask_patch import nothing", "cannot import name 'nothing'"),
     ],
 )
