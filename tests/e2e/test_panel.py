@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     command = ["quart_flask_patch", "--app", "program", "run", "--port", "{port}", "--panel"]
     with served(command, folder, environment(), folder / "log") as server:
         for path in ("plain", "plain", "held", "fails", "no-such-url"):
-            httpx.get(f"{server.url}/{path}", timeout=30, trust_env=False)
+            httpx.get(f"{server.url}/{path}", timeout=30, trust_env=False, verify=False)
         yield server
 
 
