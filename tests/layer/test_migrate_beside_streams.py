@@ -166,7 +166,7 @@ def test_a_client_that_leaves_amid_its_request_leaves_nothing(
             gone.sendall(
                 b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n" + CHUNK
             )
-    # Who comes later is served, by then the others were there.
+    # A later client is answered: by then the others have been there.
     with httpx.Client(base_url=server.url, timeout=60, trust_env=False, verify=False) as later:
         assert later.post("/upload", content=b"x").json()["size"] == 1
     until(lambda: connections(server) <= before)
