@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -387,3 +390,93 @@ def test_what_is_added_takes_the_place_of_what_was_recorded(conversation: Conver
         ("Accept-Encoding", "gzip"),
         ("Authorization", "Basic new"),
     )
+
+
+# --- files that nobody meant to give -------------------------------------------------------------
+
+
+def har_of(*entries: object) -> bytes:
+    return json.dumps({"log": {"entries": entries}}).encode()
+
+
+def to(url: str, method: str = "GET", **values: object) -> dict[str, object]:
+    return {"request": {"url": url, "method": method, **values}}
+
+
+DEEP = b'{"a":' * 5000 + b"1" + b"}" * 5000
+BROKEN = {
+    "deep.json": (DEEP, "JSON that is broken"),
+    "numbers.json": (b"[1, 2]", "expected an access log"),
+    "cut.json": (b'{"log": {"entries": [', "JSON that is broken"),
+    "cut.gz": (gzip.compress(b'::1 - - [x] "GET / HTTP/1.1" 200 5\n' * 1000)[:60], "can be read"),
+    "wrong.gz": (b"\x1f\x8b\x08\x00garbage", "can be read"),
+    "list.txt": (b"GET http://[not-an-address/\n", "expected METHOD /path"),
+    "folder.txt": (b"POST /x\n\n< .\n", "expected a file for the body"),
+    "wide.txt": ("GET /x\n".encode("utf-16"), "expected an access log"),
+    "bytes.log": (bytes(range(256)) * 10, "expected an access log"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
+    content, said = BROKEN[name]
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(CompareError, match=re.escape(said)):
+        list(read_source(file).requests)
+
+
+ODD = {
+    "nothing.har": (
+        har_of(None, 1, "x", {}, {"request": None}, to("http://[x"), to("/y")),
+        ["GET /y"],
+    ),
+    "first.har": (har_of(to("http://[not-an-address"), to("http://a/x")), ["GET /x"]),
+    "method.har": (har_of(to("http://a/x", "GET\r\nX: y"), to("http://a/y")), ["GET /y"]),
+    "half.har": (har_of(to("http://a/\ud800"), to("http://a/y")), ["GET /?", "GET /y"]),
+    "paths.json": (b'{"openapi": "3", "paths": {"x": {"get": {}}, "/y": null}}', ["GET /x"]),
+    "server.json": (
+        b'{"openapi": "3", "servers": [{"url": "http://[x"}], "paths": {"/x": {"get": {}}}}',
+        ["GET /x"],
+    ),
+    "none.json": (b'{"openapi": "3", "paths": null}', []),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_in_a_file_is_passed_over(tmp_path: Path, name: str) -> None:
+    content, expected = ODD[name]
+    file = tmp_path / name
+    file.write_bytes(content)
+    found = [f"{each.method} {each.path}" for each in read_source(file).requests]
+    assert found == expected
+
+
+def test_headers_and_bodies_that_cannot_be_sent_are_left_out(tmp_path: Path) -> None:
+    headers = [
+        {"name": "X-Two\r\nX-Lines", "value": "x"},
+        {"name": "X-Value", "value": "a\r\nb"},
+        {"name": "X-Euro", "value": "€"},
+        {"name": None, "value": 5},
+    ]
+    broken = {"text": "a", "encoding": "base64", "params": [{"name": "a"}]}
+    file = tmp_path / "sent.har"
+    file.write_bytes(har_of(to("http://a/x", "POST", headers=headers, postData=broken)))
+    source = read_source(file)
+    (request,) = source.requests
+    assert request.headers == (("X-Euro", "\xe2\x82\xac"),)
+    assert request.body is None
+    assert source.skipped == {"bodies that the file does not have": 1}
+
+
+@pytest.mark.parametrize(
+    "line", ["a " * 50_000, "a - - " + "[x" * 30_000, 'a - - [x] "' + "\\" * 50_001, "x" * 99_999]
+)
+def test_a_long_line_takes_no_time(tmp_path: Path, line: str) -> None:
+    """Each took half a minute; the limit is that of a test."""
+    file = tmp_path / "access.log"
+    file.write_text(f'{line}\n::1 - - [x] "GET / HTTP/1.1" 200 5\n', "utf-8")
+    begun = time.process_time()
+    with suppress(CompareError):
+        list(read_source(file).requests)
+    assert time.process_time() - begun < 5

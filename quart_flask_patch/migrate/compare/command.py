@@ -230,17 +230,24 @@ def _asking(given: Given) -> Asking:
     import sys
 
     from .comparing import Asking
+    from .recorded import sendable
     from .rules import rules_of
     from .sources import read_source
 
     file = given["requests"]
     tell = _tell if sys.stderr.isatty() else lambda text: None
+    headers = tuple(_pair("--header", each, ":") for each in given["headers"])
+    if len(sendable(headers)) != len(headers):
+        raise click.UsageError(
+            "Expected --header NAME:VALUE with a name and a value that HTTP can send, got"
+            f" {given['headers']}."
+        )
     return Asking(
         read_source(file) if file else None,
         str(file.name) if file else "the URL map",
         rules_of(given["rules"], given["rules_file"]),
         given["host"],
-        tuple(_pair("--header", each, ":") for each in given["headers"]),
+        sendable(headers),
         given["limit"],
         given["timeout"],
         given["start_timeout"],

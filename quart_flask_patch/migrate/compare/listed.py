@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .recorded import CompareError, path_of, Recorded
+from .recorded import CompareError, path_of, Recorded, sendable
 
 _REQUEST = re.compile(
     r"(?P<method>[A-Z][A-Z-]{1,30}) +(?P<target>(?:/|https?://)\S*)(?: +HTTP/[\d.]+)?\s*"
@@ -74,7 +74,7 @@ def _request(lines: list[str], file: Path, number: int) -> Recorded:
     body = _body("\n".join(rest).strip("\n"), file)
     if body is not None and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", _kind_of(body)))
-    return Recorded(found["method"], path, tuple(headers), body, place=place)
+    return Recorded(found["method"], path, sendable(tuple(headers)), body, place=place)
 
 
 def _body(text: str, file: Path) -> bytes | None:
@@ -88,7 +88,7 @@ def _body(text: str, file: Path) -> bytes | None:
             raise CompareError(
                 f"{file}: expected a file for the body at {named}, got {error}"
             ) from None
-    return text.encode()
+    return text.encode("utf-8", "replace")
 
 
 def _kind_of(body: bytes) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from .documents import as_dict, as_list, as_text
 from .listed import FORM
-from .recorded import Recorded
+from .recorded import Recorded, sendable, split
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 #: Values for parameters without an example, by type and by format.
@@ -35,7 +35,8 @@ class Document:
 
     def requests(self, name: str) -> Iterator[Recorded]:
         base = self._base()
-        for path, item in as_dict(self.document.get("paths")).items():
+        for key, item in as_dict(self.document.get("paths")).items():
+            path = "/" + str(key).lstrip("/")  # YAML has numbers
             operations = self._resolved(item)
             for method in METHODS:
                 if method in operations:
@@ -47,7 +48,7 @@ class Document:
     def _base(self) -> str:
         servers = as_list(self.document.get("servers"))
         url = as_text(as_dict(servers[0]).get("url")) if servers else ""
-        base = urlsplit(url).path if servers else as_text(self.document.get("basePath"))
+        base = split(url).path if servers else as_text(self.document.get("basePath"))
         return "" if "{" in base else base.rstrip("/")
 
     def _resolved(self, value: object) -> dict[str, object]:
@@ -85,7 +86,7 @@ class Document:
                 continue
             text = _as_parameter(self._parameter(each))
             if where == "path":
-                path = path.replace("{" + name + "}", quote(text, safe=""))
+                path = path.replace("{" + name + "}", quote(text, safe="", errors="replace"))
             elif each.get("required") and where == "query":
                 query.append((name, text))
             elif each.get("required") and where == "header":
@@ -93,11 +94,12 @@ class Document:
             elif each.get("required") and where == "formData":
                 form.append((name, text))
         if form:
-            kind, body = FORM, urlencode(form).encode()
+            kind, body = FORM, urlencode(form, errors="replace").encode()
         if body is not None:
             headers.append(("Content-Type", kind))
-        target = quote(path, safe="/%") + (f"?{urlencode(query)}" if query else "")
-        return Recorded(method, target, tuple(headers), body, place=place)
+        target = quote(path, safe="/%", errors="replace")
+        target += f"?{urlencode(query, errors='replace')}" if query else ""
+        return Recorded(method, target, sendable(tuple(headers)), body, place=place)
 
     def _parameters(
         self, operation: dict[str, object], shared: list[object]
@@ -128,7 +130,7 @@ class Document:
             value = self._value(as_dict(media.get("schema")))
         if kinds[0] == FORM:
             pairs = {name: _as_parameter(each) for name, each in as_dict(value).items()}
-            return FORM, urlencode(pairs).encode()
+            return FORM, urlencode(pairs, errors="replace").encode()
         return kinds[0], _as_json(value)
 
     def _value(self, unresolved: dict[str, object], depth: int = 0) -> object:

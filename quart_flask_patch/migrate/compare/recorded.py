@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, SplitResult, urlsplit
 
 import click
 
 METHOD = re.compile(r"[A-Z][A-Z-]{1,30}")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -46,12 +48,30 @@ class Source:
     host: str = ""
 
 
+def split(url: str) -> SplitResult:
+    """Return the parts of *url*; those of nothing if it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def sendable(headers: Headers) -> Headers:
+    """Return those of *headers* that can be sent, with values as the bytes that they were."""
+    return tuple(
+        (name, value.encode("utf-8", "replace").decode("latin-1"))
+        for name, value in headers
+        if _NAME.fullmatch(name) and not _CONTROL.search(value)
+    )
+
+
 def path_of(target: str) -> str | None:
     """Return the path and query of a request's *target*, or None if it cannot be sent."""
     if not target.startswith("/"):
-        parts = urlsplit(target)
+        parts = split(target)
         if not parts.scheme.startswith("http") or not parts.netloc:
             return None
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    sent = quote(target.partition("#")[0], safe="/%?&=+;:@,.~!$'()*-_|[]{}^\"<>\\`")
+    safe = "/%?&=+;:@,.~!$'()*-_|[]{}^\"<>\\`"
+    sent = quote(target.partition("#")[0], safe=safe, errors="replace")
     return sent.translate({ord(c): f"%{ord(c):02X}" for c in '"<>\\`{}|^'})

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from .documents import as_dict, as_list
 from .har import from_har, host_of
 from .listed import from_list, looks_listed
-from .logs import from_log, LINE
+from .logs import from_log, looks_logged
 from .openapi import Document
 from .recorded import CompareError, Recorded, Source
 
@@ -26,18 +27,18 @@ _EXPECTED = (
 
 def read_source(file: Path) -> Source:
     """Return the requests in *file*; a log, which may be large, is read bit by bit."""
-    with closing(_opened(file)) as opened:
+    with _reading(file) as opened:
         beginning = opened.read(1 << 16)
     first = beginning.lstrip("\ufeff \t\r\n")[:1]
     if first == "{":
         return _of_document(_parsed(file), file)
     lines = [line for line in beginning.splitlines() if line.strip()][:LOOKED_AT]
-    if any(LINE.search(line) for line in lines):
+    if any(looks_logged(line) for line in lines):
         skipped: Counter[str] = Counter()
         return Source("access log", from_log(_lines(file), file.name, skipped), skipped)
     meant = [line for line in lines if not line.startswith("#")]
     if meant and looks_listed(meant[0].strip()):
-        with closing(_opened(file)) as opened:
+        with _reading(file) as opened:
             # Read it now, so that errors in it are reported before a server starts.
             return Source("list", iter(list(from_list(opened.read(), file))))
     if file.suffix in (".yaml", ".yml") or any(
@@ -52,24 +53,33 @@ def of_routes(paths: Sequence[str]) -> Source:
     return Source("routes", iter([Recorded("GET", path, place="URL map") for path in paths]))
 
 
-def _opened(file: Path) -> TextIO:
-    with file.open("rb") as found:
-        is_zipped = found.read(2) == b"\x1f\x8b"
-    if is_zipped:
-        return gzip.open(file, "rt", encoding="utf-8", errors="replace")
-    return file.open(encoding="utf-8", errors="replace")
+@contextmanager
+def _reading(file: Path) -> Iterator[TextIO]:
+    """Open *file*, unpacked if it is packed.
+
+    Raises:
+        CompareError: if it cannot be read to its end.
+    """
+    try:
+        with file.open("rb") as found:
+            is_zipped = found.read(2) == b"\x1f\x8b"
+        how: Callable[..., TextIO] = gzip.open if is_zipped else open
+        with how(file, "rt", encoding="utf-8", errors="replace") as opened:
+            yield opened
+    except (OSError, EOFError, zlib.error) as error:
+        raise CompareError(f"{file}: expected a file that can be read, got: {error}") from None
 
 
 def _lines(file: Path) -> Iterator[str]:
-    with closing(_opened(file)) as opened:
+    with _reading(file) as opened:
         yield from opened
 
 
 def _parsed(file: Path) -> dict[str, object]:
     try:
-        with closing(_opened(file)) as opened:
+        with _reading(file) as opened:
             return as_dict(json.loads(opened.read().lstrip("\ufeff")))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CompareError(
             f"{file}: expected {_EXPECTED}, got JSON that is broken: {error}"
         ) from None
@@ -84,9 +94,9 @@ def _yaml(file: Path) -> dict[str, object]:
             " pyyaml, or give the document as JSON."
         ) from None
     try:
-        with closing(_opened(file)) as opened:
+        with _reading(file) as opened:
             return as_dict(yaml.safe_load(opened))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CompareError(
             f"{file}: expected {_EXPECTED}, got YAML that is broken: {error}"
         ) from None
