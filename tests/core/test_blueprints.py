@@ -250,3 +250,16 @@ def test_commands_are_registered(app: Quart, blueprint: Blueprint) -> None:
     app.register_blueprint(blueprint)
 
     assert "hello" in app.cli.commands["bp"].commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("of", ["application", "blueprint"])
+@pytest.mark.parametrize("name", ["route", "get", "post", "websocket"])
+def test_a_route_without_its_parentheses_is_refused(
+    app: Quart, blueprint: Blueprint, of: str, name: str
+) -> None:
+    async def index() -> str:
+        return "index"
+
+    decorate: Any = getattr(app if of == "application" else blueprint, name)
+    with pytest.raises(TypeError, match=r"got the function 'index'.*in parentheses"):
+        decorate(index)

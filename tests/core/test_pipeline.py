@@ -869,3 +869,82 @@ def test_teardown_appcontext_and_error_handlers_may_come_later(
 
     assert exchange(app, kind).text == "handled"
     assert log == ["teardown"]
+
+
+# --- Python's errors, with advice
+
+
+async def answer() -> dict[str, str]:
+    return {"key": "value"}
+
+
+async def forgets_await() -> Any:
+    coroutine: Any = answer()
+    try:
+        return coroutine["key"]
+    finally:
+        coroutine.close()
+
+
+async def awaits_a_result() -> Any:
+    result: Any = {"key": "value"}
+    return await result
+
+
+async def runs_a_loop() -> Any:
+    coroutine = answer()
+    try:
+        return asyncio.run(coroutine)
+    finally:
+        coroutine.close()
+
+
+def wants_a_loop() -> Any:
+    return str(asyncio.get_running_loop())
+
+
+@pytest.mark.parametrize(
+    ("view", "advice"),
+    [
+        (forgets_await, "Did you forget `await`?"),
+        (awaits_a_result, "leave `await` out"),
+        (runs_a_loop, "`await` the coroutine"),
+        (wants_a_loop, "Make it `async def`"),
+    ],
+)
+def test_an_error_of_python_comes_with_advice(
+    app: Quart, kind: str, view: Any, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    route(app, kind)(view)
+
+    assert exchange(app, kind).status == 500
+    assert caplog.text.count(advice) == 1
+
+
+def test_other_errors_come_without(app: Quart, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    @route(app, kind)
+    async def view() -> None:
+        raise RuntimeError("of the application")
+
+    exchange(app, kind)
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert not hasattr(record.exc_info[1], "__notes__")
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+def test_an_after_hook_without_a_response_is_named(app: Quart, colour: str) -> None:
+    app.testing = True
+
+    def forgets(response: Any) -> Any:
+        response.headers["X-Forgotten"] = "yes"
+
+    async def forgets_too(response: Any) -> Any:
+        forgets(response)
+
+    app.after_request(forgets if colour == "plain" else forgets_too)
+    app.after_request(lambda response: response)
+    app.add_url_rule("/", view_func=lambda: "fine", endpoint="view")
+
+    with pytest.raises(TypeError, match=r"Expected a response from '.*forgets.*'.* got None"):
+        exchange(app, "request")

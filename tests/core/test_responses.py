@@ -236,6 +236,22 @@ def test_what_a_view_may_not_return_is_named(app: Quart, value: Any, message: st
         exchange(app, "request")
 
 
+@pytest.mark.parametrize("colour", ["plain", "async"])
+@pytest.mark.parametrize("part", [3, [3], {"a": 1}, None])
+def test_what_a_stream_may_not_have_is_named(app: Quart, part: Any, colour: str) -> None:
+    def plain() -> Any:
+        yield part
+
+    async def asynchronous() -> Any:
+        yield part
+
+    app.testing = True
+    app.add_url_rule("/", "view", plain if colour == "plain" else asynchronous)
+
+    with pytest.raises(TypeError, match=f"Expected str or bytes .* got {type(part).__name__}"):
+        exchange(app, "request")
+
+
 @pytest.mark.parametrize("with_status", [False, True])
 def test_a_forgotten_await_names_the_function(app: Quart, with_status: bool) -> None:
     app.testing = True

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from flask.cli import AppGroup as FlaskAppGroup
-from flask.sansio.scaffold import Scaffold as SansioScaffold
+from flask.sansio.scaffold import Scaffold as SansioScaffold, T_route
 
 from .._flask import replace_default_context_processor, setupmethod
 from .._handling.either import WithMethodsForBoth
@@ -35,6 +35,16 @@ T_after_websocket = TypeVar("T_after_websocket", bound="AfterWebsocketCallable")
 T_teardown = TypeVar("T_teardown", bound="TeardownCallable")
 
 
+def _expect_rule(rule: object, decorator: str) -> None:
+    """Refuse a decorator without its parentheses, which would take the function for a rule."""
+    if callable(rule):
+        name = getattr(rule, "__name__", repr(rule))
+        raise TypeError(
+            f"Expected a URL rule, got the function {name!r}. Write the rule in parentheses:"
+            f' `@{decorator}("/{name}")`.'
+        )
+
+
 class Scaffold(WithMethodsForBoth, SansioScaffold):
     """Websocket routes and hooks, static files and resources."""
 
@@ -56,11 +66,17 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
         self.cli.name = self.name
         replace_default_context_processor(self, self._context_processor)
 
-    # Websockets
+    # Routes
+
+    def route(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
+        """Decorate a view function to answer requests for *rule*; *options* are Werkzeug's."""
+        _expect_rule(rule, "route")
+        return super().route(rule, **options)
 
     @setupmethod
     def websocket(self, rule: str, **options: Any) -> Callable[[T_websocket], T_websocket]:
         """Decorate a function to handle the websockets of *rule*; *options* are Werkzeug's."""
+        _expect_rule(rule, "websocket")
 
         def decorate(func: T_websocket) -> T_websocket:
             endpoint = options.pop("endpoint", None)

@@ -16,9 +16,9 @@ from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
 from .._types import Message, Receive, Scope, Send
-from ..wrappers._bodies import aclose, calling, CHUNK_SIZE
+from ..wrappers._bodies import aclose, as_bytes, calling, CHUNK_SIZE
 from ..wrappers.base import ClientDisconnectedError
-from ..wrappers.response import _as_bytes, DataBody, encoded_headers, IterableBody, Response
+from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
 from .inbound import Inbound, undisturbed
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _data_of(chunk: Any, inbound: Inbound | None) -> bytes | None:
     """
     if inbound is not None and inbound.gone is not None:
         raise ClientDisconnectedError
-    return (chunk if type(chunk) is bytes else _as_bytes(chunk)) or None
+    return (chunk if type(chunk) is bytes else as_bytes(chunk)) or None
 
 
 def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:

@@ -45,6 +45,15 @@ def on_response(func: Function) -> Function:
     return after
 
 
+def returned_no_response(func: Function) -> TypeError:
+    """Return the error for a function of `after_request` that returned None."""
+    name = getattr(func, "__qualname__", repr(func))
+    return TypeError(
+        f"Expected a response from {name!r}, a function of `after_request`, got None. Return the"
+        " response that it is given, or another one."
+    )
+
+
 def hooks_of(
     app: Quart,
     tables: Iterable[str],

@@ -29,6 +29,8 @@ from .._types import Function, Result, Scope
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
 from . import endings, session
+from .advice import advise
+from .hooks import returned_no_response
 from .overrides import log_exception
 from .results import emit, resolve, resolve_here
 from .teardown import close_context
@@ -283,6 +285,8 @@ async def process(app: Quart, ctx: AppContext, response: Result) -> Result:
         response = func(response)
         if hasattr(response, "__await__"):
             response = await plan.place.resolve(response)
+        if response is None and ctx.kind.must_answer:  # type: ignore[union-attr]  # as above
+            raise returned_no_response(func)
     if session.is_concerned(app, ctx):
         saving = session.save(app, ctx, response)
         if saving is not None:
@@ -325,6 +329,7 @@ async def handle_user_exception(app: Quart, ctx: AppContext, error: Exception) -
 
 async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Result:
     raised = sys.exc_info()
+    advise(error)
     await emit(app, ctx, ctx.plan.stages.failed, exception=error)
     if app._propagates(ctx):
         raise error

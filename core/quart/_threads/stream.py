@@ -54,7 +54,10 @@ class _Source:
                 self.iterator = None
                 return False
             mailbox.put((self, chunk))
-            size += _CHUNK_COST + len(chunk)
+            try:
+                size += _CHUNK_COST + len(chunk)
+            except TypeError:
+                return True  # It is no str and no bytes: who sends it says so.
         return True
 
     def give_up(

@@ -344,3 +344,19 @@ async def call_plain(func: Callable[[], Any]) -> Any:
         return await ctx.app.ensure_async(func)()
     result = func() if call is None or iscoroutinefunction(func) else await call(func)
     return await result if isawaitable(result) else result
+
+
+def as_bytes(chunk: Any) -> bytes:
+    """Return *chunk*, a part of a body, as it is sent."""
+    if isinstance(chunk, str):
+        return chunk.encode()
+    if type(chunk) is bytes:
+        return chunk
+    try:
+        # `bytes(3)` would be three NULs, and `bytes([3])` a control character.
+        return bytes(memoryview(chunk))
+    except TypeError:
+        raise TypeError(
+            f"Expected str or bytes as a part of a response's body, got {type(chunk).__name__}."
+            " For JSON, send `json.dumps(value)`."
+        ) from None

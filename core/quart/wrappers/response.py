@@ -36,6 +36,7 @@ from ..utils import (
 )
 from ._bodies import (
     _raise_if_invalid_range as _raise_if_invalid_range,
+    as_bytes,
     call_plain,
     DataBody as DataBody,
     FileBody as FileBody,
@@ -190,7 +191,7 @@ class Response(ConditionalResponse, SansIOResponse):
         elif value is None:
             self._response = self.data_body_class(b"")
         elif isinstance(value, (str, bytes, bytearray, memoryview)):
-            self._response = self.data_body_class(_as_bytes(value))
+            self._response = self.data_body_class(as_bytes(value))
         elif isinstance(value, PathLike):
             self._response = self.file_body_class(value)
         elif _is_binary_file(value):
@@ -215,7 +216,7 @@ class Response(ConditionalResponse, SansIOResponse):
         body: Any = self._response
         if getattr(body, "size", None) is not None:
             return cast(int, body.end - body.begin)
-        return sum(len(_as_bytes(chunk)) for chunk in body.iterable) if self.is_sequence else None
+        return sum(len(as_bytes(chunk)) for chunk in body.iterable) if self.is_sequence else None
 
     def set_data(self, data: str | bytes) -> None:
         """Replace the body, and the `Content-Length` with it."""
@@ -287,7 +288,7 @@ class Response(ConditionalResponse, SansIOResponse):
             async for chunk in chunks:
                 if turns.due():
                     await turns.give()
-                yield _as_bytes(chunk)
+                yield as_bytes(chunk)
 
     async def freeze(self) -> None:
         """Take in the whole body, after which this object can be pickled."""
@@ -381,10 +382,6 @@ def _set_content_length(headers: Headers, length: int) -> None:
             headers.set(*value)
             return
     items.append(value)
-
-
-def _as_bytes(chunk: Any) -> bytes:
-    return chunk.encode() if isinstance(chunk, str) else bytes(chunk)
 
 
 def _is_binary_file(value: object) -> bool:

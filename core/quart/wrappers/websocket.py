@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from enum import Enum
 from functools import wraps
 from typing import Any, ParamSpec, TYPE_CHECKING
@@ -285,8 +285,12 @@ class Websocket(BaseRequestWebsocket):
         # Most messages are str, so check that first. Cost: "call" in docs/performance.md.
         if type(data) is not str and not isinstance(data, (str, bytes, bytearray, memoryview)):
             raise TypeError(
-                f"Expected str or bytes to send, got {type(data).__name__}. For anything that JSON"
-                " has, use `await websocket.send_json(value)`."
+                f"Expected str or bytes to send, got {type(data).__name__}. "
+                + (
+                    "Did you forget `await`?"
+                    if isinstance(data, Coroutine)
+                    else "For anything that JSON has, use `await websocket.send_json(value)`."
+                )
             )
         if self._turns.due():
             await self._turns.give()
