@@ -392,6 +392,9 @@ def test_no_trace_of_the_workshop() -> None:
 ODD = re.compile(
     r"\b(?:to|for|by|of|from) who\b"
     r"|belongs? into"
+    r"|\bbe (?:it|they)\b"
+    r"|\b(?:of what|fo[r] who)ever\b|\btells? of\b"
+    r"|\bas [A-Z][A-Za-z]+ has it\b"
     r"|(?:^\W*|[.:;] )Who (?!is |may )[a-z]+ ",
     re.MULTILINE,
 )
@@ -413,7 +416,13 @@ def test_the_english_reads_straight_on() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["An answer to" + " who asks.", "# Who" + " asks gets it.", "It belongs" + " into a thread."],
+    [
+        "An answer to" + " who asks.",
+        "# Who" + " asks gets it.",
+        "It belongs" + " into a thread.",
+        "Any request, be" + " it a websocket.",
+        "It tells" + " of a change, as" + " ASGI has it.",
+    ],
 )
 def test_odd_english_is_noticed(text: str) -> None:
     assert ODD.search(text)

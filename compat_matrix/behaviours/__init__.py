@@ -1,5 +1,5 @@
 """What PyPI's Quart documents, tried on it and on this project's `quart`, and compared.
 
 Each behaviour is a function that returns what a program sees, and names the page of Quart's
-documentation that tells of it. ``python -m compat_matrix.behaviours`` runs them on both.
+documentation that describes it. ``python -m compat_matrix.behaviours`` runs them on both.
 """

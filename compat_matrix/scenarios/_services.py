@@ -113,7 +113,7 @@ SERVICES: dict[str, Callable[[], AbstractContextManager[str]]] = {
 
 @contextmanager
 def started(name: str | None) -> Iterator[dict[str, str]]:
-    """Start the service called *name*, if any, and yield the variables that tell of it.
+    """Start the service called *name*, if any, and yield the variables that name it.
 
     Raises:
         ServiceMissing: if it is not installed.

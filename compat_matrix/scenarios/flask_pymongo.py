@@ -23,7 +23,7 @@ MockCollection.find_one_or_404 = Collection.find_one_or_404
 
 
 class Client(mongomock.MongoClient):
-    """Takes what the extension tells of itself, which the stand-in does not know."""
+    """Accepts the extension's data about itself, which the stand-in does not know."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         kwargs.pop("driver", None)

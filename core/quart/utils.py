@@ -35,7 +35,7 @@ _END: Any = object()
 
 
 class MustReloadError(Exception):
-    """A source file has changed, so the process is to be started again."""
+    """A source file has changed, so the process must be started again."""
 
 
 def file_path_to_path(*paths: FilePath) -> Path:

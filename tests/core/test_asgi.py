@@ -93,7 +93,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("*", "", "*"),
         ("/\xe4", "", "/\xe4"),
         ("/\udcff", "", "/\ufffd\ufffd\ufffd"),
-        # Neither is as ASGI has it, and both are what people configure.
+        # Neither follows ASGI, but people configure both.
         ("/app/a", "/app/", "/a"),
         ("/a", "/", "/a"),
     ],

@@ -132,7 +132,7 @@ def test_large_content_is_the_same_as_werkzeugs() -> None:
 HOSTILE = {
     "dashes within dashes": (b"-" * 40, b"x" + b"-" * 1000),
     "one dash": (b"-", b"\n---x" * 200),
-    "lines of a boundary but for their end": (b"b" * 70, b"\r\n--" + b"b" * 70 + b"x"),
+    "lines of a boundary without their end": (b"b" * 70, b"\r\n--" + b"b" * 70 + b"x"),
     "a boundary with a period": (b"ab" * 30, b"\n--" + b"ab" * 500),
     "nearly the boundary": (b"-" * 34 + b"x" + b"-" * 35, b"-" * 1000),
     "a long boundary": (b"X" + b"-" * 8000, b"-" * 1000),
@@ -164,7 +164,7 @@ def count_steps(boundary: bytes, chunks: list[bytes]) -> int:
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal lines
-        # Not those of whatever the garbage collector runs meanwhile.
+        # Not those that the garbage collector causes meanwhile.
         if frame.f_code.co_filename != DECODER:
             return None
         lines += event == "line"

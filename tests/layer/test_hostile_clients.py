@@ -133,7 +133,7 @@ async def served(app: Any, scope: dict[str, Any], says: list[Any]) -> list[dict[
 
 
 def check_answer(sent: list[dict[str, Any]], prefix: str = "http.response") -> None:
-    """Check that this is an answer as ASGI has it, and not that of an error of ours."""
+    """Check that this is a valid answer, and not that of an error of ours."""
     start, *bodies = sent
     assert start["type"] == f"{prefix}.start"
     assert start["status"] < 500, start

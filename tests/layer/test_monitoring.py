@@ -1,4 +1,4 @@
-"""Monitoring tools as teams use them, each on a real server, and what they tell of requests.
+"""Monitoring tools as teams use them, each on a real server, and what they report about requests.
 
 The tools are real; what they would send to their service an application gives at `/told`. A tool
 that is not installed is skipped: `pip install -e ".[monitoring]"` brings them.
@@ -470,7 +470,7 @@ def told():
 
 
 """
-#: What it tells of each request, on Flask too.
+#: What it reports for each request, on Flask too.
 OF_A_REQUEST = (
     *("flask.application", "flask.preprocess_request", "flask.dispatch_request"),
     *("flask.process_response", "flask.do_teardown_request", "flask.do_teardown_appcontext"),

@@ -162,7 +162,7 @@ def test_it_tells_where_a_request_is(
             assert 0 <= told.seconds < 10
             is_plain = not asyncio.iscoroutinefunction(view)
             assert told.place == ("thread" if is_plain and place == "thread" else "loop")
-            # Yours alone, but for what you have called.
+            # Your code alone, and what you have called.
             assert "/quart/_" not in told.stack
             assert "/quart_flask_patch/" not in told.stack
             # From a thread of its own it is the same, once the view has come to rest.
@@ -324,7 +324,7 @@ def test_hosts_that_the_class_of_requests_does_not_trust_reach_nothing(
     app: Flask, path: str
 ) -> None:
     class Trusting(flask.Request):
-        trusted_hosts = ["example.org"]  # noqa: RUF012  # as Werkzeug has it
+        trusted_hosts = ["example.org"]  # noqa: RUF012  # as in Werkzeug
 
     app.request_class = Trusting
     app.add_url_rule("/plain", "plain", lambda: "plain")

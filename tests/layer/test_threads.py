@@ -1,4 +1,4 @@
-"""What `threads` tells of an application's worker threads."""
+"""The report of `threads` on an application's worker threads."""
 
 from __future__ import annotations
 

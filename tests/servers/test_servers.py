@@ -1,4 +1,4 @@
-"""Every question to every server: the same answer, but for the differences that are named."""
+"""Every question to every server: the same answer, except for the differences that are named."""
 
 from collections.abc import Callable
 
