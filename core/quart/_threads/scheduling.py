@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: The value of `SYNC_SCHEDULING` that turns this on.
 NAME = "batch"
 # The loop gives way at each multiple of CROWD jobs that threads have not taken yet, if at least
-# BUSY calls are under way. Found by trying on one machine with two processors.
+# BUSY calls are under way. The two were found by trying, on one machine.
 CROWD = 8
 BUSY = 16
 # Linux makes this at least 50 microseconds, in which the threads can begin.
