@@ -7,6 +7,7 @@ signature or {member: kind or signature}}}``. In a signature the default values 
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
@@ -28,6 +29,7 @@ from flask import Flask
 from werkzeug.exceptions import NotFound
 from werkzeug.local import LocalProxy
 
+import quart_flask_patch
 from quart_flask_patch import genuine
 
 from .test_install import run_script
@@ -323,3 +325,19 @@ def test_it_can_be_imported_in_every_way(tmp_path: Path) -> None:
         """,
         tmp_path,
     )
+
+
+def own_names() -> list[str]:
+    """The names that the layer has beside Flask's, as type checkers see them."""
+    source = Path(str(quart_flask_patch.__file__)).read_text(encoding="utf-8")
+    imports = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom))
+    names = {alias.asname for node in imports for alias in node.names if alias.asname}
+    return sorted(
+        name for name in names if not name.startswith("_") and name not in MODULES["flask"]
+    )
+
+
+@pytest.mark.parametrize("name", own_names())
+def test_a_name_of_the_layers_own_is_in_the_reference(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "api.md"
+    assert f":: quart_flask_patch.{name}\n" in page.read_text(encoding="utf-8")
