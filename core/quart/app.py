@@ -131,9 +131,9 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
             root_path=root_path,
         )
         self._prepare()
-        self.before_serving_funcs: list[Callable[[], Any]] = []
+        self.before_serving_funcs: list[Function] = []
         self.while_serving_gens: list[Any] = []
-        self.after_serving_funcs: list[Callable[[], Any]] = []
+        self.after_serving_funcs: list[Function] = []
         self.background_tasks: set[asyncio.Task[Any]] = set()
         self.shutdown_event = self.event_class()
         if self.has_static_folder:
@@ -398,7 +398,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
             context.update(values)
         context.update(given)
 
-    def _context_processors(self) -> Iterable[Callable[[], Any]]:
+    def _context_processors(self) -> Iterable[Function]:
         ctx = _cv_app.get(None)
         blueprints: list[str] = []
         if ctx is not None and (connected := ctx.connected) is not None:

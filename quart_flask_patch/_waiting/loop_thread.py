@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from quart._loops.forks import abandon, in_child
 from quart._threads.bridge import await_bridged
@@ -39,7 +39,7 @@ def begin(
     future.add_done_callback(partial(_end, loop, task))
 
 
-def _hand_on(future: Future[Any], task: asyncio.Task[Any]) -> None:
+def _hand_on(future: Future[T], task: asyncio.Task[T]) -> None:
     if not future.set_running_or_notify_cancel():
         if not task.cancelled():
             task.exception()  # Mark it as seen, as nobody waits for it any more.
@@ -47,7 +47,7 @@ def _hand_on(future: Future[Any], task: asyncio.Task[Any]) -> None:
     complete(future, task.result)
 
 
-def _end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], future: Future[Any]) -> None:
+def _end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T], future: Future[T]) -> None:
     if future.cancelled():
         # The loop may have been closed, and its tasks with it.
         with suppress(RuntimeError):

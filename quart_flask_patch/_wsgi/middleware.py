@@ -28,7 +28,7 @@ from quart._kind import REQUEST
 from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
 from quart._threads import lease as _lease
-from quart._types import CoroutineOf, Environ, Message, Receive, Scope, Send
+from quart._types import CoroutineOf, Environ, Message, Receive, Scope, Send, StartResponse
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.wrappers.base import ClientDisconnectedError
 
@@ -69,7 +69,9 @@ class Pending:
     #: As of a context: its thread is its own.
     borrows = False
 
-    def passed_through(self, app: Flask, environ: Environ, start_response: Any) -> list[bytes]:
+    def passed_through(
+        self, app: Flask, environ: Environ, start_response: StartResponse
+    ) -> list[bytes]:
         """Note that the request came through; it goes on once the middleware has returned."""
         self.passed, self.reached = environ, app
         start_response("101 SWITCHING PROTOCOLS", [])
@@ -204,7 +206,9 @@ class PassingOn(ASGIHTTPConnection):
         self.app, self._request = reached, request
         return self._serve_request(request, inbound, send)
 
-    def passed_through(self, app: Flask, environ: Environ, start_response: Any) -> list[bytes]:
+    def passed_through(
+        self, app: Flask, environ: Environ, start_response: StartResponse
+    ) -> list[bytes]:
         """Note the environ that came through, and the application that it reached."""
         self._reached: Any = app
         self._passed = environ

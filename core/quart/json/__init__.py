@@ -20,7 +20,7 @@ def _provider() -> JSONProvider | None:
     return None if ctx is None else ctx.app.json
 
 
-def dumps(object_: Any, **kwargs: Any) -> str:
+def dumps(object_: object, **kwargs: Any) -> str:
     """Return *object_* as JSON; dates, UUIDs, decimals and dataclasses included."""
     if (provider := _provider()) is not None:
         return provider.dumps(object_, **kwargs)
@@ -28,7 +28,7 @@ def dumps(object_: Any, **kwargs: Any) -> str:
     return json.dumps(object_, **kwargs)
 
 
-def dump(object_: Any, fp: IO[str], **kwargs: Any) -> None:
+def dump(object_: object, fp: IO[str], **kwargs: Any) -> None:
     """Write *object_* as JSON to the text file *fp*."""
     if (provider := _provider()) is not None:
         provider.dump(object_, fp, **kwargs)
@@ -51,7 +51,7 @@ def load(fp: IO[Any], **kwargs: Any) -> Any:
     return json.load(fp, **kwargs)
 
 
-def jsonify(*args: Any, **kwargs: Any) -> Response:
+def jsonify(*args: object, **kwargs: Any) -> Response:
     """Return a JSON response of one value, of a list of several, or of a dict of the keywords.
 
     Raises:

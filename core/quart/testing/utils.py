@@ -25,6 +25,7 @@ from werkzeug.urls import iri_to_uri
 
 from .._connection.disclosure import SHOWN, VARIABLES
 from .._connection.entry import SHARED
+from .._types import OwnScope
 from ..datastructures import FileStorage
 from ..json import dumps
 from ..utils import encode_headers
@@ -53,7 +54,7 @@ class ConnectionOptions(TypedDict, total=False):
     scheme: str
     root_path: str
     http_version: str
-    scope_base: dict[str, Any] | None
+    scope_base: OwnScope | None
     auth: AuthInput | None
     subdomain: str | None
 
@@ -82,7 +83,7 @@ class RequestSpec:
     scheme: str = "http"
     root_path: str = ""
     http_version: str = "1.1"
-    scope_base: dict[str, Any] | None = None
+    scope_base: OwnScope | None = None
     auth: AuthInput | None = None
     subdomain: str | None = None
     subprotocols: Sequence[str] | None = None
@@ -121,7 +122,7 @@ class RequestSpec:
         headers: Headers,
         query_string: bytes,
         preserve: Preserve | None = None,
-    ) -> dict[str, Any]:
+    ) -> OwnScope:
         """Return the ASGI scope for the values of :meth:`head`."""
         base = self.scope_base
         if type_ == "websocket":
@@ -138,7 +139,7 @@ class RequestSpec:
             base,
             _preserve_context=preserve or False,
         )
-        return cast("dict[str, Any]", scope)
+        return cast(OwnScope, scope)
 
 
 def make_test_headers_path_and_query_string(
@@ -277,7 +278,7 @@ def make_test_scope(
     scheme: str,
     root_path: str,
     http_version: str,
-    scope_base: dict[str, Any] | None,
+    scope_base: OwnScope | None,
     *,
     _preserve_context: bool | Preserve = False,
 ) -> HTTPScope: ...
@@ -293,7 +294,7 @@ def make_test_scope(
     scheme: str,
     root_path: str,
     http_version: str,
-    scope_base: dict[str, Any] | None,
+    scope_base: OwnScope | None,
     *,
     _preserve_context: bool | Preserve = False,
 ) -> WebsocketScope: ...
@@ -308,7 +309,7 @@ def make_test_scope(
     scheme: str,
     root_path: str,
     http_version: str,
-    scope_base: dict[str, Any] | None,
+    scope_base: OwnScope | None,
     *,
     _preserve_context: bool | Preserve = False,
 ) -> Scope:
@@ -318,7 +319,7 @@ def make_test_scope(
     - *_preserve_context*: A function that the app calls with the connection's context before
        popping it. A plain ``True`` does nothing.
     """
-    scope: dict[str, Any] = {
+    scope: OwnScope = {
         "type": type_,
         "http_version": http_version,
         "asgi": {"spec_version": "2.3", "version": "3.0"},
