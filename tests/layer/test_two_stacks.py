@@ -202,7 +202,7 @@ def test_each_stack_is_left_in_its_order(app: Flask, first: str) -> None:
         outer.push()
         inner.push()
         for context in (outer, inner):
-            with pytest.raises(AssertionError, match="wrong"):
+            with pytest.raises(AssertionError, match="Expected to pop"):
                 context.pop()
 
     # What is left behind by that is nobody's afterwards.
