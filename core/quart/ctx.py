@@ -59,6 +59,8 @@ class AppContext:
     plan: Plan
     flashes: list[tuple[str, str]] | None = None
     borrows = False
+    #: How many streams kept this and were given up; each may still pop it when it is closed.
+    given_up = 0
     #: Whether a program, and no server, has called `handle_request` or `handle_websocket`.
     called_by_hand = False
     #: Whether hooks before a websocket's view have modified the session.
@@ -339,6 +341,9 @@ class AppContext:
         if exc is _UNSET:
             exc = sys.exc_info()[1]
         if not self._tokens:
+            if self.given_up:
+                self.given_up -= 1
+                return
             self.exit()  # Raises: nothing was pushed.
         if _get_current(None) is not self:
             adopt(self)

@@ -123,6 +123,7 @@ def _give_up_streams(ctx: AppContext) -> None:
     """Leave *ctx* once for each stream that keeps it, as none will be sent."""
     while len(ctx._tokens) > 1:
         ctx.exit()
+        ctx.given_up += 1
 
 
 def _is_called(response: WSGIResponse, ctx: AppContext) -> bool:
