@@ -14,9 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from quart._flask import HAS_ONE_CONTEXT
+
 PATIENCE = 30.0
 # If the garbage collector closes a connection, log that; the server must not end by it.
 WARNINGS = "error,default::ResourceWarning"
+if HAS_ONE_CONTEXT:
+    # Flask-Limiter has a command, so it is imported by each, and imports these.
+    WARNINGS += "".join(
+        f",ignore:'{name}' has merged with:DeprecationWarning"
+        for name in ("RequestContext", "request_ctx")
+    )
 
 
 def environment(place: str = "", **variables: str) -> dict[str, str]:

@@ -88,7 +88,10 @@ def _overridden(app: Any) -> Iterator[Finding]:
     for owner in (app, *type(app).__mro__):
         if owner is genuine.Flask or (owner is not app and owner.__module__ in _MODULES_OF_OURS):
             continue
-        for name, value in list(vars(owner).items()):
+        for name, found in list(vars(owner).items()):
+            # The layer calls a method with a signature of Flask 3.1 through a function of its own.
+            is_ours = origin_of(found) == "quart_flask_patch"
+            value: Any = getattr(found, "__wrapped__", found) if is_ours else found
             if name in _ORDINARY or name == "wsgi_app" or not callable(getattr(Quart, name, None)):
                 continue
             if not callable(value) or origin_of(value) in _FOUNDATIONS or isinstance(value, type):
