@@ -59,8 +59,7 @@ class AppContext:
     plan: Plan
     flashes: list[tuple[str, str]] | None = None
     borrows = False
-    #: How many streams kept this and were given up; each may still pop it when it is closed.
-    given_up = 0
+    given_up = 0  # How many streams kept this and were not sent: each may still pop it.
     #: Whether a program, and no server, has called `handle_request` or `handle_websocket`.
     called_by_hand = False
     #: Whether hooks before a websocket's view have modified the session.
@@ -341,10 +340,10 @@ class AppContext:
         if exc is _UNSET:
             exc = sys.exc_info()[1]
         if not self._tokens:
-            if self.given_up:
-                self.given_up -= 1
-                return
-            self.exit()  # Raises: nothing was pushed.
+            if not self.given_up:
+                self.exit()  # Raises: nothing was pushed.
+            self.given_up -= 1
+            return
         if _get_current(None) is not self:
             adopt(self)
         if (rest := teardown.close_context(self.app, self, exc)) is not None:
@@ -394,9 +393,7 @@ class AppContext:
         return copied
 
     def __repr__(self) -> str:
-        about = ""
-        if self.connection is not None:
-            about = f" {self.connection.url!r} [{self.connection.method}]"
+        about = "" if (it := self.connection) is None else f" {it.url!r} [{it.method}]"
         return f"<{type(self).__name__}{about} of {self.app.name}>"
 
 
