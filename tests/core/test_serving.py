@@ -577,7 +577,7 @@ def test_access_lines_are_logged(app: Quart, caplog: pytest.LogCaptureFixture) -
             await client.get(f"http://{address}/missing?a=b")
 
     run(main())
-    assert re.search(r'"GET /missing\?a=b 1\.1" 404, \d+ bytes, 0\.\d+ seconds', caplog.text)
+    assert re.search(r'"GET /missing\?a=b HTTP/1\.1" 404, \d+ bytes, 0\.\d+ seconds', caplog.text)
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,9 @@ class ServerConfig(Config):
         access = logger.getChild("access")
         if access.level == logging.NOTSET:
             access.setLevel(logging.INFO)
-        # Client, method, path and version, status, size, time.
-        self.access_log_format = '%(h)s "%(R)s" %(s)s, %(b)s bytes, %(L)s seconds'
+        # The line of the request is as in a server's access log; hypercorn's own has no "HTTP/".
+        line = '"%(m)s %(Uq)s HTTP/%(H)s"'
+        self.access_log_format = f"%(h)s {line} %(s)s, %(b)s bytes, %(L)s seconds"
         self.accesslog, self.errorlog = access, logger
 
 
