@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
@@ -163,6 +164,28 @@ def test_idle_threads_end(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not thread.is_alive()
     assert pool.threads == 0
+
+
+def test_a_thread_that_ends_leaves_nothing(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quart._threads.worker.IDLE_SECONDS", 0.01)
+
+    def waits() -> threading.Thread:
+        wait_for(asyncio.sleep(0))
+        return threading.current_thread()
+
+    async def main() -> tuple[list[threading.Thread], list[weakref.ref[Any]]]:
+        with Lease(pool) as lease:
+            # Several greenlets of the thread have been its hub then.
+            threads = await asyncio.gather(*[lease.call(waits) for _ in range(4)])
+            return threads, [weakref.ref(lease._worker), *map(weakref.ref, lease._worker.spare)]
+
+    threads, left = run(main())
+    for thread in threads:
+        thread.join(5)
+
+    assert len(left) > 1
+    gc.collect()
+    assert [each() for each in left] == [None] * len(left)
 
 
 def test_a_worker_that_was_taken_does_not_retire(pool: Pool) -> None:

@@ -109,7 +109,9 @@ class WorkerThread:
                 self._run_hubs()
             except BaseException:
                 pass
-        self.spare.clear()
+        # Their frames refer to them, and the garbage collector does not see those.
+        while self.spare:
+            self.spare.pop().throw()
 
     def _run_hubs(self) -> None:
         """Make hubs, one after the other. An exception that strikes between two ends this."""
