@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from _serving import environment, environment_with
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
 
@@ -291,3 +294,71 @@ by_client()
 """,
         place,
     )
+
+
+#: A suite with the live server of pytest-flask, which is a child by `multiprocessing`.
+LIVE_SUITE = """
+import asyncio, json, os, urllib.request
+import flask
+import pytest
+from quart_flask_patch import wait
+
+@pytest.fixture(scope="session")
+def app():
+    app = flask.Flask("live")
+
+    @app.get("/<colour>/plain")
+    def plain(colour):
+        wait(asyncio.sleep(0.001))
+        return [colour, os.getpid()]
+
+    @app.get("/<colour>/async")
+    async def asynchronous(colour):
+        await asyncio.to_thread(asyncio.run, asyncio.sleep(0.001))
+        return [colour, os.getpid()]
+
+    return app
+
+PATHS = "/red/plain", "/red/async"
+
+def ask(client):
+    assert [client.get(path).json for path in PATHS] == [["red", os.getpid()]] * 2
+
+def test_before(client):
+    ask(client)
+
+def test_live(client, live_server):
+    found = []
+    for path in PATHS * 3:
+        ask(client)
+        with urllib.request.urlopen(live_server.url(path), timeout=10) as answer:
+            found.append(json.load(answer))
+    (_, child), *others = found
+    assert child != os.getpid()
+    assert found == [["red", child]] * 6
+
+def test_urls(live_server):
+    made = flask.url_for("plain", colour="red", _external=True)
+    assert made.endswith(live_server.url("/red/plain").rpartition(":")[2])
+
+def test_after_it_was_stopped(client, live_server):
+    live_server.stop()
+    ask(client)
+"""
+
+
+def test_the_live_server_of_pytest_flask(tmp_path: Path) -> None:
+    python = environment_with(tmp_path, "pytest-flask")
+    suite = tmp_path / "test_live.py"
+    suite.write_text(LIVE_SUITE, encoding="utf-8")
+    command = [python, "-m", "pytest", "-p", "quart_flask_patch.pytest_plugin", "-q", str(suite)]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "--rootdir", str(tmp_path)],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONWARNINGS": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "4 passed" in done.stdout, done.stdout + done.stderr

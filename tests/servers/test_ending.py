@@ -21,7 +21,7 @@ from _serving import end, environment, free_port, served, Server
 
 HERE = Path(__file__).parent
 #: In which a server ends though clients stay: its own grace period, and more for a slow machine.
-PROMPT = 10.0
+PROMPT = 30.0
 SAID = {
     "after_serving has run",
     "the stream has ended",

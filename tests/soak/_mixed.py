@@ -6,6 +6,7 @@ Its views are the plain ones of a `flask.Flask`, or the async ones of a `quart.Q
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from sys import stdout
@@ -85,8 +86,16 @@ def handled(error: LookupError) -> tuple[str, int]:
 @app.after_serving
 async def stop() -> None:
     # The test that stops the server reads that in its log.
-    stdout.write(f"after_serving: {counts}\n")
+    tell("after_serving")
+
+
+def tell(when: str) -> None:
+    stdout.write(f"{when}: {counts}\n")
     stdout.flush()
+
+
+# A server that is told to stop twice may not call it.
+atexit.register(tell, "at exit")
 
 
 @app.get("/state")
