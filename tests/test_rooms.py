@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads _types"
         " globals routing sessions signals wrappers",
-        "asgi": "_connection _formats _kind _stock _types wrappers",
+        "asgi": "_connection _formats _kind _loops _stock _types wrappers",
         "_serving": "_connection _formats _handling _loops _threads _types globals helpers"
         " signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",

@@ -25,6 +25,7 @@ from ._connection.outbound import (
 from ._formats.headers import encode_headers, headers_of_request, headers_of_websocket
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
+from ._loops import forks
 from ._stock import Stock
 from ._types import CoroutineOf, Scope, Send
 from .wrappers._limits import limit_of
@@ -52,6 +53,7 @@ class _Connection(Delivery):
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = inbound_class()(receive, send)
         context, sending, scope = None, send, self.scope
+        generation = forks.generation
         if entry.arrives(scope):
             context, sending = inbound.leave(), inbound.to_server
             self._leaves = inbound.sends_as_it_is and self._is_stock()
@@ -64,6 +66,8 @@ class _Connection(Delivery):
             return  # The client has gone.
         except SystemExit as error:
             if self.app.testing or "quart.undisturbed" in scope:
+                raise
+            if generation != forks.generation:  # A child that the view has forked ends so.
                 raise
             # Some servers would end, with all their other connections.
             raise RuntimeError(

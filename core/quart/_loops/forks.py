@@ -18,6 +18,8 @@ from typing import TypeVar
 
 F = TypeVar("F", bound=Callable[[], None])
 
+#: How many forks this process is away from the first one.
+generation = 0
 _in_child: list[Callable[[], None]] = []
 #: Loops of the parent. Keep them, as closing them here, even by the garbage collector, does harm.
 _kept: list[asyncio.AbstractEventLoop] = []
@@ -72,6 +74,8 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
+    global generation
+    generation += 1
     if _forking.loop is not None:
         detach(_forking.loop)
         _forking.loop = None
