@@ -89,10 +89,10 @@ def test_who_has_waited_is_the_hub_again(worker: WorkerThread) -> None:
 
     for _ in range(3):
         box = Box()
-        waiting, _ = do(worker, work, box=box)
+        waiting, awaited = do(worker, work, box=box)
         _, (beside, _) = do(worker, getcurrent)
         assert beside is not waiting
-        worker.give(waiting.reply("answer"))
+        worker.give(waiting.reply(awaited, "answer"))
         assert box.take() == (None, ((waiting, "answer"), None))
         assert do(worker, getcurrent) == (None, (waiting, None))
         assert worker.spare == [beside]
@@ -104,10 +104,18 @@ def test_a_greenlet_beneath_a_call_may_wait(worker: WorkerThread) -> None:
         return [*child.switch(), type(getcurrent())]
 
     box = Box()
-    waiting, _ = do(worker, work, box=box)
+    waiting, awaited = do(worker, work, box=box)
     assert type(waiting) is WorkGreenlet
-    worker.give(waiting.reply(1))
+    worker.give(waiting.reply(awaited, 1))
     assert box.take() == (None, ([1, greenlet, WorkGreenlet], None))
+
+
+def test_a_reply_to_a_wait_that_is_over_is_for_nobody(worker: WorkerThread) -> None:
+    box = Box()
+    waiting, awaited = do(worker, wait, box=box)
+    worker.give(waiting.reply(object(), "of another wait"))
+    worker.give(waiting.reply(awaited, "answer"))
+    assert box.take() == (None, ("answer", None))
 
 
 def test_many_calls_of_one_thread_may_wait_at_once() -> None:
