@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import werkzeug.formparser
 import werkzeug.routing
 import werkzeug.wrappers
 from flask import request, session
+from flask.sansio.scaffold import Scaffold as SansioScaffold
 
 from _patches import patched, WAYS
 from quart_flask_patch.app import Flask
@@ -135,3 +137,37 @@ def test_a_subclass_of_a_part(owner: Any, name: str) -> None:
     uses[owner](app)
     assert post(app, {}) == {"field": "value", "count": 1}
     assert name in calls
+
+
+@pytest.mark.parametrize("made", [Flask, flask.Blueprint])
+def test_a_wrapper_that_a_tool_puts_around_views(made: Any, monkeypatch: Any) -> None:
+    """By replacing `route`, as Sentry's SDK does; several rules may have one view."""
+    original, wrapped = SansioScaffold.route, []
+
+    def route(self: Any, rule: str, **options: Any) -> Any:
+        decorate = original(self, rule, **options)
+
+        def decorator(func: Any) -> Any:
+            @functools.wraps(func)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                wrapped.append(func.__name__)
+                return func(*args, **kwargs)
+
+            return decorate(wrapper)
+
+        return decorator
+
+    monkeypatch.setattr(SansioScaffold, "route", route)
+    scaffold = made("made", __name__) if made is flask.Blueprint else made(__name__)
+
+    @scaffold.get("/one")
+    @scaffold.route("/two", methods=["GET"])
+    def view() -> str:
+        return request.path
+
+    app = scaffold
+    if made is flask.Blueprint:
+        app = Flask(__name__)
+        app.register_blueprint(scaffold)
+    assert [run(fetch(app, path)).text for path in ("/one", "/two")] == ["/one", "/two"]
+    assert wrapped == ["view", "view"]

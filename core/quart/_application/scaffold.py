@@ -59,6 +59,7 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
 
     def _prepare(self) -> None:
         """Set the attributes that Flask's `__init__` does not set."""
+        self._wrapped_views: list[Callable[..., Any]] = []
         self.before_websocket_funcs = defaultdict(list)
         self.after_websocket_funcs = defaultdict(list)
         self.teardown_websocket_funcs = defaultdict(list)
@@ -71,7 +72,20 @@ class Scaffold(WithMethodsForBoth, SansioScaffold):
     def route(self, rule: str, **options: Any) -> Callable[[T_route], T_route]:
         """Decorate a view function to answer requests for *rule*; *options* are Werkzeug's."""
         _expect_rule(rule, "route")
-        return super().route(rule, **options)
+        decorate = super().route(rule, **options)
+
+        def register(func: T_route) -> T_route:
+            if any(func is known for known in self._wrapped_views):
+                # A tool has put a wrapper around the view by replacing Flask's `route`, as Sentry's
+                # does. Another one for the next rule would be another view for one endpoint.
+                self.add_url_rule(rule, options.pop("endpoint", None), func, **options)
+                return func
+            registered = decorate(func)
+            if registered is not func:
+                self._wrapped_views.append(registered)
+            return registered
+
+        return register
 
     @setupmethod
     def websocket(self, rule: str, **options: Any) -> Callable[[T_websocket], T_websocket]:
