@@ -179,6 +179,15 @@ def index():
     assert '@app.get("/")\n@passes_on\n@uses("x")\nasync def index' in done
 
 
+@pytest.mark.parametrize("decorator", ["pool.atomic()", "functools.cache", "lock"])
+def test_a_decorator_that_nothing_is_known_of_is_given_what_the_view_returns(
+    rewritten: Rewrite, decorator: str
+) -> None:
+    """It may be a transaction, which would end before the view begins."""
+    program = HEAD + view("return 'x'").replace("def ", f"@{decorator}\ndef ", 1)
+    assert f'@app.get("/")\n@{decorator}\n@awaited\nasync def index' in rewritten(program)
+
+
 def test_class_based_views_have_one_place_for_all_methods(rewritten: Rewrite) -> None:
     program = """
 from flask.views import MethodView

@@ -195,7 +195,8 @@ class Walk:
         done = self._run(folder, [*command, "--blocking-baseline", str(baseline), *options], (0, 1))
         counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", done.stdout[-600:])
         new = re.findall(r"^  \S+:\d+: .*$", done.stdout, re.MULTILINE)
-        accepted = len([line for line in baseline.read_text("utf-8").splitlines() if line.strip()])
+        lines = baseline.read_text("utf-8").splitlines()
+        accepted = sum(bool(line) and not line.startswith("#") for line in lines)
         block = f"{accepted} block" if options else f"{len(new)} new block"
         return f"{', '.join(counts) or 'no test'}; {block}"
 

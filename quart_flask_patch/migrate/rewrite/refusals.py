@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from ..code import CodeBase, Function
+from ..code import CodeBase, Function, FunctionDef
 from .callers import Callers
 from .decorators import Verdict, verdict
 from .views import OF_FLASK, View
 from .walk import is_generator
+
+#: Decorators that only mark what they are given, or say how a method is called.
+_KNOWN = {"runs_in", "awaited", "staticmethod", "classmethod", "override"}
 
 
 class Refusals:
@@ -33,6 +36,8 @@ class Refusals:
             return why[0]
         if (name := self._using_decorator(view)) is not None:
             return f"the decorator {name} uses what it returns"
+        if (name := self._unknown_decorator(view)) is not None:
+            return f"nothing tells what the decorator {name} does with it"
         fixed = [caller for caller in self.callers.of(view.function) if caller.is_fixed]
         return f"{fixed[0].shown} calls it" if fixed else ""
 
@@ -58,6 +63,19 @@ class Refusals:
                 return decorator.node.name
         return None
 
+    def _unknown_decorator(self, view: View) -> str | None:
+        """Return the name of a decorator that was not found, or that makes an object.
+
+        It may be a context manager, which would end before a coroutine begins.
+        """
+        for node, found in zip(view.decorators, self.verdicts(view), strict=True):
+            name = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+            is_known = found.decorator is not None and _decorates(found.decorator)
+            of_class = node not in view.function.node.decorator_list
+            if not (is_known or of_class or name.rpartition(".")[2] in _KNOWN):
+                return name
+        return None
+
     def verdicts(self, view: View) -> list[Verdict]:
         function = view.function
         if function not in self._verdicts:
@@ -78,3 +96,15 @@ class Refusals:
     def _named(self, node: ast.expr, function: Function) -> Function | None:
         named = node.func if isinstance(node, ast.Call) else node
         return self.code.functions.get(self.code.name_of(named, function.parent or function))
+
+
+def _decorates(decorator: Function) -> bool:
+    """Whether *decorator* makes a function, or gives back the one that it was given."""
+    arguments = decorator.node.args.args
+    given = arguments[0].arg if arguments else ""
+    inner = [node for node in ast.walk(decorator.node) if node is not decorator.node]
+    return any(
+        isinstance(node, FunctionDef | ast.Lambda)
+        or (isinstance(node, ast.Return) and ast.unparse(node).split() == ["return", given])
+        for node in inner
+    )
