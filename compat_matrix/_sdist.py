@@ -70,6 +70,15 @@ def sdist(row: Row, cache: Path) -> Path:
     return kept[0]
 
 
+def extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Put the files of *archive* into *folder*, and none elsewhere."""
+    # Python has this since 3.11.4. Before, it is the hash of an archive that you can rely on.
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+    else:
+        archive.extractall(folder)
+
+
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack an sdist and return its one top folder."""
     if archive.name.endswith(".zip"):
@@ -77,7 +86,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             file.extractall(folder)
     else:
         with tarfile.open(archive) as file:
-            file.extractall(folder, filter="data")
+            extract(file, folder)
     (top,) = folder.iterdir()
     return top
 

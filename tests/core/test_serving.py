@@ -763,8 +763,9 @@ def test_reloading(tmp_path: Path, way: str) -> None:
         first = wait_for(url, "one").split()
         assert first[2] == "True"
         assert int(first[1]) != program.process.pid
-        write("two")
-        second = wait_for(url, "two").split()
+        # Of another length: Python tells a file that it has compiled by its second and its size.
+        write("second")
+        second = wait_for(url, "second").split()
         assert second[1] != first[1]
         file.write_text("def broken(:")
         program.wait_for_output("SyntaxError")

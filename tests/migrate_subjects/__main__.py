@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from compat_matrix._sdist import download, locate_sdist, unpack  # noqa: E402  # it needs the path
+from compat_matrix._sdist import download, extract, locate_sdist, unpack  # noqa: E402  # it needs the path
 from compat_matrix._uv import cache_dir, EnvironmentProblem, run_uv  # noqa: E402
 from tests.migrate_subjects import walking  # noqa: E402
 
@@ -109,7 +109,7 @@ def lay_out(subject: Subject, folder: Path, clones: Path | None) -> Path:
     command = ["git", "-C", str(repository), "archive", subject.version or "HEAD"]
     done = subprocess.run(command, capture_output=True, check=True)
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        extract(archive, folder)
     return folder / subject.directory
 
 

@@ -36,13 +36,13 @@ class _Tracers:
             # Tracing has stopped, or another tracer has begun.
             greenlet.settrace(None)
             return
-        (origin, target), frame = switched, inspect.currentframe()
-        trace = sys.gettrace()
+        (origin, target), trace = switched, sys.gettrace()
         if not origin.dead:
             self._of[origin] = trace
         elif trace is not None and trace != self._first:
             self._spare.append(trace)
-        if frame is not None and frame.f_back is not None:
+        # No name for the frame: it would refer to itself, and keep both greenlets.
+        if getattr(inspect.currentframe(), "f_back", None) is not None:
             sys.settrace(self._of.get(target, self._first))
         elif trace is not None:
             # Tracing begins.
