@@ -132,7 +132,7 @@ def test_large_content_is_the_same_as_werkzeugs() -> None:
 HOSTILE = {
     "dashes within dashes": (b"-" * 40, b"x" + b"-" * 1000),
     "one dash": (b"-", b"\n---x" * 200),
-    "lines of a boundary without their end": (b"b" * 70, b"\r\n--" + b"b" * 70 + b"x"),
+    "lines of a boundary without their end": (b"b" * 200, b"\r\n--" + b"b" * 200 + b"x"),
     "a boundary with a period": (b"ab" * 30, b"\n--" + b"ab" * 500),
     "nearly the boundary": (b"-" * 34 + b"x" + b"-" * 35, b"-" * 1000),
     "a long boundary": (b"X" + b"-" * 8000, b"-" * 1000),
@@ -262,9 +262,9 @@ def test_blanks_after_a_boundary(padding: int, is_line: bool, size: int) -> None
 
 @pytest.mark.parametrize(
     ("boundary", "is_allowed"),
-    [("b" * 70, True), ("b" * 71, False), ("b" * 8000, False), ("a\nb", False), ("a\rb", False)],
+    [("b" * 200, True), ("b" * 201, False), ("b" * 8000, False), ("a\nb", False), ("a\rb", False)],
 )
-def test_a_boundary_is_what_rfc_2046_allows(boundary: str, is_allowed: bool) -> None:
+def test_a_boundary_is_short_and_on_one_line(boundary: str, is_allowed: bool) -> None:
     data = form(field("a", b"1")).replace(b"--boundary", b"--" + boundary.encode())
     options = {"boundary": boundary}
     if is_allowed:

@@ -121,7 +121,7 @@ def expressions() -> Iterator[tuple[str, re.Pattern[Any]]]:
             for name, value in vars(module).items():
                 if isinstance(value, re.Pattern):
                     yield f"{found.name}.{name}", value
-    for boundary in (b"a", b"-" * 70, b" " * 70):
+    for boundary in (b"a", b"-" * 200, b" " * 200):
         decoder = Decoder(boundary)
         yield f"first of {boundary!r}", decoder._first_expression
         yield f"later of {boundary!r}", decoder._later_expression
