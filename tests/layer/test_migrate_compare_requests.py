@@ -403,7 +403,7 @@ def to(url: str, method: str = "GET", **values: object) -> dict[str, object]:
     return {"request": {"url": url, "method": method, **values}}
 
 
-DEEP = b'{"a":' * 5000 + b"1" + b"}" * 5000
+DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 BROKEN = {
     "deep.json": (DEEP, "JSON that is broken"),
     "numbers.json": (b"[1, 2]", "expected an access log"),
