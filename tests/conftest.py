@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -69,6 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # Flask-Limiter imports these names.
         merged = "'(RequestContext|request_ctx)' has merged with"
         config.addinivalue_line("filterwarnings", f"ignore:{merged}:DeprecationWarning")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that runs this in the background says so, and servers would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Replace it on the class, since contexts are entered in any task and thread.
     AppContext.enter = _noted(AppContext.enter, _entered)  # type: ignore[method-assign]
     _pool.Pool.__init__ = _noted(_pool.Pool.__init__, _pools)  # type: ignore[method-assign]
