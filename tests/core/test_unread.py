@@ -252,6 +252,29 @@ def test_nothing_more_is_received_of_a_request_that_is_complete(app: Quart, back
         assert [len(server.messages), len(server.sent)] == [6, 2]
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_last_part_need_not_say_that_it_is_the_last(
+    app: Quart, backend: str, reads: bool
+) -> None:
+    """The ASGI specification lets a server leave `more_body` out."""
+    server = Server("http", [{"type": "http.request", "body": b"body"}], leaves=False)
+
+    @app.post("/")
+    async def view() -> bytes:
+        return await request.get_data() if reads else b"unread"
+
+    asked: list[None] = []
+    receive = server.receive
+
+    def counted() -> Awaitable[Message]:
+        asked.append(None)
+        return receive()
+
+    server.receive = counted  # type: ignore[method-assign, assignment]
+    server.serve(app, backend, method="POST", headers=[(b"content-length", b"4")])
+    assert len(asked) == 1
+
+
 # -- Where it is kept
 
 

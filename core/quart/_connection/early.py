@@ -19,6 +19,12 @@ from .entry import Server
 DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
+def ends_body(message: Message) -> bool:
+    """Whether *message* is the last part of a request's body."""
+    # The ASGI specification lets a server leave `more_body` out.
+    return message["type"] == "http.request" and not message.get("more_body", False)
+
+
 class Early(Server):
     """A server from which a message may have been received ahead."""
 
@@ -29,12 +35,10 @@ class Early(Server):
 
     def begin_to_receive(self) -> None:
         """Take the first step of a `receive`. Nobody else may be receiving."""
-        with suppress(
-            Exception
-        ):  # If the server raises, the next caller of `receive` will see that.
+        # If the server raises, the next caller of `receive` will see that.
+        with suppress(Exception):
             begun = start(self.from_server())
-            if not isinstance(begun, Suspended) and begun["type"] not in DISCONNECTS:
-                self.complete = not begun.get("more_body", False)
+            self.complete = not isinstance(begun, Suspended) and ends_body(begun)
             self._begun = [begun]
 
     def take_begun(self) -> Message | None:

@@ -42,7 +42,7 @@ from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
 from .._types import CoroutineOf, Message, Send
 from .backlog import Backlog, IN_MEMORY
-from .early import DISCONNECTS, Early
+from .early import DISCONNECTS, Early, ends_body
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ class Inbound(Early):
                 self.watch_after_all()
         if message["type"] in DISCONNECTS:
             self.left(message)
-        elif not message.get("more_body", True):
+        elif ends_body(message):
             self.complete = True
         return message
 
@@ -276,7 +276,7 @@ class Inbound(Early):
                 return
             if message["type"] in DISCONNECTS:
                 break
-            if not message.get("more_body", True):
+            if ends_body(message):
                 self.complete = True
             if keeps:
                 self._ahead.put(message)
