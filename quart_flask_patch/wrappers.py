@@ -19,10 +19,9 @@ from werkzeug.sansio.request import Request as SansIORequest
 from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest, request as wsgi_request
-from werkzeug.wsgi import FileWrapper
 
 from quart._connection import pathsend
-from quart._connection.outbound import STEPPING
+from quart._connection.outbound import file_of
 from quart._flask import flask_cv_app
 from quart._formats.caching import kept
 from quart._handling.responses import from_other_response
@@ -231,18 +230,16 @@ def with_file_read(response: Any, scope: Scope) -> Any:
 
     `send_file` makes such a body. Other bodies are read when they are sent.
     """
-    if not isinstance(response, Response) or not response.direct_passthrough:
+    if not isinstance(response, Response) or (file := file_of(response)) is None:
         return response
-    body: object = response.response
-    length: Any = response.content_length
-    if type(body) is not FileWrapper or length is None or not STEPPING.within(body):
-        return response
-    if length > (_AT_ONCE_BESIDE_SERVER if pathsend.is_offered(scope) else _AT_ONCE):
+    length: int | None = response.content_length
+    most = _AT_ONCE_BESIDE_SERVER if pathsend.is_offered(scope) else _AT_ONCE
+    if length is None or length > most:
         return response
     try:
-        response.response = [body.file.read(length)]
+        response.response = [file.file.read(length)]
     finally:
-        body.close()
+        file.close()
     response.direct_passthrough = False
     return response
 

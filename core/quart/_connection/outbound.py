@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The methods whose work is done here in a short way, unless somebody has replaced one.
 _CLOSING = Stock(Response, "close")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
-STEPPING = Stock(FileWrapper, "__iter__", "__next__")
+_STEPPING = Stock(FileWrapper, "__iter__", "__next__")
 ENCODING = Stock(WSGIResponse, "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
 _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
@@ -201,11 +201,18 @@ def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
         return None, IterableBody(body)
     length: int | None = response.content_length
     # A file without a length may be a pipe; do not read more than it has.
-    may_be_large = type(body) is FileWrapper and response.direct_passthrough and length is not None
-    if may_be_large and STEPPING.within(body):
+    if length is not None and (file := file_of(response)) is not None:
         # Werkzeug's pieces have 8 KiB, and each would be a message to the server.
-        body.buffer_size = max(body.buffer_size, CHUNK_SIZE)
+        file.buffer_size = max(file.buffer_size, CHUNK_SIZE)
     return response.iter_encoded(), None
+
+
+def file_of(response: WSGIResponse) -> FileWrapper | None:
+    """Return the file that a plain *response* passes on, unless somebody steps it another way."""
+    body: object = response.response
+    if response.direct_passthrough and type(body) is FileWrapper and _STEPPING.within(body):
+        return body
+    return None
 
 
 class _Chunks(AbstractAsyncContextManager[AsyncIterable[Any]]):

@@ -12,13 +12,12 @@ from io import BufferedReader
 from typing import Any
 
 from werkzeug.wrappers import Response as WSGIResponse
-from werkzeug.wsgi import FileWrapper
 
 from .._formats.headers import RawHeaders
 from .._stock import Stock
 from .._types import Scope
 from ..wrappers.response import FileBody, Response
-from .outbound import ENCODING, STEPPING
+from .outbound import ENCODING, file_of
 
 TYPE = "http.response.pathsend"
 _READING = Stock(FileBody, "__aenter__", "__aiter__", "_open", "_read", "_read_all", "_read_pieces")
@@ -68,15 +67,13 @@ def _path_of_body(body: object) -> str | None:
 
 def _path_of_wrapper(response: WSGIResponse) -> tuple[str | None, int | None]:
     """Return the path of the file that a plain response passes on, and its descriptor."""
-    body: Any = response.response
+    wrapper = file_of(response)
+    file: Any = None if wrapper is None else wrapper.file
     if (
-        not response.direct_passthrough
-        or type(body) is not FileWrapper
-        or not STEPPING.within(body)
-        or type(body.file) is not BufferedReader
-        or body.file.closed
-        or not isinstance(body.file.name, str)
-        or body.file.tell()
+        type(file) is not BufferedReader
+        or file.closed
+        or not isinstance(file.name, str)
+        or file.tell()
     ):
         return None, None
-    return os.path.abspath(body.file.name), body.file.fileno()
+    return os.path.abspath(file.name), file.fileno()
