@@ -6,6 +6,7 @@ from typing import Any
 
 from werkzeug.datastructures import EnvironHeaders, Headers
 
+from quart._formats.caching import kept
 from quart._formats.headers import text_of, Undecoded, values_of
 from quart._types import Environ
 
@@ -15,21 +16,14 @@ from .._environs.environ_headers import add_headers, joined, key_of
 HEADERS = "_flask_headers"
 
 
-#: What `_names_of` has found. Cost: "headers" in docs/performance.md.
-_known_names: dict[str, tuple[str, bytes]] = {}
-#: Code asks for few different names; but it may make one of what a client has sent.
-_MOST_NAMES, _LONGEST = 256, 64
-
-
+# Code asks for few different names. Cost: "headers" in docs/performance.md.
+@kept(256)
 def _names_of(key: str) -> tuple[str, bytes] | None:
     """Return the name of the header that *key* asks for, as text and as ASGI's bytes."""
     if not key.isascii():
         return None
     name = key.lower().replace("_", "-")
-    names = name, name.encode()
-    if len(key) <= _LONGEST and len(_known_names) < _MOST_NAMES:
-        _known_names[key] = names
-    return names
+    return name, name.encode()
 
 
 class RequestHeaders(EnvironHeaders):
@@ -66,7 +60,7 @@ class RequestHeaders(EnvironHeaders):
             or type(key) is not str
             or "environ" in self.__dict__
             or "environ" in request.__dict__
-            or (names := _known_names.get(key) or _names_of(key)) is None
+            or (names := _names_of(key)) is None
         ):
             return super()._get_key(key)
         if received.are_plain():
