@@ -33,7 +33,21 @@ Besides = Sequence[tuple[Owner, Sequence[str]]]
 changes = 0
 
 
-class Watched(_Meta):
+class _Counted:
+    """Counts changes of its attributes, for a metaclass or a class of modules."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        count_change()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        count_change()
+
+
+class Watched(_Counted, _Meta):
     """The metaclass of classes that count their changes.
 
     `class App(Quart, ABC)` and `class App(Quart, SomeProtocol)` must find one metaclass for both.
@@ -43,25 +57,9 @@ class Watched(_Meta):
     __instancecheck__ = ABCMeta.__instancecheck__
     __subclasscheck__ = ABCMeta.__subclasscheck__
 
-    def __setattr__(cls, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        count_change()
 
-    def __delattr__(cls, name: str) -> None:
-        super().__delattr__(name)
-        count_change()
-
-
-class WatchedModule(ModuleType):
+class WatchedModule(_Counted, ModuleType):
     """A module that counts its changes; set it as the `__class__` of an existing module."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        count_change()
-
-    def __delattr__(self, name: str) -> None:
-        super().__delattr__(name)
-        count_change()
 
 
 def count_change() -> None:

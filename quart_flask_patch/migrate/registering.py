@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from .code import CodeBase, Function, Scope
@@ -23,12 +23,17 @@ def _of(code: CodeBase, outer: Function) -> tuple[Registration, ...]:
     return tuple(
         (scope, node)
         for scope in _with_inner(code, outer)
-        for node in scope.own_nodes
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "add_url_rule"
-        and _is_given(view_func(node), scope, outer)
+        for node in rules_among(scope.own_nodes)
+        if _is_given(view_func(node), scope, outer)
     )
+
+
+def rules_among(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
+    """Yield the calls of a method `add_url_rule`."""
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute(attr="add_url_rule")):
+                yield node
 
 
 def view_func(call: ast.Call) -> ast.expr:

@@ -116,7 +116,7 @@ def _decode() -> None:
 
 def _compile() -> object:
     re.purge()
-    return re.compile(rb"(?:\r\n|\r|\n)--%s(--[^\S\n\r]*|[^\S\n\r]*(?:\r\n|\n|\r))" % BOUNDARY)
+    return Decoder(BOUNDARY, None)._later_expression
 
 
 def _small_window() -> bytes:

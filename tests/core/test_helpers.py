@@ -28,7 +28,7 @@ from quart import (
     stream_with_context,
     url_for,
 )
-from quart._flask import REDIRECT
+from quart._flask import HAS_ONE_CONTEXT, REDIRECT
 from quart.globals import _cv_app
 from quart.helpers import find_package, get_debug_flag, get_load_dotenv, get_root_path
 
@@ -137,6 +137,7 @@ def test_abort(app: Quart) -> None:
 
 
 def test_redirect(app: Quart) -> None:
+    assert (303 if HAS_ONE_CONTEXT else 302) == REDIRECT
     outside = redirect("/a")
     assert (outside.status_code, outside.location) == (REDIRECT, "/a")
 

@@ -88,6 +88,16 @@ class Page:
         text = self.run("document.documentElement.outerHTML")
         raise AssertionError(f"never true: {script}\nconsole: {self.complaints}\n{text}")
 
+    def resize(self, width: int) -> None:
+        """Have the window of a phone, or of a desktop, by its *width* in pixels."""
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
     def open(self, url: str) -> None:
         self.run("window.old = true")
         self.command("Page.navigate", url=url)

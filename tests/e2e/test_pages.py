@@ -64,13 +64,7 @@ def page(site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_is_too_wide_or_complains(site: str, page: Page, width: int) -> None:
-    page.command(
-        "Emulation.setDeviceMetricsOverride",
-        width=width,
-        height=800,
-        deviceScaleFactor=1,
-        mobile=width < 600,
-    )
+    page.resize(width)
     too_wide = {}
     for name in PAGES:
         page.open(f"{site}/{name}.html")

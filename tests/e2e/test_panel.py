@@ -56,13 +56,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.mark.parametrize("width", [1200, 375])
 def test_the_panel_fits_and_complains_of_nothing(server: Server, page: Page, width: int) -> None:
-    page.command(
-        "Emulation.setDeviceMetricsOverride",
-        width=width,
-        height=800,
-        deviceScaleFactor=1,
-        mobile=width < 600,
-    )
+    page.resize(width)
     page.open(f"{server.url}/_endpoints")
     assert page.run("document.documentElement.scrollWidth <= innerWidth")
     # What does not fit is reached by scrolling within.

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from ..code import CodeBase, Function, Scope
 from ..entries import entries, Entry, nodes_of, ROUTES, scopes
-from ..registering import registrations, view_func
+from ..registering import registrations, rules_among, view_func
 
 #: Base classes whose methods Flask awaits; those of extensions only call them.
 OF_FLASK = ("flask.views.", "quart.views.")
@@ -113,14 +113,7 @@ def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.
 
 @lru_cache(maxsize=4)
 def _rules(code: CodeBase) -> tuple[tuple[Scope, ast.Call], ...]:
-    return tuple(
-        (scope, node)
-        for scope in scopes(code)
-        for node in nodes_of(scope)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "add_url_rule"
-    )
+    return tuple((scope, node) for scope in scopes(code) for node in rules_among(nodes_of(scope)))
 
 
 def _route(node: ast.expr) -> ast.Call | None:
