@@ -37,6 +37,14 @@ class Scope:
     parent: Scope | None = None
     names: dict[str, str | ast.expr] = field(default_factory=dict)
 
+    @property
+    def around(self) -> Iterator[Scope]:
+        """Yield the scopes that this one is in, the innermost first."""
+        scope = self.parent
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
     def bound(self, name: str) -> tuple[Scope, str | ast.expr] | None:
         scope: Scope | None = self
         while scope is not None:
@@ -170,6 +178,18 @@ class CodeBase:
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and (name := self.name_of(target, function)):
                     self.attributes.setdefault(name, []).append((function, node.value))
+
+    @cached_property
+    def _inner(self) -> dict[Scope, list[Function]]:
+        found: dict[Scope, list[Function]] = {}
+        for function in self.functions.values():
+            for scope in function.around:
+                found.setdefault(scope, []).append(function)
+        return found
+
+    def inside(self, scope: Scope) -> list[Function]:
+        """Return the functions that are defined in *scope*, at any depth."""
+        return self._inner.get(scope, [])
 
     # --- names -----------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ def entries(code: CodeBase) -> list[Entry]:
         Entry("view", method, name)
         for name in code.classes
         if any(base.startswith(VIEW_CLASSES) for base in code.bases(name))
-        for method in code.functions.values()
+        for method in code.inside(code.classes[name])
         if method.owner is code.classes[name] and method.node.name in _METHODS
     ]
     return list({(entry.kind, entry.function): entry for entry in found}.values())

@@ -22,7 +22,7 @@ def registrations(code: CodeBase, decorator: ast.expr, scope: Scope) -> tuple[Re
 def _of(code: CodeBase, outer: Function) -> tuple[Registration, ...]:
     return tuple(
         (scope, node)
-        for scope in _with_inner(code, outer)
+        for scope in [outer, *code.inside(outer)]
         for node in rules_among(scope.own_nodes)
         if _is_given(view_func(node), scope, outer)
     )
@@ -41,26 +41,12 @@ def view_func(call: ast.Call) -> ast.expr:
     return given[0] if given else ast.Constant(None)
 
 
-def _with_inner(code: CodeBase, outer: Function) -> Iterator[Function]:
-    yield outer
-    for each in code.functions.values():
-        if each.module is outer.module and each is not outer and outer in _around(each):
-            yield each
-
-
-def _around(function: Function) -> Iterator[Scope]:
-    scope = function.parent
-    while scope is not None:
-        yield scope
-        scope = scope.parent
-
-
 def _is_given(node: ast.expr, scope: Function, outer: Function) -> bool:
     """Whether *node* is the first argument of a function of the decorator."""
     if not isinstance(node, ast.Name) or (found := scope.bound(node.id)) is None:
         return False
     taker = found[0]
-    if not isinstance(taker, Function) or (taker is not outer and outer not in _around(taker)):
+    if not isinstance(taker, Function) or (taker is not outer and outer not in taker.around):
         return False
     arguments = [*taker.node.args.posonlyargs, *taker.node.args.args]
     return bool(arguments) and arguments[0].arg == node.id

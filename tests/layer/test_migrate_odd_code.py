@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from click import ClickException
@@ -238,3 +240,74 @@ def test_a_decorator_that_registers_makes_a_view(tmp_path: Path) -> None:
     after = outcome.files[0].after.decode()
     assert '@routing("/ping")\n@runs_in("own-loop")\nasync def ping' in after
     assert "@plainly\nasync def pong():\n    await asyncio.sleep(1)" in after
+
+
+LARGE = """
+import time
+from functools import wraps
+from flask import Flask, request
+from flask.views import MethodView
+
+app = Flask(__name__)
+
+def fetched():
+    time.sleep(1)
+
+def guarded(view):
+    @wraps(view)
+    def guard(*args):
+        return view(*args) if request.args else ""
+    return guard
+
+def counted(view):
+    @wraps(view)
+    def count(*args):
+        return len(view(*args))
+    return count
+
+@counted
+def elsewhere():
+    return []
+"""
+ONE_OF_MANY = """
+@app.get("/plain{0}")
+@guarded
+def plain{0}():
+    time.sleep(1)
+
+@app.get("/helped{0}")
+@counted
+def helped{0}():
+    return fetched()
+
+class Shown{0}(MethodView):
+    def get(self):
+        with open("x") as file:
+            return file.read()
+
+app.add_url_rule("/shown{0}", view_func=Shown{0}.as_view("shown{0}"))
+"""
+
+
+def steps_of(number: int, folder: Path, to: str) -> int:
+    """Return how many functions and generators of ours went on while *number* were rewritten."""
+    program, steps = folder / f"{number}.py", 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal steps
+        steps += event == "call" and "migrate" in frame.f_code.co_filename
+
+    program.write_text(LARGE + "".join(map(ONE_OF_MANY.format, range(number))), "utf-8")
+    sys.setprofile(count)
+    try:
+        outcome = rewrite(program, to, ())
+    finally:
+        sys.setprofile(None)
+    assert {view.outcome for view in outcome.views} == {"rewritten"}
+    return steps
+
+
+@pytest.mark.parametrize("to", ["async", "quart"])
+def test_the_work_grows_as_the_views_do(tmp_path: Path, to: str) -> None:
+    few, many, more = (steps_of(number, tmp_path, to) for number in (10, 40, 70))
+    assert more - many == pytest.approx(many - few, rel=0.02)

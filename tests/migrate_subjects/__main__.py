@@ -4,7 +4,8 @@ For each subject of `subjects.toml`: its tests on the layer, `migrate rewrite --
 its views, the tests again, a second rewriting, which is to change nothing; and for a subject that
 `leaves`, `--to quart` and the translated tests on the core alone. sdists are fetched from the index
 that uv is set up for. Repositories are looked for in the folder that `--clones` names, each as
-`OWNER+NAME/repo`, `NAME` or `NAME.git`. What is made is kept in the matrix' cache.
+`OWNER+NAME/repo`, `NAME` or `NAME.git`. What is made is kept in the matrix' cache, and so is what
+the tests said: `rewritten/NAME/before.log` and its neighbours.
 
 With `--commands`, those that `commands.toml` has go the way of the page *Migrating*, with each of
 its commands: see `walking.py`.
@@ -159,8 +160,8 @@ def environment(subject: Subject, source: Path) -> Path:
     return python
 
 
-def tested(python: Path, source: Path, arguments: Sequence[str]) -> str:
-    """Run the tests, and return how they ended, such as `24 passed`."""
+def tested(python: Path, source: Path, arguments: Sequence[str], log: Path) -> str:
+    """Run the tests, write what they say to *log*, and return how they ended: `24 passed`."""
     command = [str(python), "-m", "pytest", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *arguments],
@@ -170,6 +171,7 @@ def tested(python: Path, source: Path, arguments: Sequence[str]) -> str:
         check=False,
         timeout=PATIENCE,
     )
+    log.write_text(done.stdout + done.stderr, "utf-8")
     counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped|xfailed)", done.stdout[-400:])
     return ", ".join(counts) or f"no test: {(done.stdout + done.stderr)[-400:]}"
 
@@ -191,20 +193,21 @@ def measure(subject: Subject, folder: Path, clones: Path | None) -> Measured:
     found = Measured(subject, lines=lines_of(source / subject.rewritten))
     python = environment(subject, source)
     arguments = [*ON_THE_LAYER, *(["-p", "no:asyncio"]), *subject.arguments]
-    found.before = tested(python, source, arguments)
+    found.before = tested(python, source, arguments, folder / "before.log")
     report = rewritten(python, source, subject.rewritten, "async")
     views = report["views"]
     assert isinstance(views, list)
     found.views = len(views)
     found.rewritten = sum(view["outcome"] != "left" for view in views)
-    found.after = tested(python, source, arguments)
+    found.after = tested(python, source, arguments, folder / "after.log")
     again = rewritten(python, source, subject.rewritten, "async")["files"]
     assert isinstance(again, list)
     found.again = len(again)
     if subject.leaves:
         source = lay_out(subject, folder / "quart", clones)
         rewritten(python, source, subject.rewritten, "quart")
-        found.on_the_core = tested(python, source, [*ON_THE_CORE, *subject.arguments])
+        arguments = [*ON_THE_CORE, *subject.arguments]
+        found.on_the_core = tested(python, source, arguments, folder / "core.log")
     return found
 
 

@@ -60,22 +60,10 @@ def _package(name: str) -> CodeBase | None:
     return None if many else CodeBase(path)
 
 
-def within(code: CodeBase, outer: Function) -> list[Function]:
-    """Return the functions that are defined in *outer*, at any depth."""
-    return [each for each in code.functions.values() if outer in _around(each)]
-
-
-def _around(function: Function) -> Iterator[Scope]:
-    scope = function.parent
-    while scope is not None:
-        yield scope
-        scope = scope.parent
-
-
 def _used(code: CodeBase, decorator: Function, every: bool) -> Iterator[tuple[Function, ast.Call]]:
     if any(_name(node) in _AWARE for node in ast.walk(decorator.node)):
         return
-    inner = within(code, decorator)
+    inner = code.inside(decorator)
     takers = [decorator, *(each for each in inner if each.parent is decorator)]
     # With `decorator` and `wrapt`, the decorated function is the wrapper itself.
     itself = [decorator] if decorator.node.decorator_list else []

@@ -50,11 +50,11 @@ class _Editor(cst.CSTTransformer):
         if words := self.edits.keywords.get(spot):
             node = node.with_changes(args=[_with_keyword(arg, words) for arg in node.args])
         if through := self.edits.through.get(spot):
-            wrapped = cst.Call(cst.parse_expression(through), [cst.Arg(node.func)])
+            wrapped = cst.Call(_expression(through), [cst.Arg(node.func)])
             node = node.with_changes(func=wrapped)
         if to := self.edits.given.get(spot):
             first = cst.Arg(node.func, comma=_COMMA if node.args else cst.MaybeSentinel.DEFAULT)
-            node = node.with_changes(func=cst.parse_expression(to), args=[first, *node.args])
+            node = node.with_changes(func=_expression(to), args=[first, *node.args])
         return self._awaited(original_node, node)
 
     def leave_Attribute(
@@ -68,7 +68,7 @@ class _Editor(cst.CSTTransformer):
     def _renamed(self, original: cst.CSTNode, node: cst.BaseExpression) -> cst.BaseExpression:
         if (new := self.edits.renamed.get(self._spot(original))) is None:
             return node
-        return cst.parse_expression(new).with_changes(lpar=node.lpar, rpar=node.rpar)
+        return _expression(new).with_changes(lpar=node.lpar, rpar=node.rpar)
 
     def _awaited(self, original: cst.CSTNode, node: cst.BaseExpression) -> cst.BaseExpression:
         node = _with_bracketed_await(node)
@@ -77,12 +77,20 @@ class _Editor(cst.CSTTransformer):
         awaited = cst.Await(node.with_changes(lpar=[], rpar=[]))
         return _moved_brackets(node, awaited)
 
+    def leave_Subscript(
+        self, original_node: cst.Subscript, updated_node: cst.Subscript
+    ) -> cst.BaseExpression:
+        return _with_bracketed_await(updated_node)
+
+    def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:
+        return _with_bracketed_await(updated_node)
+
     def on_leave(
         self, original_node: cst.CSTNodeT, updated_node: cst.CSTNodeT
     ) -> cst.CSTNodeT | cst.RemovalSentinel | cst.FlattenSentinel[cst.CSTNodeT]:
         left = super().on_leave(original_node, updated_node)
-        if isinstance(left, cst.Subscript | cst.Await):
-            left = _with_bracketed_await(left)  # type: ignore[assignment]  # of the same class
+        if not self.edits.comments:
+            return left
         if isinstance(original_node, cst.BaseStatement | cst.SimpleStatementLine):
             lines = self.edits.comments.get(self._start(original_node))
             if lines and isinstance(left, cst.CSTNode):
@@ -99,12 +107,12 @@ class _Editor(cst.CSTTransformer):
         if start in self.edits.asynced:
             node = node.with_changes(asynchronous=cst.Asynchronous())
         if decorator := self.edits.decorated.get(start):
-            made = cst.Decorator(cst.parse_expression(decorator))
+            made = cst.Decorator(_expression(decorator))
             place = self._beneath_routes(original_node.decorators)
             decorators = [*node.decorators[:place], made, *node.decorators[place:]]
             node = node.with_changes(decorators=decorators)
         if decorator := self.edits.innermost.get(start):
-            made = cst.Decorator(cst.parse_expression(decorator))
+            made = cst.Decorator(_expression(decorator))
             node = node.with_changes(decorators=[*node.decorators, made])
         gone = [
             number
@@ -159,7 +167,7 @@ class _Editor(cst.CSTTransformer):
         if names is None:
             return updated_node
         module = get_full_name_for_node(updated_node.module) if updated_node.module else ""
-        made = cst.parse_expression(names.get(f"{module} ", module or ""))
+        made = _expression(names.get(f"{module} ", module or ""))
         node = updated_node.with_changes(module=made)
         if isinstance(node.names, cst.ImportStar):
             return node
@@ -178,7 +186,7 @@ class _Editor(cst.CSTTransformer):
         aliases = []
         for alias in updated_node.names:
             name = get_full_name_for_node(alias.name) or ""
-            aliases.append(alias.with_changes(name=cst.parse_expression(names.get(name, name))))
+            aliases.append(alias.with_changes(name=_expression(names.get(name, name))))
         return updated_node.with_changes(names=aliases)
 
     def leave_For(self, original_node: cst.For, updated_node: cst.For) -> cst.For:
@@ -188,10 +196,17 @@ class _Editor(cst.CSTTransformer):
         return updated_node
 
 
+def _expression(text: str) -> cst.BaseExpression:
+    """Parse *text*, which is a name for the most part: LibCST takes long for each."""
+    if text.isidentifier():
+        return cst.Name(text)
+    return cst.parse_expression(text)
+
+
 def _with_class_decorator(node: cst.ClassDef, decorator: str) -> cst.ClassDef:
     """Append *decorator* to a class-based view's list `decorators`; the last is outermost."""
     body = cst.ensure_type(node.body, cst.IndentedBlock)
-    made = cst.Element(cst.parse_expression(decorator))
+    made = cst.Element(_expression(decorator))
     statements = list(body.body)
     for number, statement in enumerate(statements):
         match statement:

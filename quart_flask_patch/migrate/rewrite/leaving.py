@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from ..code import CodeBase, Function, is_in_tests, Module
 from ..entries import scopes
@@ -166,16 +167,18 @@ class ToQuart:
             for wrapper, call in found.calls if not found.is_outside else ():
                 place = next(each for each in walk(wrapper) if each.node is call)
                 self._await(wrapper, place, call)
-        self._follow_fakes(function)
+        for fake in self._fakes.get(function.name, ()):
+            self._make_async(fake)
 
     def _give_loop(self, function: Function) -> None:
         """Give a loop to a click command, which has none unless it belongs to `app.cli`."""
         names = _decorators(function)
-        if "with_appcontext" not in names and function.name not in self._of_app_cli():
+        if "with_appcontext" not in names and function.name not in self._of_app_cli:
             name = self.names.name(function.module, "quart.cli", "with_appcontext")
             start = self.changes.start(function.module, function.node)
             self.changes.of(function.module).innermost[start] = name
 
+    @cached_property
     def _of_app_cli(self) -> set[str]:
         return {
             function.name
@@ -184,31 +187,29 @@ class ToQuart:
             if ".cli.command" in ast.unparse(node)
         }
 
-    def _follow_fakes(self, function: Function) -> None:
-        """Make fakes async, as in `monkeypatch.setattr("module.function", fake)`."""
+    @cached_property
+    def _fakes(self) -> dict[str, list[Function]]:
+        """The fakes of tests, as in `monkeypatch.setattr("module.function", fake)`, by target."""
+        found: dict[str, list[Function]] = {}
         for scope, node in self._replacing():
             match node.args:
                 case [ast.Constant(value=str(target)), fake, *_]:
-                    is_meant = self.code.expanded(target) == function.name
+                    full = target
                 case [owner, ast.Constant(value=str(name)), fake, *_]:
                     full = f"{self.code.name_of(owner, scope)}.{name}"
-                    is_meant = self.code.expanded(full) == function.name
                 case _:
                     continue
-            made = self.code.functions.get(self.code.name_of(fake, scope)) if is_meant else None
+            made = self.code.functions.get(self.code.name_of(fake, scope))
             if made is not None:
-                self._make_async(made)
+                found.setdefault(self.code.expanded(full), []).append(made)
+        return found
 
-    def _replacing(self) -> list[tuple[Function, ast.Call]]:
-        return [
-            (function, node)
-            for function in self.code.functions.values()
-            if is_in_tests(function.module)
-            for node in function.own_nodes
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "setattr"
-        ]
+    def _replacing(self) -> Iterator[tuple[Function, ast.Call]]:
+        for function in self.code.functions.values():
+            for node in function.own_nodes if is_in_tests(function.module) else ():
+                match node:
+                    case ast.Call(func=ast.Attribute(attr="setattr")):
+                        yield function, node
 
     # --- What blocks, and the report
     # -----------------------------------------------------------------

@@ -12,9 +12,18 @@ from .spots import Changes
 class Names:
     def __init__(self, code: CodeBase, changes: Changes) -> None:
         self.code, self.changes = code, changes
+        self._given: dict[tuple[Module, str, str], str] = {}
+        #: All that each name is bound to in a module and the scopes in it.
+        self._bound: dict[Module, dict[str, list[str | ast.expr]]] = {}
 
     def name(self, module: Module, source: str, name: str) -> str:
         """Return the local name for *name* from *source* in *module*; import it if necessary."""
+        key = module, source, name
+        if key not in self._given:
+            self._given[key] = self._name(module, source, name)
+        return self._given[key]
+
+    def _name(self, module: Module, source: str, name: str) -> str:
         full = f"{source}.{name}" if name else source
         for local in _imported(module):
             if module.names.get(local) == full:
@@ -33,10 +42,16 @@ class Names:
         return not self._is_bound(module, source, source)
 
     def _is_bound(self, module: Module, name: str, full: str) -> bool:
-        scopes = [module, *self.code.functions.values(), *self.code.classes.values()]
-        return any(
-            scope.names.get(name, full) != full for scope in scopes if scope.module is module
-        )
+        if not self._bound:
+            self._find_bound()
+        return any(value != full for value in self._bound[module].get(name, ()))
+
+    def _find_bound(self) -> None:
+        code = self.code
+        for scope in [*code.modules.values(), *code.functions.values(), *code.classes.values()]:
+            bound = self._bound.setdefault(scope.module, {})
+            for name, value in scope.names.items():
+                bound.setdefault(name, []).append(value)
 
 
 def _imported(module: Module) -> Iterator[str]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ..blocking import ANOTHER_LOOP, blocking, HELD, Unit
 from ..code import CodeBase, Function, Scope
 from ..source import is_awaited, reached, runs_here, Site
-from .decorators import within
 from .views import variable_of
 from .walk import is_generator, Place, walk
 
@@ -119,7 +118,7 @@ class Implied:
             named = node.func if isinstance(node, ast.Call) else node
             decorator = self.code.functions.get(self.code.name_of(named, around))
             if decorator is not None:
-                yield from within(self.code, decorator)
+                yield from self.code.inside(decorator)
             callbacks = self.callbacks.get(self._object(node, around), ())
             yield from (one for one in callbacks if not _is_view_of(one, function, node))
         for each in function.own_nodes:
@@ -134,7 +133,8 @@ class Implied:
         if any(base not in self.code.classes for base in bases):
             known = (self.code.classes.get(each) for each in [name, *bases])
             owners = [each for each in known if each is not None]
-            yield from (each for each in self.code.functions.values() if each.owner in owners)
+            for owner in owners:
+                yield from (each for each in self.code.inside(owner) if each.owner is owner)
 
 
 def _is_view_of(callback: Function, function: Function, node: ast.expr) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection
+from functools import cached_property
 
 from ..code import CodeBase, Function, FunctionDef
 from .callers import Callers
@@ -86,12 +87,17 @@ class Refusals:
 
     def _is_shared(self, decorator: Function) -> bool:
         """Whether *decorator* is also used on functions that run outside of requests."""
-        return any(
-            self._named(node, function) is decorator
+        return decorator in self._decorators_elsewhere
+
+    @cached_property
+    def _decorators_elsewhere(self) -> set[Function | None]:
+        """The decorators of functions that the framework does not call within a request."""
+        return {
+            self._named(node, function)
             for function in self.code.functions.values()
             if function not in self.entered
             for node in function.node.decorator_list
-        )
+        }
 
     def _named(self, node: ast.expr, function: Function) -> Function | None:
         named = node.func if isinstance(node, ast.Call) else node

@@ -105,15 +105,29 @@ def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.
         for inner, call in registrations(code, node, around):
             assert isinstance(call.func, ast.Attribute)
             yield variable_of(code, call.func.value, inner), call
-    for scope, call in _rules(code):
-        if code.functions.get(code.name_of(view_func(call), scope)) is function:
+    if code.functions.get(function.name) is function:
+        for scope, call in _rules(code).get(function.name, ()):
             assert isinstance(call.func, ast.Attribute)
             yield variable_of(code, call.func.value, scope), call
 
 
 @lru_cache(maxsize=4)
-def _rules(code: CodeBase) -> tuple[tuple[Scope, ast.Call], ...]:
-    return tuple((scope, node) for scope in scopes(code) for node in rules_among(nodes_of(scope)))
+def _rules(code: CodeBase) -> dict[str, list[tuple[Scope, ast.Call]]]:
+    """Return the calls of `add_url_rule`, by the name of the function or of the class."""
+    found: dict[str, list[tuple[Scope, ast.Call]]] = {}
+    for scope in scopes(code):
+        for call in rules_among(nodes_of(scope)):
+            given = _class_of(view_func(call)) or view_func(call)
+            found.setdefault(code.name_of(given, scope), []).append((scope, call))
+    return found
+
+
+def _class_of(node: ast.expr) -> ast.expr | None:
+    """Return what stands before `.as_view(...)`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=named, attr="as_view")):
+            return named
+    return None
 
 
 def _route(node: ast.expr) -> ast.Call | None:
@@ -145,12 +159,9 @@ def _blueprint_name(code: CodeBase, variable: str) -> str:
 
 
 def _class_endpoints(code: CodeBase, owner: Scope) -> Iterator[str]:
-    for scope, call in _rules(code):
+    for scope, call in _rules(code).get(owner.name, ()):
         match view_func(call):
-            case ast.Call(
-                func=ast.Attribute(value=named, attr="as_view"),
-                args=[ast.Constant(value=str(given)), *_],
-            ) if code.name_of(named, scope) == owner.name:
+            case ast.Call(args=[ast.Constant(value=str(given)), *_]):
                 assert isinstance(call.func, ast.Attribute)
                 prefix = _blueprint_name(code, variable_of(code, call.func.value, scope))
                 yield f"{prefix}{given}"
