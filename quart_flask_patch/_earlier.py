@@ -9,6 +9,7 @@ applications of genuine Flask it still calls Flask's.
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from collections.abc import Iterator
 from functools import partial, wraps
@@ -22,6 +23,7 @@ from . import genuine
 from .app import Flask
 
 _OURS = ("quart", "quart_flask_patch")
+_logger = logging.getLogger("quart_flask_patch")
 #: Attributes that belong to one class, and must not be copied to a class made in its place.
 _OF_THE_CLASS_ITSELF = frozenset({"__dict__", "__weakref__", "__abstractmethods__", "_abc_impl"})
 
@@ -36,6 +38,7 @@ def carry_over(theirs: type, ours: type) -> Iterator[str]:
             continue
         swap = _Swap(name, own, ours)
         setattr(ours, name, swap.carried(value))
+        _logger.debug("Carried over %s.%s: %r", theirs.__name__, name, value)
         if not swap.found and callable(value) and not isinstance(value, type):
             yield (
                 f"flask.{theirs.__name__}.{name} was replaced by {_module_of(value)} before"

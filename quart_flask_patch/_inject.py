@@ -8,6 +8,7 @@ And the layer's package takes the place of ``flask`` in `sys.modules`.
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 import sys
 import warnings
@@ -55,6 +56,7 @@ REPLACED: dict[tuple[str, str], Any] = {
 if not HAS_ONE_CONTEXT:
     REPLACED["flask.ctx", "RequestContext"] = ctx.RequestContext
 _OURS = ("quart", "quart_flask_patch")
+_logger = logging.getLogger("quart_flask_patch")
 
 
 def install(package: ModuleType) -> None:
@@ -154,6 +156,7 @@ def _replace_names(in_its_place: dict[int, object]) -> None:
             replacement = originals.get(id(value))
             if replacement is not None:
                 setattr(module, attribute, replacement)
+                _logger.debug("Replaced %s.%s by %r", name, attribute, replacement)
 
 
 def other_name(name: str) -> object:

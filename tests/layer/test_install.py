@@ -115,6 +115,31 @@ def test_what_was_imported_before_is_replaced(tmp_path: Path) -> None:
     )
 
 
+def test_the_log_says_at_debug_what_was_replaced_where(tmp_path: Path) -> None:
+    output = run_script(
+        """
+        import logging
+        from flask import Flask as Renamed
+
+        original = Renamed.full_dispatch_request
+
+        def full_dispatch_request(self, *args):
+            return original(self, *args)
+
+        Renamed.full_dispatch_request = full_dispatch_request
+        logging.basicConfig()
+        logging.getLogger("quart_flask_patch").setLevel("DEBUG")
+        import quart.flask_patch
+        """,
+        tmp_path,
+    )
+    start = "DEBUG:quart_flask_patch:"
+    new = "by <class 'quart_flask_patch.app.Flask'>"
+    assert f"{start}Replaced __main__.Renamed {new}" in output.splitlines()
+    assert f"{start}Replaced flask.app.Flask {new}" in output.splitlines()
+    assert f"{start}Carried over Flask.full_dispatch_request: <function full_dispatch_request at" in output
+
+
 def test_an_extension_imported_before_works(tmp_path: Path) -> None:
     run_script(
         """
