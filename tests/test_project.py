@@ -505,4 +505,4 @@ def test_ci_takes_the_test_command_from_the_readme() -> None:
     shell = ["bash", "-c", f'{line}; printf %s "$test_command"']
     printed = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed == readme_commands()[1]
-    assert 'eval "$test_command"' in script
+    assert 'eval "$test_command ${once_more[*]}"' in script

@@ -1,5 +1,6 @@
 """Extensions that speak websockets by themselves, over real sockets with real clients."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,12 @@ SERVERS = {
     "hypercorn": ["hypercorn", "--bind", "127.0.0.1:{port}"],
     "uvicorn": ["uvicorn", "--port", "{port}"],
 }
+#: simple-websocket's own race, which Flask's server has too: its reader closes the socket after
+#: `close()`, called in another thread, has seen that it is open.
+CLOSED_TWICE = re.compile(
+    r"Exception in thread .*\nTraceback .*\n(?: .*\n)*"
+    r" .*simple_websocket.ws\.py.* in close\n .*\n(?:[ ^~]+\n)?OSError: \[Errno 9\] .*\n?"
+)
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 
 
@@ -40,7 +47,8 @@ def command(request: pytest.FixtureRequest) -> list[str]:
 def serve(command: list[str], app: str, place: str, log: Path) -> Iterator[Server]:
     with served([*command, f"{app}:app"], HERE, environment(place), log) as server:
         yield server
-    assert "Traceback" not in server.output(), server.output()
+    output = CLOSED_TWICE.sub("", server.output())
+    assert "Traceback" not in output, output
 
 
 @pytest.fixture(scope="module")
