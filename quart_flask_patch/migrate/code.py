@@ -11,6 +11,7 @@ import builtins
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -126,7 +127,7 @@ class CodeBase:
             self.unread.append((f"{shown}:1", why))
             return
         try:
-            tree = ast.parse(file.read_bytes(), str(file))
+            tree = _parsed(file)
             _check_depth(tree)
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             self.unread.append((f"{shown}:{getattr(error, 'lineno', 1) or 1}", str(error)))
@@ -295,6 +296,12 @@ class CodeBase:
         if name in self.classes:
             return self.method(name, "__init__")
         return self.functions.get(name)
+
+
+def _parsed(file: Path) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of the code that is read, such as `"\\s"`.
+        return ast.parse(file.read_bytes(), str(file))
 
 
 def _check_depth(tree: ast.Module) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -20,6 +24,8 @@ class Package:
     name: str
     version: str
     requires: tuple[str, ...] = ()
+    #: Whether it is the code base in the current folder.
+    is_here: bool = False
 
     def requirements(self) -> Iterator[Requirement]:
         """Yield its requirements in this environment, without extras."""
@@ -41,9 +47,19 @@ def installed() -> dict[str, Package]:
     for each in distributions():
         name = each.metadata["Name"]
         if name:
-            package = Package(name, each.version, tuple(each.requires or ()))
+            package = Package(name, each.version, tuple(each.requires or ()), _is_here(each))
             found.setdefault(canonicalize_name(name), package)
     return found
+
+
+def _is_here(package: Distribution) -> bool:
+    """Whether *package* was built in the current folder, or is an editable installation of it."""
+    here = Path.cwd()
+    if Path(str(package.locate_file(""))).resolve() == here:
+        return True
+    told = json.loads(package.read_text("direct_url.json") or "{}")
+    place = urlsplit(told.get("url", "")).path if "dir_info" in told else ""
+    return bool(place) and here.is_relative_to(Path(url2pathname(place)).resolve())
 
 
 def _finding(level: Level, code: str, place: str, what: str, way_out: str = "") -> Finding:

@@ -70,7 +70,8 @@ def installed_extensions(packages: Packages) -> list[Extension]:
     return [
         Extension(package.name, package.version, "installed")
         for name, package in sorted(packages.items())
-        if is_extension(package) or (name in known and name not in _NO_EXTENSIONS)
+        if not package.is_here
+        and (is_extension(package) or (name in known and name not in _NO_EXTENSIONS))
     ]
 
 

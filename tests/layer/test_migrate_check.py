@@ -16,7 +16,7 @@ import pytest
 from compat_matrix import _committed
 from compat_matrix._rows import load_rows
 from quart_flask_patch.migrate.command import migrate, NEEDED
-from quart_flask_patch.migrate.environment import check_environment, Package
+from quart_flask_patch.migrate.environment import check_environment, installed, Package
 from quart_flask_patch.migrate.extensions import (
     check_extensions,
     Extension,
@@ -342,6 +342,26 @@ def test_installed_extensions_are_those_that_require_flask() -> None:
         "flask-login": Package("Flask-Login", "0.6.3"),
     }
     assert [each.name for each in installed_extensions(packages)] == ["Flask-Login", "thing"]
+
+
+@pytest.mark.parametrize("told", ["", '{"url": "file://HERE", "dir_info": {"editable": true}}'])
+def test_the_application_itself_is_no_extension(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    here, environment = tmp_path / "here", tmp_path / "environment"
+    metadata = (environment if told else here) / "shop-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: shop\nVersion: 1.0\nRequires-Dist: flask\n", "utf-8"
+    )
+    if told:
+        (metadata / "direct_url.json").write_text(told.replace("HERE", str(here)), "utf-8")
+        here.mkdir()
+    monkeypatch.syspath_prepend(str(metadata.parent))
+    for folder, is_one in (here, False), (tmp_path, True):
+        monkeypatch.chdir(folder)
+        found = [each.name for each in installed_extensions(installed())]
+        assert ("shop" in found) == is_one
 
 
 def test_a_requirements_file_is_read_with_what_it_includes(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ READ = {
     + "    if x == 0:\n        pass\n"
     + "".join(f"    elif x == {n}:\n        pass\n" for n in range(280)),
     "spaced name": VIEW.format("spaced"),
+    # Python warns of it.
+    "escape": VIEW.format("escape") + "    return '\\s'\n",
 }
 
 

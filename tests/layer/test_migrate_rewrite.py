@@ -188,6 +188,38 @@ def test_a_decorator_that_nothing_is_known_of_is_given_what_the_view_returns(
     assert f'@app.get("/")\n@{decorator}\n@awaited\nasync def index' in rewritten(program)
 
 
+DISPATCHES = """
+from flask.views import MethodView
+
+class Item(MethodView):
+    def dispatch_request(self, key):
+        method = getattr(self, request.method.lower())
+        try:
+            return {call}
+        except KeyError:
+            return "no"
+
+class Book(Item):
+    def get(self, key):
+        return {{}}[key]
+
+app.add_url_rule("/<key>", view_func=Book.as_view("book"))
+"""
+
+
+def test_a_class_that_calls_its_methods_by_name_is_given_what_they_return(
+    rewritten: Rewrite,
+) -> None:
+    done = rewritten(HEAD + DISPATCHES.format(call="method(key)"))
+    assert "    @awaited\n    async def get(self, key):\n" in done
+    assert "            return method(key)\n" in done
+
+
+def test_a_class_that_asks_whether_its_methods_are_async_is_left_alone(rewritten: Rewrite) -> None:
+    done = rewritten(HEAD + DISPATCHES.format(call="app.ensure_sync(method)(key)"))
+    assert "awaited" not in done
+
+
 def test_class_based_views_have_one_place_for_all_methods(rewritten: Rewrite) -> None:
     program = """
 from flask.views import MethodView

@@ -59,10 +59,17 @@ def test_imports_are_those_of_the_core(left: Left) -> None:
             Flask,  # the class
             g,
         )
+        from flask.testing import FlaskClient
         from flask.views import MethodView
 
         app: Flask = Flask(__name__)
         other = flask.Flask(flask.g.name)
+
+        class Shop:
+            client: "FlaskClient" = None
+
+        def closed(app: "Flask", client: FlaskClient, kind: str = "Flask"):
+            return flask.testing.FlaskClient(app)
         """
     )["shop"]
     assert done == textwrap.dedent("""
@@ -71,10 +78,17 @@ def test_imports_are_those_of_the_core(left: Left) -> None:
             Quart,  # the class
             g,
         )
+        from quart.testing import QuartClient
         from quart.views import MethodView
 
         app: Quart = Quart(__name__)
         other = quart.Quart(quart.g.name)
+
+        class Shop:
+            client: "QuartClient" = None
+
+        def closed(app: "Quart", client: QuartClient, kind: str = "Flask"):
+            return quart.testing.QuartClient(app)
         """)
 
 
@@ -234,3 +248,57 @@ def test_what_holds_a_code_base_back_is_named(left: Left) -> None:
         *["no-await-here"] * 2,
         "no-such-name",
     ]
+
+
+DISPATCHES = """
+from flask.views import View
+
+class Item(View):
+    methods = ["GET", "POST"]
+
+    def dispatch_request(self, key):
+        method = getattr(self, request.method.lower())
+        return method(key)
+
+class Book(Item):
+    def get(self, key):
+        return render_template("book", key=key)
+
+app.add_url_rule("/<key>", view_func=Book.as_view("book"))
+"""
+
+
+def test_a_class_that_calls_its_methods_by_name_awaits_them(left: Left) -> None:
+    done = left(shop=APP + DISPATCHES)["shop"]
+    assert "    async def get(self, key):\n        return await render_template" in done
+    assert "    async def dispatch_request(self, key):\n" in done
+    assert "        return await method(key)\n" in done
+
+
+@pytest.mark.parametrize(
+    ("data", "is_clear"),
+    [
+        ('json.dumps({"a": 1})', True),
+        ("body", True),
+        ('f"{client}"', True),
+        ('"a".encode()', True),
+        ("urllib.parse.urlencode({})", True),
+        ("made()", False),
+    ],
+)
+def test_what_may_be_a_form_is_asked_about(left: Left, data: str, is_clear: bool) -> None:
+    left(
+        shop=APP,
+        test_shop=f"""
+        import json
+        import urllib.parse
+        from shop import app
+        from elsewhere import made
+
+        def test_post():
+            client = app.test_client()
+            body = json.dumps([])
+            client.post("/", data={data})
+        """,
+    )
+    assert left.codes() == ([] if is_clear else ["form-or-bytes"])

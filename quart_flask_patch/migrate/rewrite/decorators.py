@@ -13,7 +13,7 @@ from pathlib import Path
 from ..code import CodeBase, Function, Scope
 from .walk import Place, walk
 
-#: Decorators that use these names handle async functions.
+#: What uses these names handles async functions.
 _AWARE = {"ensure_sync", "ensure_async", "iscoroutinefunction", "isawaitable", "async_to_sync"}
 #: Packages with more files than this are not read.
 _MANY = 400
@@ -60,8 +60,12 @@ def _package(name: str) -> CodeBase | None:
     return None if many else CodeBase(path)
 
 
+def handles_async(function: Function) -> bool:
+    return any(_name(node) in _AWARE for node in ast.walk(function.node))
+
+
 def _used(code: CodeBase, decorator: Function, every: bool) -> Iterator[tuple[Function, ast.Call]]:
-    if any(_name(node) in _AWARE for node in ast.walk(decorator.node)):
+    if handles_async(decorator):
         return
     inner = code.inside(decorator)
     takers = [decorator, *(each for each in inner if each.parent is decorator)]

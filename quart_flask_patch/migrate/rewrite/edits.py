@@ -62,6 +62,11 @@ class _Editor(cst.CSTTransformer):
     ) -> cst.BaseExpression:
         return self._awaited(original_node, self._renamed(original_node, updated_node))
 
+    def leave_SimpleString(
+        self, original_node: cst.SimpleString, updated_node: cst.SimpleString
+    ) -> cst.BaseExpression:
+        return self._renamed(original_node, updated_node)
+
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
         return self._renamed(original_node, updated_node)
 

@@ -6,13 +6,14 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from ..code import CodeBase, Function, is_in_tests, Module
+from ..code import CodeBase, Function, is_in_tests, Module, Scope
 from ..entries import scopes
 from ..findings import Finding
 from .asynchronous import registered_as
 from .callers import Callers
 from .core_names import awaited, CLIENT_CALL, is_async_manager
 from .decorators import verdict
+from .dispatching import dispatching
 from .fixtures import bind_fixtures, is_fixture
 from .held_back import held_back
 from .moved_imports import move_imports
@@ -108,12 +109,19 @@ class ToQuart:
             if isinstance(given, ast.Dict) or is_dict:
                 spot = self.changes.spot(scope.module, node)
                 self.changes.of(scope.module).keywords[spot] = {"data": "form"}
-            elif given is not None and not isinstance(given, ast.Constant):
+            elif given is not None and not self._is_body(given, scope):
                 what = "data=... may be the fields of a form, or bytes"
                 place = f"{scope.module.shown}:{node.lineno}"
                 self.findings.append(
                     said("warning", "form-or-bytes", place, what, "write form=... for fields")
                 )
+
+    def _is_body(self, given: ast.expr, scope: Scope) -> bool:
+        """Whether *given* is text or bytes, as far as reading can tell."""
+        if isinstance(given, ast.Constant | ast.JoinedStr):
+            return True
+        name = self.code.name_of(given, scope)
+        return name.endswith((".dumps()", ".encode()", ".urlencode()", ".format()"))
 
     def _await(self, scope: Function | Module, place: Place, node: ast.expr | None) -> bool:
         """Await *node* in *scope*, which becomes async; leave a comment if that is impossible."""
@@ -161,6 +169,9 @@ class ToQuart:
             for caller in self.callers.of(function):
                 if not caller.is_awaited and caller.scope is not function:
                     self._await(caller.scope, caller.place, caller.call)
+        for dispatcher, place in dispatching(self.code, function):
+            assert isinstance(place.node, ast.Call)
+            self._await(dispatcher, place, place.node)
         around = function.parent or function
         for node in function.node.decorator_list:
             found = verdict(self.code, node, around, every=True)

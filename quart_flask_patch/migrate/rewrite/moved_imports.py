@@ -60,29 +60,58 @@ def _move(module: Module, changes: Changes) -> Iterator[Finding]:
 def _rename(code: CodeBase, scope: Function | Module, changes: Changes) -> None:
     """Rename `Flask`, and `flask` where code uses the module itself."""
     module = scope.module
+    quoted = {node for each in _annotations(scope) for node in ast.walk(each)}
     for node in _all_nodes(scope):
-        new = ""
-        if isinstance(node, ast.Name) and code.name_of(node, scope) == f"flask.{node.id}":
-            renamed = core_name("flask", node.id)
-            new = renamed if renamed and renamed != node.id else ""
-        elif isinstance(node, ast.Name) and node.id == "flask":
-            new = "quart" if code.name_of(node, scope) == "flask" else ""
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "flask.Flask":
-            new = "quart.Quart"
+        if isinstance(node, ast.Name) and node.id == code.name_of(node, scope) == "flask":
+            new = "quart"
+        elif isinstance(node, ast.Name | ast.Attribute):
+            new = _new_name(node, code.name_of(node, scope))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node in quoted:
+            name = ast.Name(node.value)
+            new = _new_name(name, code.name_of(name, scope))
+            new = new and f'"{new}"'
+        else:
+            continue
         if new:
-            changes.of(module).renamed[changes.spot(module, node)] = new  # type: ignore[arg-type]
+            changes.of(module).renamed[changes.spot(module, node)] = new
+
+
+def _new_name(node: ast.Name | ast.Attribute, meant: str) -> str:
+    """Return what *node* is called in the core, if it has another name there."""
+    head, _, last = meant.rpartition(".")
+    if head.partition(".")[0] != "flask":
+        return ""
+    new = core_name(head, last)
+    if not new or new == last:
+        return ""
+    if isinstance(node, ast.Name):
+        return new if node.id == last else ""
+    return f"quart{head.removeprefix('flask')}.{new}" if ast.unparse(node) == meant else ""
 
 
 def _all_nodes(scope: Function | Module) -> Iterator[ast.AST]:
     for place in walk(scope):
         yield place.node
     if isinstance(scope, Function):
-        arguments = scope.node.args
-        for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
-            if each.annotation is not None:
-                yield from ast.walk(each.annotation)
-        if scope.node.returns is not None:
-            yield from ast.walk(scope.node.returns)
+        for annotation in _of_signature(scope):
+            yield from ast.walk(annotation)
+
+
+def _annotations(scope: Function | Module) -> Iterator[ast.expr]:
+    for place in walk(scope):
+        if isinstance(place.node, ast.AnnAssign):
+            yield place.node.annotation
+    if isinstance(scope, Function):
+        yield from _of_signature(scope)
+
+
+def _of_signature(function: Function) -> Iterator[ast.expr]:
+    arguments = function.node.args
+    for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
+        if each.annotation is not None:
+            yield each.annotation
+    if function.node.returns is not None:
+        yield function.node.returns
 
 
 def _undecorate(code: CodeBase, function: Function, changes: Changes) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from ..code import CodeBase, Function, FunctionDef
 from .callers import Callers
 from .decorators import Verdict, verdict
+from .dispatching import dispatching
 from .views import OF_FLASK, View
 from .walk import is_generator
 
@@ -35,6 +36,8 @@ class Refusals:
             return ""
         if (why := self.by_class(view)) is not None:
             return why[0]
+        if called := dispatching(self.code, view.function):
+            return f"{called[0][0].name} calls it"
         if (name := self._using_decorator(view)) is not None:
             return f"the decorator {name} uses what it returns"
         if (name := self._unknown_decorator(view)) is not None:
