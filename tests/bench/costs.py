@@ -154,16 +154,16 @@ def rows_of(app: Quart, apart: asyncio.AbstractEventLoop) -> list[Row]:
     key = signer.derive_key()
     raw, headers = RAW, headers_of_request(RAW)
     environment, plain = app.jinja_env, plain_face(app.jinja_env)
-    plainly = {name: plain.get_template(name) for name in ("line", "table")}
-    asynchronous = {name: environment.get_template(name) for name in ("line", "table")}
+    plainly = {name: plain.get_template(name) for name in TEMPLATES}
+    asynchronous = {name: environment.get_template(name) for name in TEMPLATES}
     bare, opened, default = _Thing(), _Thing(), _Default()
     vars(opened)["other"] = 1
     loop, alarm = asyncio.get_running_loop(), alarm_of_loop()
 
-    def rendered(name: str) -> Row:
-        values = {"name": "Ada", "rows": [{"id": n, "title": f"row {n}"} for n in range(30)]}
+    def rendered(size: str, name: str, rows: int = 0) -> Row:
+        values = {"name": "Ada", "rows": [{"id": n, "title": f"row {n}"} for n in range(rows)]}
         return Row(
-            f"template, {'one line' if name == 'line' else 'thirty rows'}",
+            f"template, {size}",
             *("plain code", lambda: _step(plainly[name].render_async(values))),
             *("async code", lambda: _step(asynchronous[name].render_async(values))),
         )
@@ -232,8 +232,10 @@ def rows_of(app: Quart, apart: asyncio.AbstractEventLoop) -> list[Row]:
         Row("stat", "os.stat", lambda: os.stat(__file__), "a visit to a thread", _visit(apart)),
         Row("thread", "100 steps", lambda: list(map(_same, range(100))), "a visit", _visit(apart)),
         Row("timer", "one for all", ring, "one each", lambda: loop.call_later(60, ring).cancel()),
-        rendered("line"),
-        rendered("table"),
+        rendered("one line", "line"),
+        rendered("a page without a loop", "page"),
+        rendered("a page on a base", "child"),
+        *(rendered(f"rows: {rows}", "table", rows) for rows in (1, 3, 10, 30)),
     ]
 
 
@@ -265,18 +267,21 @@ def _visit(loop: asyncio.AbstractEventLoop) -> Way:
     return visit
 
 
+#: Of several sizes, since a small one gains nothing by being plain code.
+TEMPLATES = {
+    "line": "Hello {{ name }}!",
+    "page": "<title>{{ name }}</title>{% if name %}<p>{{ name|upper }}{% endif %}<p>{{ rows }}",
+    "base": "<title>{{ name }}</title>{% block body %}{% endblock %}",
+    "child": "{% extends 'base' %}{% block body %}<p>{{ name }}{% endblock %}",
+    "table": "{% for row in rows %}<tr><td>{{ row.id }}<td>{{ row.title }}{% endfor %}",
+}
+
+
 async def measured(names: list[str], seconds: float = SECONDS) -> list[tuple[Row, float, float]]:
     """Return the rows with these names, or all, with the times of both ways."""
     app = Quart("costs")
     app.add_url_rule("/", "index", _nothing)
-    app.jinja_options = {
-        "loader": DictLoader(
-            {
-                "line": "Hello {{ name }}!",
-                "table": "{% for row in rows %}<tr><td>{{ row.id }}<td>{{ row.title }}{% endfor %}",
-            }
-        )
-    }
+    app.jinja_options = {"loader": DictLoader(TEMPLATES)}
     async with app.test_request_context("/"):
         with closing(asyncio.new_event_loop()) as apart:
             return [
