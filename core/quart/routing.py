@@ -14,8 +14,8 @@ from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactor
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
-from ._formats.caching import kept
-from ._formats.headers import first_value
+from ._formats.caching import kept, LONGEST
+from ._formats.headers import Undecoded
 from ._kind import REQUEST
 from ._stock import Stock
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
@@ -243,11 +243,13 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
         or not _HOST.of(type(connection))
     ):
         return False
-    host = first_value(connection.headers, b"host")
+    headers = connection.headers
+    host = headers.first.get(b"host") if type(headers) is Undecoded else None
     if host is None:
         return False
     # Check the host as `bind_to_request` does, which comes later and must not fail then.
-    _check_host(host, connection.scheme, server_name)
+    if (host, connection.scheme, server_name) not in _good_hosts:
+        _check_host(host, connection.scheme, server_name)
     return True
 
 
@@ -279,10 +281,18 @@ def plain_map_of(app: Quart) -> QuartMap | None:
     return None
 
 
-# Clients send few different names. Cost: "host" in docs/performance.md.
-@kept(256)
-def _check_host(host: str, scheme: str, server_name: str | None) -> None:
-    _to_ascii(server_name or get_host(scheme, host))
+#: Hosts that can be one, with the scheme and the server's name. Clients send few different ones.
+#: Cost: "host" in docs/performance.md.
+_good_hosts: set[tuple[bytes, str, str | None]] = set()
+MOST_HOSTS = 256
+
+
+def _check_host(host: bytes, scheme: str, server_name: str | None) -> None:
+    _to_ascii(server_name or get_host(scheme, host.decode("latin-1")))
+    if len(host) <= LONGEST:
+        if len(_good_hosts) >= MOST_HOSTS:
+            _good_hosts.clear()
+        _good_hosts.add((host, scheme, server_name))
 
 
 #: The methods whose work `match_without_adapter` does.

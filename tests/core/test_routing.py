@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import BaseConverter, MapAdapter, RequestRedirect, Rule, RuleFactory, Submount
 from werkzeug.routing.exceptions import WebsocketMismatch
 
-from quart import current_app, Quart
+from quart import current_app, Quart, routing
 from quart.routing import QuartMap, QuartRule
 
 
@@ -197,6 +197,19 @@ def test_a_name_that_cannot_be_one_is_a_bad_request() -> None:
     with pytest.raises(HTTPException) as caught:
         bind(make_map(QuartRule("/", endpoint="index")), host="a" * 64 + ".org")
     assert caught.value.code == 400
+
+
+def test_few_of_the_names_that_clients_invent_are_kept() -> None:
+    async def main() -> None:
+        app = Quart(__name__)
+        app.add_url_rule("/", view_func=lambda: "")
+        client = app.test_client()
+        for host in (*(f"h{number}" for number in range(routing.MOST_HOSTS + 5)), "b." * 1_000):
+            assert (await client.get("/", headers={"Host": host})).status_code == 200
+            assert len(routing._good_hosts) <= routing.MOST_HOSTS
+        assert not any(len(host) > 1_000 for host, *_ in routing._good_hosts)
+
+    asyncio.run(main())
 
 
 def test_rule_factories_keep_what_a_rule_is() -> None:

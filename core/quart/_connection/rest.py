@@ -25,16 +25,17 @@ def is_to_come(inbound: Inbound, scope: Scope, fields: Mapping[bytes, bytes] | N
 
     *fields* are the header fields of *scope*, if the caller has them at hand.
     """
-    if inbound.complete or inbound.gone is not None or inbound.receiving:
-        return False
     if fields is None:
         fields = dict(scope["headers"])
+    # Most requests have no body, which the headers say.
     if b"content-length" in fields:
-        return fields[b"content-length"] != b"0"
-    # HTTP/2 and later announce a body by neither of the two headers.
-    return b"transfer-encoding" in fields or (
-        scope["method"] not in _BODILESS and scope["http_version"][:1] != "1"
-    )
+        is_announced = fields[b"content-length"] != b"0"
+    else:
+        # HTTP/2 and later announce a body by neither of the two headers.
+        is_announced = b"transfer-encoding" in fields or (
+            scope["http_version"][:1] != "1" and scope["method"] not in _BODILESS
+        )
+    return is_announced and not (inbound.complete or inbound.gone is not None or inbound.receiving)
 
 
 def is_too_much(scope: Scope) -> bool:

@@ -263,12 +263,12 @@ class Stages:
     """
 
     __slots__ = (
-        *("connection_class", "context_popped", "context_pushed", "context_tearing_down"),
-        *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
-        *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
-        *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
-        *("is_watched", "make_response", "plain_map", "preprocess", "process", "request_class"),
-        *("started", "tearing_down"),
+        *("answers_late", "connection_class", "context_popped", "context_pushed"),
+        *("context_tearing_down", "dispatch", "do_teardown", "do_teardown_appcontext"),
+        *("failed", "finalize", "finished", "full_dispatch", "handle", "handle_exception"),
+        *("handle_http_exception", "handle_user_exception", "has_lazy_session"),
+        *("make_default_options_response", "is_watched", "make_response", "plain_map"),
+        *("preprocess", "process", "request_class", "started", "tearing_down"),
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
@@ -291,9 +291,11 @@ class Stages:
         self.request_class = app._connection_class
         self.plain_map = plain_map_of(app)
         #: The class that handles a server's request, if nobody has put anything in between.
-        entry: type[ASGIHTTPConnection] | None = app.asgi_http_class
+        entry = app.asgi_http_class
         is_direct = app._entries.within(app) and app._connection_at_once() is entry
-        self.connection_class = entry if is_direct else None
+        self.connection_class: type[ASGIHTTPConnection] | None = entry if is_direct else None
+        #: Whether nobody can tell that the answer is sent once the handling has ended.
+        self.answers_late = is_direct and entry.is_original()
         #: Whether the loop on which these run is being watched.
         self.is_watched = False
 
