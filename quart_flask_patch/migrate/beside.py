@@ -194,8 +194,10 @@ class Beside:
         try:
             await self.app(scope, receiving, sending)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.stop()
+            # Hypercorn cancels this once it is told of the end, and then nothing may wait.
+            if self._started:
+                with anyio.CancelScope(shield=True):
+                    await self.stop()
 
 
 def _cookie_of(app: Any) -> str | None:
