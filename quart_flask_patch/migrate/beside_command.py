@@ -9,22 +9,22 @@ from typing import Any
 import click
 
 
-@click.command("beside", short_help="Serve the old application and the new one on one port.")
+@click.command("beside", short_help="Serve the old and the new release on one port.")
 @click.argument("old", metavar="OLD")
 @click.option(
     "--rule",
     "rules",
     multiple=True,
     metavar="PATTERN=WHO",
-    help="Who gets these paths ('/api/*') or endpoints ('notes.*'): old, new, or 5%. The first that"
-    " matches counts.",
+    help="Who gets a path ('/api/*=new') or an endpoint ('notes.*=5%'); the first that matches"
+    " counts.",
 )
 @click.option(
     "--share",
     default="old",
     show_default=True,
     metavar="WHO",
-    help="The same for all others: old, new, or the share of clients that goes to the new one.",
+    help="Who gets all else: old, new, or the share of clients that the new one gets.",
 )
 @click.option(
     "--old-folder",
@@ -48,22 +48,17 @@ import click
 @click.option("--separate-sessions", is_flag=True, help="Do not ask for a shared session.")
 @click.pass_context
 def beside(ctx: click.Context, /, old: str, rules: tuple[str, ...], **options: Any) -> None:
-    """Serve two applications on one port: OLD on genuine Flask, and --app on the layer.
+    """Serve two releases on one port: OLD on genuine Flask, --app on the layer.
 
-    OLD is MODULE:NAME or MODULE:FACTORY(), and runs in a process of its own. It may be the same
-    code, or an earlier release in another folder with a Python of its own. Everything goes to the
-    old one until you say otherwise. Both have to share their sessions, which is looked at.
+    OLD is MODULE:NAME or MODULE:FACTORY(), and may be the same code. At first it answers
+    everything. --share and --rule send clients and paths to the new one; so does the header
+    `X-Beside: new`, for one request. A login in one counts in the other.
 
     \b
-    The first day: everything to the old one, and what you choose by hand to the new one:
-      python -m quart_flask_patch --app yourapp migrate beside yourapp
-      curl -H 'X-Beside: new' http://127.0.0.1:5000/
-    A part, and one client in twenty of all else:
-      ... migrate beside yourapp --rule '/reports/*=new' --share 5%
-    And back:
-      ... migrate beside yourapp --share old
+    One client in twenty to the new one, and --share old to go back:
+      python -m quart_flask_patch --app yourapp migrate beside yourapp --share 5%
 
-    The header X-Beside, or a cookie `beside`, with `old` or `new` chooses for one request.
+    More: docs/beside.md
     """
     missing = [name for name in ("anyio", "httpcore") if find_spec(name) is None]
     if missing:

@@ -15,13 +15,18 @@ from .rewrite.command import rewrite
 NEEDED = ("libcst", "packaging", "rich", "ruff")
 
 
-@click.group("migrate", short_help="Look at a code base that moves to the layer.")
+@click.group("migrate", short_help="Move an application to the layer, a question at a time.")
 def migrate() -> None:
-    """Answer the questions of a code base that moves from Flask: will it work, what blocks?
+    """Move a Flask application to the layer, a question at a time.
 
-    These commands read, import and report; `rewrite --write` alone changes files. They need the
-    extra `migrate`. A command of this name that your application has is found by `flask migrate`
-    as before.
+    \b
+    Begin with:
+      python -m quart_flask_patch migrate check --app yourapp .
+
+    Only `rewrite --write` changes files. What blocks the event loop, your tests tell: see
+    `pytest --help`, --fail-on-blocking. All of it needs the extra `migrate`.
+
+    More: docs/migrating.md
     """
 
 
@@ -35,13 +40,13 @@ def require_extra() -> None:
         )
 
 
-@migrate.command("check", short_help="Report what to look at before the move, worst first.")
+@migrate.command("check", short_help="Will it work? Report what to look at before the move.")
 @click.argument("path", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--app", "app_path", metavar="IMPORT", help="The application: MODULE or MODULE:NAME.")
 @click.option(
     "--requirements",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Look up the extensions in this file, in place of those that are installed.",
+    help="Look up the extensions of this file, not those that are installed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.option(
@@ -64,26 +69,21 @@ def check(
     fail_on: str,
     timeout: float,
 ) -> None:
-    """Report on the environment, the extensions, the application and the source.
+    """Report what to look at before the move, worst first. Nothing is changed.
 
-    PATH is a folder or a file of source to read. --app is imported on the layer, in a process of
-    its own, and so runs what it runs when it is imported. Give either, both or none.
-
-    \b
-    Each line says how bad it is, where, what, and the way out:
-      error    it breaks, or holds the event loop for all
-      warning  it works, and costs or may block; or nobody has tried it
-      note     good to know
-    Then one line for each view: what it waits for, and whether it is worth making async.
+    PATH is the source to read. --app is imported on the layer, in a process of its own. Give
+    either, both or none: the environment and the extensions are looked at in any case.
 
     \b
-    Begin with:
       python -m quart_flask_patch migrate check --app yourapp .
-    In CI, once there are no errors:
-      python -m quart_flask_patch migrate check --app yourapp --json . > report.json
 
-    The exit status is 0, or 1 if there is a finding of the level that --fail-on names or a worse
-    one, or 2 if the command was given wrongly.
+    An error breaks, or holds up everybody; a warning costs something, or nobody has tried it; a
+    note is good to know.
+
+    The exit status is 0, 1 if there are errors (or what --fail-on says), or 2 if the command was
+    given wrongly.
+
+    More: docs/checking.md
     """
     require_extra()
     from .check import check_all

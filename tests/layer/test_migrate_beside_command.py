@@ -102,8 +102,10 @@ def test_the_old_one_has_a_python_of_its_own(folders: Path, chosen: object) -> N
     with served(
         [*command, *options, "--port", "{port}"], here, environment(), folders / "log"
     ) as server:
-        old = httpx.get(server.url, trust_env=False).json()
-        new = httpx.get(server.url, headers={"X-Beside": "new"}, trust_env=False).json()
+        old = httpx.get(server.url, trust_env=False, verify=False).json()
+        new = httpx.get(
+            server.url, headers={"X-Beside": "new"}, trust_env=False, verify=False
+        ).json()
     asked = [str(python), "-c", "import sys; print(list(sys.version_info[:2]))"]
     version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     assert (old["release"], str(old["python"])) == (41, version)
@@ -182,8 +184,8 @@ def test_ctrl_c_in_a_terminal_ends_both(folders: Path) -> None:
     options = ["--old-folder", str(folders / "old"), "--port", str(free_port())]
     with terminal([*command, *options], folders / "new") as opened:
         url = opened.read_until(r"http://127\.0\.0\.1:\d+")
-        sides = {"old": httpx.get(url, trust_env=False).json()["pid"]}
-        chosen = httpx.get(url, headers={"X-Beside": "new"}, trust_env=False).json()
+        sides = {"old": httpx.get(url, trust_env=False, verify=False).json()["pid"]}
+        chosen = httpx.get(url, headers={"X-Beside": "new"}, trust_env=False, verify=False).json()
         sides["new"] = chosen["pid"]
         assert sides["old"] != sides["new"] == opened.process.pid
         opened.type("\x03")

@@ -286,10 +286,3 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     status, output = invoked("--app", "x")
     assert status == 2
     assert "quart-flask-patch[migrate]" in output
-
-
-def test_help_teaches() -> None:
-    status, output = invoked("--help")
-    assert status == 0
-    for text in ("Begin with all pages", "migrate compare --app yourapp", "exit status is 0 if"):
-        assert text in output

@@ -1,15 +1,20 @@
-"""What the reports of `migrate` are on a terminal, and what elsewhere."""
+"""What the reports and the help of `migrate` are on a terminal, and what elsewhere."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from quart_flask_patch.migrate.command import migrate
 from quart_flask_patch.migrate.compare import showing
 from quart_flask_patch.migrate.compare.differing import Difference
 from quart_flask_patch.migrate.compare.report import Exchange, Figures, Report
@@ -106,3 +111,40 @@ def test_colours_are_for_terminals(
     text = read(ours)
     assert (ESCAPE in text) == is_terminal
     assert [each for each in SHOWN[put_out] if each not in text] == []
+
+
+# --- the help ------------------------------------------------------------------------------------
+
+PAGES = Path(__file__).parent.parent.parent
+COMMANDS: dict[str, click.Command] = {"": migrate, **migrate.commands}
+
+
+def help_of(name: str) -> str:
+    result = CliRunner().invoke(migrate, [*name.split(), "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_short_and_leads_on(name: str) -> None:
+    description = help_of(name).partition("\nOptions:")[0]
+    assert len(description.splitlines()) <= 26
+    (page,) = re.findall(r"More: (docs/\w+\.md)", description)
+    assert (PAGES / page).exists()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_the_help_is_a_command(name: str, tmp_path: Path) -> None:
+    (example,) = re.findall(r"^    python -m quart_flask_patch (.*)$", help_of(name), re.MULTILINE)
+    before, _, words = example.partition("migrate ")
+    chosen, *arguments = shlex.split(words)
+    # `--app` may also stand before the group.
+    assert before in {"", "--app yourapp "}
+    assert (chosen == name) == bool(name)
+    COMMANDS[chosen].make_context(chosen, arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_says_what_it_is_for(name: str) -> None:
+    options = [each for each in COMMANDS[name].params if isinstance(each, click.Option)]
+    assert [each.name for each in options if not each.help] == []

@@ -43,7 +43,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command("compare", short_help="Ask Flask and the layer the same, and show what differs.")
+@click.command("compare", short_help="Does it behave the same? Ask Flask and the layer the same.")
 @click.option("--app", "app_path", metavar="IMPORT", help="The application: MODULE or MODULE:NAME.")
 @click.option(
     "--requests",
@@ -65,18 +65,24 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--reference",
     default="wsgi",
-    help="The server of the reference: gunicorn, waitress or werkzeug, by default the first that is"
-    " installed. An ASGI server serves the reference on the layer.",
+    help="The server of the reference: gunicorn, waitress, werkzeug, or an ASGI server to have it"
+    " on the layer.",
 )
 @click.option(
     "--env",
     "variables",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A variable of each side, in which {folder} is a folder of its own and {side} its name.",
+    help="A variable of each side; {folder} in it is an empty folder of the side's own.",
 )
 @click.option("--copy/--no-copy", "copies", default=True, help="Copy the folder for each side.")
-@click.option("--rule", "rules", multiple=True, help="Something that may differ; see below.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="RULE",
+    help="What may differ: 'header X-Id', 'json id', ...",
+)
 @click.option("--rules", "rules_file", type=_FILE, help="A file of rules, one a line.")
 @click.option("--token", "tokens", multiple=True, help="A hidden field that is a token, too.")
 @click.option("--host", help="The Host header of all requests.")
@@ -89,37 +95,19 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.pass_context
 def compare(ctx: click.Context, **given: Unpack[Given]) -> None:
-    """Serve an application on genuine Flask and on the layer, and ask both the same.
-
-    Each side is a server in a process of its own, with a copy of the current folder and so of the
-    files that the application keeps there. What it keeps elsewhere you set for each: --setup and
-    the server find $COMPARE_FOLDER, a folder of the side's own, and what --env gives.
+    """Ask an application on genuine Flask and on the layer the same, and show what differs.
 
     \b
-    Begin with all pages that need no values:
+    All pages that need no values:
       python -m quart_flask_patch migrate compare --app yourapp
-    Then with what users ask for:
-      python -m quart_flask_patch migrate compare --app yourapp --requests access.log
-    With a database of its own for each:
-      ... --env DATABASE_URL=sqlite:///{folder}/test.db --setup "flask --app yourapp init-db"
-    In CI:
-      ... --requests requests.txt --json > report.json
-    Before and after a change, both on Flask, or both on the layer:
-      ... --against-folder ../before --reference hypercorn
 
-    \b
-    A list of requests has lines of METHOD /path, header lines beneath, and a body after an
-    empty line. Requests are sent in their order. Cookies are kept for each side and client, and
-    tokens of hidden fields and meta tags take the place of recorded ones.
+    --requests takes what users have asked for. Each side runs in a copy of the current folder;
+    give each a database of its own by --env and --setup. Secrets are masked in the report.
 
-    \b
-    Dates near now, tokens, ids and the like may differ. More rules, for --rule and --rules:
-      header NAME      cookie NAME      json KEY      text NAME = PATTERN
-      request PATTERN  (of a path: do not send)       without dates|ids|nonces|tokens|timings
+    The exit status is 0 if nothing differs, 1 if something does, or 2 if nothing could be found
+    out.
 
-    Cookies, tokens, passwords and credentials are masked in all that it writes.
-
-    The exit status is 0 if nothing differs, 1 if something does, 2 if nothing could be found out.
+    More: docs/comparing.md
     """
     from ..command import require_extra
     from .recorded import CompareError
