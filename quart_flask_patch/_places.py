@@ -21,7 +21,7 @@ from quart._threads.strategy import Place, Strategy
 from quart._types import CoroutineOf, Function
 
 from . import _measured, ctx as _ctx, wrappers
-from ._environs import entry
+from ._environs import translation
 from ._environs.body_stream import receive_early
 from ._faces import quart_face, signals
 from ._waiting import bridge
@@ -119,7 +119,7 @@ def is_watched(ctx: AppContext) -> bool:
     """Whether to report code that holds the loop: in tests, and in debug mode on a shared loop."""
     connection = ctx.connection
     return ctx.app.testing or (
-        ctx.app.debug and not (connection and entry.called_as_wsgi(connection.scope))
+        ctx.app.debug and not (connection and translation.called_as_wsgi(connection.scope))
     )
 
 
@@ -231,7 +231,7 @@ class Layer(Strategy):
             return CHOICES[name]
         if view is not None and runs_async(view):
             return self.async_place(app)
-        if default == entry.WEBSOCKET:
+        if default == translation.WEBSOCKET:
             return PLACES["thread"]
         return self.sync_place(app, default)
 

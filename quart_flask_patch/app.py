@@ -41,7 +41,7 @@ from ._commands import AppGroup
 from ._defaults.json import DefaultJSONProvider
 from ._defaults.templating import Environment
 from ._entry import CalledByServers, Entry
-from ._environs import entry
+from ._environs import translation
 from ._environs.takeover import TAKEOVER, Takeover
 from ._old_signatures import OldSignatures
 from ._requests.forms import Connection
@@ -245,7 +245,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         wrapped = self._has_wsgi_middleware(scope["type"])
         if scope["type"] == "websocket" and TAKEOVER not in scope:
             await self._serve_websocket(scope, receive, send)
-        elif wrapped and entry.environ_given(scope) is None:
+        elif wrapped and translation.environ_given(scope) is None:
             from ._wsgi import middleware
 
             serve = middleware.serve if scope["type"] == "http" else middleware.serve_websocket
@@ -284,23 +284,25 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return _ctx.made_by(self, request, environ)
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
-        environ = entry.environ_given(connection.scope)
+        environ = translation.environ_given(connection.scope)
         if environ is not None and type(connection.headers) is not EnvironHeaders:
             connection.headers = EnvironHeaders(environ)
         if isinstance(connection, Websocket):
             core = CoreContext(self._core_app, websocket=connection)
-            core.wanted_place = entry.WEBSOCKET
+            core.wanted_place = translation.WEBSOCKET
             return core
         core = self._context_of(connection, environ)
         if environ is None:
             return core
         scope: Any = connection.scope
-        if (pending := scope.get(entry.PENDING)) is not None:
+        if (pending := scope.get(translation.PENDING)) is not None:
             core.borrow(pending.lease)
-            core.wanted_place = None if entry.EXCHANGED in scope else entry.BEHIND_MIDDLEWARE
-        elif entry.called_as_wsgi(scope):
+            core.wanted_place = (
+                None if translation.EXCHANGED in scope else translation.BEHIND_MIDDLEWARE
+            )
+        elif translation.called_as_wsgi(scope):
             # The request runs in its caller's thread.
-            core.wanted_place = "loop" if entry.EXCHANGED in scope else entry.CALLED
+            core.wanted_place = "loop" if translation.EXCHANGED in scope else translation.CALLED
         return core
 
     def _response_for_session(self) -> object:
@@ -331,7 +333,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
         connection = core.connection
         if (
-            (connection is None or entry.environ_given(connection.scope) is None)
+            (connection is None or translation.environ_given(connection.scope) is None)
             and self._url_adapters.within(self)
             and BINDING.within(self.url_map)
             and self._makes_requests_late
@@ -362,7 +364,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         if propagate is not None:
             return bool(propagate)
         connection = core.connection
-        wanted = connection is not None and entry.caller_wants_errors(connection.scope)
+        wanted = connection is not None and translation.caller_wants_errors(connection.scope)
         return self.testing or (self.debug and wanted)
 
     # How functions are called

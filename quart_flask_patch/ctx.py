@@ -21,7 +21,7 @@ from quart.app import Quart as CoreQuart
 from quart.ctx import AppContext as CoreContext
 
 from . import genuine, wrappers
-from ._environs import entry
+from ._environs import translation
 from ._guards import AfterThis
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def made_by(app: Flask, request: CoreRequest, environ: Environ) -> CoreContext:
     Raises:
         TypeError: if the method returns anything but the context of this request.
     """
-    entry.announce_arrival(environ, request)
+    translation.announce_arrival(environ, request)
     face = app.request_context(environ)
     core = core_of(face)
     if core is None or core.connection is not request:
@@ -271,7 +271,7 @@ def request_context(app: Any, environ: Environ) -> Any:
 
 
 def _core_of_request(app: Flask, environ: Environ, request: object, session: Any) -> CoreContext:
-    connection = entry.arrived(environ) or entry.connection_of(app, environ)
+    connection = translation.arrived(environ) or translation.connection_of(app, environ)
     if request is not None:
         wrappers.share(request, connection)
     core = CoreContext(_core_app(app), request=connection, session=session)

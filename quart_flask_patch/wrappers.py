@@ -32,7 +32,7 @@ from quart.wrappers import Response as CoreResponse
 from quart.wrappers._bodies import aclose
 from quart.wrappers.response import _type_header, DataBody, IterableBody, ResponseBody
 
-from ._environs import entry
+from ._environs import translation
 from ._environs.body_stream import STREAM
 from ._requests.forms import FormDataParser, of_a_quart_application, open_file
 from ._requests.headers import headers_of, let_go as let_go_of_headers, set_headers
@@ -84,7 +84,7 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def environ(self) -> dict[str, Any]:
-            environ = entry.environ_of(self)
+            environ = translation.environ_of(self)
             environ.setdefault("werkzeug.request", self)
             return environ
 
@@ -128,7 +128,7 @@ class Request(flask_wrappers.Request):
 
         @cached_property
         def stream(self) -> Any:
-            stream = entry.body_of(self) if _STREAMING.of(WerkzeugRequest) else None
+            stream = translation.body_of(self) if _STREAMING.of(WerkzeugRequest) else None
             if stream is None:
                 return cast(Any, WerkzeugRequest.stream).__get__(self, type(self))
             return stream
@@ -332,7 +332,7 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
         face = cls.__new__(cls)
         face.__dict__ = connection.__dict__
     else:
-        face = cls(entry.environ_of(connection))
+        face = cls(translation.environ_of(connection))
         share(face, connection)
     face.json_module = core.app.json
     return face  # type: ignore[no-any-return]  # of the application's class

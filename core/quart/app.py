@@ -22,7 +22,7 @@ from werkzeug.routing import BuildError as BuildError, Map, MapAdapter, Rule
 from ._application.serving_methods import ServingMethods
 from ._application.stage_methods import current_context, StageMethods, takes_ctx
 from ._application.url_methods import UrlMethods
-from ._connection import entry, origins
+from ._connection import isolation, origins
 from ._flask import has_served
 from ._handling import results
 from ._handling.hooks import HOOK_TABLES, HookTable, keeps_views
@@ -205,7 +205,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         if self._asgi_apps.within(self):
             await self.asgi_app(scope, receive, send)
         else:
-            await entry.go_on(self.asgi_app, scope, receive, send)
+            await isolation.go_on(self.asgi_app, scope, receive, send)
 
     async def asgi_app(
         self, scope: ServersScope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -214,7 +214,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         if scope["type"] == "http" and (at_once := self._connection_at_once()) is not None:
             await at_once(self, scope)(receive, send)
         else:
-            await entry.go_on(self._serve_connection, scope, receive, send)
+            await isolation.go_on(self._serve_connection, scope, receive, send)
 
     def _connection_at_once(self) -> type[ASGIHTTPConnection] | None:
         """Return the class that handles a request directly, or None if something comes first."""

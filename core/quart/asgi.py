@@ -11,7 +11,7 @@ from typing import cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
-from ._connection import entry, rest
+from ._connection import isolation, rest
 from ._connection.delivery import Delivery
 from ._connection.inbound import Inbound, inbound_class
 from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
@@ -54,7 +54,7 @@ class _Connection(Delivery):
         inbound = inbound_class()(receive, send)
         context, sending, scope = None, send, self.scope
         generation = forks.generation
-        if entry.arrives(scope):
+        if isolation.arrives(scope):
             context, sending = inbound.leave(), inbound.to_server
             self._leaves = inbound.sends_as_it_is and self._is_stock()
         try:

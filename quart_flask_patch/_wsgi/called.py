@@ -31,7 +31,7 @@ from quart.wrappers import Response as CoreResponse
 
 from .. import _places, wrappers
 from .._entry import wsgi_entry
-from .._environs import entry
+from .._environs import translation
 from .._places import Loop, place_named, SyncPlace, Thread, VARIABLE
 from .._waiting import bridge, loop_thread, runner
 from ..app import Flask
@@ -168,7 +168,7 @@ def _place_behind_middleware(app: Quart, view: Function | None) -> Place:
 
 
 _places.OF_CALLS.update(
-    {entry.CALLED: _place_of_call, entry.BEHIND_MIDDLEWARE: _place_behind_middleware}
+    {translation.CALLED: _place_of_call, translation.BEHIND_MIDDLEWARE: _place_behind_middleware}
 )
 
 
@@ -206,9 +206,9 @@ def passes_on(middleware: Any) -> bool:
 
 def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> object:
     """Answer a WSGI call, through the application's own `asgi_app` and the like if it has any."""
-    pending = environ.get(entry.PENDING)
+    pending = environ.get(translation.PENDING)
     if pending is not None and pending.goes_on:
-        del environ[entry.PENDING]
+        del environ[translation.PENDING]
         return pending.passed_through(app, environ, start_response)
     if not runner.loop_runs() or bridge.can_wait():
         return _respond(app, environ, start_response)
@@ -220,7 +220,7 @@ def wsgi_app(app: Flask, environ: Environ, start_response: StartResponse) -> obj
 def _respond(app: Flask, environ: Environ, start_response: StartResponse) -> object:
     if not _can_answer(app):
         return exchange.respond(app, environ, start_response)
-    if entry.PENDING in environ:
+    if translation.PENDING in environ:
         return _call(app, environ, start_response)
     return respond(app, environ, start_response)
 
@@ -243,7 +243,7 @@ Quart._other_entries.append((sys.modules[__name__], respond.__name__))
 
 
 def _call(app: Any, environ: Environ, start_response: StartResponse) -> object:
-    request = entry.connection_of(app, environ)
+    request = translation.connection_of(app, environ)
     ctx = app._context_for(request)
     call = _Call(environ, start_response)
     # The pipeline calls this at the end of the request, and then calls the response itself.
@@ -279,7 +279,8 @@ class _Call:
             preserve(face_of(core))
 
     def _respond(self, core: AppContext, response: Any) -> object:
-        if cast(Any, core.request.scope)[entry.PENDING] is not None and not is_called(response):
+        scope = cast(Any, core.request.scope)
+        if scope[translation.PENDING] is not None and not is_called(response):
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
         if isinstance(core.home, InThread) and core._lease is not None and not _is_whole(response):

@@ -19,7 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from quart._types import Environ, Function, Message, StartResponse
 from quart.asgi import headers_of
 
-from .._environs import entry
+from .._environs import translation
 from .._waiting import bridge, runner
 from ..ctx import face_of as context_face
 
@@ -39,13 +39,13 @@ class Exchange:
         self._environ = environ
         self._start_response = start_response
         self._started = False
-        self._scope = entry.scope_of(environ)
+        self._scope = translation.scope_of(environ)
         # ASGI middleware may change the headers, so they must be a list.
         self._scope["headers"] = list(self._scope["headers"])
         self._scope["quart.closing"] = self._closing
-        self._scope[entry.EXCHANGED] = True
+        self._scope[translation.EXCHANGED] = True
         self._home = runner.home()
-        self._receive = entry.receive_of(self._scope)
+        self._receive = translation.receive_of(self._scope)
         # Take the Context now, while no task of ours has entered it.
         self._context = runner.own_context() or copy_context()
         self._sent: deque[bytes] = deque()

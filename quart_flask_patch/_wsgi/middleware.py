@@ -33,7 +33,7 @@ from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.wrappers.base import ClientDisconnectedError
 
 from .._entry import wsgi_entry
-from .._environs import entry
+from .._environs import translation
 from .._environs.takeover import TAKEOVER, Takeover
 from .._places import lease_of, PLACES
 from .._waiting import bridge
@@ -187,10 +187,10 @@ class PassingOn(ASGIHTTPConnection):
 
     def _serve(self, inbound: Inbound, send: Send) -> CoroutineOf[None]:
         app = self.app
-        environ, is_ours = entry.environ_on_its_way(self.scope)
-        environ[entry.PENDING] = self
+        environ, is_ours = translation.environ_on_its_way(self.scope)
+        environ[translation.PENDING] = self
         wsgi_entry(app)(environ, _ignore)
-        reached, scope = self._reached, entry.scope_behind(self._passed, self.scope)
+        reached, scope = self._reached, translation.scope_behind(self._passed, self.scope)
         is_mounted = reached is not app
         if reached.asgi_http_class is not ASGIHTTPConnection or (
             is_mounted and not reached._asgi_apps.within(reached)
@@ -200,7 +200,7 @@ class PassingOn(ASGIHTTPConnection):
         stages = reached._plans.stages(reached, REQUEST)
         if not stages.is_watched:
             see_to_loop(reached, scope, stages)
-        request = entry.connection_behind(reached, scope, self._push_by(send))
+        request = translation.connection_behind(reached, scope, self._push_by(send))
         if not is_ours:
             request.routing_exception = NotFound()
         self.app, self._request = reached, request
@@ -255,11 +255,11 @@ async def serve_websocket(app: Flask, scope: Scope, receive: Receive, send: Send
     A websocket that comes through is served as usual, without a thread that waits for it.
     """
     websocket = ASGIWebsocketConnection(cast(Any, app), scope)._create_websocket_from_scope(send)
-    environ = entry.environ_of(websocket)
+    environ = translation.environ_of(websocket)
     with lease_of(app) as lease:
         stream = environ["wsgi.input"]
         pending = Pending(app, receive, stream, lease=lease, goes_on=True)
-        environ[entry.PENDING] = pending
+        environ[translation.PENDING] = pending
         start = await _call_for_websocket(app, pending, environ, scope[TAKEOVER])
     if scope[TAKEOVER].active:
         return
@@ -267,7 +267,7 @@ async def serve_websocket(app: Flask, scope: Scope, receive: Receive, send: Send
         body = b"".join(start.written)
         await refuse(scope, receive, send, start.status, start.headers or [], body)
         return
-    scope = entry.scope_behind(pending.passed, scope)
+    scope = translation.scope_behind(pending.passed, scope)
     await pending.reached._serve_connection(scope, receive, send)
 
 
@@ -298,9 +298,9 @@ def _whole_answer(app: Flask, environ: Environ, start: _Start) -> bytes:
 async def _serve(app: Flask, scope: Scope, inbound: Inbound, send: Send) -> None:
     request = ASGIHTTPConnection(cast(Any, app), scope)._create_request_from_scope(send)
     request.receive_from(inbound.receive)
-    environ, call = entry.environ_of(request), wsgi_entry(app)
+    environ, call = translation.environ_of(request), wsgi_entry(app)
     pending = Pending(app, inbound.receive, environ["wsgi.input"], inbound)
-    environ[entry.PENDING] = pending
+    environ[translation.PENDING] = pending
     with lease_of(app) as lease:
         pending.lease = lease
         await _respond(call, pending, environ, send)

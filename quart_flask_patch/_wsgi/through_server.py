@@ -14,10 +14,10 @@ from typing import Any, cast, TYPE_CHECKING
 from werkzeug import test
 from werkzeug.wsgi import get_input_stream
 
-from quart._connection.entry import SHARED
+from quart._connection.isolation import SHARED
 from quart._types import Environ, Function
 
-from .._environs import entry
+from .._environs import translation
 from .._environs.body_stream import BY_WSGI
 from .._waiting import loop_thread
 from ..app import Flask
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
 
 #: The keys of a scope that was made from an environ.
-_OF_AN_ENVIRON = (BY_WSGI, SHARED, entry.EXCHANGED, "quart.undisturbed", "quart.closing")
+_OF_AN_ENVIRON = (BY_WSGI, SHARED, translation.EXCHANGED, "quart.undisturbed", "quart.closing")
 
 
 class _Served(Exchange):
@@ -39,9 +39,9 @@ class _Served(Exchange):
         self._home, self._context = _server(), Context()
         for key in _OF_AN_ENVIRON:
             self._scope.pop(key, None)
-        entry.forget_environ(self._scope)
+        translation.forget_environ(self._scope)
         self._scope["quart.closing"] = self._look
-        self._scope[entry.FOR_CLIENT] = True
+        self._scope[translation.FOR_CLIENT] = True
         self._names: dict[str, str] = {}
         if self._unsent is not None:
             self._receive = self._client

@@ -47,7 +47,7 @@ ARRIVING = [
     Jump(APP, "await self.asgi_app(scope", "asgi_app", APP, "async def asgi_app("),
     Jump(APP, "self._connection_at_once()", "_connection_at_once", APP, "def _connection_at_once("),
     Jump(APP, "return ASGIHTTPConnection if", "ASGIHTTPConnection", ASGI, "class ASGIHTTP"),
-    Jump(APP, "go_on(self._serve_conn", "go_on", "quart/_connection/entry.py", "def go_on("),
+    Jump(APP, "go_on(self._serve_conn", "go_on", "quart/_connection/isolation.py", "def go_on("),
     Jump(APP, "go_on(self._serve_conn", "_serve_connection", APP, "def _serve_connection("),
     Jump(APP, "self.asgi_http_class(self", "asgi_http_class", APP, "asgi_http_class: type["),
     Jump(APP, "origins.serve(", "serve", "quart/_connection/origins.py", "async def serve("),

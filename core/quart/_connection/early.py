@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from .._loops.resume import start, Suspended
 from .._types import CoroutineOf, Message
-from .entry import Server
+from .isolation import Server
 
 DISCONNECTS = frozenset({"http.disconnect", "websocket.disconnect"})
 

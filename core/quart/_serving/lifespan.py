@@ -11,7 +11,7 @@ from typing import Any, cast, TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from .._connection import origins
-from .._connection.entry import clean_context
+from .._connection.isolation import clean_context
 from .._handling.overrides import log_exception
 from .._loops.known import know_loop
 from .._loops.mailbox import in_trio

@@ -24,7 +24,7 @@ from werkzeug.test import encode_multipart
 from werkzeug.urls import iri_to_uri
 
 from .._connection.disclosure import SHOWN, VARIABLES
-from .._connection.entry import SHARED
+from .._connection.isolation import SHARED
 from .._types import OwnScope
 from ..datastructures import FileStorage
 from ..json import dumps

@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from quart._connection.disclosure import SHOWN
-from quart._connection.entry import SHARED
+from quart._connection.isolation import SHARED
 from quart._connection.outbound import cannot_push
 from quart._formats.target import http_scheme, NOWHERE, path_within_root
 from quart._types import Environ, Message, OwnScope, Receive, Scope
