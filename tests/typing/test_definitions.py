@@ -43,7 +43,7 @@ PLACES, WAITING, RUNNER = (
 )
 
 ARRIVING = [
-    Jump(APP, ":= stages.connection_class)", "connection_class", PLAN, "self.connection_class = "),
+    Jump(APP, ":= stages.connection_class)", "connection_class", PLAN, "self.connection_class: "),
     Jump(APP, "await self.asgi_app(scope", "asgi_app", APP, "async def asgi_app("),
     Jump(APP, "self._connection_at_once()", "_connection_at_once", APP, "def _connection_at_once("),
     Jump(APP, "return ASGIHTTPConnection if", "ASGIHTTPConnection", ASGI, "class ASGIHTTP"),
