@@ -19,10 +19,16 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from quart._connection import rest
-from quart._connection.date import one_date
 from quart._connection.inbound import Inbound, inbound_class, undisturbed
 from quart._connection.lifespan import see_to_loop
-from quart._connection.outbound import _convert_os_error, foreign_body, is_without_body, refuse
+from quart._connection.outbound import (
+    _convert_os_error,
+    foreign_body,
+    is_without_body,
+    refuse,
+    refuse_status,
+)
+from quart._connection.servers_headers import for_server
 from quart._formats.headers import encode_headers
 from quart._kind import REQUEST
 from quart._loops.mailbox import shielded
@@ -103,6 +109,8 @@ class _Start:
             finally:
                 exc_info = None
         self.status = int(status.partition(" ")[0])
+        if not 99 < self.status < 1000:
+            refuse_status(self.status)
         # Werkzeug's `Headers` rejects line breaks in values; middleware may have written these.
         self.headers = encode_headers(Headers(headers))
         return self.write
@@ -239,11 +247,11 @@ async def _send(
 ) -> None:
     """Send *message*; before the last one, receive the rest of the request's body.
 
-    *servers* is the server's own `send`, behind *send*: from it, `one_date` knows whether the
+    *servers* is the server's own `send`, behind *send*: from it, `for_server` knows whether the
     server adds a Date header.
     """
     if message["type"] == "http.response.start":
-        message = {**message, "headers": one_date(message["headers"], servers)}
+        message = {**message, "headers": for_server(message["headers"], servers)}
     is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
     more = inbound if is_last and rest.is_to_come(inbound, scope, None) else None
     await rest.send_end(more, send, message)

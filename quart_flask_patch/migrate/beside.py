@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from quart._connection.date import one_date
 from quart._connection.disclosure import says_forwarded
+from quart._connection.servers_headers import for_server
 from quart._formats.target import path_within_root
 from quart._types import Message, Receive, Scope, Send
 
@@ -240,7 +240,7 @@ def _adding(send: Send, headers: beside_proxy.Headers) -> Send:
 
     async def adding(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": one_date([*message["headers"], *headers], send)}
+            message = {**message, "headers": for_server([*message["headers"], *headers], send)}
         await send(message)
 
     return adding

@@ -1226,6 +1226,51 @@ def test_what_cannot_be_the_name_of_a_header_is_not_sent(app: Quart, kind: str, 
     assert sorted(answer.headers.keys()) == ["content-length", "content-type"]
 
 
+@pytest.mark.parametrize("status", [0, 99, 1000])
+def test_a_status_that_no_server_can_send_is_an_error(
+    app: Quart, kind: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = []
+
+    @route(app, kind)
+    async def view() -> Any:
+        response = Response("x", status)
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    answer = exchange(app, kind)
+    assert (answer.status, closed) == (500, [True])
+    assert f"from 100 to 999 (RFC 9110, section 15), got {status}." in caplog.text
+
+
+@pytest.mark.parametrize("status", [100, 600, 999])
+def test_any_other_status_is_sent(app: Quart, status: int) -> None:
+    app.get("/")(lambda: ("x", status))
+    assert run(request(app)).status == status
+
+
+@pytest.mark.parametrize("coding", ["chunked", "identity", "gzip, chunked"])
+@pytest.mark.parametrize("body", ["whole", "stream", "none", "bare"])
+def test_how_bytes_travel_is_left_to_the_server(
+    app: Quart, kind: str, body: str, coding: str
+) -> None:
+    """Views that pass on another server's answer send its headers, this one too."""
+
+    @route(app, kind)
+    async def view() -> Any:
+        content = (piece for piece in ["x"]) if body == "stream" else "x"
+        response = Response(content, 204 if body == "none" else 403)
+        response.headers["Transfer-Encoding"] = coding
+        if body == "bare":
+            del response.headers["Content-Type"]
+            response.headers["X-Other"] = "1"
+        return response
+
+    answer = exchange(app, kind)
+    assert "transfer-encoding" not in answer.headers
+    assert answer.text == ("" if body == "none" else "x")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -277,6 +277,28 @@ def test_write_comes_before_what_is_returned(served: Flask) -> None:
     assert (answer.status, answer.text) == (202, "one two three")
 
 
+def test_how_bytes_travel_is_left_to_the_server(served: Flask) -> None:
+    def answering(start: Any) -> list[bytes]:
+        start("200 OK", [*HEADERS, ("Transfer-Encoding", "chunked")])
+        return [b"x"]
+
+    wrap(served, answer_with(answering))
+    answer = run(fetch(served, "/"))
+    assert (answer.text, "transfer-encoding" in answer.headers) == ("x", False)
+
+
+def test_a_status_that_no_server_can_send_is_an_error(
+    served: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answering(start: Any) -> list[bytes]:
+        start("1000 ODD", HEADERS)
+        return [b"x"]
+
+    wrap(served, answer_with(answering))
+    assert run(fetch(served, "/")).status == 500
+    assert "from 100 to 999 (RFC 9110, section 15), got 1000." in caplog.text
+
+
 def test_an_error_replaces_a_head_that_was_not_sent(served: Flask) -> None:
     def answering(start: Any) -> Iterator[bytes]:
         start("200 OK", [*HEADERS, ("X-Old", "yes")])

@@ -12,9 +12,9 @@ from .._loops.raised import as_raised
 from .._types import CoroutineOf, Message, Scope, Send
 from ..wrappers.base import ClientDisconnectedError
 from . import pathsend, rest
-from .date import one_date
 from .inbound import Inbound, undisturbed
 from .outbound import BARE, close_response, outgoing, send_chunks
+from .servers_headers import for_server
 
 if TYPE_CHECKING:
     from ..app import Quart
@@ -86,8 +86,8 @@ class Delivery:
         status, headers, body, _ = content
         if (more := self._still_to_come(ctx)) is not None:
             headers = rest.announce(self.scope, headers)
-        if len(headers) > BARE:
-            headers = one_date(headers, send)
+        if len(headers) > BARE or not body:
+            headers = for_server(headers, send)
         start_type, end_type = self.message_types
         start = {"type": start_type, "status": status, "headers": headers}
         return start, {"type": end_type, "body": body or b"", "more_body": False}, more

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any, TYPE_CHECKING
+from typing import Any, NoReturn, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
@@ -52,6 +52,8 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     else:
         status, (body, closes) = response.status_code, foreign_body(response)
         headers = encode_headers(headers_of(ctx, response))
+    if not 99 < status < 1000:
+        refuse_status(status)
     # RFC 9110 sections 6.4.1, 8.6 and 9.3.2.
     if status < 200 or status in _NO_BODY:
         body = b""
@@ -59,6 +61,14 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     elif ctx.connection.method == "HEAD":  # type: ignore[union-attr]  # a connection is answered
         body = b""
     return status, headers, body, closes
+
+
+def refuse_status(status: int) -> NoReturn:
+    """Raise an error for a *status* that no server can send; one of them would end its process."""
+    raise ValueError(
+        f"Expected a status of three digits, from 100 to 999 (RFC 9110, section 15), got {status}."
+        " Check it before you answer with a number that a client has sent."
+    )
 
 
 def is_called(response: object) -> bool:
