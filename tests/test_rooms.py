@@ -125,6 +125,19 @@ LATER: dict[str, dict[tuple[str, str], str]] = {
         ("migrate", "cli"): "It loads the application as `run` does, when a command is given.",
     },
 }
+#: Arrows for types alone that lead up to a private room, or to a private module, with the reason.
+#: For a type, anything may name what is public, and private rooms may be named from above.
+TYPES_FROM_ABOVE: dict[str, dict[tuple[str, str], str]] = {
+    "quart": {
+        ("_connection", "_handling"): "A server's start is noted in the application's stages.",
+        ("formparser", "wrappers"): "A form is parsed from a request's body.",
+        ("globals", "_kind"): "A proxy's properties are those of a kind of connection.",
+        ("wrappers", "_connection"): "A request is received by what the server's side has made.",
+    },
+    "quart_flask_patch": {
+        ("_measured", "_watching"): "It stands alone, so that nothing is loaded if nothing is on.",
+    },
+}
 
 
 def module_of(source: Source) -> str:
@@ -187,14 +200,18 @@ def names_imported(source: Source, node: ast.Import | ast.ImportFrom) -> Iterato
     yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def of_the_package(source: Source, node: ast.Import | ast.ImportFrom) -> set[str]:
+    """Return the modules of its own package that *source* imports in *node*."""
+    known = modules(module_of(source).split(".")[0])
+    base, *names = names_imported(source, node)
+    # Of `from a import b`, the module `a.b` if it is one, else the module `a`.
+    return {name for name in names if name in known} or {base} & known
+
+
 def modules_imported(source: Source, later: bool) -> Iterator[str]:
     """Yield the modules of its own package that *source* imports."""
-    known = modules(module_of(source).split(".")[0])
     for node in statements(source.tree, later):
-        base, *names = names_imported(source, node)
-        found = {name for name in names if name in known}
-        # Of `from a import b`, the module `a.b` if it is one, else the module `a`.
-        yield from found or {base} & known
+        yield from of_the_package(source, node)
 
 
 def arrows(package: str, later: bool) -> dict[tuple[str, str], list[str]]:
@@ -252,6 +269,27 @@ def test_later_imports_between_rooms_are_listed_with_their_reason(package: str) 
     }
     assert drawn.keys() == LATER[package].keys(), drawn
     assert all(LATER[package].values())
+
+
+def imports_for_types(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from (n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_types_from_rooms_above_are_listed_with_their_reason(package: str) -> None:
+    floors = list(MAY_IMPORT[package])
+    drawn: dict[tuple[str, str], list[str]] = {}
+    for source in sources(package):
+        here = room_of(module_of(source))
+        for node in imports_for_types(source.tree):
+            for module in of_the_package(source, node):
+                there = room_of(module)
+                is_private = any(part.startswith("_") for part in module.split(".")[1:])
+                if is_private and floors.index(there) > floors.index(here):
+                    drawn.setdefault((here, there), []).append(f"{source.name}: {module}")
+    assert drawn.keys() == TYPES_FROM_ABOVE[package].keys(), drawn
 
 
 def test_no_module_is_in_a_circle() -> None:
