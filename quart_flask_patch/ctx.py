@@ -340,8 +340,9 @@ def fill(core: CoreContext) -> tuple[Token[Any] | None, Token[Any] | None]:
 def _make_application_adapter(core: CoreContext, face: Any) -> None:
     """Call an application's own `create_url_adapter` as Flask does, for the application's context.
 
-    It does so as it pushes one before that of the request. One of its own has called it already,
-    and a context that the test client enters again after its request keeps what it has.
+    Flask does so when it pushes an application context before the request's. An application context
+    that was pushed by itself has called it already. A context that the test client enters again
+    after its request keeps its adapter.
     """
     app: Any = core.app
     if (

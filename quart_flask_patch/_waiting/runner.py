@@ -1,8 +1,9 @@
 """Event loops for plain code that has no request's task above: scripts, tests and WSGI calls.
 
-If no loop runs in a thread, the thread gets a loop of its own. It runs while something is waited
-for, and is kept. If a loop runs already, or if greenlets share the thread, that is impossible; what
-a WSGI call waits for then goes to a loop in a thread of the layer's (`loop_thread.py`).
+If no loop runs in a thread, the thread gets a loop of its own. The loop runs while code waits for
+something, and is kept. If a loop runs already, or if greenlets share the thread, that is not
+possible. Then what a WSGI call waits for goes to a loop in a thread of the layer's
+(`loop_thread.py`).
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def undisturbed(connection: Any) -> AbstractContextManager[None]:
 class Inbound(Early):
     """An ASGI ``receive`` that can look ahead for a disconnect."""
 
-    #: Whether `send` may be called in place of `to_server` where the server's context is no matter.
+    #: Whether to call `send` in place of `to_server` where the server's context does not matter.
     sends_as_it_is = True
     # On the class, as most connections never change these, and each request has an `Inbound`.
     _changed: Any = None

@@ -103,7 +103,7 @@ class Plan:
         endpoint: str | None,
         place: strategy.Place | str | None,
     ) -> None:
-        #: Whether all that it is made of is still so: a hook may change that, or a view.
+        #: Whether nothing that it was made from has changed; a hook or a view may do that.
         self.stands = True
         kind = app._kind_for(kind, endpoint)
         self.stages = app._plans.stages(app, kind)
@@ -294,7 +294,7 @@ class Stages:
         entry = app.asgi_http_class
         is_direct = app._entries.within(app) and app._connection_at_once() is entry
         self.connection_class: type[ASGIHTTPConnection] | None = entry if is_direct else None
-        #: Whether nobody can tell that the answer is sent once the handling has ended.
+        #: Whether the answer may be sent after the handling has ended, as nobody can tell.
         self.answers_late = is_direct and entry.is_original()
         #: Whether the loop on which these run is being watched.
         self.is_watched = False

@@ -57,7 +57,7 @@ class _Source:
             try:
                 size += _CHUNK_COST + len(chunk)
             except TypeError:
-                return True  # It is no str and no bytes: who sends it says so.
+                return True  # Neither str nor bytes: the code that sends it raises the error.
         return True
 
     def give_up(

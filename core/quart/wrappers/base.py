@@ -29,8 +29,8 @@ class ClientDisconnectedError(ClientDisconnected, asyncio.CancelledError):
     """The client has gone: nothing more can be read from it or sent to it.
 
     For a websocket, `close_code` and `reason` are what the client closed with. As an HTTP exception
-    (400) it ends a view quietly when nobody catches it. It is a `CancelledError` too, as that is
-    what a handler for Quart catches in order to clean up, whatever it awaits when the client goes.
+    (400) it ends a view quietly when nobody catches it. It is a `CancelledError` too, because a
+    handler for Quart catches that to clean up, whatever it awaits when the client goes.
     """
 
     description = "The client disconnected before it had sent, or been sent, everything."

@@ -50,9 +50,9 @@ SERVER_PUSH_HEADERS_TO_COPY = {
 class Request(Limits, BaseRequestWebsocket):
     """A request, as one async view sees it.
 
-    What has been read of the body lies in the instance's dict under the names that Werkzeug's own
-    request uses (`_cached_data`, `_cached_json`, `form`, `files`), so that a request of Werkzeug's
-    class with the same dict sees the same state. The properties here go before that dict.
+    What was read of the body is in the instance's dict, under the names that Werkzeug's own request
+    uses (`_cached_data`, `_cached_json`, `form`, `files`). So a request of Werkzeug's class with
+    the same dict sees the same state. The properties here come before that dict.
     """
 
     body_class: type[Body] = Body
@@ -155,8 +155,7 @@ class Request(Limits, BaseRequestWebsocket):
         """Return the body, as bytes or as text (UTF-8; what is not is replaced).
 
         Without *cache* the bytes are not kept, so nobody can read them again. With
-        *parse_form_data*
-        the form is parsed first, and what remains is returned.
+        *parse_form_data* the form is parsed first, and what remains is returned.
 
         Raises:
             RequestEntityTooLarge: if the body is longer than `max_content_length`.

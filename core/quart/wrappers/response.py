@@ -147,7 +147,7 @@ class Response(ConditionalResponse, SansIOResponse):
             self.set_data(response)
 
     def _make_as_werkzeug(self, response: _Body, *others: Any) -> None:
-        """Do it by way of the methods and properties of which somebody has changed some."""
+        """Call the methods and properties that do it, as somebody has replaced some."""
         self._bare_type = None
         super().__init__(*others)
         if isinstance(response, (str, bytes)):
@@ -352,7 +352,7 @@ class Response(ConditionalResponse, SansIOResponse):
             self.set_etag(generate_etag(await self.get_data()), weak)
 
 
-#: What makes a response, all of it foreseen by its constructor.
+#: Methods and properties whose work the constructor does itself, unless one is replaced.
 _MAKING = Stock(
     Response,
     *("headers", "response", "set_data", "status", "status_code"),

@@ -234,8 +234,8 @@ class Websocket(BaseRequestWebsocket):
         data, inbound = None, self._inbound
         while data is None:
             if inbound is not None and inbound.watcher is None and inbound.gone is None:
-                # As its `receive`, one coroutine less for each message. What of it has
-                # a rule of its own is a method there.
+                # As `Inbound.receive`, written out to save a coroutine for each message.
+                # Its rules are methods there.
                 inbound.receiving = True
                 try:
                     message = await inbound.from_server()
