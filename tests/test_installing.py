@@ -415,9 +415,9 @@ def test_the_lines_for_uv(
 def test_the_lines_for_poetry(uv: str, clone: Path, tmp_path: Path) -> None:
     (table,) = blocks("With Poetry", "toml")
     table = table.replace(REPOSITORY, clone.as_uri())
-    if index := index_of_pip():
-        # By default it asks for a description of each version, which not every index has.
-        table += f'[[tool.poetry.source]]\nname = "simple"\nurl = "{index}"\n'
+    # By default it asks for a description of each version, which few mirrors have. Named as a
+    # source, the same index is asked for its plain lists only.
+    table += f'[[tool.poetry.source]]\nname = "simple"\nurl = "{index_of_pip()}"\n'
     (tmp_path / "pyproject.toml").write_text(table)
     places = {"POETRY_VIRTUALENVS_IN_PROJECT": "true", "POETRY_CACHE_DIR": str(tmp_path / "cache")}
     command = [uv, "tool", "run", "--quiet", "poetry", "install", "--no-interaction"]
@@ -443,9 +443,13 @@ def test_the_lines_for_poetry(uv: str, clone: Path, tmp_path: Path) -> None:
 
 
 def index_of_pip() -> str:
+    """The index that uv or pip is told to use, else theirs by default."""
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
+        if url := os.environ.get(name):
+            return url
     command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
+    return asked.stdout.strip() or "https://pypi.org/simple/"
 
 
 @pypi
