@@ -6,6 +6,8 @@ import ast
 import json
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -186,6 +188,43 @@ def test_a_decorator_that_nothing_is_known_of_is_given_what_the_view_returns(
     """It may be a transaction, which would end before the view begins."""
     program = HEAD + view("return 'x'").replace("def ", f"@{decorator}\ndef ", 1)
     assert f'@app.get("/")\n@{decorator}\n@awaited\nasync def index' in rewritten(program)
+
+
+@pytest.mark.parametrize("how", ["current_app.ensure_sync(view)", "view"])
+def test_a_view_that_others_call_through_its_decorator_gives_them_its_result(
+    rewritten: Rewrite, how: str, tmp_path: Path
+) -> None:
+    program = f"""
+from functools import wraps
+from flask import current_app
+
+def guarded(view):
+    @wraps(view)
+    def wrapper(*args):
+        return "nobody" if "nobody" in request.args else {how}(*args)
+    return wrapper
+
+@app.get("/other")
+@guarded
+def other():
+    return "other"
+
+def helper():
+    return other()
+
+@app.get("/")
+def index():
+    return f"{{other()}} {{helper()}}"
+"""
+    head = "from flask import Flask, request\napp = Flask(__name__)\n"
+    done = rewritten(head + program)
+    assert "@guarded\n@awaited\nasync def other" in done
+    assert "async def index" in done
+    ask = "client = program.app.test_client(); print(client.get('/').text, end=' '); "
+    ask += "print(client.get('/?nobody').text)"
+    command = [sys.executable, "-c", f"import quart_flask_patch, program; {ask}"]
+    answers = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert answers.stdout == "other other nobody nobody\n"
 
 
 DISPATCHES = """

@@ -42,8 +42,18 @@ class Refusals:
             return f"the decorator {name} uses what it returns"
         if (name := self._unknown_decorator(view)) is not None:
             return f"nothing tells what the decorator {name} does with it"
-        fixed = [caller for caller in self.callers.of(view.function) if caller.is_fixed]
-        return f"{fixed[0].shown} calls it" if fixed else ""
+        callers = self.callers.of(view.function)
+        if not self._is_decorated(view):
+            callers = [each for each in callers if each.is_fixed]
+        return f"{callers[0].shown} calls it" if callers else ""
+
+    def _is_decorated(self, view: View) -> bool:
+        """Whether a caller calls a decorator's wrapper, which may give a result or a coroutine.
+
+        Flask-Login's waits for an async view, and one that lets nobody in returns at once.
+        """
+        own = [node for node in view.decorators if node in view.function.node.decorator_list]
+        return any(_last_name(node) not in _KNOWN for node in own)
 
     def by_class(self, view: View) -> tuple[str, str] | None:
         owner = view.function.owner
@@ -73,11 +83,10 @@ class Refusals:
         It may be a context manager, which would end before a coroutine begins.
         """
         for node, found in zip(view.decorators, self.verdicts(view), strict=True):
-            name = ast.unparse(node.func if isinstance(node, ast.Call) else node)
             is_known = found.decorator is not None and _decorates(found.decorator)
             of_class = node not in view.function.node.decorator_list
-            if not (is_known or of_class or name.rpartition(".")[2] in _KNOWN):
-                return name
+            if not (is_known or of_class or _last_name(node) in _KNOWN):
+                return ast.unparse(node.func if isinstance(node, ast.Call) else node)
         return None
 
     def verdicts(self, view: View) -> list[Verdict]:
@@ -105,6 +114,11 @@ class Refusals:
     def _named(self, node: ast.expr, function: Function) -> Function | None:
         named = node.func if isinstance(node, ast.Call) else node
         return self.code.functions.get(self.code.name_of(named, function.parent or function))
+
+
+def _last_name(node: ast.expr) -> str:
+    named = node.func if isinstance(node, ast.Call) else node
+    return named.attr if isinstance(named, ast.Attribute) else getattr(named, "id", "")
 
 
 def _decorates(decorator: Function) -> bool:
