@@ -17,11 +17,11 @@ from werkzeug.security import safe_join as safe_join
 
 from .globals import app_ctx
 from .utils import file_path_to_path
+from .wrappers import Response
 
 if TYPE_CHECKING:
     from .app import Quart
     from .typing import FilePath
-    from .wrappers import Response
     from .wrappers.response import ResponseBody
 
 DEFAULT_MIMETYPE = "application/octet-stream"
@@ -96,8 +96,10 @@ async def send_file(
     encoding = None
     if mimetype is None:
         mimetype, encoding = _guess(name)
-    body, x_sendfile = _body(app, source)
-    response = app.response_class(body, mimetype=mimetype)
+    # A Flask application on the layer has a class of Flask's, which has no bodies for files.
+    kind = app.response_class if issubclass(app.response_class, Response) else Response
+    body, x_sendfile = _body(app, kind, source)
+    response = kind(body, mimetype=mimetype)
     if x_sendfile is not None:
         response.headers["X-Sendfile"] = x_sendfile
     _set_size(response, source.size)
@@ -170,13 +172,15 @@ def _guess(name: str | None) -> tuple[str, str | None]:
     return mimetype or DEFAULT_MIMETYPE, encoding
 
 
-def _body(app: Quart, source: _Source) -> tuple[ResponseBody | bytes, str | None]:
+def _body(
+    app: Quart, kind: type[Response], source: _Source
+) -> tuple[ResponseBody | bytes, str | None]:
     """Return the body, and the path that the server in front may send instead, if any."""
     if source.path is None:
-        return app.response_class.io_body_class(source.file), None  # type: ignore[arg-type]
+        return kind.io_body_class(source.file), None  # type: ignore[arg-type]
     if app.config["USE_X_SENDFILE"]:
         return b"", os.path.abspath(source.path)
-    return app.response_class.file_body_class(source.path), None
+    return kind.file_body_class(source.path), None
 
 
 def _set_size(response: Response, size: int | None) -> None:

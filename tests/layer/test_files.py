@@ -10,6 +10,8 @@ import pytest
 from flask import Flask, request, Response, send_file
 from werkzeug.wsgi import FileWrapper, wrap_file
 
+import quart
+
 from ._asgi import fetch, run, scope_for
 
 
@@ -42,6 +44,29 @@ def test_files_of_all_sizes(served: Flask, size: int) -> None:
 def test_a_part_of_a_file(served: Flask) -> None:
     answer = run(fetch(served, "/700", headers=[("Range", "bytes=10-19")]))
     assert (answer.status, answer.body) == (206, bytes(range(10, 20)))
+
+
+@pytest.mark.parametrize("async_place", ["loop", "own-loop"])
+def test_async_views_send_files_by_the_function_of_quart(
+    app: Flask, async_place: str, tmp_path: Path
+) -> None:
+    app.config["ASYNC_PLACE"] = async_place
+    (tmp_path / "file.txt").write_text("content")
+
+    @app.get("/path")
+    async def of_a_path() -> Any:
+        return await quart.send_file(tmp_path / "file.txt", conditional=True)
+
+    @app.get("/file")
+    async def of_a_file() -> Any:
+        return await quart.send_file(io.BytesIO(b"content"), "text/plain")
+
+    for path in ("/path", "/file"):
+        assert run(fetch(app, path)).text == app.test_client().get(path).text == "content"
+    part = run(fetch(app, "/path", headers=[("Range", "bytes=0-2")]))
+    assert (part.status, part.text) == (206, "con")
+    fields = [("If-None-Match", run(fetch(app, "/path")).headers["etag"])]
+    assert run(fetch(app, "/path", headers=fields)).status == 304
 
 
 def test_what_is_to_happen_at_the_end_happens_once(app: Flask, place: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An application that answers in many ways, and reports what its process holds and still does.
 
-Its views are the plain ones of a `flask.Flask`, or the async ones of a `quart.Quart`.
+Its views are the plain ones of a `flask.Flask`, or async ones, of a `quart.Quart` or, on loops of
+their own, of a `flask.Flask`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ if IS_FLASK := os.environ.get("APPLICATION_KIND") == "flask":
 
     import flask
 
-    from ._mixed_plain import add_views
+    if "QUART_ASYNC_PLACE" in os.environ:
+        from ._mixed_async import add_views
+    else:
+        from ._mixed_plain import add_views
 
     app: Any = flask.Flask(__name__)
 else:

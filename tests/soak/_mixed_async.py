@@ -113,7 +113,9 @@ def _add_contexts(app: Any) -> None:
                 async with app.test_request_context(f"/text/{number}?a=1"):
                     assert request.args["a"] == "1"
                     session["a"] = number
-            async with app.test_request_context("/form", method="POST", form={"a": "1"}):
+            # As both kinds of applications are given a form.
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            async with app.test_request_context("/form", method="POST", data=b"a=1", headers=kind):
                 assert (await request.form)["a"] == "1"
             async with app.app_context():
                 assert "number" not in g

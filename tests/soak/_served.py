@@ -11,8 +11,11 @@ from _serving import environment, served, Server
 from servers._servers import Serving, SERVINGS, UVICORN
 
 TESTS = Path(__file__).parents[1]
-#: Where plain views run, or a bare `Quart` application, whose views are async.
-PLACES = ("thread", "loop", "quart")
+#: Where the views of a `Flask` application run, plain ones and, on a loop of their own, async ones;
+#: or a bare `Quart` application, whose views are async.
+PLACES = ("thread", "loop", "own-loop", "quart")
+#: Those of them that each server is asked for.
+AT_SERVERS = ("thread", "loop", "quart")
 
 _ALL = [
     *SERVINGS,
@@ -36,6 +39,15 @@ SERVERS = {
 }
 
 
+def environment_of(place: str) -> dict[str, str]:
+    """Return the environment of a process whose application runs in that place."""
+    kind = "quart" if place == "quart" else "flask"
+    variables = {"APPLICATION_KIND": kind}
+    if place == "own-loop":
+        variables["QUART_ASYNC_PLACE"] = place
+    return environment(place if place in {"thread", "loop"} else "", **variables)
+
+
 def installed(server: str) -> str:
     """Return the name of *server*, or skip the test if something that it needs is missing."""
     import pytest
@@ -51,9 +63,7 @@ def serving_of(
 ) -> Iterator[tuple[Server, Serving]]:
     """Start *server* with the application of a *module* here, and more *options*."""
     serving = SERVERS[server]
-    kind = "quart" if place == "quart" else "flask"
-    variables = {"APPLICATION_KIND": kind, "PYTHONWARNINGS": "default"}
-    env = environment("" if place == "quart" else place) | variables
+    env = environment_of(place) | {"PYTHONWARNINGS": "default"}
     command = [part.replace("_application:app", f"soak.{module}:app") for part in serving.command]
     command += options
     with served(command, TESTS, env, log) as one:

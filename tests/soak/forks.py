@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from _serving import environment
-
+from ._served import environment_of
 from ._state import Grown, growth, State, state_of_this_process
 
 TESTS = Path(__file__).parents[1]
@@ -26,9 +25,7 @@ PATHS = ["/text/1", "/wait", "/async", "/stream", "/kept", "/template?name=a", "
 
 def run(place: str, count: int) -> tuple[Counter[str], State, State]:
     """Let a process fork *count* times; return what was done, and its state before and after."""
-    kind = "quart" if place == "quart" else "flask"
-    variables = {"APPLICATION_KIND": kind, "PYTHONWARNINGS": "ignore"}
-    env = environment("" if place == "quart" else place) | variables
+    env = environment_of(place) | {"PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [sys.executable, "-m", "soak.forks", str(count)],
         cwd=TESTS,

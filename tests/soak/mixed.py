@@ -80,9 +80,9 @@ def requests(port: int, count: int, chance: random.Random, stop: threading.Event
 
 
 def websocket_paths(place: str) -> list[str]:
-    """Return what speaks there; only a Flask application has an extension that takes over."""
+    """Return what speaks there; only plain views have an extension that takes over."""
     paths = ["/echo", "/push", "/fail"]
-    return paths if place == "quart" else [*paths, "/taken"]
+    return [*paths, "/taken"] if place in {"thread", "loop"} else paths
 
 
 def websockets(paths: list[str]) -> Work:

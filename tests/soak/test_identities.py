@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
 
-from ._served import installed, PLACES, SERVERS, serving_of
+from ._served import AT_SERVERS, installed, SERVERS, serving_of
 from ._wire import ConnectionEnded
 from .identities import ACTIONS, Client, ended, run
+
+#: A loop in a worker thread is no matter of the server's, so one server is enough.
+PAIRS = [*product(SERVERS, AT_SERVERS), ("uvicorn", "own-loop")]
 
 
 class Served(NamedTuple):
@@ -18,17 +22,13 @@ class Served(NamedTuple):
     http_version: str
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def server(request: pytest.FixtureRequest) -> str:
-    return installed(request.param)
-
-
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
 def serving(
-    server: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
+    server, place = request.param
     log = tmp_path_factory.mktemp("soak") / "log"
-    with serving_of(server, request.param, log) as (one, serving):
+    with serving_of(installed(server), place, log) as (one, serving):
         yield Served(one.port, serving.http_version)
 
 
