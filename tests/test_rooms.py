@@ -41,18 +41,18 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_watching": "_frames _loops _threads",
         "datastructures": "_threads",
         "utils": "_formats _threads _types typing",
-        "_files": "globals utils",
         "formparser": "_formats _stock datastructures",
         "wrappers": "_flask _formats _kind _loops _stock _threads _types datastructures"
         " formparser globals json signals utils",
         "_connection": "_flask _formats _loops _stock _types globals wrappers",
+        "_files": "globals utils wrappers",
         "debug": "_frames wrappers",
-        "helpers": "_files _flask _threads globals signals typing utils wrappers",
         "routing": "_formats _kind _stock wrappers",
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads _types"
         " globals routing sessions signals wrappers",
         "asgi": "_connection _formats _kind _loops _stock _types wrappers",
+        "helpers": "_files _flask _threads globals signals typing utils wrappers",
         "_serving": "_connection _formats _handling _loops _threads _types globals helpers"
         " signals utils",
         "ctx": "_flask _handling _kind _loops _threads globals routing",

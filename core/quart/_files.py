@@ -96,8 +96,9 @@ async def send_file(
     encoding = None
     if mimetype is None:
         mimetype, encoding = _guess(name)
-    # A Flask application on the layer has a class of Flask's, which has no bodies for files.
-    kind = app.response_class if issubclass(app.response_class, Response) else Response
+    kind = app.response_class
+    if not hasattr(kind, "file_body_class"):
+        kind = Response  # A Flask application on the layer has a class of Flask's.
     body, x_sendfile = _body(app, kind, source)
     response = kind(body, mimetype=mimetype)
     if x_sendfile is not None:
