@@ -22,7 +22,6 @@ from .wrappers import Response
 if TYPE_CHECKING:
     from .app import Quart
     from .typing import FilePath
-    from .wrappers.response import ResponseBody
 
 DEFAULT_MIMETYPE = "application/octet-stream"
 # Characters besides letters and digits that need no quoting in a header's parameter.
@@ -96,13 +95,7 @@ async def send_file(
     encoding = None
     if mimetype is None:
         mimetype, encoding = _guess(name)
-    kind = app.response_class
-    if not hasattr(kind, "file_body_class"):
-        kind = Response  # A Flask application on the layer has a class of Flask's.
-    body, x_sendfile = _body(app, kind, source)
-    response = kind(body, mimetype=mimetype)
-    if x_sendfile is not None:
-        response.headers["X-Sendfile"] = x_sendfile
+    response = _response_with(source, app, mimetype)
     _set_size(response, source.size)
     if as_attachment or download_name is not None:
         _set_disposition(response, "attachment" if as_attachment else "inline", name)
@@ -173,15 +166,17 @@ def _guess(name: str | None) -> tuple[str, str | None]:
     return mimetype or DEFAULT_MIMETYPE, encoding
 
 
-def _body(
-    app: Quart, kind: type[Response], source: _Source
-) -> tuple[ResponseBody | bytes, str | None]:
-    """Return the body, and the path that the server in front may send instead, if any."""
+def _response_with(source: _Source, app: Quart, mimetype: str) -> Response:
+    """Return a response with the file, or the path that the server in front is to send instead."""
+    kind = app.response_class
+    if not hasattr(kind, "file_body_class"):
+        kind = Response  # A Flask application on the layer has a class of Flask's.
     if source.path is None:
-        return kind.io_body_class(source.file), None  # type: ignore[arg-type]
+        return kind(kind.io_body_class(source.file), mimetype=mimetype)  # type: ignore[arg-type]
     if app.config["USE_X_SENDFILE"]:
-        return b"", os.path.abspath(source.path)
-    return kind.file_body_class(source.path), None
+        sent = {"X-Sendfile": os.path.abspath(source.path)}
+        return kind(b"", mimetype=mimetype, headers=sent)
+    return kind(kind.file_body_class(source.path), mimetype=mimetype)
 
 
 def _set_size(response: Response, size: int | None) -> None:
