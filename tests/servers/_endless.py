@@ -34,6 +34,20 @@ async def events() -> Response:
     return response
 
 
+@app.get("/large")
+async def large() -> Response:
+    async def send_pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 65536
+        finally:
+            say("the large stream has ended")
+
+    response = Response(send_pieces())
+    response.timeout = None
+    return response
+
+
 @app.websocket("/waiting")
 async def waiting() -> None:
     try:

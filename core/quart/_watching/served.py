@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from .._loops.known import know_loop
-from . import watchdog
+from . import stopping, watchdog
 from .report import listed
 from .under_way import connections
 
@@ -44,6 +44,7 @@ def see_to_loop(app: Quart) -> None:
     """Watch the loop of the current connection, unless it is watched already."""
     watchdog.watch(app, unless_watched=True)
     _handle_signal(app)
+    stopping.see_to_stop()
 
 
 def _handle_signal(

@@ -1,0 +1,59 @@
+"""See to it that Hypercorn ends when it is told to, whatever its clients do.
+
+Hypercorn 0.18 waits without a limit until a client has taken what was written to it, and on Python
+3.12 and newer for its connections as such. So once it has been told to stop and its grace period
+is over, handlers that it has not cancelled are cancelled here, and what is then left of its
+connections is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextvars import Context
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from .._loops.mailbox import in_trio
+from .chain import frames_of
+from .under_way import connections
+
+_SERVER = "hypercorn.asyncio.tcp_server"
+#: Seconds after the grace period in which Hypercorn cancels handlers itself, and these end.
+AFTER, CLEANUP = 0.5, 1.0
+_watched: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+
+
+def see_to_stop() -> None:
+    """Bound the stop of the server that has this connection, if that is Hypercorn on asyncio."""
+    if _SERVER not in sys.modules or in_trio():
+        return
+    loop = asyncio.get_running_loop()
+    server = next(_servers(), None)
+    if server is not None and loop not in _watched:
+        # Not in the context of this request.
+        _watched[loop] = loop.create_task(_stop(server.context, server.config), context=Context())
+
+
+def _servers() -> Iterator[Any]:
+    """Yield Hypercorn's objects for the connections that are open on this loop."""
+    for task in asyncio.all_tasks():
+        for frame in frames_of(task.get_coro()):
+            owner = frame.f_locals.get("self")
+            if type(owner).__module__ == _SERVER:
+                yield owner
+                break
+
+
+async def _stop(context: Any, config: Any) -> None:
+    await context.terminated.wait()
+    await asyncio.sleep(config.graceful_timeout + AFTER)
+    loop = asyncio.get_running_loop()
+    for each in connections():
+        task = each.task
+        if task is not None and task.get_loop() is loop and not task.cancelling():
+            task.cancel()
+    await asyncio.sleep(CLEANUP)
+    for server in list(_servers()):
+        server.writer.transport.abort()
