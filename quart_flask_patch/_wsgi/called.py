@@ -320,8 +320,9 @@ class Answer:
         self._environ = environ
         self._pieces = pieces
         self._closed = False
-        # Keep the place now: a stream that pushes its context again changes the plan.
-        self._place: Any = core.home
+        # Keep the place now: a stream that pushes its context again changes the plan. A body that
+        # is there as a whole needs none.
+        self._place: Any = HERE if _is_whole(response) else core.home
         if core._lease is not None and not core.borrows:
             weakref.finalize(self, core._lease.abandon).atexit = False
 
@@ -334,7 +335,15 @@ class Answer:
         return self
 
     def __next__(self) -> bytes:
-        piece = self._step(next, self._opened(), _END)
+        try:
+            piece = self._step(next, self._opened(), _END)
+        except BaseException as error:
+            pending: Any = cast(Any, self.core.request.scope)[entry.PENDING]
+            if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)) or pending is None:
+                raise
+            # The client has left. To the middleware this is the body's end, and not an error.
+            pending.given_up = error
+            raise StopIteration from None
         if piece is _END:
             if not self.response._on_close:
                 self.core.release()

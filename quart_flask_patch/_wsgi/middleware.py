@@ -72,6 +72,8 @@ class Pending:
     passed: dict[str, object] | None = None
     #: The application that it has reached; another one if the middleware has mounted several.
     reached: Any = None
+    #: What ended the body before its time, until the middleware has ended too.
+    given_up: BaseException | None = None
     #: As of a context: its thread is its own.
     borrows = False
 
@@ -140,7 +142,7 @@ class _Sending(_Start):
         self.sent = True
         bridge.wait(self.send(data))
 
-    def pieces(self, call: Call, environ: Environ) -> Iterator[bytes]:
+    def pieces(self, call: Call, environ: Environ, pending: Pending) -> Iterator[bytes]:
         """Call the middleware and yield the pieces of its body, unless it returns an `Answer`."""
         body = call(environ, self)
         if type(body) is Answer and body.is_untouched:
@@ -154,6 +156,8 @@ class _Sending(_Start):
         finally:
             if hasattr(body, "close"):
                 body.close()
+        if pending.given_up is not None:
+            raise pending.given_up
 
     async def begin(self) -> None:
         if self._begun:
@@ -335,7 +339,7 @@ async def _respond(call: Call, pending: Pending, environ: Environ, send: Send) -
 async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _Sending) -> None:
     """Send the pieces of the middleware's body as it makes them."""
     place, as_context = place_of_middleware(call), cast(Any, pending)
-    pieces = start.pieces(call, environ)
+    pieces = start.pieces(call, environ, pending)
     chunks = place.iterate(as_context, pieces)
     try:
         if place is PLACES["loop"]:

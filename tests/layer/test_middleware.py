@@ -458,3 +458,85 @@ def test_plain_views_run_in_the_middlewares_thread(app: Flask) -> None:
     wrap(app, middleware)
     run(fetch(app, "/"))
     assert seen[0] == seen[1] != threading.get_ident()
+
+
+@pytest.mark.parametrize("path", ["/waiting", "/async-waiting"])
+def test_a_client_that_leaves_is_no_error_to_middleware(served: Flask, path: str) -> None:
+    """Tools for monitoring report every exception that the body raises."""
+    ended: list[object] = []
+    waits = threading.Event()
+
+    async def for_ever() -> str:
+        waits.set()
+        await asyncio.Event().wait()
+        return ""
+
+    def pieces() -> Iterator[str]:
+        yield "x"
+        try:
+            yield wait(for_ever())
+        finally:
+            ended.append("pieces")
+
+    @served.get("/waiting")
+    def waiting() -> Response:
+        return Response(pieces())
+
+    @served.get("/async-waiting")
+    async def async_waiting() -> Response:
+        return Response(pieces())
+
+    class Body:
+        def __init__(self, body: Any) -> None:
+            self._body = body
+
+        def __iter__(self) -> Iterator[bytes]:
+            try:
+                yield from self._body
+            except BaseException as error:
+                ended.append(error)
+                raise
+
+        def close(self) -> None:
+            ended.append("body")
+            self._body.close()
+
+    wrap(served, lambda inner: lambda environ, start: Body(inner(environ, start)))
+
+    async def main() -> None:
+        async with Exchange(served, path) as exchange:
+            await exchange.until(waits.is_set)
+            exchange.leave()
+            await exchange.end()
+
+    run(main())
+    assert ended == ["pieces", "body"]
+
+
+def test_a_whole_body_is_given_to_middleware_without_a_wait(served: Flask) -> None:
+    """A wait could be given up, for a client that has its answer and leaves."""
+    waits: list[str] = []
+    thread: list[bool] = []
+
+    @served.get("/whole")
+    async def whole() -> str:
+        return "whole"
+
+    class Body:
+        def __init__(self, body: Any) -> None:
+            self._body = body
+
+        def __iter__(self) -> Iterator[bytes]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    "quart_flask_patch._waiting.bridge.wait", lambda *args: waits.append("wait")
+                )
+                thread.append(threading.current_thread() is not threading.main_thread())
+                yield from list(self._body)
+
+        def close(self) -> None:
+            self._body.close()
+
+    wrap(served, lambda inner: lambda environ, start: Body(inner(environ, start)))
+    assert run(fetch(served, "/whole")).text == "whole"
+    assert (thread, waits) == ([True], [])
