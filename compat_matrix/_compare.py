@@ -32,9 +32,17 @@ class Comparison:
     better: list[Difference] = field(default_factory=list)
     alike: int = 0
     left_out: int = 0
+    #: Tests that fail on Flask too if a thread other than the test's calls the application.
+    own_thread: list[str] = field(default_factory=list)
     served: int = 0
     problem: str = ""
     notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, in_a_thread: Result) -> None:
+        """Leave out what fails on Flask too if another thread calls it, with that result."""
+        self.own_thread = [one.id for one in self.worse if fails(in_a_thread.tests.get(one.id))]
+        self.worse = [one for one in self.worse if one.id not in set(self.own_thread)]
+        self.left_out += len(self.own_thread)
 
     @property
     def green(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from compat_matrix._compare import Comparison, counts_of, Difference
-from compat_matrix._results import Result, Side
+from compat_matrix._results import FLASK, Result, Side
 from compat_matrix._rows import Counts, Row
 
 SHOWN = 5  # how many differing tests a row's line is followed by
@@ -35,12 +35,12 @@ def line(row: Row, side: object, mark: str, text: str) -> str:
     return f"{row.name:<36} {side!s:<13} {mark:<6} {text}"
 
 
-def reference_line(row: Row, result: Result, *, remembered: bool) -> str:
+def reference_line(row: Row, result: Result, *, remembered: bool, side: Side = FLASK) -> str:
     text = f"{count_text(counts_of(result))}  ({result.seconds:g} s"
     text += ", remembered)" if remembered else ")"
     if result.problem:
-        return line(row, "flask", "BROKEN", result.problem)
-    return line(row, "flask", "ran", text)
+        return line(row, side, "BROKEN", result.problem)
+    return line(row, side, "ran", text)
 
 
 def test_line(how: str, name: str, text: str) -> str:

@@ -46,6 +46,8 @@ class Side:
 
 
 FLASK = Side("flask")
+#: Flask, where a thread other than the test's calls the application, as a server's does.
+IN_A_THREAD = Side("flask", through="server")
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ def result_key(row: Row, side: Side) -> str:
     """Return a digest of everything that a result depends on, except the user's machine."""
     run_by = [texts(HERE / "_site"), (HERE / "_plugin.py").read_text("utf-8")]
     content: list[object] = [row_digest(row), environment_digest(row, load_settings()), run_by]
+    if side == IN_A_THREAD:
+        content.append((HERE / "_own_thread.py").read_text("utf-8"))
     if side.on != "flask":
         left_out = [asdict(entry) for entry in row.deselected(side.place, side.through)]
         content += [asdict(side), left_out, source_digest()]

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from compat_matrix._environment import environment, python_of
-from compat_matrix._results import Case, read_events, Result, result_key, Side
+from compat_matrix._results import Case, IN_A_THREAD, read_events, Result, result_key, Side
 from compat_matrix._rows import HERE, load_settings, PROJECT, Row
 from compat_matrix._sdist import lay_out
 from compat_matrix._uv import EnvironmentProblem
@@ -60,6 +60,8 @@ def suite_environment(row: Row, side: Side, folder: Path, report: Path) -> dict[
 
 def suite_command(row: Row, side: Side, folder: Path) -> list[str]:
     command = [str(python_of(folder)), "-m", "pytest", "-p", "compat_matrix._plugin"]
+    if side == IN_A_THREAD:
+        command += ["-p", "compat_matrix._own_thread"]
     command += ["--rootdir=.", "--tb=short", "--continue-on-collection-errors", *row.arguments]
     if side.on != "flask":
         for entry in row.deselected(side.place, side.through):

@@ -95,9 +95,19 @@ def ways(record: Record) -> str:
     return ", ".join(f"✗ {way}" if way in red else way for way in record.called)
 
 
+#: Why tests are left out without an entry in their row.
+IN_A_THREAD = (
+    "They fail on Flask too if a thread other than the test's calls the application, as a server's"
+    " does; the test keeps in its thread what the view is to find, such as an in-memory database or"
+    " an application context."
+)
+
+
 def left_out(records: Sequence[Record]) -> Iterator[str]:
-    """Yield for each row the number of deselected tests of each kind, and the first reason."""
+    """Yield for each row the number of tests of each kind that are left out, and the reasons."""
     for record in records:
+        if found := {test for side in record.sides.values() for test in side.own_thread}:
+            yield f"- {record.name}, {len(found)} (found through a server): {IN_A_THREAD}"
         for kind in dict.fromkeys(entry.kind for entry in record.left_out):
             entries = [entry for entry in record.left_out if entry.kind == kind]
             reasons = list(dict.fromkeys(entry.reason.strip() for entry in entries))

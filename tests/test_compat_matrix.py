@@ -15,7 +15,7 @@ import pytest
 
 from compat_matrix import __main__ as tool, _environment, _matrix, _report, _results, _run, _sdist
 from compat_matrix._compare import compare, compare_with_counts
-from compat_matrix._results import Case, FLASK, read_events, Result, Side
+from compat_matrix._results import Case, FLASK, IN_A_THREAD, read_events, Result, Side
 from compat_matrix._rows import (
     choose_rows,
     Counts,
@@ -356,6 +356,37 @@ def test_a_test_that_runs_away_fails_by_itself(
     ran = run_suite(sample(memory=1.0), FLASK, tmp_path / "cache")
     assert "MemoryError" in ran.tests["tests/test_it.py::test_runs_away"].text
     assert run_suite(sample(), FLASK, tmp_path / "cache").counts() == {"passed": 1}
+
+
+CALLING = """
+import contextvars, threading
+import flask
+own, seen = contextvars.ContextVar("own", default="none"), []
+app = flask.Flask(__name__)
+
+@app.route("/")
+def view():
+    seen.append(own.get())
+    return str(threading.get_ident())
+
+def test_own_thread():
+    own.set("the test's")
+    assert app.test_client().get("/").text == str(threading.get_ident())
+
+def test_own_context():
+    assert seen == ["the test's"]
+"""
+
+
+@pytest.mark.parametrize("suite", [CALLING])
+def test_flask_is_called_in_a_thread_to_compare_with_a_server(
+    suite: str, sample: Callable[..., Row], tmp_path: Path
+) -> None:
+    passed = [
+        run_suite(sample(), side, tmp_path / "cache").counts()["passed"]
+        for side in (FLASK, IN_A_THREAD)
+    ]
+    assert passed == [2, 0]
 
 
 def test_deselected_tests_do_not_run_on_the_layer(tmp_path: Path) -> None:

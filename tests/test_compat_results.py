@@ -81,6 +81,29 @@ def test_a_row_that_was_called_in_two_ways_has_both_in_one_record() -> None:
     assert carried["called"] == ["client", "server"]
 
 
+def test_what_fails_on_flask_in_another_thread_is_left_out() -> None:
+    found = compare(
+        make_row(),
+        SERVED,
+        make_result(a="passed", b="passed", c="passed"),
+        make_result(a="failed", b="failed", c="passed"),
+    )
+    found.leave_out(make_result(a="failed", b="passed", c="failed"))
+    assert found.own_thread == ["a"]
+    assert [one.id for one in found.worse] == ["b"]
+    assert (found.alike, found.left_out, found.green) == (1, 1, False)
+
+
+def test_the_page_says_what_flask_leaves_out_in_another_thread() -> None:
+    record = make_record(None, SERVED)
+    (name, side), *_ = record.sides.items()
+    side = dataclasses.replace(side, own_thread=["a"])
+    record = dataclasses.replace(record, sides={name: side})
+    assert "- sample, 1 (found through a server): They fail on Flask too" in "\n".join(
+        tables([record])
+    )
+
+
 def test_only_requests_of_flasks_client_can_come_through_a_server() -> None:
     options = tool.parser().parse_args(["--through", "server", "--place", "loop"])
     rows = make_row(), make_row(scenario="flask_mail"), make_row(framework="quart")
