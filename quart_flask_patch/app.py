@@ -11,12 +11,12 @@ from functools import partial, wraps
 from inspect import iscoroutine, Signature, signature
 from typing import Any, cast, ClassVar, TYPE_CHECKING
 
-from flask import sessions
+from flask import app as flask_app, sessions
 from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart._application.stage_methods import current_context
@@ -44,7 +44,7 @@ from ._entry import CalledByServers, Entry
 from ._environs import translation
 from ._environs.takeover import TAKEOVER, Takeover
 from ._old_signatures import OldSignatures
-from ._requests.forms import Connection
+from ._requests import matched
 from ._waiting import bridge
 from .genuine import Flask as GenuineFlask
 
@@ -314,7 +314,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     @property
     def _connection_class(self) -> type[CoreRequest]:
-        return Connection
+        return matched.connection_class_for(self.request_class)
 
     @property
     def _flask_request_class(self) -> object:
@@ -328,7 +328,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     @property
     def _makes_requests_late(self) -> bool:
         # A class that makes them in its own way may change the environ that is matched.
-        return wrappers.MAKING.of(self.request_class)
+        return wrappers.MAKING.of(self.request_class) and not matched.computes(self.request_class)
 
     def _url_adapter_for(self, core: CoreContext) -> MapAdapter | None:
         connection = core.connection
@@ -346,6 +346,11 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
 
     _names_subdomains = False  # With Flask, `subdomain_matching` decides.
+
+    def _server_error_for(self, error: Exception) -> HTTPException:
+        # Flask looks the class up in its own module.
+        error_class: type[InternalServerError] = cast(Any, flask_app).InternalServerError
+        return error_class(original_exception=error)
 
     def _host_by_default(self) -> None:
         """Return None: WSGI uses the server's own address if there is no Host header."""

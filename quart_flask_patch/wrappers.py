@@ -34,6 +34,7 @@ from quart.wrappers.response import _type_header, DataBody, IterableBody, Respon
 
 from ._environs import translation
 from ._environs.body_stream import STREAM
+from ._requests import matched
 from ._requests.forms import FormDataParser, of_a_quart_application, open_file
 from ._requests.headers import headers_of, let_go as let_go_of_headers, set_headers
 from ._waiting import bridge, runner
@@ -335,4 +336,5 @@ def _make_face(core: CoreContext) -> flask_wrappers.Request:
         face = cls(translation.environ_of(connection))
         share(face, connection)
     face.json_module = core.app.json
+    matched.attach(connection, face)
     return face  # type: ignore[no-any-return]  # of the application's class

@@ -59,7 +59,12 @@ class Watched(_Counted, _Meta):
 
 
 class WatchedModule(_Counted, ModuleType):
-    """A module that counts its changes; set it as the `__class__` of an existing module."""
+    """A module that counts its changes; see `watch`."""
+
+
+def watch(module: ModuleType) -> None:
+    """Count each change of *module* from now on."""
+    module.__class__ = WatchedModule
 
 
 def count_change() -> None:

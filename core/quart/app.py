@@ -17,6 +17,7 @@ from typing import Any, cast, ClassVar, overload, ParamSpec, TYPE_CHECKING, Type
 
 from flask.sansio.app import App
 from werkzeug.datastructures import ImmutableDict
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BuildError as BuildError, Map, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
@@ -359,6 +360,10 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         where = "" if connection is None else f" on {connection.path} [{connection.method}]"
         # Flask's message; the log record needs nothing else.
         self.logger.error(f"Exception{where}", exc_info=given[-1])
+
+    def _server_error_for(self, error: Exception) -> HTTPException:
+        """Return what to answer with for *error*, by the name that its class has here."""
+        return InternalServerError(original_exception=error)
 
     def _propagates(self, ctx: AppContext) -> bool:
         propagate = self.config["PROPAGATE_EXCEPTIONS"]

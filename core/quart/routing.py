@@ -10,22 +10,29 @@ from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.exceptions import BadHost
-from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactory, ValidationError
+from werkzeug.routing import (
+    IntegerConverter,
+    Map,
+    map as werkzeug_map,
+    MapAdapter,
+    Rule,
+    RuleFactory,
+    ValidationError,
+)
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
 from ._formats.caching import kept, LONGEST
 from ._formats.headers import Undecoded
 from ._kind import REQUEST
-from ._stock import Stock
+from ._stock import Stock, watch
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
 if TYPE_CHECKING:
     from .app import Quart
 
-#: (domain, path, method, whether a websocket) -> the rule that matches exactly this. The method is
-#: None for a rule that matches any.
-StaticRules = dict[tuple[str, str, str | None, bool], Rule]
+#: (domain, path) -> the rule that matches exactly this, or several, for different methods.
+StaticRules = dict[tuple[str, str], Rule | list[Rule]]
 
 
 class QuartRule(Rule):
@@ -149,10 +156,24 @@ class QuartMap(Map):
         return static
 
     def _look_up(self, domain: str, path: str, method: str, websocket: bool) -> Rule | None:
-        """Return the static rule that matches, or None."""
-        static = self._static or self._static_rules
-        rule = static.get((domain, path, method, websocket))
-        return static.get((domain, path, None, websocket)) if rule is None else rule
+        """Return the static rule that matches, or None if there is none or Werkzeug must tell."""
+        rule: Any = (self._static or self._static_rules).get((domain, path))
+        if rule is None:
+            return None
+        if type(rule) is list:
+            rules = [one for one in rule if _allows(one, method, websocket)]
+            if len(rules) != 1:
+                return None
+            rule = rules[0]
+        # Ask the rule each time, as Werkzeug does: its attributes may be changed at any time.
+        if (
+            ((methods := rule.methods) is None or method in methods)
+            and rule.websocket is websocket
+            and rule.redirect_to is None
+            and not (rule.alias or rule.defaults)
+        ):
+            return rule  # type: ignore[no-any-return]  # a rule
+        return None
 
     def _search(
         self, domain: str, path: str, method: str, websocket: bool
@@ -183,7 +204,7 @@ class QuartMap(Map):
         nothing.
         """
         name, subdomain, query = _bound_to(self, request, subdomain, server_name)
-        adapter = QuartMapAdapter(
+        adapter = _adapter_class()(
             self,
             _to_ascii(name),
             request.root_path,
@@ -223,6 +244,16 @@ def _bound_to(
         subdomain = _subdomain(host, name, request.warns_as)
     query = request.query_string
     return name, subdomain, query.decode("utf-8", "replace") if query else ""
+
+
+def _adapter_class() -> type[MapAdapter]:
+    """Return the class of adapters: ours, or what somebody has put in the place of Werkzeug's.
+
+    That is under its name here for Quart, and in the module of `Map` for Flask.
+    """
+    if not _NAME_HERE.of(_HERE):
+        return MapAdapter
+    return QuartMapAdapter if _NAME_THERE.of(werkzeug_map) else werkzeug_map.MapAdapter
 
 
 def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool:
@@ -276,6 +307,7 @@ def plain_map_of(app: Quart) -> QuartMap | None:
         and not app.subdomain_matching
         and app._url_adapters.within(app)
         and app._makes_requests_late
+        and _adapter_class() is QuartMapAdapter
     ):
         return url_map
     return None
@@ -307,7 +339,13 @@ _MATCHING = Stock(
     ],
 )
 _HOST = Stock(BaseRequestWebsocket, "host")
-BINDING = Stock(Map, "bind", "bind_to_environ")
+BINDING = Stock(Map, "bind", "bind_to_environ", besides=[(werkzeug_map, ["MapAdapter"])])
+
+# The names under which the class of adapters is looked up.
+_HERE = sys.modules[__name__]
+_NAME_HERE, _NAME_THERE = Stock(_HERE, "MapAdapter"), Stock(werkzeug_map, "MapAdapter")
+watch(_HERE)
+watch(werkzeug_map)
 
 
 def _find_static_rules(url_map: QuartMap) -> StaticRules:
@@ -318,33 +356,22 @@ def _find_static_rules(url_map: QuartMap) -> StaticRules:
             path = _MANY_SLASHES.sub("/", rule.rule) if rule.merge_slashes else rule.rule
             found.setdefault((domain, path), []).append(rule)
     return {
-        (*key, method, rule.websocket): rule
+        key: rules if len(rules) > 1 else rules[0]
         for key, rules in found.items()
-        if "<" not in "".join(key) and all(map(_is_ordinary, rules)) and not _overlap(rules)
-        for rule in rules
-        for method in ((None,) if rule.methods is None else rule.methods)
+        if "<" not in "".join(key) and all(map(_is_ordinary, rules))
     }
 
 
 _MANY_SLASHES = re.compile("/{2,}")
 
 
+def _allows(rule: Rule, method: str, websocket: bool) -> bool:
+    return (rule.methods is None or method in rule.methods) and rule.websocket is websocket
+
+
 def _is_ordinary(rule: Rule) -> bool:
-    """Whether a match of *rule* is final: it is no alias and causes no redirect."""
-    return not (rule.alias or rule.redirect_to is not None or rule.arguments or "//" in rule.rule)
-
-
-def _overlap(rules: list[Rule]) -> bool:
-    """Whether two of *rules* match the same method and kind of connection."""
-    seen: set[tuple[bool, str]] = set()
-    for rule in rules:
-        if rule.methods is None and len(rules) > 1:
-            return True
-        keys = {(rule.websocket, method) for method in rule.methods or ()}
-        if keys & seen:
-            return True
-        seen |= keys
-    return False
+    """Whether *rule* matches one path, and no other rule of its endpoint takes its place."""
+    return not (rule.arguments or "//" in rule.rule)
 
 
 def _without_port(scheme: str, name: str) -> str:

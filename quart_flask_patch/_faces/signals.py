@@ -18,7 +18,7 @@ import flask.signals
 import flask.templating
 from blinker import NamedSignal, Signal
 
-from quart._stock import count_change, Stock, WatchedModule
+from quart._stock import count_change, Stock, watch as watch_changes
 from quart._types import Function
 
 from ..app import Flask
@@ -61,7 +61,7 @@ class _WatchedSignal(NamedSignal):
 def watch() -> None:
     """Watch for replaced signals, so that applications send the new ones."""
     for module, attribute in _FLASKS.values():
-        module.__class__ = WatchedModule
+        watch_changes(module)
         getattr(flask.signals, attribute).__class__ = _WatchedSignal
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Awaitable
 from typing import Any, cast, TYPE_CHECKING
 
-from werkzeug.exceptions import BadRequestKeyError, HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequestKeyError, HTTPException
 from werkzeug.routing import RoutingException
 from werkzeug.wrappers import Response as WSGIResponse
 
@@ -345,7 +345,7 @@ async def handle_exception(app: Quart, ctx: AppContext, error: Exception) -> Res
 
 
 async def server_error(app: Quart, ctx: AppContext, error: Exception) -> Result:
-    failure = InternalServerError(original_exception=error)
+    failure = app._server_error_for(error)
     result: Result = failure
     handler = find_error_handler(app, failure, ctx.plan.blueprints)
     if handler is not None:
