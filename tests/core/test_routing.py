@@ -282,8 +282,8 @@ def outcome(match: Any, **values: Any) -> Any:
 def test_looking_up_finds_what_searching_finds(scheme: str, subdomain: str) -> None:
     url_map = make_map(*rules_with_everything())
     assert url_map._static_rules.keys() >= {("", "/a"), ("", "/d/"), ("s", "/sub")}
-    for path, method in itertools.product(["/b", "/g", "/h", "/i"], ["GET", "POST"]):
-        assert url_map._look_up("", path, method, scheme == "ws") is None
+    for path in ("/b", "/g", "/h", "/i"):
+        assert url_map._look_up("", path, "GET", scheme == "ws") is None
     for path, method in itertools.product(PATHS, ["GET", "POST", "PUT", "DELETE", "PATCH"]):
         adapter = bind(url_map, path, subdomain, scheme=scheme, method=method)
         searched = outcome(MapAdapter.match, self=adapter, return_rule=True)
