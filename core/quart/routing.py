@@ -81,7 +81,7 @@ class QuartRule(Rule):
         }
 
 
-_WERKZEUGS_MATCHING = Stock(MapAdapter, "match")
+_WERKZEUGS_MATCHING = Stock(MapAdapter, "match", "get_default_redirect")
 
 
 class QuartMapAdapter(MapAdapter):
@@ -334,7 +334,7 @@ _MATCHING = Stock(
     *("bind_to_request", "bind_to_environ"),
     besides=[
         (Map, ("bind",)),
-        (MapAdapter, ("match",)),
+        (MapAdapter, ("match", "get_default_redirect")),
         (QuartMapAdapter, ("__init__", "match")),
     ],
 )

@@ -86,6 +86,14 @@ def test_a_quart_application_has_these_names_in_quarts_modules() -> None:
         assert run(fetch(app, "/error")).status == 500
 
 
+@pytest.mark.parametrize("name", ["match", "get_default_redirect"])
+@pytest.mark.parametrize("path", ["/", "/1"])
+def test_a_method_of_adapters_is_replaced(path: str, name: str, app: Any, get: Get) -> None:
+    with mock.patch.object(MapAdapter, name, autospec=True, side_effect=getattr(MapAdapter, name)):
+        get(app, path)
+        assert getattr(MapAdapter, name).called
+
+
 #: What is done to a rule, and the status then.
 CHANGES: dict[str, tuple[Callable[[Rule], object], int]] = {
     "a method is taken out": (lambda rule: rule.methods.discard("GET"), 405),  # type: ignore[union-attr]
