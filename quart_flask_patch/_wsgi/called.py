@@ -338,7 +338,7 @@ class Answer:
         try:
             piece = self._step(next, self._opened(), _END)
         except BaseException as error:
-            pending: Any = cast(Any, self.core.request.scope)[entry.PENDING]
+            pending: Any = cast(Any, self.core.request.scope)[translation.PENDING]
             if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)) or pending is None:
                 raise
             # The client has left. To the middleware this is the body's end, and not an error.
