@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+from collections.abc import Mapping
 from typing import Any, cast, TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from quart._connection.disclosure import SHOWN
 from quart._connection.isolation import SHARED
 from quart._connection.outbound import cannot_push
 from quart._formats.target import http_scheme, NOWHERE, path_within_root
-from quart._types import Environ, Message, OwnScope, Receive, Scope
+from quart._types import Environ, Function, Message, OwnScope, Receive, Scope
 from quart.wrappers import Request as CoreRequest
 
 from .._waiting import loop_thread
@@ -34,7 +35,8 @@ _ENVIRON = "quart_flask_patch.environ"
 
 #: In a scope: whether the request goes through the ASGI entry, in a task.
 EXCHANGED = "quart_flask_patch.exchanged"
-#: In a scope: whether Flask's test client waits for the answer, which a server's loop makes.
+#: In a scope, if Flask's test client waits for the answer, which a server's loop makes: what is to
+#: be given the request's context, or None.
 FOR_CLIENT = "quart_flask_patch.for_client"
 #: In an environ: the ASGI request that is on its way through WSGI middleware. In a scope: the
 #: request that has come through, while the middleware waits for it.
@@ -177,6 +179,7 @@ def scope_of(environ: Environ) -> OwnScope:
         "extensions": {},
         "quart.undisturbed": True,
         SHOWN: original.get(SHOWN),
+        **({FOR_CLIENT: original[FOR_CLIENT]} if FOR_CLIENT in original else {}),
         SHARED: True,
         BY_WSGI: pending is None,
         PENDING: pending,
@@ -239,6 +242,12 @@ def forget_environ(scope: dict[str, object]) -> None:
 def called_as_wsgi(scope: Scope) -> bool:
     """Whether a WSGI server, or Flask's test client, made this call."""
     return bool(scope.get(BY_WSGI))
+
+
+def preserving(environ: Environ, scope: Mapping[str, Any]) -> Function | None:
+    """Return what a test client wants to be given the request's context; None if nothing."""
+    preserve: Function | None = environ.get("werkzeug.debug.preserve_context")
+    return scope.get(FOR_CLIENT) if preserve is None else preserve
 
 
 def caller_wants_errors(scope: Scope) -> bool:

@@ -274,7 +274,7 @@ class _Call:
         """
         if response is not None:
             self.body = self._respond(core, _flasks_own(core, response))
-        preserve = self._environ.get("werkzeug.debug.preserve_context")
+        preserve = translation.preserving(self._environ, core.request.scope)
         if preserve is not None:
             preserve(face_of(core))
 

@@ -94,7 +94,7 @@ class Exchange:
         self._preserve(core, response)
 
     def _preserve(self, core: CoreContext, response: object) -> None:
-        preserve = self._environ.get("werkzeug.debug.preserve_context")
+        preserve = translation.preserving(self._environ, self._scope)
         if preserve is not None:
             preserve(context_face(core))
 

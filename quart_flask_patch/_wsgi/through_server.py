@@ -41,7 +41,7 @@ class _Served(Exchange):
             self._scope.pop(key, None)
         translation.forget_environ(self._scope)
         self._scope["quart.closing"] = self._look
-        self._scope[translation.FOR_CLIENT] = True
+        self._scope[translation.FOR_CLIENT] = translation.preserving(environ, self._scope)
         self._names: dict[str, str] = {}
         if self._unsent is not None:
             self._receive = self._client

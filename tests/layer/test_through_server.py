@@ -95,6 +95,36 @@ def test_a_redirect_sends_the_body_again(served: Flask, status: int) -> None:
     assert client.post("/old", data={"name": "Ada"}, follow_redirects=True).text == "Ada"
 
 
+def passed_to(inner: Any) -> Any:
+    def middleware(environ: Any, start: Any) -> Any:
+        return inner(environ, start)
+
+    return middleware
+
+
+@pytest.mark.parametrize("path", ["/plain", "/async"])
+@pytest.mark.parametrize("middleware", [ProxyFix, passed_to])
+def test_a_block_keeps_the_request_behind_middleware(
+    served: Flask, path: str, middleware: Any
+) -> None:
+    served.wsgi_app = middleware(served.wsgi_app)  # type: ignore[method-assign]
+    served.secret_key = "secret"
+
+    @served.get("/plain")
+    def plain() -> str:
+        session["seen"] = "plain"
+        return "plain"
+
+    @served.get("/async")
+    async def async_view() -> str:
+        session["seen"] = "async"
+        return "async"
+
+    with served.test_client() as client:
+        client.get(path)
+        assert session["seen"] == request.path[1:] == path[1:]
+
+
 def test_a_block_keeps_the_request(served: Flask) -> None:
     served.add_url_rule("/", "view", lambda: "ok")
     with served.test_client() as client:
