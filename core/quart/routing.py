@@ -8,17 +8,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, TYPE_CHECKING
 
+import werkzeug.routing.map as werkzeug_map
 from werkzeug.datastructures import ImmutableDict
 from werkzeug.exceptions import BadHost
-from werkzeug.routing import (
-    IntegerConverter,
-    Map,
-    map as werkzeug_map,
-    MapAdapter,
-    Rule,
-    RuleFactory,
-    ValidationError,
-)
+from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactory, ValidationError
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
