@@ -30,10 +30,13 @@ def see_to_stop() -> None:
     if _SERVER not in sys.modules or in_trio():
         return
     loop = asyncio.get_running_loop()
-    server = next(_servers(), None)
-    if server is not None and loop not in _watched:
+    if loop in _watched or (server := next(_servers(), None)) is None:
+        return
+    terminated = getattr(getattr(server, "context", None), "terminated", None)
+    grace = getattr(getattr(server, "config", None), "graceful_timeout", None)
+    if terminated is not None and grace is not None:  # Another Hypercorn may have others.
         # Not in the context of this request.
-        _watched[loop] = loop.create_task(_stop(server.context, server.config), context=Context())
+        _watched[loop] = loop.create_task(_stop(terminated, grace), context=Context())
 
 
 def _servers() -> Iterator[Any]:
@@ -46,9 +49,9 @@ def _servers() -> Iterator[Any]:
                 break
 
 
-async def _stop(context: Any, config: Any) -> None:
-    await context.terminated.wait()
-    await asyncio.sleep(config.graceful_timeout + AFTER)
+async def _stop(terminated: Any, grace: float) -> None:
+    await terminated.wait()
+    await asyncio.sleep(grace + AFTER)
     loop = asyncio.get_running_loop()
     for each in connections():
         task = each.task
@@ -56,4 +59,6 @@ async def _stop(context: Any, config: Any) -> None:
             task.cancel()
     await asyncio.sleep(CLEANUP)
     for server in list(_servers()):
-        server.writer.transport.abort()
+        transport = getattr(getattr(server, "writer", None), "transport", None)
+        if transport is not None:
+            transport.abort()
