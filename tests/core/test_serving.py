@@ -282,6 +282,24 @@ def test_shutdown_cancels_tasks_in_the_end(
     assert ("did not end when cancelled" in caplog.text) is stubborn
 
 
+def test_a_task_that_an_extension_has_added_ends_with_the_application(app: Quart) -> None:
+    """It stays in the set when it is done, so the end must not wait until it has gone."""
+    app.config["BACKGROUND_TASK_SHUTDOWN_TIMEOUT"] = None
+    ended = []
+
+    async def until_the_end() -> None:
+        await app.shutdown_event.wait()
+        ended.append(True)
+
+    async def main() -> None:
+        await app.startup()
+        app.background_tasks.add(asyncio.create_task(until_the_end()))
+        await asyncio.wait_for(app.shutdown(), 30)
+
+    run(main())
+    assert ended == [True]
+
+
 def test_background_task_needs_a_loop(app: Quart) -> None:
     with pytest.raises(RuntimeError, match="Expected a running event loop"):
         app.add_background_task(print)

@@ -217,9 +217,12 @@ async def end_background_tasks(app: Quart) -> None:
     try:
         async with asyncio.timeout(timeout):
             while tasks := _tasks_here(app):
-                await asyncio.wait(tasks)
+                done, _ = await asyncio.wait(tasks)
+                # Ours have gone by themselves; an extension may leave its own there.
+                app.background_tasks.difference_update(done)
     except TimeoutError:
-        tasks = _tasks_here(app)
+        if not (tasks := _tasks_here(app)):
+            return
         for task in tasks:
             task.cancel()
         _, stuck = await asyncio.wait(tasks, timeout=CANCEL_TIMEOUT)
