@@ -16,9 +16,9 @@ An application has too many methods for that. Its classes count their changes in
 from __future__ import annotations
 
 from abc import ABCMeta
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, ClassVar, NamedTuple, Protocol, TYPE_CHECKING
+from typing import Any, cast, ClassVar, NamedTuple, Protocol, TYPE_CHECKING
 
 if TYPE_CHECKING:
     _Meta = ABCMeta
@@ -86,6 +86,11 @@ class Stock:
     #: All instances, for the test that tries each.
     known: ClassVar[list[Stock]] = []
 
+    #: Whether a class, which may be derived from the owner, has all these original attributes.
+    of: Callable[[Any], bool]
+    #: Whether an object's class has them, and the object does not hide one by an attribute.
+    within: Callable[[Any], bool]
+
     def __init__(self, owner: Owner, *names: str, besides: Besides = ()) -> None:
         """Create it for *names* of *owner*, and *besides* for attributes of other owners."""
         self.owner, self.names, self.besides = owner, frozenset(names), besides
@@ -93,19 +98,13 @@ class Stock:
         self._questions = _questions(owner, names, besides)
         Stock.known.append(self)
 
-    def of(self, cls: Any) -> bool:
-        """Whether *cls*, which may be derived from the owner, has all these original attributes."""
-        return self._compiled().of(cls)
-
-    def within(self, thing: Any) -> bool:
-        """Whether *thing*'s class has them, and *thing* does not hide one by its own attribute."""
-        return self._compiled().within(thing)
-
-    def _compiled(self) -> Stock:
+    def __getattr__(self, name: str) -> Callable[[Any], bool]:
         # Compile on first use: many are never used, and compiling all is a tenth of the import's
-        # time. Python finds a method sooner than a function that is an attribute of the object.
-        self.__class__ = type("CompiledStock", (Stock,), _compile(self._questions))
-        return self
+        # time.
+        if name not in {"of", "within"}:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        self.of, self.within = _compile(self._questions)
+        return self.of if name == "of" else self.within
 
     def has(self, value: object) -> bool:
         """Whether *value* is one of the original attributes."""
@@ -143,10 +142,11 @@ def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questio
     return _Questions(asked, own, values)
 
 
-def _compile(questions: _Questions | None) -> dict[str, object]:
-    """Return the methods `of` and `within` that ask *questions*."""
+def _compile(
+    questions: _Questions | None,
+) -> tuple[Callable[[Any], bool], Callable[[Any], bool]]:
     if questions is None:
-        return {"of": _never, "within": _never}
+        return _never, _never
     asked, own, values = questions
     # Written out, since a loop takes five times as long. Compared by identity, since wrapt's
     # wrappers claim to equal what they wrap.
@@ -155,18 +155,18 @@ def _compile(questions: _Questions | None) -> dict[str, object]:
     first = asked[0].replace("cls", "(cls := type(thing))", 1)
     within = " and ".join([first, *asked[1:], *own])
     exec(_QUESTIONS.format(of=of, within=within), values)  # names of ours
-    return {"of": values["of"], "within": values["within"]}
+    return cast(Any, values["of"]), cast(Any, values["within"])
 
 
 #: An object without the attribute, such as a proxy of another class, is not original either.
 _QUESTIONS = """
-def of(stock, cls):
+def of(cls):
     try:
         return {of}
     except AttributeError:
         return False
 
-def within(stock, thing):
+def within(thing):
     try:
         return {within}
     except AttributeError:
@@ -192,7 +192,7 @@ def _asked_of_object(values: dict[str, Any], name: str) -> str | None:
     return f"{name!r} not in thing.__dict__"
 
 
-def _never(stock: Stock, thing: object) -> bool:
+def _never(cls: object) -> bool:
     return False
 
 
