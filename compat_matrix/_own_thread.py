@@ -8,23 +8,23 @@ nothing but the row's environment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from typing import Any
 
 import flask
 from werkzeug import test
 
 # As many as a view needs whose code calls the application again.
 _threads = ThreadPoolExecutor(32, "server")
-_genuine: Any = test.run_wsgi_app
+_genuine: Callable[..., object] = test.run_wsgi_app
 
 
-def run_wsgi_app(app: Any, *args: Any, **kwargs: Any) -> Any:
+def run_wsgi_app(app: object, *args: object, **kwargs: object) -> object:
     """Call a Flask application in another thread, in a context without anything of the test's."""
     if not isinstance(app, flask.Flask):
         return _genuine(app, *args, **kwargs)
-    return _threads.submit(Context().run, _genuine, app, *args, **kwargs).result()
+    return _threads.submit(lambda: Context().run(_genuine, app, *args, **kwargs)).result()
 
 
-test.run_wsgi_app = run_wsgi_app
+test.run_wsgi_app = run_wsgi_app  # type: ignore[assignment]  # it takes and gives the same

@@ -16,7 +16,7 @@ from flask.config import Config
 from flask.ctx import has_request_context
 from flask.globals import request
 from werkzeug.datastructures import EnvironHeaders, ImmutableDict
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart._application.stage_methods import current_context
@@ -349,8 +349,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _server_error_for(self, error: Exception) -> HTTPException:
         # Flask looks the class up in its own module.
-        error_class: type[InternalServerError] = cast(Any, flask_app).InternalServerError
-        return error_class(original_exception=error)
+        return flask_app.InternalServerError(original_exception=error)  # type: ignore[attr-defined]  # it imports it
 
     def _host_by_default(self) -> None:
         """Return None: WSGI uses the server's own address if there is no Host header."""

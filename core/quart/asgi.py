@@ -26,7 +26,7 @@ from ._formats.headers import encode_headers, headers_of_request, headers_of_web
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops import forks
-from ._stock import Stock, Watched
+from ._stock import Stock
 from ._types import CoroutineOf, Scope, Send
 from .wrappers._limits import limit_of
 from .wrappers.base import ClientDisconnectedError as ClientDisconnectedError
@@ -93,7 +93,7 @@ class _Connection(Delivery):
         )
 
 
-class ASGIHTTPConnection(_Connection, metaclass=Watched):
+class ASGIHTTPConnection(_Connection):
     """One request and its response."""
 
     #: The first value of each of the request's header fields, once the request was made here.
@@ -136,13 +136,7 @@ class ASGIHTTPConnection(_Connection, metaclass=Watched):
                 request._inbound = inbound.body_limit = None
 
     def _is_stock(self) -> bool:
-        stages = self._stages
-        return self.is_original() if stages is None else stages.answers_late
-
-    @classmethod
-    def is_original(cls) -> bool:
-        """Whether nobody has replaced the handling; the class reports when that changes."""
-        return _HANDLING.of(cls)
+        return _HANDLING.of(type(self))
 
     async def _send_response(self, send: ASGISendCallable, response: object) -> None:
         """Send a response of `app.handle_request`, for subclasses that call that themselves."""

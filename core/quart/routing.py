@@ -15,7 +15,7 @@ from werkzeug.routing import IntegerConverter, Map, MapAdapter, Rule, RuleFactor
 from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.sansio.utils import get_host
 
-from ._formats.caching import kept, LONGEST
+from ._formats.caching import Few, kept
 from ._formats.headers import Undecoded
 from ._kind import REQUEST
 from ._stock import Stock, watch
@@ -24,8 +24,8 @@ from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 if TYPE_CHECKING:
     from .app import Quart
 
-#: (domain, path) -> the rule that matches exactly this, or several, for different methods.
-StaticRules = dict[tuple[str, str], Rule | list[Rule]]
+#: (domain, path) -> the rules that match exactly this, for one method or another.
+StaticRules = dict[tuple[str, str], list[Rule]]
 
 
 class QuartRule(Rule):
@@ -150,23 +150,16 @@ class QuartMap(Map):
 
     def _look_up(self, domain: str, path: str, method: str, websocket: bool) -> Rule | None:
         """Return the static rule that matches, or None if there is none or Werkzeug must tell."""
-        rule: Any = (self._static or self._static_rules).get((domain, path))
-        if rule is None:
+        found = None
+        # Ask the rules each time, as Werkzeug does: their attributes may be changed at any time.
+        for rule in (self._static or self._static_rules).get((domain, path), ()):
+            if rule.websocket is websocket and (rule.methods is None or method in rule.methods):
+                if found is not None:
+                    return None
+                found = rule
+        if found is None or found.redirect_to is not None or found.alias or found.defaults:
             return None
-        if type(rule) is list:
-            rules = [one for one in rule if _allows(one, method, websocket)]
-            if len(rules) != 1:
-                return None
-            rule = rules[0]
-        # Ask the rule each time, as Werkzeug does: its attributes may be changed at any time.
-        if (
-            ((methods := rule.methods) is None or method in methods)
-            and rule.websocket is websocket
-            and rule.redirect_to is None
-            and not (rule.alias or rule.defaults)
-        ):
-            return rule  # type: ignore[no-any-return]  # a rule
-        return None
+        return found
 
     def _search(
         self, domain: str, path: str, method: str, websocket: bool
@@ -272,8 +265,9 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     if host is None:
         return False
     # Check the host as `bind_to_request` does, which comes later and must not fail then.
-    if (host, connection.scheme, server_name) not in _good_hosts:
-        _check_host(host, connection.scheme, server_name)
+    if (key := (host, connection.scheme, server_name)) not in _good_hosts:
+        _to_ascii(server_name or get_host(connection.scheme, host.decode("latin-1")))
+        _good_hosts.keep(key, host)
     return True
 
 
@@ -308,16 +302,8 @@ def plain_map_of(app: Quart) -> QuartMap | None:
 
 #: Hosts that can be one, with the scheme and the server's name. Clients send few different ones.
 #: Cost: "host" in docs/performance.md.
-_good_hosts: set[tuple[bytes, str, str | None]] = set()
 MOST_HOSTS = 256
-
-
-def _check_host(host: bytes, scheme: str, server_name: str | None) -> None:
-    _to_ascii(server_name or get_host(scheme, host.decode("latin-1")))
-    if len(host) <= LONGEST:
-        if len(_good_hosts) >= MOST_HOSTS:
-            _good_hosts.clear()
-        _good_hosts.add((host, scheme, server_name))
+_good_hosts: Few[tuple[bytes, str, str | None]] = Few(MOST_HOSTS)
 
 
 #: The methods whose work `match_without_adapter` does.
@@ -349,17 +335,13 @@ def _find_static_rules(url_map: QuartMap) -> StaticRules:
             path = _MANY_SLASHES.sub("/", rule.rule) if rule.merge_slashes else rule.rule
             found.setdefault((domain, path), []).append(rule)
     return {
-        key: rules if len(rules) > 1 else rules[0]
+        key: rules
         for key, rules in found.items()
         if "<" not in "".join(key) and all(map(_is_ordinary, rules))
     }
 
 
 _MANY_SLASHES = re.compile("/{2,}")
-
-
-def _allows(rule: Rule, method: str, websocket: bool) -> bool:
-    return (rule.methods is None or method in rule.methods) and rule.websocket is websocket
 
 
 def _is_ordinary(rule: Rule) -> bool:

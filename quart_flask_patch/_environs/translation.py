@@ -244,10 +244,10 @@ def called_as_wsgi(scope: Scope) -> bool:
     return bool(scope.get(BY_WSGI))
 
 
-def preserving(environ: Environ, scope: Mapping[str, Any]) -> Function | None:
+def preserving(environ: Environ, scope: Mapping[str, object]) -> Function | None:
     """Return what a test client wants to be given the request's context; None if nothing."""
     preserve: Function | None = environ.get("werkzeug.debug.preserve_context")
-    return scope.get(FOR_CLIENT) if preserve is None else preserve
+    return cast("Function | None", scope.get(FOR_CLIENT)) if preserve is None else preserve
 
 
 def caller_wants_errors(scope: Scope) -> bool:

@@ -8,7 +8,6 @@ computes them.
 from __future__ import annotations
 
 import weakref
-from typing import Any
 
 from flask.wrappers import Request
 
@@ -36,7 +35,7 @@ def connection_class_for(request_class: object) -> type[Connection]:
     return _Asking if computes(request_class) else Connection
 
 
-def attach(connection: object, face: Any) -> None:
+def attach(connection: object, face: object) -> None:
     """Let *connection* ask *face* from now on, and tell it what is known already."""
     if isinstance(connection, _Asking):
         state = connection.__dict__
@@ -47,17 +46,20 @@ def attach(connection: object, face: Any) -> None:
                 setattr(face, name, value)
 
 
+def _face_of(connection: CoreRequest) -> object:
+    state = connection.__dict__
+    return state[_FACE]() if _FACE in state else None
+
+
 def _asked(name: str) -> property:
     def read(self: CoreRequest) -> object:
-        state = self.__dict__
-        face = state[_FACE]() if _FACE in state else None
-        return state.get(name) if face is None else getattr(face, name)
+        face = _face_of(self)
+        return self.__dict__.get(name) if face is None else getattr(face, name)
 
     def write(self: CoreRequest, value: object) -> None:
-        state = self.__dict__
-        face = state[_FACE]() if _FACE in state else None
+        face = _face_of(self)
         if face is None:
-            state[name] = value
+            self.__dict__[name] = value
         else:
             setattr(face, name, value)
 

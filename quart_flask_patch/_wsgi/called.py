@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from quart._threads.strategy import Place
     from quart.ctx import AppContext
 
+    from .middleware import Pending
+
 T = TypeVar("T")
 
 _END: object = object()
@@ -279,8 +281,7 @@ class _Call:
             preserve(face_of(core))
 
     def _respond(self, core: AppContext, response: Any) -> object:
-        scope = cast(Any, core.request.scope)
-        if scope[translation.PENDING] is not None and not is_called(response):
+        if _pending(core) is not None and not is_called(response):
             self._start_response(response.status, list(headers_of(core, response)))
             return Answer(core, response, self._environ)
         if isinstance(core.home, InThread) and core._lease is not None and not _is_whole(response):
@@ -298,6 +299,11 @@ def _flasks_own(core: AppContext, response: object) -> object:
         if hasattr(body, "__aiter__") and not hasattr(body, "__next__"):
             response.response = wrappers.SyncStream(cast(Any, body))
     return response
+
+
+def _pending(core: AppContext) -> Pending | None:
+    """Return the request that waits for WSGI middleware, if this one has come through any."""
+    return cast("Pending | None", core.request.scope.get(translation.PENDING))
 
 
 def _is_whole(response: object) -> bool:
@@ -338,7 +344,7 @@ class Answer:
         try:
             piece = self._step(next, self._opened(), _END)
         except BaseException as error:
-            pending: Any = cast(Any, self.core.request.scope)[translation.PENDING]
+            pending = _pending(self.core)
             if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)) or pending is None:
                 raise
             # The client has left. To the middleware this is the body's end, and not an error.

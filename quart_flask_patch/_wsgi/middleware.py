@@ -27,6 +27,7 @@ from quart._connection.outbound import (
     is_without_body,
     refuse,
     refuse_status,
+    SENDABLE,
 )
 from quart._connection.servers_headers import for_server
 from quart._formats.headers import encode_headers
@@ -111,7 +112,7 @@ class _Start:
             finally:
                 exc_info = None
         self.status = int(status.partition(" ")[0])
-        if not 99 < self.status < 1000:
+        if self.status not in SENDABLE:
             refuse_status(self.status)
         # Werkzeug's `Headers` rejects line breaks in values; middleware may have written these.
         self.headers = encode_headers(Headers(headers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import flask.app
@@ -21,13 +21,15 @@ from quart_flask_patch.app import Flask
 from ._asgi import fetch, run
 from .test_overriding import Get, GETS
 
+App = TypeVar("App", Flask, Quart)
+
 
 @pytest.fixture(params=GETS)
 def get(request: pytest.FixtureRequest) -> Get:
     return GETS[request.param]
 
 
-def fill(app: Any) -> Any:
+def fill(app: App) -> App:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.add_url_rule("/", "index", lambda: "index", methods=["GET"])
     app.add_url_rule("/<int:number>", "number", str_of)
@@ -35,13 +37,13 @@ def fill(app: Any) -> Any:
     return app
 
 
-def warm(app: Any, get: Get) -> None:
+def warm(app: Flask, get: Get) -> None:
     for path in ("/", "/1", "/error"):
         get(app, path)
 
 
 @pytest.fixture(params=[False, True], ids=["before", "after"])
-def app(request: pytest.FixtureRequest, get: Get) -> Any:
+def app(request: pytest.FixtureRequest, get: Get) -> Flask:
     """An application that has not had a request yet, or has had some."""
     app = fill(Flask(__name__))
     if request.param:
@@ -63,13 +65,13 @@ class Adapter(MapAdapter):
         return found[0], {"number": 7} if found[1] else {}
 
 
-def test_the_class_of_server_errors_is_replaced(app: Any, get: Get) -> None:
+def test_the_class_of_server_errors_is_replaced(app: Flask, get: Get) -> None:
     with mock.patch.object(flask.app, "InternalServerError", Unusual):
         assert get(app, "/error")[0] == 599
     assert get(app, "/error")[0] == 500
 
 
-def test_the_class_of_adapters_is_replaced(app: Any, get: Get) -> None:
+def test_the_class_of_adapters_is_replaced(app: Flask, get: Get) -> None:
     with mock.patch.object(werkzeug.routing.map, "MapAdapter", Adapter):
         assert [get(app, path)[1] for path in ("/", "/1")] == ["index", "7"]
     assert get(app, "/1")[1] == "1"
@@ -88,7 +90,7 @@ def test_a_quart_application_has_these_names_in_quarts_modules() -> None:
 
 @pytest.mark.parametrize("name", ["match", "get_default_redirect"])
 @pytest.mark.parametrize("path", ["/", "/1"])
-def test_a_method_of_adapters_is_replaced(path: str, name: str, app: Any, get: Get) -> None:
+def test_a_method_of_adapters_is_replaced(path: str, name: str, app: Flask, get: Get) -> None:
     with mock.patch.object(MapAdapter, name, autospec=True, side_effect=getattr(MapAdapter, name)):
         get(app, path)
         assert getattr(MapAdapter, name).called
@@ -107,7 +109,7 @@ CHANGES: dict[str, tuple[Callable[[Rule], object], int]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_rule_is_changed(change: str, app: Any, get: Get) -> None:
+def test_a_rule_is_changed(change: str, app: Flask, get: Get) -> None:
     (rule,) = app.url_map.iter_rules("index")
     do, status = CHANGES[change]
     do(rule)
@@ -130,7 +132,7 @@ def test_of_two_rules_that_come_to_match_the_first_wins(get: Get) -> None:
 
 class Doubling(flask.wrappers.Request):
     @property
-    def view_args(self) -> Any:
+    def view_args(self) -> dict[str, int] | None:
         found = self.__dict__.get("_found")
         return found and {name: 2 * value for name, value in found.items()}
 

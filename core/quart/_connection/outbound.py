@@ -36,6 +36,8 @@ _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
 Outgoing = tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]
 #: The number of headers that a response begins with: its type and its length.
 BARE = 2
+#: RFC 9110 section 15: a status has three digits.
+SENDABLE = range(100, 1000)
 _NO_BODY = frozenset({204, 304})
 _CORRECTED = frozenset({"location", "content-location"})
 
@@ -52,7 +54,7 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     else:
         status, (body, closes) = response.status_code, foreign_body(response)
         headers = encode_headers(headers_of(ctx, response))
-    if not 99 < status < 1000:
+    if status not in SENDABLE:
         refuse_status(status)
     # RFC 9110 sections 6.4.1, 8.6 and 9.3.2.
     if status < 200 or status in _NO_BODY:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
 
 #: Longer texts are not cached: a client may send any number of them, and the cache keeps them.
 LONGEST = 256
@@ -26,3 +27,21 @@ def kept(maxsize: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
         return call
 
     return decorate
+
+
+class Few(set[H]):
+    """A set of at most *most* values, for texts that clients send.
+
+    Unlike with `kept`, asking whether a value is there calls no function of ours.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def keep(self, value: H, text: str | bytes) -> None:
+        """Add *value*, which stands for *text*, if that is short."""
+        if len(text) <= LONGEST:
+            if len(self) >= self._most:
+                self.clear()
+            self.add(value)

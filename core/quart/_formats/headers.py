@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, cast
 
@@ -136,13 +136,9 @@ def decode_headers(headers: RawHeaders) -> Headers:
     return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
 
 
-# Looked up once: `Undecoded.__new__` takes as long as making the object.
-_new: Callable[[type[Undecoded]], Undecoded] = object.__new__
-
-
 def headers_of_request(headers: RawHeaders) -> Undecoded:
     """Return the headers of a request; their names are in title case."""
-    decoded = _new(Undecoded)
+    decoded = Undecoded.__new__(Undecoded)
     decoded.raw = raw = headers if type(headers) is list else list(headers)
     decoded.first = _first_of(raw)
     return decoded
@@ -150,7 +146,7 @@ def headers_of_request(headers: RawHeaders) -> Undecoded:
 
 def headers_of_websocket(headers: RawHeaders) -> Headers:
     """Return the headers of a websocket, which keep less memory, as a websocket lasts."""
-    decoded = _new(Undecoded)
+    decoded = Undecoded.__new__(Undecoded)
     decoded.raw = headers if type(headers) is list else list(headers)
     return decoded
 

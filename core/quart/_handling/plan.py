@@ -263,12 +263,12 @@ class Stages:
     """
 
     __slots__ = (
-        *("answers_late", "connection_class", "context_popped", "context_pushed"),
-        *("context_tearing_down", "dispatch", "do_teardown", "do_teardown_appcontext"),
-        *("failed", "finalize", "finished", "full_dispatch", "handle", "handle_exception"),
-        *("handle_http_exception", "handle_user_exception", "has_lazy_session"),
-        *("make_default_options_response", "is_watched", "make_response", "plain_map"),
-        *("preprocess", "process", "request_class", "started", "tearing_down"),
+        *("connection_class", "context_popped", "context_pushed", "context_tearing_down"),
+        *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
+        *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
+        *("handle_user_exception", "has_lazy_session", "make_default_options_response"),
+        *("is_watched", "make_response", "plain_map", "preprocess", "process", "request_class"),
+        *("started", "tearing_down"),
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
@@ -294,8 +294,6 @@ class Stages:
         entry = app.asgi_http_class
         is_direct = app._entries.within(app) and app._connection_at_once() is entry
         self.connection_class: type[ASGIHTTPConnection] | None = entry if is_direct else None
-        #: Whether the answer may be sent after the handling has ended, as nobody can tell.
-        self.answers_late = is_direct and entry.is_original()
         #: Whether the loop on which these run is being watched.
         self.is_watched = False
 

@@ -12,8 +12,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextvars import Context
-from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from .._loops.mailbox import in_trio
 from .chain import frames_of
@@ -22,7 +21,9 @@ from .under_way import connections
 _SERVER = "hypercorn.asyncio.tcp_server"
 #: Seconds after the grace period in which Hypercorn cancels handlers itself, and these end.
 AFTER, CLEANUP = 0.5, 1.0
-_watched: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+_watched: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+#: Tasks that wait for the end, as a loop alone does not keep them.
+_waiting: set[asyncio.Task[None]] = set()
 
 
 def see_to_stop() -> None:
@@ -36,10 +37,13 @@ def see_to_stop() -> None:
     grace = getattr(getattr(server, "config", None), "graceful_timeout", None)
     if terminated is not None and grace is not None:  # Another Hypercorn may have others.
         # Not in the context of this request.
-        _watched[loop] = loop.create_task(_stop(terminated, grace), context=Context())
+        task = loop.create_task(_stop(terminated, grace), context=Context())
+        _watched.add(loop)
+        _waiting.add(task)
+        task.add_done_callback(_waiting.discard)
 
 
-def _servers() -> Iterator[Any]:
+def _servers() -> Iterator[object]:
     """Yield Hypercorn's objects for the connections that are open on this loop."""
     for task in asyncio.all_tasks():
         for frame in frames_of(task.get_coro()):
@@ -49,7 +53,7 @@ def _servers() -> Iterator[Any]:
                 break
 
 
-async def _stop(terminated: Any, grace: float) -> None:
+async def _stop(terminated: asyncio.Event, grace: float) -> None:
     await terminated.wait()
     await asyncio.sleep(grace + AFTER)
     loop = asyncio.get_running_loop()
