@@ -32,6 +32,12 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbound, "PATIENCE", 0.01)
 
 
+@pytest.fixture
+def late(soon: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not look out for a disconnect: that receives too, if the request takes a while."""
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 60)
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -240,6 +246,7 @@ def test_a_connection_is_given_up_for_a_body_that_is_large(
         assert ((b"connection", b"close") in server.start["headers"]) is says_so
 
 
+@pytest.mark.usefixtures("late")
 def test_nothing_more_is_received_of_a_request_that_is_complete(app: Quart, backend: str) -> None:
 
     @app.get("/")
@@ -252,6 +259,7 @@ def test_nothing_more_is_received_of_a_request_that_is_complete(app: Quart, back
         assert [len(server.messages), len(server.sent)] == [6, 2]
 
 
+@pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("reads", [True, False])
 def test_a_last_part_need_not_say_that_it_is_the_last(
     app: Quart, backend: str, reads: bool
