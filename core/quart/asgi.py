@@ -26,6 +26,7 @@ from ._formats.headers import encode_headers, headers_of_request, headers_of_web
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops import forks
+from ._loops.strays import in_place_of, may_leave
 from ._stock import Stock
 from ._types import CoroutineOf, Scope, Send
 from .wrappers._limits import limit_of
@@ -64,16 +65,11 @@ class _Connection(Delivery):
                 await work
         except ClientDisconnectedError:
             return  # The client has gone.
-        except SystemExit as error:
-            if self.app.testing or "quart.undisturbed" in scope:
-                raise
-            if generation != forks.generation:  # A child that the view has forked ends so.
+        except BaseException as error:
+            if self.app.testing or "quart.undisturbed" in scope or may_leave(error, generation):
                 raise
             # Some servers would end, with all their other connections.
-            raise RuntimeError(
-                "Expected a view, hook or stream that returns or raises an Exception, got a call of"
-                " sys.exit(), which could end the server. To end it, send its process a signal."
-            ) from error
+            raise in_place_of(error, "a view, hook or stream") from error
         if self._left is not None:
             start, end, more = self._left
             try:

@@ -548,3 +548,21 @@ def test_what_is_to_happen_around_serving_does(app: Quart) -> None:
 
     assert trio.run(main) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert log == ["before", "start", "end", "after"]
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_what_could_end_the_server_ends_the_request(error: type[BaseException]) -> None:
+    app = Quart(__name__)
+
+    @app.route("/")
+    def view() -> None:
+        raise error
+
+    async def stay(client: Client) -> None:
+        await trio.lowlevel.checkpoint()
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        serve(app, "request", stay)
+    (failure,) = raised.value.exceptions
+    assert isinstance(failure, RuntimeError)
+    assert isinstance(failure.__cause__, error)

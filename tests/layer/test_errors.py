@@ -573,3 +573,22 @@ def test_a_converter_may_abort(app: Flask) -> None:
         assert (answer.status_code, answer.text) == expected
         served = run(fetch(app, path))
         assert (served.status, served.text) == expected
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit]
+)
+def test_what_is_no_exception_is_an_error_to_the_server(error: type[BaseException]) -> None:
+    """As Flask has it, no handler gets it; and a server must not take it for its own end."""
+    app, torn_down = Flask(__name__), []
+    app.register_error_handler(500, lambda error: ("handled", 500))
+    app.teardown_request(lambda error: torn_down.append(type(error)))
+
+    @app.get("/")
+    def view() -> str:
+        # As `asyncio.run` does, if a task that its coroutine awaits was cancelled.
+        raise error
+
+    with pytest.raises(RuntimeError, match=f"{error.__name__}|sys.exit"):
+        run(fetch(app, "/"))
+    assert torn_down == [error]

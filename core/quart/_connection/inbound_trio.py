@@ -8,7 +8,9 @@ from typing import TypeVar
 
 import trio
 
+from .._loops import forks
 from .._loops.resume import run_in
+from .._loops.strays import may_leave
 from .._types import CoroutineOf, Receive, Send
 from ..wrappers.base import only_says_gone
 from . import inbound
@@ -89,7 +91,7 @@ class TrioInbound(Inbound):
                 raise
 
     async def _watched_in_nursery(self, serve: Serve, send: Send, context: Context | None) -> None:
-        failure = None
+        failure, generation = None, forks.generation
         self._token = trio.lowlevel.current_trio_token()
         self._handler = trio.lowlevel.current_task()
         async with trio.open_nursery() as self._nursery:
@@ -99,7 +101,9 @@ class TrioInbound(Inbound):
                     await serve(self, send)
                 else:
                     await run_in(context, serve, self, send)
-            except Exception as error:
+            except BaseException as error:
+                if not isinstance(error, Exception) and may_leave(error, generation):
+                    raise
                 # Keep it from the nursery, which would raise it in a group.
                 failure = error
             self._nursery.cancel_scope.cancel()

@@ -10,7 +10,6 @@ awaitable that gives it: see `resolve_here`.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable
 from typing import Any, cast, TYPE_CHECKING
@@ -25,6 +24,7 @@ from .._flask import find_error_handler, has_served, mark_served
 from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
+from .._loops.strays import is_stray
 from .._types import Function, Result, Scope
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
@@ -87,7 +87,7 @@ async def _in_place(ctx: AppContext) -> Result:
             response = await stages.handle_exception(app, ctx, raised)
         except BaseException as error:
             raised = error
-            if not _is_stray(error):
+            if not is_stray(error):
                 if not kind.must_answer:  # type: ignore[union-attr]  # a connection has a kind
                     # The client left or the server stops. Clean up what was set up.
                     with shielded():
@@ -129,21 +129,6 @@ def _give_up_streams(ctx: AppContext) -> None:
 def _is_called(response: WSGIResponse, ctx: AppContext) -> bool:
     """Whether *response* has its own `__call__`, and nobody else will call it."""
     return is_called(response) and "quart.calling" not in ctx.connection.scope  # type: ignore[union-attr]  # as above
-
-
-def _is_stray(error: BaseException) -> bool:
-    """Whether *error* is a cancellation, but not of this task.
-
-    A view raises one if it awaits something that somebody else has cancelled. A server would take
-    it for the end of its own task, and leave the client without an answer.
-    """
-    if not isinstance(error, asyncio.CancelledError):
-        return False
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return False  # Trio, or a worker thread: these see only cancellations of their own task.
-    return task is not None and not task.cancelling()
 
 
 async def open_context(app: Quart, ctx: AppContext) -> None:

@@ -13,9 +13,11 @@ from weakref import WeakKeyDictionary
 from .._connection import origins
 from .._connection.isolation import clean_context
 from .._handling.overrides import log_exception
+from .._loops import forks
 from .._loops.known import know_loop
 from .._loops.mailbox import in_trio
 from .._loops.raised import as_raised, ENDINGS
+from .._loops.strays import in_place_of, may_leave
 from .._threads import worker
 from .._types import Function
 from ..globals import _cv_app
@@ -184,11 +186,16 @@ def _create_background_task(
 async def _run_background(
     app: Quart, func: Function, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> None:
+    generation = forks.generation
     async with app.app_context():
         try:
             await app.ensure_async(func)(*args, **kwargs)
-        except Exception as error:
-            raised = cast(Exception, as_raised(error))
+        except BaseException as error:
+            raised = as_raised(error)
+            if not isinstance(raised, Exception):
+                if may_leave(raised, generation):
+                    raise
+                raised = in_place_of(raised, "a background task")
             handled: object = app.handle_background_exception(raised)
             # A subclass may have a plain method.
             if hasattr(handled, "__await__"):
