@@ -329,7 +329,7 @@ def test_a_large_file_takes_little_memory_to_receive(size: int) -> None:
     start = b"--boundary\r\n" + form(file("f", "name", b"")).partition(b"\r\n")[2]
     head = start.rpartition(b"\r\n--boundary--")[0]
     pieces = in_pieces(content, size)
-    times = (3 << 20 if size > 100 else 400_000) // len(content)
+    times = (3 << 20 if size > 100 else 250_000) // len(content)
     chunks = iter([head, *(piece for _ in range(times) for piece in pieces), b"\r\n--boundary--"])
     tracemalloc.start()
     try:

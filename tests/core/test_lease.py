@@ -805,11 +805,17 @@ def test_a_wait_after_one_that_was_ended_has_its_own_result(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("interval", [0.005, 0.00001])
-def test_exceptions_at_any_moment_lose_no_call(pool: Pool, interval: float) -> None:
+def test_exceptions_at_any_moment_lose_no_call(
+    pool: Pool, interval: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They come in wherever they like, also while another one is handled.
 
     Each call is answered, by its own result or by the error.
     """
+    if sys.gettrace() is not None:
+        pytest.skip("an exception that comes while a tracer runs is lost, or strikes between lines")
+    # Some strike in a finalizer. Pytest's hook would be struck itself; one in C cannot be.
+    monkeypatch.setattr(sys, "unraisablehook", id)
     over = threading.Event()
 
     def strike(thread: int) -> None:
