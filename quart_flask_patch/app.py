@@ -19,10 +19,11 @@ from werkzeug.datastructures import EnvironHeaders, ImmutableDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
-from quart._application.stage_methods import current_context
+from quart._application.stage_methods import connected_context, current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
 from quart._handling.plan import internal_of, stage_of
 from quart._handling.responses import unawaited
+from quart._handling.teardown import do_teardown_appcontext
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
 from quart._threads import pool, strategy
@@ -56,6 +57,8 @@ def _waits(method: Function) -> Function:
     # Flask 3.2 has a context as the first argument; here you may leave it out.
     parameters = [p for p in signature(flasks).parameters.values() if p.name != "ctx"]
     shape = Signature(parameters)
+    of_application = internal is do_teardown_appcontext
+    find_context = current_context if of_application else connected_context
 
     @wraps(flasks)
     def waiting(self: object, *args: object, **kwargs: object) -> object:
@@ -65,7 +68,7 @@ def _waits(method: Function) -> Function:
         elif "ctx" in kwargs:
             core = _ctx.core_of(kwargs.pop("ctx"))
         if core is None:
-            core = current_context()
+            core = find_context()
         elif not core.is_pushed:
             core.find_plan()
         if kwargs:

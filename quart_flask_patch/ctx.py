@@ -377,17 +377,21 @@ def _reset(variable: ContextVar[Any], token: Token[Any] | None) -> None:
 
 @contextmanager
 def application_alone(core: CoreContext) -> Iterator[None]:
-    """Hide the request while the application's teardown functions run.
+    """Hide the request from what belongs to the application's context.
 
-    Flask 3.1 has two contexts, and pops the request's first: `teardown_appcontext` functions find
-    no request.
+    Flask 3.1 has two contexts. It pushes the request's last and pops it first: receivers of
+    `appcontext_pushed` and `teardown_appcontext` functions find no request.
     """
     if core.connection is None:
         yield
         return
     token, (app_token, request_token) = core._tokens[-1]
+    face = flask_cv_request.get(None)
     if request_token is not None:
         _reset(flask_cv_request, request_token)
-        core._tokens[-1] = token, (app_token, None)
-    with core.hide_connection():
-        yield
+    try:
+        with core.hide_connection():
+            yield
+    finally:
+        if request_token is not None:
+            core._tokens[-1] = token, (app_token, flask_cv_request.set(cast(Any, face)))

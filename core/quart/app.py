@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BuildError as BuildError, Map, MapAdapter, Rule
 
 from ._application.serving_methods import ServingMethods
-from ._application.stage_methods import current_context, StageMethods, takes_ctx
+from ._application.stage_methods import connected_context, StageMethods, takes_ctx
 from ._application.url_methods import UrlMethods
 from ._connection import isolation, origins
 from ._flask import has_served
@@ -355,7 +355,7 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
         Called as ``log_exception(exc_info)``, or with a context before that.
         """
         given = [*args, *kwargs.values()]
-        ctx = given[0] if isinstance(given[0], AppContext) else current_context()
+        ctx = given[0] if isinstance(given[0], AppContext) else connected_context()
         connection = ctx.connection
         where = "" if connection is None else f" on {connection.path} [{connection.method}]"
         # Flask's message; the log record needs nothing else.

@@ -24,7 +24,7 @@ from ._handling.current import (
     has_websocket_context as has_websocket_context,
 )
 from ._handling.plan import Plan
-from ._handling.stacks import adopt, reset_here, right_above
+from ._handling.stacks import adopt, catch_up, put_off, reset_here, right_above
 from ._kind import Kind, REQUEST, WEBSOCKET
 from ._loops.mailbox import shielded
 from ._threads import lease as _lease, pool, strategy
@@ -66,8 +66,8 @@ class AppContext:
     session_touched = False
     #: The context that was current when this was pushed, whatever its application is.
     _around: AppContext | None = None
-    #: Tokens of contexts that were popped before this one, to be reset when this is popped.
-    _beneath: tuple[Token[AppContext], ...] = ()
+    #: Contexts that were popped before this one, with what to reset when this is popped.
+    _beneath: tuple[tuple[AppContext, Token[AppContext], object], ...] = ()
     #: Whether only the application context is left: see `hide_connection`.
     _hides_connection = False
     _g: _AppCtxGlobals | None = None
@@ -317,13 +317,11 @@ class AppContext:
             except ValueError:
                 mark = reset_here(self, token, mark)
         else:
-            above._beneath = (*above._beneath, token)
-        if self._beneath and not self._tokens:
-            for earlier in self._beneath:
-                _reset_current(earlier)
-            del self._beneath
-        if (popped := strategy.installed.popped) is not None:
+            mark = put_off(self, token, mark, above)
+        if mark is not None and (popped := strategy.installed.popped) is not None:
             popped(self, mark)
+        if self._beneath and not self._tokens:
+            catch_up(self)
         if current is not self and above is None:
             raise AssertionError(f"Expected to pop {current!r} first, got {self!r}.")
 
@@ -390,6 +388,7 @@ class AppContext:
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
         copied._outer, copied._lease, copied.borrows, copied._tokens = self, None, False, []
+        copied._after = copied.flashes = None
         return copied
 
     def __repr__(self) -> str:

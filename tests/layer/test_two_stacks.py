@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from flask import (
     after_this_request,
+    appcontext_popped,
+    appcontext_pushed,
     Blueprint,
     copy_current_request_context,
     current_app,
@@ -30,6 +32,7 @@ from flask import (
     url_for,
 )
 from flask.globals import app_ctx, request_ctx
+from werkzeug.exceptions import NotFound
 
 import quart
 
@@ -135,6 +138,41 @@ def test_functions_for_this_request_can_be_added_there(app: Flask) -> None:
     assert (response.text, response.headers["X-Marked"]) == ("//", "/")
 
 
+#: Methods of an application that are about the current request, and what they give there.
+STAGES: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "preprocess_request": (lambda app: app.preprocess_request(), "before /view"),
+    "dispatch_request": (lambda app: app.dispatch_request(), "view"),
+    "full_dispatch_request": (lambda app: app.full_dispatch_request().data, b"before /view"),
+    "finalize_request": (lambda app: app.finalize_request("a").data, b"a"),
+    "process_response": (lambda app: app.process_response(app.make_response("a")).data, b"a"),
+    "make_default_options_response": (
+        lambda app: sorted(app.make_default_options_response().allow),
+        ["GET", "HEAD", "OPTIONS"],
+    ),
+    "handle_http_exception": (lambda app: app.handle_http_exception(NotFound()), "none at /view"),
+    "handle_user_exception": (lambda app: app.handle_user_exception(NotFound()), "none at /view"),
+    "handle_exception": (lambda app: app.handle_exception(KeyError()).status_code, 500),
+}
+
+
+@pytest.mark.parametrize("method", STAGES)
+def test_methods_of_the_application_find_the_request(app: Flask, method: str) -> None:
+    call, expected = STAGES[method]
+    blueprint = Blueprint("pages", __name__)
+    blueprint.before_request(lambda: f"before {request.path}")
+    blueprint.add_url_rule("/view", view_func=lambda: "view", endpoint="view")
+    blueprint.register_error_handler(404, lambda error: f"none at {request.path}")
+    app.register_blueprint(blueprint)
+    with app.test_request_context("/view"), app.app_context():
+        assert call(app) == expected
+
+
+def test_an_error_is_logged_with_the_request(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    with app.test_request_context("/view"), app.app_context():
+        app.log_exception((KeyError, KeyError(), None))
+    assert "Exception on /view [GET]" in caplog.text
+
+
 def test_the_request_is_gone_after_it_though_a_context_goes_on(app: Flask) -> None:
     with app.app_context():
         with app.test_request_context("/"):
@@ -207,6 +245,103 @@ def test_each_stack_is_left_in_its_order(app: Flask, first: str) -> None:
 
     # What is left behind by that is nobody's afterwards.
     copy_context().run(leave)
+
+
+@pytest.mark.parametrize("around", ["app_context", "test_request_context"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_client_that_keeps_a_streams_request(app: Flask, around: str, depth: int) -> None:
+    """The stream leaves what it has entered, and the client what it keeps, each in its order."""
+    seen: list[tuple[str, str]] = []
+
+    def call(path: str) -> str:
+        with app.test_client() as client:
+            for number in range(2):
+                text = client.get(f"{path}?{number}").text
+                seen.append((text, request.full_path))
+        return text
+
+    @app.get("/outer")
+    def outer() -> str:
+        text = call("/stream")
+        seen.append(("outer", request.path))
+        return text
+
+    @app.get("/stream")
+    def stream() -> Any:
+        return app.response_class(stream_with_context(request.path for _ in range(2)))
+
+    with getattr(app, around)():
+        call("/stream" if depth == 1 else "/outer")
+        assert has_request_context() is (around == "test_request_context")
+        assert not has_request_context() or request.path == "/"
+    assert not has_app_context()
+    assert not quart.has_app_context()
+    inner = [("/stream/stream", f"/stream?{number}") for number in range(2)]
+    if depth == 1:
+        assert seen == inner
+    else:
+        ends = [("/stream/stream", f"/outer?{number}") for number in range(2)]
+        assert seen == [*inner, ("outer", "/outer"), ends[0], *inner, ("outer", "/outer"), ends[1]]
+
+
+def test_a_copied_request_has_its_own_functions_for_after_it(app: Flask) -> None:
+    @app.get("/")
+    def view() -> str:
+        flash("said")
+        get_flashed_messages()
+
+        @copy_current_request_context
+        def work() -> list[Any]:
+            after_this_request(lambda response: pytest.fail("This is of the copy."))
+            flash("said there")
+            return get_flashed_messages()
+
+        return ", ".join(work())
+
+    assert app.test_client().get("/").text == "said there"
+
+
+# --- Signals -------------------------------------------------------------------------------------
+
+
+def test_the_application_contexts_signals_are_sent_without_a_request(
+    within_a_request: Callable[[Look], Any], app: Flask
+) -> None:
+    seen: list[tuple[str, bool, bool]] = []
+
+    def look(name: str) -> Callable[..., None]:
+        def receive(sender: Flask, **values: object) -> None:
+            asked = has_request_context(), quart.has_request_context()
+            assert asked[0] is asked[1]
+            seen.append((name, asked[0], has_app_context()))
+
+        return receive
+
+    pushed, popped = look("pushed"), look("popped")
+    with (
+        appcontext_pushed.connected_to(pushed, app),
+        appcontext_popped.connected_to(popped, app),
+    ):
+        within_a_request(lambda: seen.append(("view", has_request_context(), True)))
+    assert seen == [("pushed", False, True), ("view", True, True), ("popped", False, False)]
+
+
+def test_a_stream_sends_them_in_pairs(app: Flask) -> None:
+    seen: list[str] = []
+
+    @app.get("/")
+    def view() -> Any:
+        return app.response_class(stream_with_context(request.path for _ in range(2)))
+
+    def pushed(sender: Flask, **values: object) -> None:
+        seen.append("pushed")
+
+    def popped(sender: Flask, **values: object) -> None:
+        seen.append("popped")
+
+    with appcontext_pushed.connected_to(pushed), appcontext_popped.connected_to(popped):
+        assert app.test_client().get("/").text == "//"
+    assert seen == ["pushed", "popped", "pushed", "popped"]
 
 
 # --- Teardown ------------------------------------------------------------------------------------

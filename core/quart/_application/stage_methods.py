@@ -44,6 +44,15 @@ def current_context() -> AppContext:
     return ctx
 
 
+def connected_context() -> AppContext:
+    """Return the context of the current request or websocket, if there is one.
+
+    As in Flask 3.1, it may be around the innermost one, which is of an application alone.
+    """
+    ctx = current_context()
+    return ctx.connected or ctx
+
+
 #: The names of an argument for a context.
 _CONTEXT_NAMES = frozenset({"ctx", "app_context", "request_context", "websocket_context"})
 
@@ -128,13 +137,15 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     @takes_ctx
     async def full_dispatch_request(self) -> Response:
         """Run the hooks and the view of the current request, and handle their errors."""
-        return cast("Response", await pipeline.full_dispatch(_app(self), current_context()))
+        return cast("Response", await pipeline.full_dispatch(_app(self), connected_context()))
 
     @stage_of(pipeline.full_dispatch)
     @takes_ctx
     async def full_dispatch_websocket(self) -> Response | None:
         """Run the hooks and the handler of the current websocket, and handle their errors."""
-        return cast("Response | None", await pipeline.full_dispatch(_app(self), current_context()))
+        return cast(
+            "Response | None", await pipeline.full_dispatch(_app(self), connected_context())
+        )
 
     @stage_of(pipeline.preprocess)
     @takes_ctx
@@ -149,7 +160,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         return cast("ResponseReturnValue | None", await self._preprocess())
 
     async def _preprocess(self) -> object:
-        return await pipeline.preprocess(_app(self), current_context())
+        return await pipeline.preprocess(_app(self), connected_context())
 
     @stage_of(pipeline.dispatch)
     @takes_ctx
@@ -164,7 +175,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         return cast("ResponseReturnValue | None", await self._dispatch())
 
     async def _dispatch(self) -> object:
-        return await results.resolve_here(pipeline.dispatch(_app(self), current_context()))
+        return await results.resolve_here(pipeline.dispatch(_app(self), connected_context()))
 
     @stage_of(pipeline.finalize)
     @takes_ctx
@@ -181,20 +192,20 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         return cast("Response | None", await self._finalize(result, from_error_handler))
 
     async def _finalize(self, *args: Any) -> Any:
-        return await results.resolve_here(pipeline.finalize(_app(self), current_context(), *args))
+        return await results.resolve_here(pipeline.finalize(_app(self), connected_context(), *args))
 
     @stage_of(pipeline.process)
     @takes_ctx
     async def process_response(self, response: Response) -> Response:
         """Run the after-request functions and save the session."""
-        return cast("Response", await pipeline.process(_app(self), current_context(), response))
+        return cast("Response", await pipeline.process(_app(self), connected_context(), response))
 
     @stage_of(pipeline.process)
     @takes_ctx
     async def postprocess_websocket(self, response: Response | None) -> Response | None:
         """Run the after-websocket functions and save the session."""
         return cast(
-            "Response | None", await pipeline.process(_app(self), current_context(), response)
+            "Response | None", await pipeline.process(_app(self), connected_context(), response)
         )
 
     @stage_of(responses.make_response)
@@ -210,20 +221,20 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
     @takes_ctx
     async def make_default_options_response(self) -> Response:
         """Answer an OPTIONS request with the methods that the URL allows."""
-        ctx = current_context()
+        ctx = connected_context()
         return cast("Response", await pipeline.make_default_options_response(_app(self), ctx))
 
     @stage_of(teardown.do_teardown)
     @takes_ctx
     async def do_teardown_request(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the current request, all of them."""
-        await teardown.do_teardown(_app(self), current_context(), exc)
+        await teardown.do_teardown(_app(self), connected_context(), exc)
 
     @stage_of(teardown.do_teardown)
     @takes_ctx
     async def do_teardown_websocket(self, exc: BaseException | None = None) -> None:
         """Run the teardown functions of the current websocket, all of them."""
-        await teardown.do_teardown(_app(self), current_context(), exc)
+        await teardown.do_teardown(_app(self), connected_context(), exc)
 
     @stage_of(teardown.do_teardown_appcontext)
     @takes_ctx
@@ -239,7 +250,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         self, error: HTTPException
     ) -> HTTPException | ResponseReturnValue:
         """Call the handler of an HTTP error; without one the error is the answer."""
-        ctx = current_context()
+        ctx = connected_context()
         return cast(HTTPException, await pipeline.handle_http_exception(_app(self), ctx, error))
 
     @stage_of(pipeline.handle_user_exception)
@@ -250,7 +261,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         Raises:
             Exception: *error* itself, if it has no handler.
         """
-        ctx = current_context()
+        ctx = connected_context()
         return cast(HTTPException, await pipeline.handle_user_exception(_app(self), ctx, error))
 
     @stage_of(pipeline.handle_exception)
@@ -262,7 +273,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
             Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
         """
         return cast(
-            "Response", await pipeline.handle_exception(_app(self), current_context(), error)
+            "Response", await pipeline.handle_exception(_app(self), connected_context(), error)
         )
 
     @stage_of(pipeline.handle_exception)
@@ -273,7 +284,7 @@ class StageMethods(Scaffold, SetUpAtAnyTime, metaclass=_stock.Watched):
         Raises:
             Exception: *error* itself, if PROPAGATE_EXCEPTIONS or TESTING is on.
         """
-        ctx = current_context()
+        ctx = connected_context()
         return cast("Response | None", await pipeline.handle_exception(_app(self), ctx, error))
 
     @takes_ctx

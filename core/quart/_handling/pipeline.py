@@ -134,8 +134,9 @@ def _is_called(response: WSGIResponse, ctx: AppContext) -> bool:
 async def open_context(app: Quart, ctx: AppContext) -> None:
     """Send the signal that *ctx* was pushed, and open its session."""
     pushed = ctx.plan.stages.context_pushed
-    if pushed.receivers and ctx.owns_app_context:
-        await emit(app, ctx, pushed)
+    if pushed.receivers and ctx.owns_app_context and (ctx.kind is None or len(ctx._tokens) == 1):
+        with app._application_alone(ctx):
+            await emit(app, ctx, pushed)
     await session.open_eagerly(app, ctx)
 
 

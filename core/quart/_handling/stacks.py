@@ -3,7 +3,8 @@
 One stack is of application contexts, the other of requests. Within each stack contexts are left in
 order, but neither stack waits for the other. So you may leave an application context before the
 requests within it, and the other way round. A request that brought its own application context is
-part of both.
+part of both. If it was pushed once more, as `stream_with_context` does it for the application
+context of a request within it, that push may be undone before the request within is left.
 """
 
 from __future__ import annotations
@@ -32,10 +33,34 @@ def right_above(ctx: AppContext, current: AppContext | None) -> AppContext | Non
 
 
 def _is_of_the_other_stack(above: AppContext, ctx: AppContext) -> bool:
+    if above._outer is ctx and ctx.is_pushed:
+        return True
     if (above.kind is None) is (ctx.kind is None):
         return False
     connected = ctx if above.kind is None else above
     return not connected.owns_app_context
+
+
+def put_off(ctx: AppContext, token: Token[AppContext], mark: object, above: AppContext) -> object:
+    """Keep *token*, of a pop of *ctx*, until *above* is popped.
+
+    Return *mark*, of what the strategy has to undo now, or None if it has to wait as well.
+    """
+    if not ctx.is_pushed:
+        above._beneath = (*above._beneath, (ctx, token, None))
+        return mark
+    above._beneath = (*above._beneath, (ctx, token, mark))
+    return None
+
+
+def catch_up(ctx: AppContext) -> None:
+    """Do what was put off until *ctx* is popped."""
+    popped = strategy.installed.popped
+    for earlier, token, mark in ctx._beneath:
+        _cv_app.reset(token)
+        if popped is not None and mark is not None:
+            popped(earlier, mark)
+    del ctx._beneath
 
 
 # A WSGI server may close a stream in another thread than the one that iterated over it. Each thread

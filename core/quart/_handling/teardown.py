@@ -63,7 +63,7 @@ async def _close_context(app: Quart, ctx: AppContext, exc: BaseException | None)
             await _run_teardown(app, ctx, exc, errors)
     ctx.exit()
     popped = ctx.plan.stages.context_popped
-    if popped.receivers and ctx.owns_app_context:
+    if popped.receivers and ctx.owns_app_context and not (ctx.kind and ctx._tokens):
         await _collect(errors, emit(app, ctx, popped))
     if errors:
         _raise(app, errors)
