@@ -44,6 +44,7 @@ ASYNC_VARIABLE = "QUART_ASYNC_PLACE"
 class SyncPlace(Place):
     """A place that calls plain functions directly."""
 
+    begins_at_once = False
     #: Whether this is a caller's thread, which is held up in place of an event loop.
     is_callers = False
 
@@ -69,6 +70,7 @@ class Loop(SyncPlace):
     """On the event loop, beneath a bridge."""
 
     name = "loop"
+    begins_at_once = True
 
     def adapt(self, func: Function) -> Function:
         return func

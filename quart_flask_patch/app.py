@@ -283,7 +283,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
 
     def _context_of(self, request: CoreRequest, environ: Environ | None) -> CoreContext:
         if environ is None or self._context_makers.within(self):
-            return CoreContext(self._core_app, request=request)
+            return CoreContext(self._core_app, request)
         return _ctx.made_by(self, request, environ)
 
     def _context_for(self, connection: CoreRequest | Websocket) -> CoreContext:
@@ -291,7 +291,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         if environ is not None and type(connection.headers) is not EnvironHeaders:
             connection.headers = EnvironHeaders(environ)
         if isinstance(connection, Websocket):
-            core = CoreContext(self._core_app, websocket=connection)
+            core = CoreContext(self._core_app, connection)
             core.wanted_place = translation.WEBSOCKET
             return core
         core = self._context_of(connection, environ)

@@ -96,15 +96,18 @@ class Stock:
         self.owner, self.names, self.besides = owner, frozenset(names), besides
         self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
         self._questions = _questions(owner, names, besides)
+        # Compile on first use: many are never used, and compiling all is a tenth of the import's
+        # time. A `__getattr__` for that would make each later use slower.
+        self.of, self.within = self._of_at_first, self._within_at_first
         Stock.known.append(self)
 
-    def __getattr__(self, name: str) -> Callable[[Any], bool]:
-        # Compile on first use: many are never used, and compiling all is a tenth of the import's
-        # time.
-        if name not in {"of", "within"}:
-            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+    def _of_at_first(self, cls: Any) -> bool:
         self.of, self.within = _compile(self._questions)
-        return self.of if name == "of" else self.within
+        return self.of(cls)
+
+    def _within_at_first(self, thing: Any) -> bool:
+        self.of, self.within = _compile(self._questions)
+        return self.within(thing)
 
     def has(self, value: object) -> bool:
         """Whether *value* is one of the original attributes."""

@@ -248,11 +248,11 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
 
     def request_context(self, request: Request) -> AppContext:
         """Return the context in which *request* is handled."""
-        return AppContext(self, request=request)
+        return AppContext(self, request)
 
     def websocket_context(self, websocket: Websocket) -> AppContext:
         """Return the context in which *websocket* is handled."""
-        return AppContext(self, websocket=websocket)
+        return AppContext(self, websocket)
 
     def test_request_context(self, path: str, **options: Any) -> AppContext:
         """Return the context of a request that is made for a test.

@@ -11,7 +11,7 @@ from typing import cast, TYPE_CHECKING
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
-from ._connection import isolation, rest
+from ._connection import rest
 from ._connection.delivery import Delivery
 from ._connection.inbound import Inbound, inbound_class
 from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
@@ -53,10 +53,9 @@ class _Connection(Delivery):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = inbound_class()(receive, send)
-        context, sending, scope = None, send, self.scope
-        generation = forks.generation
-        if isolation.arrives(scope):
-            context, sending = inbound.leave(), inbound.to_server
+        scope, sending, generation = self.scope, send, forks.generation
+        if (context := inbound.arrive(scope)) is not None:
+            sending = inbound.to_server
             self._leaves = inbound.sends_as_it_is and self._is_stock()
         try:
             if "quart.undisturbed" in scope:
@@ -126,7 +125,8 @@ class ASGIHTTPConnection(_Connection):
             if (sending := self._deliver(ctx, send, response)) is not None:
                 await sending
         finally:
-            ctx.release()
+            if ctx._lease is not None:
+                ctx.release()
             if (inbound := request._inbound) is not None:
                 # Break the reference cycle.
                 request._inbound = inbound.body_limit = None
@@ -175,7 +175,7 @@ class ASGIHTTPConnection(_Connection):
         if not stages.is_watched:
             see_to_loop(app, scope, stages)
         path, root_path = scope["path"], scope.get("root_path")
-        if root_path or path[:1] != "/" or not path.isascii():
+        if root_path or not (path.startswith("/") and path.isascii()):
             path = path_within_root(scope)
         headers = headers_of_request(scope["headers"])
         self._fields = headers.first

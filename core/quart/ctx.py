@@ -65,11 +65,12 @@ class AppContext:
     #: Whether hooks before a websocket's view have modified the session.
     session_touched = False
     #: The context that was current when this was pushed, whatever its application is.
-    _around: AppContext | None = None
+    _around: AppContext | None
     #: Contexts that were popped before this one, with what to reset when this is popped.
-    _beneath: tuple[tuple[AppContext, Token[AppContext], object], ...] = ()
+    _beneath: tuple[tuple[AppContext, Token[AppContext], object], ...]
     #: Whether only the application context is left: see `hide_connection`.
-    _hides_connection = False
+    _hides_connection: bool
+    _adapter_waits = False
     _g: _AppCtxGlobals | None = None
     _url_adapter: MapAdapter | None = None
     _home: strategy.Place | None = None
@@ -90,11 +91,11 @@ class AppContext:
         self.app = app
         if connection is None:
             connection = request if websocket is None else websocket
-            kind = REQUEST if websocket is None else WEBSOCKET
-        else:
-            kind = WEBSOCKET if connection.scope["type"] == "websocket" else REQUEST
         self.connection = connection
-        self.kind: Kind | None = None if connection is None else kind
+        if connection is None:
+            self.kind: Kind | None = None
+        else:
+            self.kind = WEBSOCKET if connection.is_websocket else REQUEST
         #: Whether its work has begun; if so, the teardown runs in any case.
         self.handled = False
         #: An error of a URL converter that is no HTTP error, kept until it can be handled.
@@ -104,14 +105,13 @@ class AppContext:
         self._after: list[Callable[[Any], object]] | None = None
         self._lease: _lease.Lease | None = None
         self._outer: AppContext | None = None
+        self._around, self._beneath, self._hides_connection = None, (), False
         self._session = session
         self._tokens: list[tuple[Token[AppContext], Any]] = []
-        #: Whether the URL was matched without an adapter, which is then made on first access.
-        self._adapter_waits = False
         try:
-            if connection is not None and can_do_without_adapter(app, connection):
-                self._adapter_waits = True
-            else:
+            #: Whether the URL is matched without an adapter, which is then made on first access.
+            self._adapter_waits = connection is not None and can_do_without_adapter(app, connection)
+            if not self._adapter_waits:
                 self._url_adapter = app._url_adapter_for(self)
         except HTTPException as error:
             if connection is None:
@@ -174,7 +174,7 @@ class AppContext:
         try:
             yield
         finally:
-            del self._hides_connection
+            self._hides_connection = False
 
     @property
     def g(self) -> _AppCtxGlobals:
@@ -291,11 +291,10 @@ class AppContext:
             outer = _get_current(None)
             if outer is not None and not outer._tokens:
                 outer = None  # That context was popped already.
-            if outer is not self._around:
-                self._around = outer
+            self._around = outer
             if (
-                self.kind is not None
-                and outer is not None
+                outer is not None
+                and self.kind is not None
                 and outer.app is self.app
                 and outer.app._reuses_app_context
             ):

@@ -18,7 +18,7 @@ from werkzeug.sansio.utils import get_host
 from ._formats.caching import Few, kept
 from ._formats.headers import Undecoded
 from ._kind import REQUEST
-from ._stock import Stock, watch
+from ._stock import count_change, Stock, watch, Watched
 from .wrappers.base import BaseRequestWebsocket as BaseRequestWebsocket
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ class QuartRule(Rule):
         }
 
 
-_WERKZEUGS_MATCHING = Stock(MapAdapter, "match", "get_default_redirect")
+_WERKZEUGS_MATCHING = Stock(MapAdapter, "match", "get_default_redirect", besides=[(Map, ("bind",))])
 
 
-class QuartMapAdapter(MapAdapter):
+class QuartMapAdapter(MapAdapter, metaclass=Watched):
     """A URL map bound to one connection."""
 
     map: QuartMap
@@ -124,12 +124,22 @@ class _IntegerConverter(IntegerConverter):
         return cast(int, super().to_python(value))
 
 
-class QuartMap(Map):
+class QuartMap(Map, metaclass=Watched):
     """All URL rules of an application."""
 
     default_converters = ImmutableDict({**Map.default_converters, "int": _IntegerConverter})
 
     _static: StaticRules | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in _COUNTED:
+            count_change()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in _COUNTED:
+            count_change()
 
     def add(self, rulefactory: RuleFactory) -> None:
         super().add(rulefactory)
@@ -256,7 +266,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
         or url_map.host_matching
         or (server_name is not None and app._names_subdomains)
         or app._trusted_hosts(connection) is not None
-        or not _MATCHING.within(url_map)
+        or not _WERKZEUGS_MATCHING.of(MapAdapter)
         or not _HOST.of(type(connection))
     ):
         return False
@@ -276,14 +286,11 @@ def match_without_adapter(
 ) -> tuple[Rule, dict[str, Any]] | None:
     """Return the matching rule and the values in the path; None if only an adapter can tell."""
     url_map: QuartMap = app.url_map  # type: ignore[assignment]  # as its class says
-    key = (
-        url_map.default_subdomain or "",
-        connection.path,
-        connection.method,
-        connection.is_websocket,
-    )
-    rule = url_map._look_up(*key)
-    return url_map._search(*key) if rule is None else (rule, {})
+    domain, path, method = url_map.default_subdomain or "", connection.path, connection.method
+    rule = url_map._look_up(domain, path, method, connection.is_websocket)
+    if rule is None:
+        return url_map._search(domain, path, method, connection.is_websocket)
+    return rule, {}
 
 
 def plain_map_of(app: Quart) -> QuartMap | None:
@@ -295,6 +302,7 @@ def plain_map_of(app: Quart) -> QuartMap | None:
         and app._url_adapters.within(app)
         and app._makes_requests_late
         and _adapter_class() is QuartMapAdapter
+        and _MATCHING.within(url_map)
     ):
         return url_map
     return None
@@ -306,17 +314,15 @@ MOST_HOSTS = 256
 _good_hosts: Few[tuple[bytes, str, str | None]] = Few(MOST_HOSTS)
 
 
-#: The methods whose work `match_without_adapter` does.
+#: The methods whose work `match_without_adapter` does: of classes that count their changes, and of
+#: a map. Those of Werkzeug's classes are asked about each time.
 _MATCHING = Stock(
     QuartMap,
     # These are also checked on the object.
     *("bind_to_request", "bind_to_environ"),
-    besides=[
-        (Map, ("bind",)),
-        (MapAdapter, ("match", "get_default_redirect")),
-        (QuartMapAdapter, ("__init__", "match")),
-    ],
+    besides=[(QuartMapAdapter, ("__init__", "match"))],
 )
+_COUNTED = _MATCHING.names | {"__class__"}
 _HOST = Stock(BaseRequestWebsocket, "host")
 BINDING = Stock(Map, "bind", "bind_to_environ", besides=[(werkzeug_map, ["MapAdapter"])])
 

@@ -80,6 +80,8 @@ class OnLoop(Loop):
     Where neither is possible, the request's async functions are awaited elsewhere, one by one.
     """
 
+    begins_at_once = False
+
     async def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> T:
         above = bridge.above()
         if type(above) is WorkGreenlet or (above is not None and _places.is_watched(ctx)):

@@ -329,3 +329,57 @@ def test_a_converter_may_ask_for_the_current_application() -> None:
         return await response.get_data(as_text=True)
 
     assert asyncio.run(ask()) == "here:x"
+
+
+def _refuse(*args: object, **kwargs: object) -> Any:
+    raise NotFound
+
+
+class _Refusing(QuartMap):
+    bind_to_request = _refuse
+
+
+def _of_the_map(app: Quart, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(app.url_map, "bind_to_request", _refuse)
+
+
+def _of_the_maps_class(app: Quart, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(QuartMap, "bind_to_request", _refuse)
+
+
+def _of_the_adapters_class(app: Quart, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(routing.QuartMapAdapter, "match", _refuse)
+
+
+def _of_werkzeugs_adapter(app: Quart, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MapAdapter, "match", _refuse)
+
+
+def _the_class_itself(app: Quart, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(app.url_map, "__class__", _Refusing)
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        _of_the_map,
+        _of_the_maps_class,
+        _of_the_adapters_class,
+        _of_werkzeugs_adapter,
+        _the_class_itself,
+    ],
+)
+def test_what_is_replaced_after_a_request_matches_the_next_one(
+    replace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Quart(__name__)
+    app.add_url_rule("/", "index", lambda: "index")
+
+    async def status() -> int:
+        return (await app.test_client().get("/")).status_code
+
+    assert asyncio.run(status()) == 200
+    with monkeypatch.context() as patch:
+        replace(app, patch)
+        assert asyncio.run(status()) == 404
+    assert asyncio.run(status()) == 200

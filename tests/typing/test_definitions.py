@@ -63,7 +63,7 @@ ARRIVING = [
 ]
 
 INWARD = [
-    Jump(PLAN, "pipeline.handle)", "handle", PIPELINE, "async def handle("),
+    Jump(PLAN, "pipeline.handle)", "handle", PIPELINE, "def handle("),
     Jump(PIPELINE, "ctx.match_request()", "match_request", CTX, "def match_request("),
     Jump(CTX, "= match_without_adapter(", "match_without", "quart/routing.py", "def match_without"),
     Jump(PIPELINE, "ctx.find_plan().place.enter(", "find_plan", CTX, "def find_plan("),

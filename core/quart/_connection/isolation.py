@@ -87,17 +87,6 @@ def _claimed(
     return app(scope, receive, send)
 
 
-def arrives(scope: Scope) -> bool:
-    """Whether a connection that arrives here still needs a context of its own."""
-    if SHARED in scope:
-        return False
-    claim = _claim.get(None)
-    if claim is None or not claim.is_open:
-        return True
-    claim.is_open = False
-    return False
-
-
 class Server:
     """A server's `receive` and `send`, awaited in the server's own context whoever calls them.
 
@@ -112,6 +101,19 @@ class Server:
         self._send = send
         #: The server's context; False if the connection shares it.
         self._context: Context | Literal[False] | None = False
+
+    def arrive(self, scope: Scope) -> Context | None:
+        """Return another context for a connection that arrives here, unless it has one or shares.
+
+        Then the current one is noted as the server's.
+        """
+        if SHARED in scope:
+            return None
+        claim = _claim.get(None)
+        if claim is None or not claim.is_open:
+            return self.leave()
+        claim.is_open = False
+        return None
 
     def leave(self) -> Context:
         """Note the current context as the server's; return another one for the connection."""

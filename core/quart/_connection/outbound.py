@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
 
 # The methods whose work is done here in a short way, unless somebody has replaced one.
-_CLOSING = Stock(Response, "close")
+_SENDING = Stock(Response, "close", "response", "status_code")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 _STEPPING = Stock(FileWrapper, "__iter__", "__next__")
 ENCODING = Stock(WSGIResponse, "iter_encoded")
@@ -47,10 +47,13 @@ def outgoing(ctx: AppContext, response: Any) -> Outgoing:
     status: int
     body: bytes | None
     if isinstance(response, Response):
-        status, source = response.status_code, response.response
+        if _SENDING.within(response):
+            status, source, closes = response._status_code, response._response, False
+        else:
+            status, source, closes = response.status_code, response.response, True
         body = source.data if isinstance(source, DataBody) else None
         headers = encoded_headers(response)
-        closes = body is None or bool(response._on_close) or not _CLOSING.within(response)
+        closes = closes or body is None or bool(response._on_close)
     else:
         status, (body, closes) = response.status_code, foreign_body(response)
         headers = encode_headers(headers_of(ctx, response))

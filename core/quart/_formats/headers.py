@@ -45,6 +45,18 @@ class _ListOnDemand:
         return decoded
 
 
+class _FirstOnDemand:
+    """Stands for the first value of each name, which is looked for on first access."""
+
+    def __get__(self, headers: Undecoded | None, owner: type[Undecoded]) -> Any:
+        if headers is None:
+            return self
+        if headers.raw is None:
+            raise AttributeError(f"{owner.__name__!r} object has no attribute 'first'")
+        headers.first = _first_of(headers.raw)
+        return headers.first
+
+
 def _spelled(name: bytes) -> str:
     """Return *name* in the spelling of Flask and Quart, such as `X-Real-Ip`."""
     # `title` of bytes changes only ASCII letters, so no name becomes another one.
@@ -63,7 +75,7 @@ class Undecoded(Headers):
     #: The headers of the message; the ASGI specification says that names are in lower case.
     raw: list[tuple[bytes, bytes]] | None
     #: The first value of each name. About five are read for each request, so a dict pays off.
-    first: dict[bytes, bytes]
+    first = cast("dict[bytes, bytes]", _FirstOnDemand())
     _in_lower_case: bool | None = None
     _are_plain: bool | None = None
     _list = cast("list[tuple[str, str]]", _ListOnDemand())
@@ -96,12 +108,6 @@ class Undecoded(Headers):
         if self.raw is None or not isinstance(key, str):
             return super().__contains__(cast(str, key))
         return self.get(key) is not None
-
-    def __getattr__(self, name: str) -> dict[bytes, bytes]:
-        if name != "first" or self.raw is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self.first = _first_of(self.raw)
-        return self.first
 
     def are_in_lower_case(self) -> bool:
         """Whether all names are in lower case, as ASGI demands."""
@@ -138,7 +144,7 @@ def decode_headers(headers: RawHeaders) -> Headers:
 
 def headers_of_request(headers: RawHeaders) -> Undecoded:
     """Return the headers of a request; their names are in title case."""
-    decoded = Undecoded.__new__(Undecoded)
+    decoded = object.__new__(Undecoded)
     decoded.raw = raw = headers if type(headers) is list else list(headers)
     decoded.first = _first_of(raw)
     return decoded

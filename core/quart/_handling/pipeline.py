@@ -36,6 +36,7 @@ from .results import emit, resolve, resolve_here
 from .teardown import close_context
 
 if TYPE_CHECKING:
+    from .._threads.strategy import Place
     from ..app import Quart
     from ..ctx import AppContext
 
@@ -45,8 +46,11 @@ _ENDED = State.CLOSED, State.DENIED
 # A connection's whole life
 
 
-async def handle(app: Quart, ctx: AppContext, connection: Any) -> Result:
-    """Handle *connection* in its context *ctx*; return the response, or None if none is needed."""
+def handle(app: Quart, ctx: AppContext, connection: Any) -> Awaitable[Result]:
+    """Handle *connection* in its context *ctx*, which this enters; await the result at once.
+
+    That is the response, or None if none is needed.
+    """
     ctx.enter()
     try:
         if connection.routing_exception is None:
@@ -54,11 +58,20 @@ async def handle(app: Quart, ctx: AppContext, connection: Any) -> Result:
                 ctx.match_request()
             except Exception as error:  # A URL converter may raise anything.
                 ctx.failure = error
-        return await ctx.find_plan().place.enter(ctx, _in_place)
+        place = ctx.find_plan().place
+    except BaseException:
+        ctx.exit()
+        raise
+    # Spare a coroutine where the work begins with its first step.
+    return place.enter(ctx, _in_place) if place.begins_at_once else _enter(place, ctx)
+
+
+async def _enter(place: Place, ctx: AppContext) -> Result:
+    try:
+        return await place.enter(ctx, _in_place)
     finally:
         if not ctx.handled:
-            # The work has not begun: there was no place, or the client left before a thread was
-            # free.
+            # The work has not begun: the client left before a thread was free, for example.
             ctx.exit()
 
 
@@ -102,8 +115,8 @@ async def _in_place(ctx: AppContext) -> Result:
             _give_up_streams(ctx)
         scope: Scope = ctx.connection.scope  # type: ignore[union-attr]  # it has one
         try:
-            if (closing := scope.get("quart.closing")) is not None:
-                _start(ctx, closing, response)
+            if "quart.closing" in scope:
+                _start(ctx, scope["quart.closing"], response)
         finally:
             if (rest := close_context(app, ctx, raised)) is not None:
                 with shielded(None if raised is None else type(raised)):

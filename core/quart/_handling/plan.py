@@ -234,13 +234,13 @@ class Plans:
                 self._plans[key] = plan
         return plan
 
-    def stages(self, app: Quart, kind: Kind | None) -> Stages:
+    def stages(self, app: Quart, kind: Kind) -> Stages:
         if self._changes != _stock.changes or self._mixed_in:
             self._look_at_classes(app)
-        kind = kind or REQUEST
-        stages = self._stages.get(kind)
-        if stages is None:
-            stages = self._stages[kind] = Stages(app, kind)
+        return self._stages.get(kind) or self._make_stages(app, kind)
+
+    def _make_stages(self, app: Quart, kind: Kind) -> Stages:
+        stages = self._stages[kind] = Stages(app, kind)
         return stages
 
     def _look_at_classes(self, app: Quart) -> None:

@@ -60,7 +60,7 @@ def catch_up(ctx: AppContext) -> None:
         _cv_app.reset(token)
         if popped is not None and mark is not None:
             popped(earlier, mark)
-    del ctx._beneath
+    ctx._beneath = ()
 
 
 # A WSGI server may close a stream in another thread than the one that iterated over it. Each thread

@@ -46,6 +46,8 @@ class Place:
     """Where a connection's work runs: on the event loop, with plain functions in a thread."""
 
     name = "loop"
+    #: Whether a connection's work begins with the first step of what `enter` returns.
+    begins_at_once = True
 
     @property
     def lasting(self) -> Place:

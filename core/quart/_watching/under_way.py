@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..ctx import AppContext
 
 #: The code of functions of ours that have the connection's context in a local variable.
-_HANDLERS = frozenset({"handle_request", "handle_websocket", "handle", "_in_place"})
+_HANDLERS = frozenset({"handle_request", "handle_websocket", "_enter", "_in_place"})
 _WATCHED = frozenset({"_watched", "_watched_in_nursery"})
 
 

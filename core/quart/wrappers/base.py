@@ -107,7 +107,9 @@ class BaseRequestWebsocket(SansIORequest):
         self.scheme = scheme
         self.server = scope.get("server")
         self.root_path = root_path.rstrip("/") if root_path else ""
-        self.path = path if path[:1] == "/" != path[1:2] else "/" + path.lstrip("/")
+        if path.startswith("//") or not path.startswith("/"):
+            path = "/" + path.lstrip("/")
+        self.path = path
         self.query_string = query_string
         self.headers = headers
         client = scope.get("client")

@@ -89,8 +89,9 @@ class Request(Limits, BaseRequestWebsocket):
         *body_timeout* is the number of seconds that reading the whole body may take. The body is
         read from the callable given to `receive_from`, or pushed into `body`.
         """
-        super().__init__(
-            method, scheme, path, query_string, headers, root_path, http_version, scope
+        # Each request comes here, and `super()` would make an object.
+        BaseRequestWebsocket.__init__(
+            self, method, scheme, path, query_string, headers, root_path, http_version, scope
         )
         self.body_timeout = body_timeout
         self._send_push_promise = send_push_promise
