@@ -15,10 +15,9 @@ from typing import Any, TYPE_CHECKING, TypeVar
 from quart._connection.inbound import undisturbed
 from quart._kind import REQUEST
 from quart._loops.mailbox import shielded
-from quart._loops.resume import ENDED, start_call, Suspended
 from quart._threads import lease, pool, strategy, stream, worker
 from quart._threads.strategy import Place, Strategy
-from quart._types import CoroutineOf, Function
+from quart._types import CoroutineOf, Function, Take
 
 from . import _measured, ctx as _ctx, wrappers
 from ._environs import translation
@@ -93,21 +92,18 @@ class Loop(SyncPlace):
         self,
         ctx: AppContext,
         iterable: Iterable[object],
-        take: Callable[[object], CoroutineOf[None]],
+        take: Take,
     ) -> Awaitable[None]:
         # One bridge for all steps: entering a bridge takes several times as long as a step.
         return bridge.call_bridged(_hand_on, ctx, iterable, take)
 
 
-def _hand_on(
-    ctx: AppContext, iterable: Iterable[object], take: Callable[[object], CoroutineOf[None]]
-) -> None:
+def _hand_on(ctx: AppContext, iterable: Iterable[object], take: Take) -> None:
     iterator, raised = iter(iterable), None
     try:
         for piece in iterator:
-            steps, future = start_call(take, piece)
-            if future is not ENDED:
-                bridge.wait(Suspended(steps, steps, future))
+            if (rest := take(piece)) is not None:
+                bridge.wait(rest)
     except BaseException as error:
         raised = type(error)
         raise

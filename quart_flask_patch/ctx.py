@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from operator import attrgetter
 from types import TracebackType
@@ -371,8 +371,10 @@ def empty(core: CoreContext, tokens: tuple[Token[Any] | None, Token[Any] | None]
 def _reset(variable: ContextVar[Any], token: Token[Any] | None) -> None:
     """Reset *variable* by *token*, unless the token was made in another Context."""
     if token is not None:
-        with suppress(ValueError):
+        try:  # noqa: SIM105  # `suppress` takes several calls, twice for each request
             variable.reset(token)
+        except ValueError:
+            pass
 
 
 @contextmanager

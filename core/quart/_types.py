@@ -16,6 +16,8 @@ OwnScope = dict[str, Any]
 #: Servers and middleware have different types for the same messages.
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+#: Takes a piece of a body, and returns an awaitable if that has to wait.
+Take = Callable[[object], Awaitable[None] | None]
 ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: The same for WSGI. Hardly anybody uses what `start_response` returns.

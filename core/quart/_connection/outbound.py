@@ -15,11 +15,12 @@ from .._formats.headers import encode_headers
 from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
-from .._types import Message, Receive, Scope, Send
+from .._types import Message, Receive, Scope, Send, Take
 from ..wrappers._bodies import aclose, as_bytes, calling, CHUNK_SIZE
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
 from .inbound import Inbound, undisturbed
+from .isolation import beginning
 
 if TYPE_CHECKING:
     from ..ctx import AppContext
@@ -165,46 +166,54 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
     if seconds is Ellipsis:
         seconds = ctx.app.config.get("RESPONSE_TIMEOUT")
     timeout = nullcontext() if seconds is None else time_limit(seconds)
-    inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
-    turns = Turns()
-
-    async def send_chunk(chunk: object) -> None:
-        if turns.due():
-            await turns.give()
-        if (data := _data_of(chunk, inbound)) is not None:
-            try:
-                await send({"type": message_type, "body": data, "more_body": True})
-            except OSError as error:  # ASGI 2.4: the client is gone.
-                raise ClientDisconnectedError from error
-
+    take = _taking(send, ctx.connection._inbound, message_type)  # type: ignore[union-attr]  # it is answered
     plain, body = _source_of(response)
     async with timeout:
         if plain is not None:
-            if (handing_on := ctx.home.hand_on(ctx, plain, send_chunk)) is not None:
+            if (handing_on := ctx.home.hand_on(ctx, plain, take)) is not None:
                 await handing_on
                 return
             body = aclosing(ctx.home.iterate(ctx, plain))
         async with _Chunks(ctx.connection, body) as chunks:
             async for chunk in chunks:
-                # As `send_chunk`, written out to save a coroutine for each piece.
-                if turns.due():
-                    await turns.give()
-                if (data := _data_of(chunk, inbound)) is not None:
-                    try:
-                        await send({"type": message_type, "body": data, "more_body": True})
-                    except OSError as error:
-                        raise ClientDisconnectedError from error
+                if (rest := take(chunk)) is not None:
+                    await rest
 
 
-def _data_of(chunk: Any, inbound: Inbound | None) -> bytes | None:
-    """Return the bytes to send for *chunk*; None if it is empty, which could look like the end.
+def _taking(send: Send, inbound: Inbound | None, message_type: str) -> Take:
+    """Return a function that sends a piece, and returns an awaitable if that has to wait.
 
-    Raises:
-        ClientDisconnectedError: if the client has left, though the code that streams goes on.
+    It makes no coroutine for a piece that the server takes at once.
     """
-    if inbound is not None and inbound.gone is not None:
-        raise ClientDisconnectedError
-    return (chunk if type(chunk) is bytes else as_bytes(chunk)) or None
+    turns, begin = Turns(), beginning(send)
+
+    def take(chunk: Any) -> Awaitable[None] | None:
+        if turns.due():
+            return take_later(chunk)
+        if inbound is not None and inbound.gone is not None:
+            raise ClientDisconnectedError  # Though the code that streams goes on.
+        data = chunk if type(chunk) is bytes else as_bytes(chunk)
+        if not data:
+            return None  # It could look like the end.
+        try:
+            rest = begin({"type": message_type, "body": data, "more_body": True})
+        except OSError as error:  # ASGI 2.4: the client is gone.
+            raise ClientDisconnectedError from error
+        return None if rest is None else _sent(rest)
+
+    async def take_later(chunk: object) -> None:
+        await turns.give()
+        if (rest := take(chunk)) is not None:
+            await rest
+
+    return take
+
+
+async def _sent(rest: Awaitable[None]) -> None:
+    try:
+        await rest
+    except OSError as error:  # ASGI 2.4: the client is gone.
+        raise ClientDisconnectedError from error
 
 
 def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:

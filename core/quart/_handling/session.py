@@ -8,7 +8,7 @@ from typing import Any, TYPE_CHECKING
 from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 
 from .._formats.cookies import cookie_of
-from .._formats.headers import first_value
+from .._formats.headers import first_value, Undecoded
 from .._kind import WEBSOCKET
 from .._types import Result
 from ..sessions import asked_for_late, report_lost
@@ -51,8 +51,11 @@ def is_concerned(app: Quart, ctx: AppContext) -> bool:
         return True
     # Nobody has used it. Only a cookie that the client sent may have to be renewed.
     connection: Any = ctx.connection
+    headers = connection.headers
+    if type(headers) is Undecoded and b"cookie" not in headers.first:
+        return False
     return (
-        first_value(connection.headers, b"cookie") is not None
+        first_value(headers, b"cookie") is not None
         and cookie_of(connection, app.session_interface.get_cookie_name(app)) is not None
     )
 

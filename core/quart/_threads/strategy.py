@@ -14,7 +14,7 @@ from typing import Any, TYPE_CHECKING, TypeVar
 
 from .._loops.raised import raise_again
 from .._loops.resume import start, Suspended
-from .._types import CoroutineOf, Function, Result
+from .._types import CoroutineOf, Function, Result, Take
 from . import bridge, lease, stream
 
 if TYPE_CHECKING:
@@ -93,9 +93,11 @@ class Place:
         self,
         ctx: AppContext,
         iterable: Iterable[object],
-        take: Callable[[object], CoroutineOf[None]],
+        take: Take,
     ) -> Awaitable[None] | None:
-        """Await *take* for each piece of the iterable that a view has returned, then close it.
+        """Call *take* for each piece of the iterable that a view has returned, then close it.
+
+        If a call returns an awaitable, it is awaited before the next step.
 
         Returns None if this place steps by `iterate` instead.
         """

@@ -86,7 +86,8 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
             worker = await lease.start(source.run, mailbox)
             running, began = True, monotonic()
             while running:
-                sender, payload = await mailbox.get()
+                # Most messages have come already, and need no coroutine.
+                sender, payload = mailbox.take() or await mailbox.get()
                 if sender is None:
                     running = False
                     more = outcome_of(payload, mailbox.cancelled)

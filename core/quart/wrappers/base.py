@@ -107,8 +107,8 @@ class BaseRequestWebsocket(SansIORequest):
         self.scheme = scheme
         self.server = scope.get("server")
         self.root_path = root_path.rstrip("/") if root_path else ""
-        if path.startswith("//") or not path.startswith("/"):
-            path = "/" + path.lstrip("/")
+        if len(path) - len(rest := path.lstrip("/")) != 1:
+            path = "/" + rest
         self.path = path
         self.query_string = query_string
         self.headers = headers
