@@ -22,7 +22,7 @@ from ._connection.outbound import (
     send_push_promise,
     sender,
 )
-from ._formats.headers import encode_headers, headers_of_request, headers_of_websocket
+from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops import forks
@@ -313,7 +313,7 @@ class ASGIWebsocketConnection(_Connection):
             NOWHERE if path is None else path,
             scope["query_string"],
             websocket_scheme(scope),
-            headers_of_websocket(scope["headers"]),
+            headers_of_request(scope["headers"]),
             scope.get("root_path", ""),
             scope.get("http_version", "1.1"),
             list(scope.get("subprotocols") or ()),

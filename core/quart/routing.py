@@ -74,7 +74,7 @@ class QuartRule(Rule):
         }
 
 
-_WERKZEUGS_MATCHING = Stock(MapAdapter, "match", "get_default_redirect", besides=[(Map, ("bind",))])
+_WERKZEUGS_MATCHING = Stock(MapAdapter, "match", "get_default_redirect")
 
 
 class QuartMapAdapter(MapAdapter, metaclass=Watched):
@@ -266,8 +266,7 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
         or url_map.host_matching
         or (server_name is not None and app._names_subdomains)
         or app._trusted_hosts(connection) is not None
-        or not _WERKZEUGS_MATCHING.of(MapAdapter)
-        or not _HOST.of(type(connection))
+        or not _BOUND_TO.of(type(connection))
     ):
         return False
     headers = connection.headers
@@ -323,7 +322,14 @@ _MATCHING = Stock(
     besides=[(QuartMapAdapter, ("__init__", "match"))],
 )
 _COUNTED = _MATCHING.names | {"__class__"}
-_HOST = Stock(BaseRequestWebsocket, "host")
+_BOUND_TO = Stock(
+    BaseRequestWebsocket,
+    "host",
+    besides=[
+        (Map, ("bind", "bind_to_environ")),
+        (MapAdapter, ("__init__", "match", "get_default_redirect")),
+    ],
+)
 BINDING = Stock(Map, "bind", "bind_to_environ", besides=[(werkzeug_map, ["MapAdapter"])])
 
 # The names under which the class of adapters is looked up.

@@ -355,6 +355,10 @@ def _of_werkzeugs_adapter(app: Quart, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MapAdapter, "match", _refuse)
 
 
+def _how_werkzeugs_adapter_is_made(app: Quart, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MapAdapter, "__init__", _refuse)
+
+
 def _the_class_itself(app: Quart, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(app.url_map, "__class__", _Refusing)
 
@@ -366,6 +370,7 @@ def _the_class_itself(app: Quart, patch: pytest.MonkeyPatch) -> None:
         _of_the_maps_class,
         _of_the_adapters_class,
         _of_werkzeugs_adapter,
+        _how_werkzeugs_adapter_is_made,
         _the_class_itself,
     ],
 )

@@ -30,6 +30,7 @@ _SENDING = Stock(Response, "close", "response", "status_code")
 _CLOSING_PLAIN = Stock(WSGIResponse, "close")
 _STEPPING = Stock(FileWrapper, "__iter__", "__next__")
 ENCODING = Stock(WSGIResponse, "iter_encoded")
+_SENDING_WHOLE = Stock(WSGIResponse, "close", "is_sequence", "iter_encoded")
 _WRITING_HEADERS = Stock(WSGIResponse, "get_wsgi_headers")
 _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
 #: A response's status, headers and body, and whether closing it may do anything. The body is None
@@ -91,6 +92,14 @@ async def called(ctx: AppContext, response: WSGIResponse) -> WSGIResponse:
 
 def foreign_body(response: object) -> tuple[bytes | None, bool]:
     """Return the body of Werkzeug's *response*, and whether closing that may do anything."""
+    if (
+        isinstance(response, WSGIResponse)
+        and type(pieces := response.response) is list
+        and len(pieces) == 1
+        and type(pieces[0]) is bytes
+        and _SENDING_WHOLE.within(response)
+    ):
+        return pieces[0], bool(response._on_close)  # As most responses are.
     return _whole_body(response), _may_close(response)
 
 
@@ -102,9 +111,6 @@ def is_without_body(ctx: AppContext, status: int) -> bool:
 def _whole_body(response: object) -> bytes | None:
     if not isinstance(response, WSGIResponse) or not response.is_sequence:
         return None
-    pieces: Any = response.response
-    if len(pieces) == 1 and type(pieces[0]) is bytes and ENCODING.within(response):
-        return pieces[0]
     return b"".join(response.iter_encoded())
 
 

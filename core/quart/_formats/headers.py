@@ -45,18 +45,6 @@ class _ListOnDemand:
         return decoded
 
 
-class _FirstOnDemand:
-    """Stands for the first value of each name, which is looked for on first access."""
-
-    def __get__(self, headers: Undecoded | None, owner: type[Undecoded]) -> Any:
-        if headers is None:
-            return self
-        if headers.raw is None:
-            raise AttributeError(f"{owner.__name__!r} object has no attribute 'first'")
-        headers.first = _first_of(headers.raw)
-        return headers.first
-
-
 def _spelled(name: bytes) -> str:
     """Return *name* in the spelling of Flask and Quart, such as `X-Real-Ip`."""
     # `title` of bytes changes only ASCII letters, so no name becomes another one.
@@ -75,7 +63,7 @@ class Undecoded(Headers):
     #: The headers of the message; the ASGI specification says that names are in lower case.
     raw: list[tuple[bytes, bytes]] | None
     #: The first value of each name. About five are read for each request, so a dict pays off.
-    first = cast("dict[bytes, bytes]", _FirstOnDemand())
+    first: dict[bytes, bytes]
     _in_lower_case: bool | None = None
     _are_plain: bool | None = None
     _list = cast("list[tuple[str, str]]", _ListOnDemand())
@@ -143,24 +131,13 @@ def decode_headers(headers: RawHeaders) -> Headers:
 
 
 def headers_of_request(headers: RawHeaders) -> Undecoded:
-    """Return the headers of a request; their names are in title case."""
+    """Return the headers of a request or a websocket; their names are in title case."""
     decoded = object.__new__(Undecoded)
     decoded.raw = raw = headers if type(headers) is list else list(headers)
-    decoded.first = _first_of(raw)
-    return decoded
-
-
-def headers_of_websocket(headers: RawHeaders) -> Headers:
-    """Return the headers of a websocket, which keep less memory, as a websocket lasts."""
-    decoded = Undecoded.__new__(Undecoded)
-    decoded.raw = headers if type(headers) is list else list(headers)
-    return decoded
-
-
-def _first_of(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     first = dict(raw)
     # If a name came twice, the dict has its last value.
-    return first if len(first) == len(raw) else dict(raw[::-1])
+    decoded.first = first if len(first) == len(raw) else dict(raw[::-1])
+    return decoded
 
 
 def first_value(headers: Headers, name: bytes) -> str | None:

@@ -32,6 +32,8 @@ class _Idle(threading.local):
 class ReusableGreenlet(greenlet):
     """A greenlet that makes one call after another; each subclass has parked ones of its own."""
 
+    __slots__ = ("_call", "_outcome")
+
     _idle: ClassVar[_Idle]
     _call: Any
     _outcome: Outcome | None
