@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -46,6 +47,8 @@ class _Connection(Delivery):
 
     #: The pipeline's stages, once they are known.
     _stages: Stages | None = None
+    #: That of `forks` when the application was called.
+    _generation = 0
 
     def __init__(self, app: Quart, scope: Scope) -> None:
         self.app = app
@@ -53,7 +56,7 @@ class _Connection(Delivery):
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         inbound = inbound_class()(receive, send)
-        scope, sending, generation = self.scope, send, forks.generation
+        scope, sending, self._generation = self.scope, send, forks.generation
         if (context := inbound.arrive(scope)) is not None:
             sending = inbound.to_server
             self._leaves = inbound.sends_as_it_is and self._is_stock()
@@ -63,9 +66,11 @@ class _Connection(Delivery):
             elif (work := inbound.watched(self._serve, sending, context)) is not None:
                 await work
         except ClientDisconnectedError:
+            self._end_if_child()
             return  # The client has gone.
         except BaseException as error:
-            if self.app.testing or "quart.undisturbed" in scope or may_leave(error, generation):
+            self._end_if_child(error)
+            if self.app.testing or "quart.undisturbed" in scope or may_leave(error):
                 raise
             # Some servers would end, with all their other connections.
             raise in_place_of(error, "a view, hook or stream") from error
@@ -76,6 +81,11 @@ class _Connection(Delivery):
                 await (send(end) if more is None else rest.send_end(more, send, end))
             except OSError:
                 return
+
+    def _end_if_child(self, error: BaseException | None = None) -> None:
+        # A WSGI caller expects a return in both processes, as from Flask.
+        if "quart.undisturbed" not in self.scope:
+            forks.end_if_child(self._generation, error)
 
     def _is_stock(self) -> bool:
         """Whether nobody expects the response to be sent before `__call__` returns."""
@@ -122,6 +132,8 @@ class ASGIHTTPConnection(_Connection):
                 response = await handle(app, ctx, request)
             except Exception as error:
                 response = self._failed(ctx, error)
+            if self._generation != forks.generation:
+                self._end_if_child()
             if (sending := self._deliver(ctx, send, response)) is not None:
                 await sending
         finally:
@@ -241,6 +253,7 @@ class ASGIWebsocketConnection(_Connection):
             elif not self.answered:
                 await self._refuse(ctx, send, response)
         finally:
+            self._end_if_child(sys.exc_info()[1])
             ctx.release()
             inbound = websocket._inbound
             is_closed = inbound is not None and inbound.closed

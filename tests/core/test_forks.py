@@ -103,3 +103,42 @@ def test_the_loop_of_a_child_of_a_process_that_has_served_is_watched() -> None:
         [sys.executable, "-c", WATCHED], capture_output=True, check=False, text=True, timeout=30
     )
     assert (done.stdout, done.stderr) == ("through\n", "")
+
+
+BACKGROUND = """
+import asyncio, os, sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from quart import Quart
+
+app = Quart("forks")
+ends = []
+
+def exits():
+    sys.exit(3)
+
+def goes_on():
+    pass
+
+async def forks(how):
+    pid = os.fork()
+    if pid:
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    else:
+        how()
+
+async def main():
+    for how in exits, goes_on:
+        app.add_background_task(forks, how)
+    await app.shutdown()
+    print(ends)
+
+asyncio.run(asyncio.wait_for(main(), 10))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_the_child_of_a_background_task_does_not_go_on_in_the_server() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BACKGROUND], capture_output=True, check=False, text=True, timeout=30
+    )
+    assert done.stdout == "[3, 1]\n", done.stderr

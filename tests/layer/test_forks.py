@@ -59,12 +59,14 @@ def by_client():
     assert [client.get(path).text for path in PATHS] == ANSWERS
 
 async def fetch(path):
-    sent = []
+    sent, asker = [], os.getpid()
     async def receive():
         if not sent:
             return {"type": "http.request", "body": b"", "more_body": False}
         await asyncio.sleep(60)
     async def send(message):
+        if os.getpid() != asker:
+            print("the child has answered", flush=True)
         sent.append(message)
     scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": path,
              "raw_path": b"", "query_string": b"", "headers": [], "scheme": "http",
@@ -209,6 +211,56 @@ asyncio.run(asyncio.wait_for(main(), 10))
 """,
         place,
     )
+
+
+@pytest.mark.parametrize("head", ["def", "async def"])
+def test_only_the_parent_answers_however_its_views_child_ends(head: str, place: str) -> None:
+    log = play(
+        f"""
+def sys_exit():
+    sys.exit(3)
+
+def error():
+    raise LookupError("on purpose")
+
+def interrupt():
+    raise KeyboardInterrupt
+
+def goes_on():
+    return "the child's answer"
+
+def first_asks():
+    by_client()
+    sys.exit(4)
+
+ENDS = {{sys_exit: 3, error: 1, interrupt: 1, goes_on: 1, first_asks: 4}}
+
+def forks(how):
+    pid = os.fork()
+    return ended(pid) if pid else how()
+
+@app.get("/<how>")
+{head} view(how):
+    return str(forks(globals()[how]))
+
+@app.get("/<how>/stream")
+{head} streams(how):
+    def pieces():
+        yield "status "
+        yield str(forks(globals()[how]))
+    return pieces()
+
+async def main():
+    for how, status in ENDS.items():
+        for path, text in [("", f"{{status}}"), ("/stream", f"status {{status}}")]:
+            assert await fetch(f"/{{how.__name__}}{{path}}") == text, (how, path)
+    await all_at_once()
+
+asyncio.run(asyncio.wait_for(main(), 40))
+""",
+        place,
+    )
+    assert log.count("got one that has gone on to the end of its view") == 3
 
 
 def test_a_child_has_no_threads_until_it_needs_some() -> None:

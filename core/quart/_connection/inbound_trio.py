@@ -102,7 +102,8 @@ class TrioInbound(Inbound):
                 else:
                     await run_in(context, serve, self, send)
             except BaseException as error:
-                if not isinstance(error, Exception) and may_leave(error, generation):
+                forks.end_if_child(generation, error)
+                if not isinstance(error, Exception) and may_leave(error):
                     raise
                 # Keep it from the nursery, which would raise it in a group.
                 failure = error

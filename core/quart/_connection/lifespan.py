@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from typing import Any, TYPE_CHECKING
 
+from .._loops import forks
 from .._loops.raised import as_raised, ENDINGS
 from .disclosure import SHOWN
 
@@ -32,9 +33,11 @@ class ASGILifespan:
             message = await receive()
             phase = message["type"].removeprefix("lifespan.")
             stage = self.app.startup if phase == "startup" else self.app.shutdown
+            generation = forks.generation
             try:
                 await stage()
             except ENDINGS as error:
+                forks.end_if_child(generation, error)
                 # Tell the server, which would otherwise go on without a lifespan or exit with
                 # success.
                 text = str(as_raised(error)) or type(error).__name__

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as WSGIResponse
 from werkzeug.wsgi import FileWrapper
 
 from .._formats.headers import encode_headers
+from .._loops import forks
 from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
@@ -191,7 +192,7 @@ def _taking(send: Send, inbound: Inbound | None, message_type: str) -> Take:
 
     It makes no coroutine for a piece that the server takes at once.
     """
-    turns, begin = Turns(), beginning(send)
+    turns, begin, generation = Turns(), beginning(send), forks.generation
 
     def take(chunk: Any) -> Awaitable[None] | None:
         if turns.due():
@@ -201,6 +202,8 @@ def _taking(send: Send, inbound: Inbound | None, message_type: str) -> Take:
         data = chunk if type(chunk) is bytes else as_bytes(chunk)
         if not data:
             return None  # It could look like the end.
+        if generation != forks.generation:
+            forks.end_if_child(generation)
         try:
             rest = begin({"type": message_type, "body": data, "more_body": True})
         except OSError as error:  # ASGI 2.4: the client is gone.

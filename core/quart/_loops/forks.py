@@ -12,9 +12,10 @@ import asyncio
 import os
 import select
 import selectors
+import sys
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 F = TypeVar("F", bound=Callable[[], None])
 
@@ -23,6 +24,12 @@ generation = 0
 _in_child: list[Callable[[], None]] = []
 #: Loops of the parent. Keep them, as closing them here, even by the garbage collector, does harm.
 _kept: list[asyncio.AbstractEventLoop] = []
+
+
+_RETURNED = """\
+Expected the child to end where it was forked, got one that has gone on to the end of its view, \
+stream or task. What follows is its parent's, so it ends here: call os._exit() or sys.exit() in it.
+"""
 
 
 class _Forking(threading.local):
@@ -63,6 +70,32 @@ def abandon(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
     else:
         _kept.append(loop)
+
+
+def end_if_child(began: int, error: BaseException | None = None) -> None:
+    """End this process if the code that has ended now, with *error* or without, has forked it.
+
+    What follows is the parent's: its server, for instance, whose client gets one answer.
+
+    - *began*: The `generation` when that code began.
+    """
+    if began != generation:
+        _end(error)
+
+
+def _end(error: BaseException | None) -> NoReturn:
+    status: object = 1
+    if error is None:
+        sys.stderr.write(_RETURNED)
+    elif not isinstance(error, SystemExit):
+        sys.excepthook(type(error), error, error.__traceback__)
+    else:
+        status = error.code or 0
+        if not isinstance(status, int):
+            sys.stderr.write(f"{status}\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status & 0xFF if isinstance(status, int) else 1)
 
 
 def _before() -> None:

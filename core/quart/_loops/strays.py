@@ -13,22 +13,15 @@ from types import TracebackType
 
 from greenlet import GreenletExit
 
-from . import forks
-
 #: Python and its libraries raise these from outside, to end the code that runs.
 _FROM_OUTSIDE = KeyboardInterrupt, GeneratorExit, GreenletExit
 _THREADS = "quart._threads.worker"
 
 
-def may_leave(error: BaseException, generation: int) -> bool:
-    """Whether the code of a server may see *error*, which an application's code has raised.
-
-    - *generation*: That of `forks` when the code began.
-    """
+def may_leave(error: BaseException) -> bool:
+    """Whether the code of a server may see *error*, which an application's code has raised."""
     if isinstance(error, Exception):
         return True
-    if generation != forks.generation:
-        return True  # A child that the code has forked ends so.
     if isinstance(error, _FROM_OUTSIDE):
         # A signal ends the main thread, and a loop closes the coroutines that it drops.
         return not _is_from_thread(error.__traceback__)

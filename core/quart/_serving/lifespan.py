@@ -191,15 +191,17 @@ async def _run_background(
         try:
             await app.ensure_async(func)(*args, **kwargs)
         except BaseException as error:
+            forks.end_if_child(generation, error)
             raised = as_raised(error)
             if not isinstance(raised, Exception):
-                if may_leave(raised, generation):
+                if may_leave(raised):
                     raise
                 raised = in_place_of(raised, "a background task")
             handled: object = app.handle_background_exception(raised)
             # A subclass may have a plain method.
             if hasattr(handled, "__await__"):
                 await handled
+        forks.end_if_child(generation)
 
 
 async def handle_background_exception(app: Quart, error: Exception) -> None:

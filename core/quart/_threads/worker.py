@@ -32,6 +32,7 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from greenlet import getcurrent, greenlet, GreenletExit
 
+from .._loops import forks
 from .._loops.forks import in_child
 from .._types import Function, Outcome
 from .tracers import follow_switches
@@ -304,12 +305,14 @@ def run_call(
 ) -> None:
     """Call *func* in the hub, as a job; its outcome goes to *mailbox*."""
     work: Any = getcurrent()
-    begun = work.worker.load.begun
+    begun, generation = work.worker.load.begun, forks.generation
     outcome: Outcome | None = None
     try:
         work.gr_context, work.mailbox = context, mailbox
         begun.append(None)
         outcome = _outcome(func, args, kwargs)
+        if generation != forks.generation:
+            forks.end_if_child(generation, outcome[1])
         begun.pop()
         # Keep nothing of a request alive while idle.
         work.gr_context = work.mailbox = None
