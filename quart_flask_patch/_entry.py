@@ -23,7 +23,7 @@ _serve: Function = Quart.__call__
 
 
 class BoundEntry(partial[Any]):
-    """An application's bound ``__call__``: ASGI with three arguments, WSGI with two.
+    """An application's bound ``__call__``: ASGI 3 with three arguments, WSGI with two.
 
     It is a partial of an async function, so `iscoroutinefunction` says yes.
     """
@@ -38,8 +38,12 @@ class BoundEntry(partial[Any]):
         ):  # As most servers call it. A call by `*args` takes twice as long.
             scope, receive, send = args
             return _serve(app, scope, receive, send)
+        count = len(args) + len(kwargs)
+        if count == 1:
+            # ASGI 2: uvicorn calls so what is no async function, such as a proxy of wrapt.
+            return partial(_serve, app, *args, **kwargs)
         # Servers may pass ASGI's arguments by name, as daphne does.
-        if len(args) + len(kwargs) != 2:
+        if count != 2:
             return _serve(app, *args, **kwargs)
         return (self.replacement or app.wsgi_app)(*args, **kwargs)
 
@@ -61,7 +65,7 @@ class Entry:
 
 
 def call(self: object, /, *args: object, **kwargs: object) -> object:
-    """Serve as WSGI if there are two arguments, and as ASGI otherwise."""
+    """Serve as ASGI 2 if there is one argument, as WSGI if there are two, and else as ASGI 3."""
     return BoundEntry(_serve, self)(*args, **kwargs)
 
 

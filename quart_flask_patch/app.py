@@ -32,7 +32,7 @@ from quart.app import Quart
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.ctx import AppContext as CoreContext
 from quart.routing import BINDING
-from quart.sessions import asked_for_late, PreparedCookies
+from quart.sessions import asked_for_late, Late, PreparedCookies
 from quart.wrappers import Request as CoreRequest, Response as CoreResponse, Websocket
 from quart.wrappers.request import CLOSES_FILES
 
@@ -139,7 +139,7 @@ class _FlaskMeta(CalledByServers):
 class SecureCookieSessionInterface(PreparedCookies, sessions.SecureCookieSessionInterface):
     """Flask's default, with everything prepared that all sessions share."""
 
-    opens_lazily: ClassVar[Stock]
+    opens_lazily: ClassVar[Late]
     open_session: Any = PreparedCookies._open
     save_session: Any = PreparedCookies._save
 

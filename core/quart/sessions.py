@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, UTC as UTC
-from typing import Any, cast, ClassVar, TYPE_CHECKING
+from typing import Any, cast, ClassVar, NamedTuple, TYPE_CHECKING
 
 from flask import sessions as flask_sessions
 from flask.sessions import (
@@ -185,7 +185,7 @@ class SecureCookieSessionInterface(PreparedCookies, SessionInterface, _CookieInt
 
     #: Opening such a session only reads a cookie, so it may wait until the session is used. This
     #: holds for this class, and not for classes derived from it.
-    opens_lazily: ClassVar[Stock]
+    opens_lazily: ClassVar[Late]
     digest_method = staticmethod(_sha1)
 
     async def open_session(
@@ -221,14 +221,25 @@ def report_lost(app: Any, who: str, *, accepted: bool = True) -> None:
     )
 
 
-def asked_for_late(cls: type) -> Stock:
-    """Return a `Stock` of the methods that must be original for *cls* to open sessions lazily."""
-    return Stock(
+class Late(NamedTuple):
+    """What must be original for a class to open sessions as late as at their first use."""
+
+    #: All methods that are concerned.
+    all: Stock
+    #: Those that a request calls whose session nobody uses. Each request asks for these.
+    unused: Stock
+
+
+def asked_for_late(cls: type) -> Late:
+    opening = "open_session", "save_session"
+    every = Stock(
         cls,
-        *("get_cookie_name", "get_signing_serializer", "is_null_session", "open_session"),
-        *("save_session", "session_class", "should_set_cookie"),
-        besides=[(_FlaskCookies, ["get_signing_serializer", "open_session", "save_session"])],
+        *("get_cookie_name", "get_signing_serializer", "is_null_session", *opening),
+        *("session_class", "should_set_cookie"),
+        besides=[(_FlaskCookies, ["get_signing_serializer", *opening])],
     )
+    besides = [] if cls is _FlaskCookies else [(_FlaskCookies, opening)]
+    return Late(every, Stock(cls, *opening, besides=besides))
 
 
 SecureCookieSessionInterface.opens_lazily = asked_for_late(SecureCookieSessionInterface)

@@ -1250,7 +1250,7 @@ def test_any_other_status_is_sent(app: Quart, status: int) -> None:
 
 
 @pytest.mark.parametrize("coding", ["chunked", "identity", "gzip, chunked"])
-@pytest.mark.parametrize("body", ["whole", "stream", "none", "bare"])
+@pytest.mark.parametrize("body", ["whole", "stream", "none", "bare", "one more", "first"])
 def test_how_bytes_travel_is_left_to_the_server(
     app: Quart, kind: str, body: str, coding: str
 ) -> None:
@@ -1264,6 +1264,12 @@ def test_how_bytes_travel_is_left_to_the_server(
         if body == "bare":
             del response.headers["Content-Type"]
             response.headers["X-Other"] = "1"
+        elif body == "one more":
+            del response.headers["Content-Type"]
+        elif body == "first":
+            length = response.headers.pop("Content-Length")
+            response.headers.pop("Content-Type")
+            response.headers["Content-Length"] = length
         return response
 
     answer = exchange(app, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -10,9 +11,11 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from unittest import mock
 
 import pytest
+import wrapt
 from asgiref.compatibility import is_double_callable
 from hypercorn.utils import is_asgi
 from uvicorn.config import Config
+from werkzeug.test import Client
 
 from _patches import patched, WAYS
 from quart import websocket
@@ -247,3 +250,54 @@ def test_the_entry_looks_like_the_method_that_it_is() -> None:
     app = Flask(__name__)
     assert list(inspect.signature(app.__call__).parameters) == ["scope", "receive", "send"]
     assert inspect.isfunction(Flask.__call__)
+
+
+# --- Something around the application ------------------------------------------------------------
+
+
+class Around:
+    """Passes on what it is called with, as wrappers that know no interface do."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        return self.app(*args, **kwargs)
+
+
+def passing_on(app: Any) -> Callable[..., Any]:
+    def called(*args: object, **kwargs: object) -> Any:
+        return app(*args, **kwargs)
+
+    return called
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "proxy": wrapt.CallableObjectProxy,
+    "function wrapper": lambda app: wrapt.FunctionWrapper(
+        app, lambda wrapped, instance, args, kwargs: wrapped(*args, **kwargs)
+    ),
+    "partial": functools.partial,
+    "function": passing_on,
+    "object": Around,
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_uvicorn_calls_what_is_around_it(wrapper: str) -> None:
+    """It finds no async function, and calls with the scope alone, as in ASGI 2."""
+    app = filled(Flask(__name__))
+    config = Config(WRAPPERS[wrapper](app), proxy_headers=False)
+    config.load()
+    served: Any = config.loaded_app
+    assert run(start(served)) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert app.extensions["started"]
+    assert [run(fetch(served, path)).text for path in ("/plain", "/async")] == ["plain", "async"]
+    assert run(over_a_websocket(served)) == "over the websocket"
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_hypercorn_calls_it_by_wsgi(wrapper: str) -> None:
+    app = WRAPPERS[wrapper](filled(Flask(__name__)))
+    assert not is_asgi(app)
+    assert Client(app).get("/plain").text == "plain"

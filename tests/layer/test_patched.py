@@ -115,6 +115,23 @@ def test_a_part(owner: Any, name: str, way: str, served: bool, kind: str) -> Non
     assert calls == []
 
 
+@pytest.mark.parametrize("owner", [flask.sessions.SecureCookieSessionInterface, None])
+@pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["open_session", "save_session"])
+def test_what_handles_a_session_that_nobody_uses(
+    name: str, way: str, served: bool, owner: Any, place: str, app: Any
+) -> None:
+    app.add_url_rule("/", view_func=lambda: "view")
+    if served:
+        run(fetch(app, "/"))
+    with patched(owner or type(app.session_interface), name, way) as calls:
+        assert run(fetch(app, "/")).text == "view"
+    assert calls == [name]
+    assert run(fetch(app, "/")).text == "view"
+    assert calls == [name]
+
+
 @pytest.mark.parametrize(("owner", "name"), PARTS[:10], ids=IDS[:10])
 def test_a_subclass_of_a_part(owner: Any, name: str) -> None:
     calls: list[str] = []

@@ -13,13 +13,15 @@ from .._types import CoroutineOf, Message, Scope, Send
 from ..wrappers.base import ClientDisconnectedError
 from . import pathsend, rest
 from .inbound import Inbound, undisturbed
-from .outbound import BARE, close_response, outgoing, send_chunks
+from .outbound import close_response, outgoing, send_chunks
 from .servers_headers import for_server
 
 if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
     from .outbound import Outgoing
+
+_TYPE, _LENGTH = b"content-type", b"content-length"
 
 
 class Delivery:
@@ -86,7 +88,8 @@ class Delivery:
         status, headers, body, _ = content
         if (more := self._still_to_come(ctx)) is not None:
             headers = rest.announce(self.scope, headers)
-        if len(headers) > BARE or not body:
+        # Most have a type and a length, in this order. That is told here, as a call costs more.
+        if len(headers) != 2 or headers[1][0] != _LENGTH or headers[0][0] != _TYPE:
             headers = for_server(headers, send)
         start_type, end_type = self.message_types
         start = {"type": start_type, "status": status, "headers": headers}

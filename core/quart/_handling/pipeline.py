@@ -92,7 +92,9 @@ async def _in_place(ctx: AppContext) -> Result:
         try:
             if ctx.failure is not None:
                 raise ctx.failure
-            if stages.context_pushed.receivers or not stages.has_lazy_session:
+            if stages.context_pushed.receivers or not stages.is_lazy_if_unused(
+                app.session_interface
+            ):
                 await open_context(app, ctx)
             response = await full_dispatch(app, ctx)
         except Exception as error:

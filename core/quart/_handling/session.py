@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Any, cast, TYPE_CHECKING
 
 from flask.sessions import SecureCookieSessionInterface as FlaskCookieSessions
 
@@ -11,7 +11,7 @@ from .._formats.cookies import cookie_of
 from .._formats.headers import first_value, Undecoded
 from .._kind import WEBSOCKET
 from .._types import Result
-from ..sessions import asked_for_late, report_lost
+from ..sessions import asked_for_late, Late, report_lost
 from ..wrappers.websocket import State
 from .results import resolve
 
@@ -22,20 +22,34 @@ if TYPE_CHECKING:
 _FLASKS = asked_for_late(FlaskCookieSessions)
 
 
+def _late(app: Quart) -> Late | None:
+    interface_class: type = type(app.session_interface)
+    if interface_class is FlaskCookieSessions:
+        return _FLASKS
+    return cast("Late | None", vars(interface_class).get("opens_lazily"))
+
+
 def is_lazy(app: Quart) -> bool:
     """Whether the session may be opened as late as at its first use.
 
     The interface's own class must say so, since a subclass might do anything; and nobody may have
     replaced its methods.
     """
-    interface = app.session_interface
-    interface_class: type = type(interface)
-    stock = (
-        _FLASKS
-        if interface_class is FlaskCookieSessions
-        else vars(interface_class).get("opens_lazily")
-    )
-    return stock is not None and stock.within(interface)
+    late = _late(app)
+    return late is not None and late.all.within(app.session_interface)
+
+
+def lazy_if_unused(app: Quart) -> Callable[[object], bool]:
+    """Return what says, at each request, whether its session need not be opened before the hooks.
+
+    That is asked of the interface, and has to hold until another interface is set.
+    """
+    late = _late(app)
+    return _never if late is None or not is_lazy(app) else late.unused.within
+
+
+def _never(interface: object) -> bool:
+    return False
 
 
 async def open_eagerly(app: Quart, ctx: AppContext) -> None:
