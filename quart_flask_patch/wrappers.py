@@ -67,6 +67,7 @@ _content_type = kept(64)(parse_options_header)
 # The methods that make a request, read its body and parse its form. A short way asks these whether
 # anybody has replaced one.
 MAKING = Stock(WerkzeugRequest, "__init__", "__new__", besides=[(SansIORequest, ["__init__"])])
+_WANTING = Stock(WerkzeugRequest, "want_form_data_parsed")
 _STREAMING = Stock(WerkzeugRequest, "stream", besides=[(wsgi_request, ["get_input_stream"])])
 _PARSING = Stock(
     WerkzeugRequest,
@@ -76,6 +77,23 @@ _PARSING = Stock(
         (FormDataParser, ["__init__", "parse", "_parse_urlencoded"]),
     ],
 )
+
+
+class _Instead:
+    """An attribute of ours in the place of Werkzeug's, while nobody has replaced that one."""
+
+    def __init__(self, ours: Any) -> None:
+        self._ours = ours
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name, self._werkzeugs = name, Stock(WerkzeugRequest, name)
+
+    def __get__(self, request: object, owner: type) -> Any:
+        is_original = self._werkzeugs.of(WerkzeugRequest)
+        value = self._ours if is_original else vars(WerkzeugRequest)[self._name]
+        if isinstance(value, type) or not hasattr(value, "__get__"):
+            return value
+        return value.__get__(request, owner)
 
 
 class Request(flask_wrappers.Request):
@@ -89,8 +107,8 @@ class Request(flask_wrappers.Request):
             environ.setdefault("werkzeug.request", self)
             return environ
 
-        form_data_parser_class = FormDataParser
-        _get_file_stream = open_file
+        form_data_parser_class = _Instead(FormDataParser)
+        _get_file_stream = _Instead(open_file)
         headers = property(headers_of, set_headers)
         max_content_length = _limit("max_content_length")
         max_form_memory_size = _limit("max_form_memory_size")
@@ -136,6 +154,9 @@ class Request(flask_wrappers.Request):
 
         @property
         def want_form_data_parsed(self) -> bool:
+            if not _WANTING.of(WerkzeugRequest):
+                replaced: Any = WerkzeugRequest.want_form_data_parsed
+                return cast(bool, replaced.__get__(self, type(self)))
             # Werkzeug reads the environ for this; the headers say the same without making one.
             environ = self.__dict__.get("environ")
             return bool(self.content_type if environ is None else environ.get("CONTENT_TYPE"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import flask.json.provider
 import flask.sessions
@@ -130,6 +131,41 @@ def test_what_handles_a_session_that_nobody_uses(
     assert calls == [name]
     assert run(fetch(app, "/")).text == "view"
     assert calls == [name]
+
+
+class CountingParser(werkzeug.formparser.FormDataParser):
+    parsed = 0
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        type(self).parsed += 1
+        return super().parse(*args, **kwargs)
+
+
+def post_form(app: Any, *parts: str) -> str:
+    """Post a form with these parts of a Content-Disposition; return the answer's text."""
+    pieces = [f"--b\r\nContent-Disposition: form-data; {part}\r\n\r\n1\r\n" for part in parts]
+    body = "".join([*pieces, "--b--\r\n"]).encode()
+    headers = [("Content-Type", "multipart/form-data; boundary=b")]
+    return str(run(fetch(app, "/", "POST", body, headers)).text)
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["before", "after"])
+def test_what_werkzeugs_request_parses_forms_with(served: bool, place: str, app: Any) -> None:
+    field, file, owner = 'name="a"', 'name="f"; filename="f"', werkzeug.wrappers.Request
+    app.add_url_rule("/", "", lambda: f"{[*request.form]} {[*request.files]}", methods=["POST"])
+    if served:
+        assert post_form(app, field, file) == "['a'] ['f']"
+    CountingParser.parsed = 0
+    with mock.patch.object(owner, "form_data_parser_class", CountingParser):
+        assert post_form(app, field, file) == "['a'] ['f']"
+    assert CountingParser.parsed == 1
+    with patched(owner, "_get_file_stream", "function") as calls:
+        assert post_form(app, field, file) == "['a'] ['f']"
+    assert calls == ["_get_file_stream"]
+    with mock.patch.object(owner, "want_form_data_parsed", property(lambda request: False)):
+        assert post_form(app, field, file) == "[] []"
+    assert post_form(app, field, file) == "['a'] ['f']"
+    assert (CountingParser.parsed, calls) == (1, ["_get_file_stream"])
 
 
 @pytest.mark.parametrize(("owner", "name"), PARTS[:10], ids=IDS[:10])

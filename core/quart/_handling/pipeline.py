@@ -92,9 +92,7 @@ async def _in_place(ctx: AppContext) -> Result:
         try:
             if ctx.failure is not None:
                 raise ctx.failure
-            if stages.context_pushed.receivers or not stages.is_lazy_if_unused(
-                app.session_interface
-            ):
+            if stages.context_pushed.receivers or not stages.opens_late(app.session_interface):
                 await open_context(app, ctx)
             response = await full_dispatch(app, ctx)
         except Exception as error:

@@ -266,7 +266,7 @@ class Stages:
         *("connection_class", "context_popped", "context_pushed", "context_tearing_down"),
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
-        *("handle_user_exception", "is_lazy_if_unused", "make_default_options_response"),
+        *("handle_user_exception", "opens_late", "make_default_options_response"),
         *("is_watched", "make_response", "plain_map", "preprocess", "process", "request_class"),
         *("started", "tearing_down"),
     )
@@ -287,7 +287,7 @@ class Stages:
         )
         self._find_endings(app, kind)
         self._find_signals(app, kind)
-        self.is_lazy_if_unused = session.lazy_if_unused(app)
+        self.opens_late = session.lazy_if_unused(app)
         self.request_class = app._connection_class
         self.plain_map = plain_map_of(app)
         #: The class that handles a server's request, if nobody has put anything in between.
