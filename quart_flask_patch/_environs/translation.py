@@ -200,7 +200,10 @@ def scope_behind(environ: Environ, scope: Scope) -> OwnScope:
 def _of_environ(environ: Environ) -> OwnScope:
     """Return the part of a scope that *environ* determines; its Flask face gets that environ."""
     root_path = _decoded(environ.get("SCRIPT_NAME", "")).rstrip("/")
-    path = root_path + _decoded(environ.get("PATH_INFO", ""))
+    path = _decoded(environ.get("PATH_INFO", ""))
+    if path and not path.startswith("/"):
+        path = "/" + path  # Werkzeug's client sends what it is given, and Flask reads it so.
+    path = root_path + path
     raw_path = environ.get("RAW_URI") or quote(path)
     name, address = environ.get("SERVER_NAME"), environ.get("REMOTE_ADDR")
     return {

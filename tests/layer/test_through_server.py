@@ -82,6 +82,18 @@ def test_names_of_headers_are_as_they_were_written(served: Flask) -> None:
     assert "X-ABC" in served.test_client().get("/").headers.keys()  # noqa: SIM118  # not so in a Headers
 
 
+@pytest.mark.parametrize("root", ["/", "/below"])
+@pytest.mark.parametrize("path", ["page", "/page"])
+def test_a_path_may_lack_its_slash(served: Flask, root: str, path: str) -> None:
+    served.config["APPLICATION_ROOT"] = root
+
+    @served.get("/page")
+    def page() -> list[str]:
+        return [request.script_root, request.path]
+
+    assert served.test_client().get(path).json == [root.rstrip("/"), "/page"]
+
+
 def test_a_mock_stands_in_for_a_body(served: Flask) -> None:
     served.add_url_rule("/", "view", lambda: Response(MagicMock()))
     assert served.test_client().get("/").data == b""
