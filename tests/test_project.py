@@ -302,7 +302,7 @@ def is_in_style(text: str) -> bool:
 OTHERS_WORDS = re.compile(r"^module '?.*'? has no attribute|^\{\} object has no attribute|^\{\}$")
 REASONS = {
     f"quart_flask_patch/migrate/{name}.py"
-    for name in ("beside_proxy", "code", "compare/answers", "rewrite/run")
+    for name in ("beside_proxy", "files", "compare/answers", "rewrite/run")
 }
 
 

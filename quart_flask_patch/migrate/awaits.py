@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from .blocking import HELD, OWN_LOOP, SCOPED
-from .code import CodeBase, Function, own_nodes
+from .code import CodeBase
 from .findings import Finding, Level
+from .scopes import Function, own_nodes
 
 #: Async functions that code often forgets to await.
 _ASYNC = {

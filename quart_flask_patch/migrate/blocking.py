@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from .findings import Level
@@ -51,7 +52,13 @@ _SQL = (
     r"|fetch\w+|all|first|one|one_or_none|count|ping|connect|begin"
     r"|query\(\).*\.(?:all|first|one|one_or_none|scalar|count|get|delete|update))"
 )
-_SESSION = r"sqlalchemy\.orm\.(?:Session|sessionmaker\(\)|scoped_session)\(\)(?:\(\))?"
+_SESSION = (
+    r"(?:sqlalchemy\.orm\.(?:\w+\.)?(?:Session|sessionmaker\(\)|scoped_session)|sqlmodel\.Session)"
+    r"\(\)(?:\(\))?"
+)
+#: An object that has a session.
+_DB = r"(?:flask_sqlalchemy(?:_lite)?\.SQLAlchemy|alchemical\.(?:\w+\.)?Alchemical)\(\)"
+_QUERY = rf"(?:<[\w.]+>\.query|(?:{_DB}\.session|{_SESSION})\.query\(\))"
 
 #: The first one that matches counts.
 FAMILIES = (
@@ -116,9 +123,8 @@ FAMILIES = (
     _family(
         "the database",
         "warning",
-        rf"flask_sqlalchemy\.SQLAlchemy\(\)\.session(?:\(\))?\.{_SQL}"
-        r" flask_sqlalchemy\.SQLAlchemy\(\)\.(?:paginate|get_or_404|first_or_404|one_or_404"
-        r"|create_all|drop_all)"
+        rf"{_DB}\.[sS]ession(?:\(\))?\.{_SQL}"
+        rf" {_DB}\.(?:paginate|get_or_404|first_or_404|one_or_404|create_all|drop_all)"
         r" <[\w.]+>\.query\.(?:.*\.)?(?:all|first\w*|one\w*|get\w*|scalar|count|paginate|delete)"
         rf" {_SESSION}\.{_SQL} sqlalchemy\.create_engine\(\)(?:\.(?:connect|begin)\(\))?\.{_SQL}",
         f"leave the view plain, {OWN_LOOP}, SQLAlchemy's AsyncSession, or {RUN_SYNC}",
@@ -143,6 +149,44 @@ FAMILIES = (
         f"the library's async client (redis.asyncio, pymongo.AsyncMongoClient), or {RUN_SYNC}",
     ),
     _family(
+        "the database",
+        "warning",
+        r"peewee\.\w*Model\.(?:get|get_\w+|create|insert_many|bulk_\w+|create_table|drop_table)"
+        r" peewee\.\w*Model\(\)\.(?:save|delete_instance)"
+        r" peewee\.\w*Model\..*\(\)\.(?:get|get_or_none|first|count|exists|scalar|execute)",
+        f"leave the view plain, or {OWN_LOOP}",
+        replaceable=False,
+        unit="request",
+    ),
+    _family(
+        "the database",
+        "warning",
+        r"mongoengine\.\w*Document\(\)\.(?:save|delete|update|modify|reload)"
+        r" mongoengine\.\w*Document\.objects(?:.*\.(?:first|get|count|delete|update\w*))?",
+        f"leave the view plain, or {RUN_SYNC}",
+        replaceable=False,
+        unit="function",
+    ),
+    _family(
+        "git",
+        "warning",
+        r"git\.(?:\w+\.)*Repo(?:\.\w+)?\(\)\..+ git\.(?:\w+\.)*Repo\.(?:init|clone_from)"
+        r" git\.(?:\w+\.)*Git\(\)\..+ dulwich\.porcelain\.\w+ pygit2\.Repository\(\)\..+",
+        f"leave the view plain, or {RUN_SYNC}",
+        replaceable=False,
+        unit="function",
+    ),
+    _family(
+        "a password's hash",
+        "warning",
+        r"werkzeug\.security\.(?:check|generate)_password_hash"
+        r" flask_bcrypt\.(?:Bcrypt\(\)\.)?(?:check|generate)_password_hash"
+        r" bcrypt\.(?:hashpw|checkpw|kdf) argon2\.PasswordHasher\(\)\.(?:hash|verify)"
+        r" hashlib\.(?:scrypt|pbkdf2_hmac) passlib\..+\.(?:hash|verify|verify_and_update)",
+        RUN_SYNC,
+        replaceable=False,
+    ),
+    _family(
         "a file",
         "warning",
         r"open io\.open (?:zipfile\.ZipFile|tarfile\.open)"
@@ -158,18 +202,38 @@ FAMILIES = (
         r" .*\.(?:read_text|read_bytes|write_text|write_bytes)",
         _FILE_WAY,
     ),
+    # Of an object that reading does not know, such as an argument.
+    _family(
+        "what looks like a database",
+        "warning",
+        r".*\.(?:execute|executemany|executescript|commit|rollback|fetchone|fetchmany|fetchall)",
+        f"leave the view plain, {OWN_LOOP}, an async driver, or {RUN_SYNC}",
+        replaceable=False,
+        unit="request",
+    ),
 )
 
 #: Objects that hold a connection or a lock while their `with` block runs.
 HELD = re.compile(
-    rf"{_SESSION}(?:\.begin\(\))?|flask_sqlalchemy\.SQLAlchemy\(\)\.session(?:\.begin\(\)|\(\))?"
+    rf"{_SESSION}(?:\.begin\(\))?|{_DB}\.[sS]ession(?:\.begin\(\)|\(\))?"
     r"|sqlalchemy\.create_engine\(\)\.(?:connect|begin)\(\)"
     r"|(?:sqlite3|psycopg2?|pymysql|MySQLdb|pyodbc|oracledb)\.connect\(\)"
     r"|threading\.(?:Lock|RLock|Condition|Semaphore|BoundedSemaphore)\(\)"
 )
 #: Flask-SQLAlchemy's session, which belongs to the request and begins with its first use.
-SCOPED = re.compile(rf"flask_sqlalchemy\.SQLAlchemy\(\)\.session\.{_SQL}")
+SCOPED = re.compile(rf"{_DB}\.session\.{_SQL}")
+#: Queries that are sent when something goes through their results.
+ITERATED = re.compile(
+    rf"{_QUERY}(?:\..*\(\))?|peewee\.\w*Model\.select\(\)(?:\..*\(\))?"
+    r"|mongoengine\.\w*Document\.objects(?:\(\))?"
+)
 
 
+@lru_cache(maxsize=65536)
 def blocking(name: str) -> Blocking | None:
     return next((family for family in FAMILIES if family.pattern.fullmatch(name)), None)
+
+
+def iteration() -> Blocking:
+    """Return the family of what goes through the results of a query."""
+    return next(family for family in FAMILIES if family.kind == "the database")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .code import CodeBase, Function, Module, own_nodes, Scope
+from .code import CodeBase
 from .registering import registrations, view_func
+from .scopes import Function, Module, Scope
 
 ROUTES = {"route", "get", "post", "put", "patch", "delete", "websocket"}
 HOOKS = {
@@ -100,16 +101,9 @@ def scopes(code: CodeBase) -> Iterator[Module | Function]:
     yield from code.functions.values()
 
 
-def nodes_of(scope: Module | Function) -> list[ast.AST]:
-    """Return the nodes that run in *scope* itself: a module's statements, or a function's."""
-    if isinstance(scope, Function):
-        return scope.own_nodes
-    return [node for statement in scope.tree.body for node in own_nodes(statement)]
-
-
 def _registered(code: CodeBase, scope: Module | Function) -> Iterator[Entry]:
     """Find functions registered by a call: `app.add_url_rule(..., view_func=f)` and the like."""
-    for node in nodes_of(scope):
+    for node in scope.own_nodes:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         if node.func.attr == "add_url_rule":

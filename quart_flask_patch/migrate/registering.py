@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from .code import CodeBase, Function, Scope
+from .code import CodeBase
+from .scopes import Function, Scope
 
 Registration = tuple[Function, ast.Call]
 

@@ -7,26 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .awaits import await_findings, is_async_call
-from .blocking import Blocking, blocking
-from .code import CodeBase, Function
-from .entries import entries, Entry, nodes_of, scopes
+from .code import CodeBase
+from .entries import entries, Entry, scopes
 from .findings import Finding, Readiness, View
+from .reaching import all_called, reached, Site
+from .scopes import Function
 
 _APP_WIDE = ("Flask()", "Quart()")
-
-
-@dataclass(slots=True)
-class Site:
-    """A call that blocks; each item of *ways* is a chain of calls that leads to it."""
-
-    place: str
-    call: str
-    family: Blocking
-    ways: list[str] = field(default_factory=list)
 
 
 def check_source(path: Path, own_loop: bool = False) -> tuple[list[Finding], list[View]]:
@@ -96,51 +87,6 @@ def _sites(code: CodeBase, on_loop: Sequence[Entry]) -> dict[str, Site]:
     return sites
 
 
-def reached(code: CodeBase, start: Function) -> Iterator[Site]:
-    """Yield what blocks in *start* and in the functions that it calls, once for each line."""
-    seen = {start}
-    told: set[tuple[str, str]] = set()
-    to_do: list[tuple[Function, str]] = [(start, start.node.name)]
-    while to_do:
-        function, way = to_do.pop(0)
-        for node in function.own_nodes:
-            if not isinstance(node, ast.Call):
-                continue
-            name = code.name_of(node.func, function)
-            called = code.called(name)
-            if called is not None and called not in seen and runs_here(code, called):
-                seen.add(called)
-                to_do.append((called, f"{way} -> {called.node.name}"))
-            elif called is None and (family := blocking(name)) and not is_awaited(node, function):
-                place = f"{function.module.shown}:{node.lineno}"
-                if (place, family.kind) not in told:
-                    told.add((place, family.kind))
-                    yield Site(place, _shown(node.func), family, [way])
-
-
-def _shown(node: ast.expr) -> str:
-    """Return the source of *node*, without the arguments of calls."""
-    if isinstance(node, ast.Attribute):
-        return f"{_shown(node.value)}.{node.attr}"
-    if isinstance(node, ast.Call):
-        return f"{_shown(node.func)}(...)"
-    return ast.unparse(node)
-
-
-def runs_here(code: CodeBase, function: Function) -> bool:
-    """Whether a call of *function* runs in the caller's thread."""
-    around = function.parent or function
-    names = [
-        code.name_of(node.func if isinstance(node, ast.Call) else node, around)
-        for node in function.node.decorator_list
-    ]
-    return not any(name.endswith(("run_sync", "sync_to_async")) for name in names)
-
-
-def is_awaited(call: ast.Call, function: Function) -> bool:
-    return any(isinstance(n, ast.Await) and n.value is call for n in function.own_nodes)
-
-
 def _site_finding(site: Site) -> Finding:
     ways = list(dict.fromkeys(site.ways))
     more = f" and {len(ways) - 3} more" if len(ways) > 3 else ""
@@ -198,7 +144,7 @@ def _thread_locals(code: CodeBase, on_loop: Sequence[Entry]) -> Iterator[Finding
         for name in locals_in(code, function)
     }
     for scope in scopes(code):
-        for node in nodes_of(scope):
+        for node in scope.own_nodes:
             if not (isinstance(node, ast.Call) and code.name_of(node.func, scope) == _LOCAL):
                 continue
             place = f"{scope.module.shown}:{node.lineno}"
@@ -215,19 +161,6 @@ def _thread_locals(code: CodeBase, on_loop: Sequence[Entry]) -> Iterator[Finding
 
 
 _LOCAL = "threading.local"
-
-
-def all_called(code: CodeBase, start: Function) -> set[Function]:
-    seen, to_do = {start}, [start]
-    while to_do:
-        function = to_do.pop()
-        for node in function.own_nodes:
-            if isinstance(node, ast.Call):
-                called = code.called(code.name_of(node.func, function))
-                if called is not None and called not in seen:
-                    seen.add(called)
-                    to_do.append(called)
-    return seen
 
 
 def locals_in(code: CodeBase, function: Function) -> Iterator[str]:

@@ -95,6 +95,54 @@ def test_imports_are_those_of_the_core(left: Left) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ('"Flask | None"', '"Quart | None"'),
+        ("'list[Flask]'", "'list[Quart]'"),
+        ('"dict[str, Flask | flask.Response]"', '"dict[str, Quart | quart.Response]"'),
+        ('"flask.Flask | None"', '"quart.Quart | None"'),
+        ("\"Optional['Flask']\"", "\"Optional['Quart']\""),
+        ('list["Flask"]', 'list["Quart"]'),
+        ('"tuple[Flask, Flask]"', '"tuple[Quart, Quart]"'),
+        ('"Callable[[Flask], Response]"', '"Callable[[Quart], Response]"'),
+        ('Literal["Flask"]', 'Literal["Flask"]'),
+        ("\"Literal['Flask'] | Flask\"", "\"Literal['Flask'] | Quart\""),
+        ('Annotated["Flask", "Flask"]', 'Annotated["Quart", "Flask"]'),
+        ('"Flask or so, of the shop"', '"Flask or so, of the shop"'),
+        ('"Flasks"', '"Flasks"'),
+    ],
+)
+def test_names_in_quoted_annotations_are_those_of_the_core(
+    left: Left, before: str, after: str
+) -> None:
+    program = """
+from flask import Flask, Response
+
+def made(app: {0}, *apps: {0}) -> {0}:
+    other: {0} = cast({0}, app)
+    return other
+"""
+    head = "\nfrom quart import Quart, Response\n"
+    imported = "import flask\n" if "flask." in before else ""
+    done = left(shop=imported + program.format(before))["shop"]
+    expected = program.format(after).replace("\nfrom flask import Flask, Response\n", head)
+    assert done == imported.replace("flask", "quart") + expected
+
+
+def test_what_a_quoted_annotation_names_is_awaited(left: Left) -> None:
+    done = left(
+        test_shop="""
+        from flask import Response
+
+        def told(response: "Response | None") -> bytes:
+            return response.get_data()
+        """
+    )["test_shop"]
+    assert "async def told(" in done
+    assert "return await response.get_data()" in done
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
         ("return render_template('x')", "return await render_template('x')"),
         ("x = request.form['a']", "x = (await request.form)['a']"),
         ("request.get_json()['a']", "(await request.get_json())['a']"),

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..blocking import ANOTHER_LOOP
-from ..code import CodeBase, Function, Scope
+from ..code import CodeBase
 from ..entries import Entry, VIEW_CLASSES
 from ..findings import Finding
+from ..reaching import all_called, reached, Site
 from ..registering import registrations
-from ..source import all_called, locals_in, reached, Site
+from ..scopes import Function, Scope
+from ..source import locals_in
 from .callers import Callers
+from .implied import Implied
 from .names import Names
 from .native import prefer_native
 from .outcome import Done, Rewritten, said
-from .reach import async_callees, Implied, is_held, Use, uses
+from .reach import async_callees, is_held, Use, uses
 from .refusals import Refusals
 from .spots import Changes
 from .views import class_decorators, hooks, place_of, View
@@ -113,6 +116,8 @@ class ToAsync:
             target.uses, target.reasons = uses(self.code, target.function, self.targets), []
             self._find_reasons(target)
         self._share_reasons()
+        while self._share_with_callers():
+            self._share_reasons()
         found = False
         for target in [*self.targets.values()]:
             if target.view is not None and (why := self._conflict(target)):
@@ -135,7 +140,8 @@ class ToAsync:
         for callee in async_callees(self.code, [function]):
             sites += [s for s in reached(self.code, callee) if s.family.unit != "call"]
         for entry, owner in self.hooks:
-            if applies(entry, owner, view) and entry.function not in self.targets:
+            is_run = applies(entry, owner, view) and self.implied.runs(entry, view)
+            if is_run and entry.function not in self.targets:
                 sites += reached(self.code, entry.function)
         target.reasons += _shown(sites)
         for called in all_called(self.code, function):
@@ -152,6 +158,19 @@ class ToAsync:
         for target in self.targets.values():
             if target.view is not None and (owner := target.function.owner) is not None:
                 target.reasons = list(dict.fromkeys(shared[owner]))
+
+    def _share_with_callers(self) -> bool:
+        """Give what awaits a view with a loop of its own such a loop too, as it runs there."""
+        found = False
+        for target in [each for each in self.targets.values() if each.is_apart]:
+            reasons = target.reasons or [f"{target.function.node.name} ({target.function.place})"]
+            for caller in self.callers.of(target.function):
+                scope = caller.scope
+                awaits = self.targets.get(scope) if isinstance(scope, Function) else None
+                if awaits is not None and awaits.view is not None and not awaits.is_apart:
+                    awaits.reasons += reasons
+                    found = True
+        return found
 
     def _leave_places(self) -> None:
         """Leave async views on the server's loop, as they may share objects of it."""

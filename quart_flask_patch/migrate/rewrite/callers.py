@@ -6,8 +6,9 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..code import CodeBase, Function, is_in_tests, Module
+from ..code import CodeBase
 from ..entries import scopes
+from ..scopes import Function, is_in_tests, Module
 from .walk import Place, walk
 
 

@@ -25,6 +25,7 @@ _OBJECTS = (
     (
         re.compile(
             rf"flask\.(?:make_response|jsonify|redirect|Response)\(\)|{_CLIENT}\.{_VERB}\(\)"
+            r"|werkzeug\.test\.TestResponse\(\)"
         ),
         "Response",
     ),

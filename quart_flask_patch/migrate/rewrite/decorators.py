@@ -10,7 +10,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..code import CodeBase, Function, Scope
+from ..code import CodeBase
+from ..scopes import Function, Scope
 from .walk import Place, walk
 
 #: What uses these names handles async functions.

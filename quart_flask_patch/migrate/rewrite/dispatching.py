@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from ..code import CodeBase, Function
+from ..code import CodeBase
+from ..scopes import Function
 from .decorators import handles_async
 from .walk import Place, walk
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from ..code import CodeBase, Function, is_in_tests
+from ..code import CodeBase
+from ..scopes import Function, is_in_tests
 
 
 def bind_fixtures(code: CodeBase) -> None:
@@ -24,12 +25,8 @@ def bind_fixtures(code: CodeBase) -> None:
                 name = f"fixture {argument.arg}"
                 function.module.names[name] = fixture.name
                 function.names[argument.arg] = ast.Call(ast.Name(name), [], [])
+    code.forget()
 
 
 def is_fixture(function: Function) -> bool:
-    return any(_last(node) == "fixture" for node in function.node.decorator_list)
-
-
-def _last(node: ast.expr) -> str:
-    named = node.func if isinstance(node, ast.Call) else node
-    return named.attr if isinstance(named, ast.Attribute) else getattr(named, "id", "")
+    return "fixture" in function.decorators

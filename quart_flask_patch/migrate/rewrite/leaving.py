@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from ..code import CodeBase, Function, is_in_tests, Module, Scope
+from ..code import CodeBase
 from ..entries import scopes
 from ..findings import Finding
+from ..scopes import Function, is_in_tests, Module, Scope
 from .asynchronous import registered_as
 from .callers import Callers
 from .core_names import awaited, CLIENT_CALL, is_async_manager
@@ -128,7 +129,7 @@ class ToQuart:
         why = place.obstacle
         if isinstance(scope, Module):
             why = why or "the module itself"
-        elif scope.node.name.startswith("__") or "property" in _decorators(scope):
+        elif scope.node.name.startswith("__") or scope.is_property:
             why = why or f"{scope.node.name}, which cannot be async"
         if why:
             line = getattr(place.node, "lineno", 1)
@@ -183,8 +184,7 @@ class ToQuart:
 
     def _give_loop(self, function: Function) -> None:
         """Give a loop to a click command, which has none unless it belongs to `app.cli`."""
-        names = _decorators(function)
-        if "with_appcontext" not in names and function.name not in self._of_app_cli:
+        if "with_appcontext" not in function.decorators and function.name not in self._of_app_cli:
             name = self.names.name(function.module, "quart.cli", "with_appcontext")
             start = self.changes.start(function.module, function.node)
             self.changes.of(function.module).innermost[start] = name
@@ -260,13 +260,5 @@ class ToQuart:
                 )
 
 
-def _decorators(function: Function) -> set[str]:
-    names = set()
-    for node in function.node.decorator_list:
-        named = node.func if isinstance(node, ast.Call) else node
-        names.add(named.attr if isinstance(named, ast.Attribute) else getattr(named, "id", ""))
-    return names
-
-
 def _is_command(function: Function) -> bool:
-    return bool({"command", "group"} & _decorators(function))
+    return not function.decorators.isdisjoint({"command", "group"})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ..code import CodeBase, Function, Module
+from ..code import CodeBase
 from ..entries import scopes
 from ..findings import Finding
+from ..scopes import Function, Module, Scope
+from .annotations import annotations_in, in_quotes, of_signature
 from .core_names import core_name
 from .outcome import said
 from .spots import Changes
@@ -60,20 +62,60 @@ def _move(module: Module, changes: Changes) -> Iterator[Finding]:
 def _rename(code: CodeBase, scope: Function | Module, changes: Changes) -> None:
     """Rename `Flask`, and `flask` where code uses the module itself."""
     module = scope.module
-    quoted = {node for each in _annotations(scope) for node in ast.walk(each)}
+    quoted = {node for each in annotations_in(scope) for node in in_quotes(each)}
     for node in _all_nodes(scope):
-        if isinstance(node, ast.Name) and node.id == code.name_of(node, scope) == "flask":
-            new = "quart"
-        elif isinstance(node, ast.Name | ast.Attribute):
-            new = _new_name(node, code.name_of(node, scope))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node in quoted:
-            name = ast.Name(node.value)
-            new = _new_name(name, code.name_of(name, scope))
-            new = new and f'"{new}"'
+        if isinstance(node, ast.Name | ast.Attribute):
+            new = _renamed(code, node, scope)
+        elif isinstance(node, ast.Constant) and node in quoted:
+            new = _requoted(code, node, scope, changes)
         else:
             continue
         if new:
             changes.of(module).renamed[changes.spot(module, node)] = new
+
+
+def _renamed(code: CodeBase, node: ast.Name | ast.Attribute, scope: Scope) -> str:
+    """Return the core's name for *node*; empty if it stays."""
+    name = code.name_of(node, scope)
+    if isinstance(node, ast.Name) and node.id == name == "flask":
+        return "quart"
+    return _new_name(node, name)
+
+
+def _requoted(code: CodeBase, node: ast.Constant, scope: Scope, changes: Changes) -> str:
+    """Return the string *node*, an annotation, with the core's names; empty if it stays."""
+    literal, text = changes.text(scope.module).segment(node), str(node.value)
+    new = _retold(code, text, scope)
+    return literal.replace(text, new) if new != text and literal.count(text) == 1 else ""
+
+
+def _retold(code: CodeBase, text: str, scope: Scope) -> str:
+    """Return *text*, an expression, with the core's names."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return text
+    inner = {*in_quotes(tree)}
+    data = text.encode()
+    to_do: list[ast.AST] = [tree]
+    found: list[tuple[int, int, bytes]] = []
+    while to_do:
+        node = to_do.pop()
+        new = old = ""
+        if isinstance(node, ast.Name | ast.Attribute):
+            new = _renamed(code, node, scope)
+        elif isinstance(node, ast.Constant) and node in inner:
+            old = str(node.value)
+            new = _retold(code, old, scope)
+        if new == old or not isinstance(node, ast.expr) or "\n" in text:
+            to_do += ast.iter_child_nodes(node)
+            continue
+        start, end = node.col_offset, node.end_col_offset or 0
+        old = old or data[start:end].decode()
+        found.append((start, end, data[start:end].replace(old.encode(), new.encode())))
+    for start, end, new_data in sorted(found, reverse=True):
+        data = data[:start] + new_data + data[end:]
+    return data.decode()
 
 
 def _new_name(node: ast.Name | ast.Attribute, meant: str) -> str:
@@ -93,25 +135,8 @@ def _all_nodes(scope: Function | Module) -> Iterator[ast.AST]:
     for place in walk(scope):
         yield place.node
     if isinstance(scope, Function):
-        for annotation in _of_signature(scope):
+        for annotation in of_signature(scope):
             yield from ast.walk(annotation)
-
-
-def _annotations(scope: Function | Module) -> Iterator[ast.expr]:
-    for place in walk(scope):
-        if isinstance(place.node, ast.AnnAssign):
-            yield place.node.annotation
-    if isinstance(scope, Function):
-        yield from _of_signature(scope)
-
-
-def _of_signature(function: Function) -> Iterator[ast.expr]:
-    arguments = function.node.args
-    for each in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
-        if each.annotation is not None:
-            yield each.annotation
-    if function.node.returns is not None:
-        yield function.node.returns
 
 
 def _undecorate(code: CodeBase, function: Function, changes: Changes) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ..code import CodeBase, Module
+from ..code import CodeBase
+from ..scopes import Module
 from .spots import Changes
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-from ..code import CodeBase, Function
+from ..code import CodeBase
+from ..scopes import Function
 from .names import Names
 from .reach import Use
 from .spots import Changes

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from ..blocking import ANOTHER_LOOP, blocking, HELD, Unit
-from ..code import CodeBase, Function, Scope
-from ..source import is_awaited, reached, runs_here, Site
-from .views import variable_of
+from ..blocking import ANOTHER_LOOP, HELD, Unit
+from ..code import CodeBase
+from ..reaching import blocked_by, is_awaited, reached, run_by, run_without_call, runs_here
+from ..scopes import Function
 from .walk import is_generator, Place, walk
 
 
@@ -34,34 +34,60 @@ class Use:
 
 def uses(code: CodeBase, function: Function, apart: Container[Function] = ()) -> list[Use]:
     """Return what blocks in *function*; those in *apart* are async, or become async."""
-    return [
-        use
-        for place in walk(function)
-        if isinstance(place.node, ast.Call) and not is_awaited(place.node, function)
-        if (use := _use(code, function, place, place.node, apart)) is not None
-    ]
+    found = (_use(code, function, place, apart) for place in walk(function))
+    return [use for use in found if use is not None]
 
 
 def _use(
-    code: CodeBase, function: Function, place: Place, call: ast.Call, apart: Container[Function]
+    code: CodeBase, function: Function, place: Place, apart: Container[Function]
 ) -> Use | None:
-    name = code.name_of(call.func, function)
-    called = code.called(name)
-    if called is None:
-        family = blocking(name)
-        if family is None:
-            return None
-        runs_loop = family.kind == ANOTHER_LOOP
-        return Use(call, name, place, family.kind, family.unit, False, runs_loop)
-    if called is function or called in apart or called.is_async or not runs_here(code, called):
+    node = place.node
+    if isinstance(node, ast.Call) and is_awaited(node, function):
         return None
-    sites = list(reached(code, called))
-    if not sites:
+    if (blocked := blocked_by(code, node, function)) is not None:
+        what, family = blocked
+        is_call = isinstance(node, ast.Call) and what is node.func
+        call = node if isinstance(node, ast.Call) and is_call else _as_call(what)
+        unit: Unit = family.unit if is_call else "request"
+        name, runs_loop = code.name_of(call.func, function), family.kind == ANOTHER_LOOP
+        return Use(call, name, place, family.kind, unit, False, runs_loop)
+    return _helped(code, function, place, apart)
+
+
+def _helped(
+    code: CodeBase, function: Function, place: Place, apart: Container[Function]
+) -> Use | None:
+    """Return the use of a helper of the code base that blocks, whole."""
+    node, helpers = place.node, []
+    for called in run_by(code, place.node, function):
+        is_here = called not in apart and not called.is_async and runs_here(code, called)
+        if called is not function and is_here and (sites := list(reached(code, called))):
+            helpers.append((called, sites))
+    if not helpers:
         return None
-    belongs = is_generator(called) or any(site.family.unit == "request" for site in sites)
-    unit: Unit = "request" if belongs else "call"
+    sites = [site for _, each in helpers for site in each]
+    implied = [*run_without_call(code, node, function)]
+    is_call = isinstance(node, ast.Call) and all(called not in implied for called, _ in helpers)
+    stays = not is_call or any(is_generator(called) for called, _ in helpers)
+    belongs = stays or any(site.family.unit == "request" for site in sites)
+    call = node if is_call else _as_call(node)
+    assert isinstance(call, ast.Call)
     runs_loop = any(site.family.kind == ANOTHER_LOOP for site in sites)
+    unit: Unit = "request" if belongs else "call"
+    name = code.name_of(call.func, function)
     return Use(call, name, place, sites[0].family.kind, unit, True, runs_loop)
+
+
+def _as_call(node: ast.AST) -> ast.Call:
+    """Return a call that stands for what *node* runs, and where it does."""
+    match node:
+        case ast.withitem(context_expr=inner) | ast.For(iter=inner) | ast.comprehension(iter=inner):
+            pass
+        case ast.expr() as inner:
+            pass
+        case _:
+            raise TypeError(f"Expected what runs something, got {node!r}.")
+    return ast.copy_location(ast.Call(inner, [], []), inner)
 
 
 def async_callees(code: CodeBase, starts: Iterable[Function]) -> list[Function]:
@@ -86,62 +112,4 @@ def is_held(code: CodeBase, function: Function, use: Use) -> bool:
         for each in use.place.around
         if isinstance(each, ast.With)
         for item in each.items
-    )
-
-
-class Implied:
-    """Finds what a view causes to be called without a call: decorators, callbacks, forms."""
-
-    def __init__(self, code: CodeBase) -> None:
-        self.code = code
-        #: Functions by the variable that they are registered on, such as an `HTTPAuth`.
-        self.callbacks: dict[str, list[Function]] = {}
-        for function in code.functions.values():
-            around = function.parent or function
-            for node in function.node.decorator_list:
-                if variable := self._object(node, around):
-                    self.callbacks.setdefault(variable, []).append(function)
-
-    def _object(self, node: ast.expr, scope: Scope) -> str:
-        named = node.func if isinstance(node, ast.Call) else node
-        if not isinstance(named, ast.Attribute):
-            return ""
-        return variable_of(self.code, named.value, scope)
-
-    def sites(self, function: Function, decorators: Iterable[ast.expr]) -> Iterator[Site]:
-        for called in self._called(function, decorators):
-            yield from reached(self.code, called)
-
-    def _called(self, function: Function, decorators: Iterable[ast.expr]) -> Iterator[Function]:
-        around = function.parent or function
-        for node in decorators:
-            named = node.func if isinstance(node, ast.Call) else node
-            decorator = self.code.functions.get(self.code.name_of(named, around))
-            if decorator is not None:
-                yield from self.code.inside(decorator)
-            callbacks = self.callbacks.get(self._object(node, around), ())
-            yield from (one for one in callbacks if not _is_view_of(one, function, node))
-        for each in function.own_nodes:
-            if isinstance(each, ast.Call):
-                yield from self._methods(self.code.name_of(each.func, function))
-
-    def _methods(self, name: str) -> Iterator[Function]:
-        """Yield the methods of a class with a foreign base class, which may call them."""
-        if name not in self.code.classes:
-            return
-        bases = list(self.code.bases(name))
-        if any(base not in self.code.classes for base in bases):
-            known = (self.code.classes.get(each) for each in [name, *bases])
-            owners = [each for each in known if each is not None]
-            for owner in owners:
-                yield from (each for each in self.code.inside(owner) if each.owner is owner)
-
-
-def _is_view_of(callback: Function, function: Function, node: ast.expr) -> bool:
-    """Whether *callback* is decorated as *function* is, and so is a view itself."""
-    named = node.func if isinstance(node, ast.Call) else node
-    attribute = named.attr if isinstance(named, ast.Attribute) else ""
-    return callback is function or any(
-        getattr(each.func if isinstance(each, ast.Call) else each, "attr", "") == attribute
-        for each in callback.node.decorator_list
     )

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Collection
 from functools import cached_property
 
-from ..code import CodeBase, Function, FunctionDef
+from ..code import CodeBase
+from ..scopes import Function, FunctionDef, last_name
 from .callers import Callers
 from .decorators import Verdict, verdict
 from .dispatching import dispatching
@@ -53,7 +54,7 @@ class Refusals:
         Flask-Login's waits for an async view, and one that lets nobody in returns at once.
         """
         own = [node for node in view.decorators if node in view.function.node.decorator_list]
-        return any(_last_name(node) not in _KNOWN for node in own)
+        return any(last_name(node) not in _KNOWN for node in own)
 
     def by_class(self, view: View) -> tuple[str, str] | None:
         owner = view.function.owner
@@ -85,7 +86,7 @@ class Refusals:
         for node, found in zip(view.decorators, self.verdicts(view), strict=True):
             is_known = found.decorator is not None and _decorates(found.decorator)
             of_class = node not in view.function.node.decorator_list
-            if not (is_known or of_class or _last_name(node) in _KNOWN):
+            if not (is_known or of_class or last_name(node) in _KNOWN):
                 return ast.unparse(node.func if isinstance(node, ast.Call) else node)
         return None
 
@@ -114,11 +115,6 @@ class Refusals:
     def _named(self, node: ast.expr, function: Function) -> Function | None:
         named = node.func if isinstance(node, ast.Call) else node
         return self.code.functions.get(self.code.name_of(named, function.parent or function))
-
-
-def _last_name(node: ast.expr) -> str:
-    named = node.func if isinstance(node, ast.Call) else node
-    return named.attr if isinstance(named, ast.Attribute) else getattr(named, "id", "")
 
 
 def _decorates(decorator: Function) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import libcst
 
-from ..code import CodeBase, is_in_tests
+from ..code import CodeBase
+from ..scopes import is_in_tests
 from .asynchronous import ToAsync
 from .edits import edited
 from .leaving import ToQuart

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..code import Module
+from ..scopes import Module
 
 #: Line and column of the start and of the end; columns count characters.
 Spot = tuple[int, int, int, int]
@@ -81,6 +81,11 @@ class Text:
             node.end_lineno,
             self.column(node.end_lineno, node.end_col_offset),
         )
+
+    def segment(self, node: ast.expr) -> str:
+        """Return the source of *node*; empty if it is on several lines."""
+        line, start, last, end = self.spot(node)
+        return self.lines[line - 1][start:end] if line == last else ""
 
     def start(self, node: ast.stmt | ast.expr) -> Start:
         return node.lineno, self.column(node.lineno, node.col_offset)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from ..code import CodeBase, Function, Scope
-from ..entries import entries, Entry, nodes_of, ROUTES, scopes
+from ..code import CodeBase
+from ..entries import entries, Entry, ROUTES, scopes
 from ..registering import registrations, rules_among, view_func
+from ..scopes import Function, Scope
 
 #: Base classes whose methods Flask awaits; those of extensions only call them.
 OF_FLASK = ("flask.views.", "quart.views.")
@@ -116,7 +117,7 @@ def _rules(code: CodeBase) -> dict[str, list[tuple[Scope, ast.Call]]]:
     """Return the calls of `add_url_rule`, by the name of the function or of the class."""
     found: dict[str, list[tuple[Scope, ast.Call]]] = {}
     for scope in scopes(code):
-        for call in rules_among(nodes_of(scope)):
+        for call in rules_among(scope.own_nodes):
             given = _class_of(view_func(call)) or view_func(call)
             found.setdefault(code.name_of(given, scope), []).append((scope, call))
     return found

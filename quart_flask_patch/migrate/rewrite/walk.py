@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..code import Function, FunctionDef, Module
+from ..scopes import Function, FunctionDef, Module
 
 GENERATOR = "a generator expression"
 
