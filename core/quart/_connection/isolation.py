@@ -159,8 +159,9 @@ class Server:
 
     def _begin_to_send(self, message: Message) -> CoroutineOf[None] | None:
         """Give *message* to the server; return an awaitable if the server has to wait."""
+        assert self._context is not False
         this = getcurrent()
-        inside, this.gr_context = this.gr_context, self._context or None
+        inside, this.gr_context = this.gr_context, self._context
         try:
             steps = self._send(message).__await__()
             # It seldom waits, and a `for` finds that out without an exception.
@@ -176,8 +177,9 @@ class Server:
         await resume(steps, future, self._outside)
 
     def _outside(self, step: Callable[[object], object], value: object) -> object:
+        assert self._context is not False
         this = getcurrent()
-        inside, this.gr_context = this.gr_context, self._context or None
+        inside, this.gr_context = this.gr_context, self._context
         try:
             return step(value)
         finally:

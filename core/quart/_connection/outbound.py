@@ -16,7 +16,7 @@ from .._loops import forks
 from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
-from .._types import Message, Receive, Scope, Send, Take
+from .._types import Message, Receive, Scope, Send
 from ..wrappers._bodies import aclose, as_bytes, calling, CHUNK_SIZE
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
@@ -171,7 +171,8 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
     if seconds is Ellipsis:
         seconds = ctx.app.config.get("RESPONSE_TIMEOUT")
     timeout = nullcontext() if seconds is None else time_limit(seconds)
-    take = _taking(send, ctx.connection._inbound, message_type)  # type: ignore[union-attr]  # it is answered
+    inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
+    take = _Pieces(send, inbound, message_type).take
     plain, body = _source_of(response)
     async with timeout:
         if plain is not None:
@@ -185,35 +186,43 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
                     await rest
 
 
-def _taking(send: Send, inbound: Inbound | None, message_type: str) -> Take:
-    """Return a function that sends a piece, and returns an awaitable if that has to wait.
+class _Pieces:
+    """Sends a body's pieces; a piece that the server takes at once needs no coroutine.
 
-    It makes no coroutine for a piece that the server takes at once.
+    A class, since Python calls a function that is made anew for each response more slowly.
     """
-    turns, begin, generation = Turns(), beginning(send), forks.generation
 
-    def take(chunk: Any) -> Awaitable[None] | None:
-        if turns.due():
-            return take_later(chunk)
+    __slots__ = ("_begin", "_generation", "_inbound", "_message_type", "_turns")
+
+    def __init__(self, send: Send, inbound: Inbound | None, message_type: str) -> None:
+        self._begin = beginning(send)
+        self._generation = forks.generation
+        self._inbound = inbound
+        self._message_type = message_type
+        self._turns = Turns()
+
+    def take(self, chunk: Any) -> Awaitable[None] | None:
+        """Send *chunk*; return an awaitable if that has to wait."""
+        if self._turns.due():
+            return self._take_later(chunk)
+        inbound, begin = self._inbound, self._begin
         if inbound is not None and inbound.gone is not None:
             raise ClientDisconnectedError  # Though the code that streams goes on.
         data = chunk if type(chunk) is bytes else as_bytes(chunk)
         if not data:
             return None  # It could look like the end.
-        if generation != forks.generation:
-            forks.end_if_child(generation)
+        if self._generation != forks.generation:
+            forks.end_if_child(self._generation)
         try:
-            rest = begin({"type": message_type, "body": data, "more_body": True})
+            rest = begin({"type": self._message_type, "body": data, "more_body": True})
         except OSError as error:  # ASGI 2.4: the client is gone.
             raise ClientDisconnectedError from error
         return None if rest is None else _sent(rest)
 
-    async def take_later(chunk: object) -> None:
-        await turns.give()
-        if (rest := take(chunk)) is not None:
+    async def _take_later(self, chunk: object) -> None:
+        await self._turns.give()
+        if (rest := self.take(chunk)) is not None:
             await rest
-
-    return take
 
 
 async def _sent(rest: Awaitable[None]) -> None:
