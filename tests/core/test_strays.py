@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import product
 from typing import Any
 
@@ -113,3 +113,60 @@ def test_in_a_background_task_it_is_reported(
     with got_background_exception.connected_to(receive, app):
         run(main())
     assert [type(each) for each in seen] == [error]
+
+
+async def lifespan(app: Quart) -> list[str]:
+    client = Client({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    await connect(app, {"type": "lifespan", "asgi": {"version": "3.0"}}, client)
+    return client.types
+
+
+ANY = [*FOREIGN, SystemExit, KeyboardInterrupt, GreenletExit, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+@pytest.mark.parametrize("error", ANY)
+def test_a_start_fails_by_it(app: Quart, error: type[BaseException], colour: str) -> None:
+    """A server that sees the error itself may go on, and serve what has not been started."""
+    log: list[str] = []
+
+    @app.while_serving
+    async def around() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            log.append("left")
+
+    @app.while_serving
+    async def fails() -> AsyncIterator[None]:
+        await app.ensure_async(raising(error, colour))()
+        yield
+
+    assert run(lifespan(app)) == ["lifespan.startup.failed"]
+    assert log == ["left"]
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+@pytest.mark.parametrize("error", ANY)
+def test_what_else_is_to_be_ended_is_ended_in_spite_of_it(
+    app: Quart, error: type[BaseException], colour: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+
+    def ending(name: str) -> Callable[[], AsyncIterator[None]]:
+        async def generate() -> AsyncIterator[None]:
+            yield
+            log.append(name)
+            await app.ensure_async(raising(error, colour))()
+
+        return generate
+
+    for name in "outer", "inner":
+        app.while_serving(ending(name))
+    app.after_serving(raising(error, colour))
+    app.after_serving(lambda: log.append("last"))
+
+    assert run(lifespan(app)) == ["lifespan.startup.complete", "lifespan.shutdown.failed"]
+    assert log == ["inner", "outer", "last"]
+    told = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert told == [error] * 3

@@ -6,7 +6,8 @@ from contextlib import ExitStack, suppress
 from typing import Any, TYPE_CHECKING
 
 from .._loops import forks
-from .._loops.raised import as_raised, ENDINGS
+from .._loops.raised import as_raised
+from .._loops.strays import is_failure
 from .disclosure import SHOWN
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ class ASGILifespan:
             generation = forks.generation
             try:
                 await stage()
-            except ENDINGS as error:
+            except BaseException as error:
                 forks.end_if_child(generation, error)
+                if not is_failure(error):
+                    raise
                 # Tell the server, which would otherwise go on without a lifespan or exit with
                 # success.
                 text = str(as_raised(error)) or type(error).__name__

@@ -11,8 +11,6 @@ from typing import TypeVar
 
 E = TypeVar("E", bound=BaseException)
 
-#: Any exception.
-ENDINGS = (Exception, SystemExit, KeyboardInterrupt)
 _OURS = ("quart", "quart_flask_patch")
 
 

@@ -25,7 +25,12 @@ def may_leave(error: BaseException) -> bool:
     if isinstance(error, _FROM_OUTSIDE):
         # A signal ends the main thread, and a loop closes the coroutines that it drops.
         return not _is_from_thread(error.__traceback__)
-    return _is_cancellation(error)
+    return not is_failure(error)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether *error* is a fault of the code that raised it, and not the end of the task above."""
+    return not isinstance(error, GeneratorExit) and not _is_cancellation(error)
 
 
 def in_place_of(error: BaseException, what: str) -> RuntimeError:

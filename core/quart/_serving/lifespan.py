@@ -16,8 +16,8 @@ from .._handling.overrides import log_exception
 from .._loops import forks
 from .._loops.known import know_loop
 from .._loops.mailbox import in_trio
-from .._loops.raised import as_raised, ENDINGS
-from .._loops.strays import in_place_of, may_leave
+from .._loops.raised import as_raised
+from .._loops.strays import in_place_of, is_failure, may_leave
 from .._threads import worker
 from .._types import Function
 from ..globals import _cv_app
@@ -133,7 +133,9 @@ async def _attempt(
 ) -> BaseException | None:
     try:
         await func(*args)
-    except ENDINGS as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         await _report(app, error)
         return error
     return None
@@ -143,7 +145,7 @@ async def _report(app: Quart, error: BaseException) -> None:
     error = as_raised(error)
     if isinstance(error, Exception):
         await app._emit(got_serving_exception, exception=error)
-    if isinstance(error, ENDINGS):
+    if is_failure(error):
         log_exception(app, _cv_app.get(None), error, error.__traceback__)
 
 
