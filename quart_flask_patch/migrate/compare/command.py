@@ -52,7 +52,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     " all routes that take GET and no values.",
 )
 @click.option("--setup", metavar="COMMAND", help="Run this for each side, before it is served.")
-@click.option("--places", default="thread", show_default=True, help="thread, loop, or both.")
+@click.option("--places", default="thread", show_default=True, help="thread, loop, or thread,loop.")
 @click.option(
     "--servers",
     default="hypercorn",
