@@ -288,6 +288,32 @@ app.add_url_rule("/items", view_func=Items.as_view("items"))
     assert "    def helper(self):" in done
 
 
+def test_a_method_that_is_registered_itself_is_a_view_by_itself(rewritten: Rewrite) -> None:
+    """As extensions do, with an object of theirs: Flask calls it, and awaits it."""
+    program = """
+class Login:
+    def init_app(self, app):
+        app.add_url_rule("/login", "login", self.login)
+        app.add_url_rule("/logout", "logout", self.logout)
+
+    def login(self):
+        return self.load().json()
+
+    def load(self):
+        return requests.get("x")
+
+    def logout(self):
+        db.session.commit()
+
+Login().init_app(app)
+"""
+    done = rewritten(HEAD + program)
+    assert "async def login(self):\n        return (await run_sync(self.load)()).json()" in done
+    assert '    @runs_in("own-loop")\n    async def logout(self):' in done
+    assert "    def load(self):" in done
+    assert "decorators" not in done
+
+
 def test_a_hook_that_blocks_awaits_or_sends_its_views_to_loops_of_their_own(
     rewritten: Rewrite,
 ) -> None:

@@ -45,6 +45,11 @@ class Target:
     plain_caller: str = ""
 
     @property
+    def of_class(self) -> Scope | None:
+        """Return the class whose methods have one place, if it is one of them."""
+        return self.view.of_class if self.view is not None else self.function.owner
+
+    @property
     def is_apart(self) -> bool:
         return bool(self.reasons) or self.place == "own-loop"
 
@@ -153,10 +158,10 @@ class ToAsync:
         """Give all methods of a class the same reasons, as they are one view with one place."""
         shared: dict[Scope, list[str]] = {}
         for target in self.targets.values():
-            if (owner := target.function.owner) is not None:
+            if (owner := target.of_class) is not None:
                 shared.setdefault(owner, []).extend(target.reasons)
         for target in self.targets.values():
-            if target.view is not None and (owner := target.function.owner) is not None:
+            if target.view is not None and (owner := target.of_class) is not None:
                 target.reasons = list(dict.fromkeys(shared[owner]))
 
     def _share_with_callers(self) -> bool:
@@ -175,10 +180,10 @@ class ToAsync:
     def _leave_places(self) -> None:
         """Leave async views on the server's loop, as they may share objects of it."""
         shared = [target for target in self.targets.values() if not target.function.is_async]
-        classes = {target.function.owner for target in shared} - {None}
+        classes = {target.of_class for target in shared} - {None}
         for target in self.targets.values():
             function = target.function
-            if not (function.is_async and target.reasons) or function.owner in classes:
+            if not (function.is_async and target.reasons) or target.of_class in classes:
                 continue
             what = f"{function.node.name} is async, and waits for {', '.join(target.reasons[:3])}"
             way = 'runs_in("own-loop"), if it shares nothing of the server\'s loop'
@@ -195,7 +200,7 @@ class ToAsync:
         waits = f"it waits for {target.reasons[0]}"
         if target.place:
             return f"{waits}, and is to run in {target.place!r}", 'runs_in("own-loop") in its place'
-        owner = target.function.owner
+        owner = target.of_class
         if owner is not None and class_decorators(owner) is None:
             return f"{waits}, and its class inherits decorators", "decorate it by hand"
         view = target.view
@@ -220,7 +225,8 @@ class ToAsync:
                 edits.innermost[start] = name
         if target.reasons:
             name = self.names.name(module, "quart_flask_patch", "runs_in")
-            where = function.owner.node if function.owner is not None else function.node
+            owner = target.of_class
+            where = owner.node if owner is not None else function.node
             assert isinstance(where, ast.stmt)
             edits.decorated[self.changes.start(module, where)] = f'{name}("own-loop")'
             edits.registering.update(

@@ -57,9 +57,9 @@ class Refusals:
         return any(last_name(node) not in _KNOWN for node in own)
 
     def by_class(self, view: View) -> tuple[str, str] | None:
-        owner = view.function.owner
+        owner = view.of_class
         if owner is None:
-            if view.owner or view.endpoints:
+            if view.is_registered or view.endpoints:
                 return None
             return "an extension calls it, and does not await it", "leave it plain"
         bases = list(self.code.bases(owner.name))

@@ -26,10 +26,17 @@ class View:
     endpoints: tuple[str, ...]
     #: Decorators between the function and its registration.
     decorators: list[ast.expr] = field(default_factory=list)
+    #: Whether the function itself is registered, and not the class that it is a method of.
+    is_registered: bool = False
 
     @property
     def function(self) -> Function:
         return self.entry.function
+
+    @property
+    def of_class(self) -> Scope | None:
+        """Return the class that is registered as a view, if this is a method of one."""
+        return None if self.is_registered else self.function.owner
 
     @property
     def name(self) -> str:
@@ -81,7 +88,7 @@ def _view(code: CodeBase, entry: Entry) -> View:
     function = entry.function
     registered = list(_registering(code, function))
     kept = [node for node in function.node.decorator_list if _route(node) is None]
-    if function.owner is not None:
+    if function.owner is not None and not registered:
         kept += class_decorators(function.owner) or []
     owner = registered[0][0] if registered else ""
     names = []
@@ -91,7 +98,7 @@ def _view(code: CodeBase, entry: Entry) -> View:
         names.append(f"{prefix}{given or function.node.name}")
     if function.owner is not None:
         names += _class_endpoints(code, function.owner)
-    return View(entry, owner, tuple(dict.fromkeys(names)), kept)
+    return View(entry, owner, tuple(dict.fromkeys(names)), kept, bool(registered))
 
 
 def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.Call | None]]:
