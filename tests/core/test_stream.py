@@ -16,7 +16,7 @@ from quart._threads.pool import Pool
 from quart._threads.stream import AHEAD, iterate
 from quart._threads.worker import current_work
 
-from .driver import run
+from .driver import run, until
 
 
 async def taken(iterable: Any, count: int | None = None) -> list[Any]:
@@ -144,11 +144,12 @@ def test_closing_ends_what_it_waits_for() -> None:
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_cancellation_ends_it(waits: bool) -> None:
-    step, closed = threading.Event(), threading.Event()
+    begun, step, closed = threading.Event(), threading.Event(), threading.Event()
 
     def endless() -> Iterator[bytes]:
         work = current_work()
         assert work is not None
+        begun.set()
         try:
             while True:
                 if waits:
@@ -161,7 +162,8 @@ def test_a_cancellation_ends_it(waits: bool) -> None:
     async def main() -> None:
         iterator = endless()
         task = asyncio.create_task(taken(iterator))
-        await asyncio.sleep(0.03)  # Until the thread is in a step, or waits.
+        await until(begun.is_set)
+        await asyncio.sleep(0.03)  # Until the thread is in a step, or waits, as a rule.
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -44,6 +44,8 @@ from quart.testing.connections import (
 )
 from quart.testing.utils import make_test_request
 
+from .driver import turns
+
 
 def run(main: Any) -> Any:
     """Run a test; nothing here may take long, so a hang is a failure."""
@@ -471,10 +473,12 @@ def test_no_answer_at_all(app: Quart) -> None:
 
 
 def test_cancelling_a_request_cancels_the_app(app: Quart) -> None:
-    ended = []
+    ended: list[bool] = []
+    limit = asyncio.Timeout(None)
 
     @app.get("/")
     async def index() -> str:
+        limit.reschedule(asyncio.get_running_loop().time())
         try:
             await asyncio.sleep(60)
         finally:
@@ -483,7 +487,7 @@ def test_cancelling_a_request_cancels_the_app(app: Quart) -> None:
 
     async def main() -> None:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
+            async with limit:
                 await app.test_client().get("/")
         assert ended == [True]
 
@@ -733,7 +737,7 @@ def test_websocket_failure_wakes_who_receives(app: Quart) -> None:
                 await connection.receive()
         with pytest.raises(ZeroDivisionError):
             async with app.test_client().websocket("/"):
-                await asyncio.sleep(0.01)  # Until the application has failed; nobody says so.
+                await turns()  # Until the application has failed; nobody says so.
 
     run(main())
 
