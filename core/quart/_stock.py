@@ -99,15 +99,21 @@ class Stock:
         # Compile on first use: many are never used, and compiling all is a tenth of the import's
         # time. A `__getattr__` for that would make each later use slower.
         self.of, self.within = self._of_at_first, self._within_at_first
+        self._is_compiled = False
         Stock.known.append(self)
 
     def _of_at_first(self, cls: Any) -> bool:
-        self.of, self.within = _compile(self._questions)
-        return self.of(cls)
+        return self.compiled().of(cls)
 
     def _within_at_first(self, thing: Any) -> bool:
-        self.of, self.within = _compile(self._questions)
-        return self.within(thing)
+        return self.compiled().within(thing)
+
+    def compiled(self) -> Stock:
+        """Compile `of` and `within` now, for callers that keep one of them; return this object."""
+        if not self._is_compiled:
+            self.of, self.within = _compile(self._questions)
+            self._is_compiled = True
+        return self
 
     def has(self, value: object) -> bool:
         """Whether *value* is one of the original attributes."""

@@ -224,3 +224,13 @@ def test_a_class_method_is_asked_for_what_is_behind_it() -> None:
     assert stock.within(Derived())
     assert not stock.of(Overriding)
     assert not stock.within(Overriding())
+
+
+def test_a_question_that_was_kept_before_it_was_first_asked_is_compiled_once() -> None:
+    stock = Stock(Stock, "has")
+    Stock.known.remove(stock)
+    kept = stock.within
+    assert kept(stock)
+    compiled = stock.within
+    assert kept(stock)
+    assert stock.within is compiled

@@ -45,7 +45,7 @@ def lazy_if_unused(app: Quart) -> Callable[[object], bool]:
     That is asked of the interface, and has to hold until another interface is set.
     """
     late = _late(app)
-    return _never if late is None or not is_lazy(app) else late.unused.within
+    return _never if late is None or not is_lazy(app) else late.unused.compiled().within
 
 
 def _never(interface: object) -> bool:
