@@ -231,6 +231,7 @@ class Late(NamedTuple):
 
 
 def asked_for_late(cls: type) -> Late:
+    """Return what to ask of an interface of *cls* before its session is opened late."""
     opening = "open_session", "save_session"
     every = Stock(
         cls,
