@@ -33,9 +33,8 @@ class BoundEntry(partial[Any]):
 
     def __call__(self, /, *args: object, **kwargs: object) -> object:
         app = self.args[0]
-        if (
-            len(args) == 3 and not kwargs
-        ):  # As most servers call it. A call by `*args` takes twice as long.
+        if len(args) == 3 and not kwargs:
+            # As most servers call it. A call by `*args` takes twice as long.
             scope, receive, send = args
             return _serve(app, scope, receive, send)
         count = len(args) + len(kwargs)
