@@ -80,7 +80,10 @@ _PARSING = Stock(
 
 
 class _Instead:
-    """An attribute of ours in the place of Werkzeug's, while nobody has replaced that one."""
+    """An attribute of ours in the place of Werkzeug's, while nobody has replaced that one.
+
+    It can be set on an object, so `inspect` takes it for a value and not for a method.
+    """
 
     def __init__(self, ours: Any) -> None:
         self._ours = ours
@@ -89,11 +92,21 @@ class _Instead:
         self._name, self._werkzeugs = name, Stock(WerkzeugRequest, name)
 
     def __get__(self, request: object, owner: type) -> Any:
+        if request is not None and self._name in request.__dict__:
+            return request.__dict__[self._name]
         is_original = self._werkzeugs.of(WerkzeugRequest)
         value = self._ours if is_original else vars(WerkzeugRequest)[self._name]
         if isinstance(value, type) or not hasattr(value, "__get__"):
             return value
         return value.__get__(request, owner)
+
+    def __set__(self, request: object, value: object) -> None:
+        request.__dict__[self._name] = value
+
+    def __delete__(self, request: object) -> None:
+        if self._name not in request.__dict__:
+            raise AttributeError(self._name)
+        del request.__dict__[self._name]
 
 
 class Request(flask_wrappers.Request):

@@ -39,10 +39,15 @@ def _noted(method: Callable[..., None], where: WeakSet[Any]) -> Callable[..., No
     return noting
 
 
-# Try the same cases each time, so that only a change can make them fail. To try new ones, use
-# --hypothesis-profile=long.
+# Try the same cases each time, so that only a change can make them fail, and no slow machine.
+# To try new ones, use --hypothesis-profile=long.
 hypothesis.settings.register_profile(
-    "short", max_examples=400, deadline=None, derandomize=True, database=None
+    "short",
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 # For a quick check, and for a second Python.
 hypothesis.settings.register_profile(

@@ -581,6 +581,24 @@ def test_run_on_a_loop_of_the_caller(app: Quart) -> None:
     loop.close()
 
 
+def test_a_start_that_is_given_up_leaves_nothing_on_the_callers_loop(app: Quart) -> None:
+    log: list[str] = []
+
+    @app.while_serving
+    async def serving() -> AsyncIterator[None]:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(60)
+            yield
+        finally:
+            log.append("ended")
+
+    loop = asyncio.new_event_loop()
+    app.run(port=0, use_reloader=False, loop=loop)
+    assert (log, asyncio.all_tasks(loop)) == (["ended"], set())
+    loop.close()
+
+
 def test_run_warns_of_unknown_arguments(app: Quart) -> None:
     app.before_serving(lambda: app.add_background_task(os.kill, os.getpid(), signal.SIGTERM))
     with pytest.warns(UserWarning, match=r"run\(\) does not support workers"):

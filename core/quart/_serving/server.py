@@ -85,9 +85,11 @@ class Connections:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._open: dict[asyncio.Task[object], _Connection] = {}
+        self._lifespan: asyncio.Task[object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
+            self._lifespan = asyncio.current_task()
             await self.app(scope, receive, send)
             return
         task = asyncio.current_task()
@@ -116,6 +118,15 @@ class Connections:
             task.cancel()
         if self._open:
             await asyncio.wait(list(self._open), timeout=CLEANUP)
+
+    async def end_lifespan(self) -> None:
+        """Cancel the lifespan if it is left, as Hypercorn leaves one whose start is given up.
+
+        A loop of the caller's would keep its task.
+        """
+        if self._lifespan is not None and not self._lifespan.done():
+            self._lifespan.cancel()
+            await asyncio.wait([self._lifespan], timeout=CLEANUP)
 
     async def _all_ended(self) -> None:
         # Include requests that come meanwhile over connections that are open already.
@@ -209,6 +220,7 @@ async def serve(
                 await _until(stop.given_up(started), serving)
     finally:
         await asyncio.gather(*closing)
+        await connections.end_lifespan()
         config.close()
 
 
