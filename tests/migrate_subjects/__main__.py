@@ -72,7 +72,8 @@ class Measured:
     @property
     def is_good(self) -> bool:
         share = self.rewritten >= 0.9 * self.views
-        return share and self.again == 0 and "" != self.after == self.before and self.leaves_well
+        ran = "passed" in self.before
+        return ran and share and self.again == 0 and self.after == self.before and self.leaves_well
 
     @property
     def leaves_well(self) -> bool:
