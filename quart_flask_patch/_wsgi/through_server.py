@@ -63,7 +63,13 @@ class _Served(Exchange):
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def _call(self) -> None:
-        await cast(Any, self._app)(self._scope, self._receive, self._send)
+        try:
+            await cast(Any, self._app)(self._scope, self._receive, self._send)
+        except RuntimeError as error:
+            # A server gets this in the place of what is no Exception, and the client gets that.
+            if error.__cause__ is None or isinstance(error.__cause__, Exception):
+                raise
+            raise error.__cause__ from None
 
 
 def _body_of(environ: Environ) -> bytes | None:

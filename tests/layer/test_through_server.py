@@ -77,6 +77,16 @@ def test_an_error_reaches_the_client_while_the_application_debugs(served: Flask)
         client.get("/error")
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_no_exception_reaches_the_client(served: Flask, error: type[BaseException]) -> None:
+    @served.get("/")
+    def view() -> str:
+        raise error
+
+    with pytest.raises(error):
+        served.test_client().get("/")
+
+
 def test_names_of_headers_are_as_they_were_written(served: Flask) -> None:
     served.add_url_rule("/", "view", lambda: ("", {"X-ABC": "1"}))
     assert "X-ABC" in served.test_client().get("/").headers.keys()  # noqa: SIM118  # not so in a Headers
