@@ -270,12 +270,16 @@ def can_do_without_adapter(app: Quart, connection: BaseRequestWebsocket) -> bool
     ):
         return False
     headers = connection.headers
-    host = headers.first.get(b"host") if type(headers) is Undecoded else None
+    if type(headers) is Undecoded:
+        host: bytes | str | None = headers.first.get(b"host")
+    else:
+        host = headers.get("host")
     if host is None:
         return False
     # Check the host as `bind_to_request` does, which comes later and must not fail then.
     if (key := (host, connection.scheme, server_name)) not in _good_hosts:
-        _to_ascii(server_name or get_host(connection.scheme, host.decode("latin-1")))
+        text = host if isinstance(host, str) else host.decode("latin-1")
+        _to_ascii(server_name or get_host(connection.scheme, text))
         _good_hosts.keep(key, host)
     return True
 
@@ -310,7 +314,7 @@ def plain_map_of(app: Quart) -> QuartMap | None:
 #: Hosts that can be one, with the scheme and the server's name. Clients send few different ones.
 #: Cost: "host" in docs/performance.md.
 MOST_HOSTS = 256
-_good_hosts: Few[tuple[bytes, str, str | None]] = Few(MOST_HOSTS)
+_good_hosts: Few[tuple[bytes | str, str, str | None]] = Few(MOST_HOSTS)
 
 
 #: The methods whose work `match_without_adapter` does: of classes that count their changes, and of
