@@ -396,4 +396,4 @@ def application_alone(core: CoreContext) -> Iterator[None]:
             yield
     finally:
         if request_token is not None:
-            core._tokens[-1] = token, (app_token, flask_cv_request.set(cast(Any, face)))
+            core._tokens[-1] = token, (app_token, flask_cv_request.set(face))

@@ -85,7 +85,7 @@ class _Instead:
     It can be set on an object, so `inspect` takes it for a value and not for a method.
     """
 
-    def __init__(self, ours: Any) -> None:
+    def __init__(self, ours: object) -> None:
         self._ours = ours
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -168,7 +168,7 @@ class Request(flask_wrappers.Request):
         @property
         def want_form_data_parsed(self) -> bool:
             if not _WANTING.of(WerkzeugRequest):
-                replaced: Any = WerkzeugRequest.want_form_data_parsed
+                replaced = vars(WerkzeugRequest)["want_form_data_parsed"]
                 return cast(bool, replaced.__get__(self, type(self)))
             # Werkzeug reads the environ for this; the headers say the same without making one.
             environ = self.__dict__.get("environ")

@@ -102,10 +102,10 @@ class Stock:
         self._is_compiled = False
         Stock.known.append(self)
 
-    def _of_at_first(self, cls: Any) -> bool:
+    def _of_at_first(self, cls: type) -> bool:
         return self.compiled().of(cls)
 
-    def _within_at_first(self, thing: Any) -> bool:
+    def _within_at_first(self, thing: object) -> bool:
         return self.compiled().within(thing)
 
     def compiled(self) -> Stock:

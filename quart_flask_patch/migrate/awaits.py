@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .blocking import HELD, OWN_LOOP, SCOPED
 from .code import CodeBase
 from .findings import Finding, Level
-from .scopes import Function, own_nodes
+from .scopes import Function, own_nodes, without_call
 
 #: Async functions that code often forgets to await.
 _ASYNC = {
@@ -123,7 +123,7 @@ def _superfluous(code: CodeBase, function: Function) -> Iterator[Finding]:
     for node in function.own_nodes:
         if isinstance(node, ast.Await):
             value = node.value
-            name = code.name_of(value.func if isinstance(value, ast.Call) else value, function)
+            name = code.name_of(without_call(value), function)
             name = f"{name}()" if name.startswith("flask.request.get_") else name
             if name in _PLAIN:
                 what = f"{ast.unparse(node.value)} of flask is not awaitable"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from .code import CodeBase
 from .registering import registrations, view_func
-from .scopes import Function, Module, Scope
+from .scopes import Function, Module, Scope, without_call
 
 ROUTES = {"route", "get", "post", "put", "patch", "delete", "websocket"}
 HOOKS = {
@@ -59,7 +59,7 @@ def _decorated(code: CodeBase, function: Function) -> Iterator[Entry]:
     places = (_chosen(code, node, around) for node in function.node.decorator_list)
     place = next(filter(None, places), "")
     for node in function.node.decorator_list:
-        named = node.func if isinstance(node, ast.Call) else node
+        named = without_call(node)
         if isinstance(node, ast.Call) and _has_path(node) and _is_exposed(code, named, around):
             yield Entry("view", function, "", place)
         for scope, call in registrations(code, node, around):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from .blocking import Blocking, blocking, ITERATED, iteration
 from .code import CodeBase
 from .meaning import Followed
-from .scopes import Function, Scope
+from .scopes import Function, Scope, without_call
 
 #: Functions that call the functions that they are given, at once or in what they return.
 _APPLYING = {"map", "filter", "sorted", "min", "max", "functools.reduce", "functools.partial"}
@@ -150,10 +150,7 @@ def _shown(node: ast.expr) -> str:
 def runs_here(code: CodeBase, function: Function) -> bool:
     """Whether a call of *function* runs in the caller's thread."""
     around = function.parent or function
-    names = [
-        code.name_of(node.func if isinstance(node, ast.Call) else node, around)
-        for node in function.node.decorator_list
-    ]
+    names = [code.name_of(without_call(node), around) for node in function.node.decorator_list]
     return not any(name.endswith(("run_sync", "sync_to_async")) for name in names)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from .code import CodeBase
-from .scopes import Function, Scope
+from .scopes import Function, Scope, without_call
 
 Registration = tuple[Function, ast.Call]
 
 
 def registrations(code: CodeBase, decorator: ast.expr, scope: Scope) -> tuple[Registration, ...]:
     """Return the calls of `add_url_rule` by which *decorator* registers what it is given."""
-    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    named = without_call(decorator)
     function = code.functions.get(code.name_of(named, scope))
     return () if function is None else _of(code, function)
 

@@ -112,9 +112,14 @@ class Module(Scope):
         return self.name if self.path.stem == "__init__" else self.name.rpartition(".")[0]
 
 
+def without_call(node: ast.expr) -> ast.expr:
+    """Return `a.b` of `a.b` and of `a.b(...)`, as decorators are written."""
+    return node.func if isinstance(node, ast.Call) else node
+
+
 def last_name(node: ast.expr) -> str:
     """Return `c` of `a.b.c`, of `a.b.c(...)` and of `c`."""
-    named = node.func if isinstance(node, ast.Call) else node
+    named = without_call(node)
     return named.attr if isinstance(named, ast.Attribute) else getattr(named, "id", "")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -331,7 +331,7 @@ def test_a_converter_may_ask_for_the_current_application() -> None:
     assert asyncio.run(ask()) == "here:x"
 
 
-def _refuse(*args: object, **kwargs: object) -> Any:
+def _refuse(*args: object, **kwargs: object) -> NoReturn:
     raise NotFound
 
 
@@ -375,7 +375,7 @@ def _the_class_itself(app: Quart, patch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_replaced_after_a_request_matches_the_next_one(
-    replace: Any, monkeypatch: pytest.MonkeyPatch
+    replace: Callable[[Quart, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = Quart(__name__)
     app.add_url_rule("/", "index", lambda: "index")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from itertools import product
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from greenlet import GreenletExit
@@ -31,16 +31,11 @@ FROM_OUTSIDE = [KeyboardInterrupt, GeneratorExit, GreenletExit]
 FIRST = {"request": {"type": "http.request"}, "websocket": {"type": "websocket.connect"}}
 
 
-@pytest.fixture
-def app() -> Quart:
-    return Quart(__name__)
-
-
-def raising(error: type[BaseException], colour: str) -> Callable[..., Any]:
-    def plain(*args: object) -> Any:
+def raising(error: type[BaseException], colour: str) -> Callable[..., object]:
+    def plain(*args: object) -> NoReturn:
         raise error()
 
-    async def asynchronous(*args: object) -> Any:
+    async def asynchronous(*args: object) -> NoReturn:
         raise error()
 
     return plain if colour == "plain" else asynchronous

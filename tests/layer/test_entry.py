@@ -258,15 +258,15 @@ def test_the_entry_looks_like_the_method_that_it_is() -> None:
 class Around:
     """Passes on what it is called with, as wrappers that know no interface do."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Callable[..., object]) -> None:
         self.app = app
 
-    def __call__(self, *args: object, **kwargs: object) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         return self.app(*args, **kwargs)
 
 
-def passing_on(app: Any) -> Callable[..., Any]:
-    def called(*args: object, **kwargs: object) -> Any:
+def passing_on(app: Callable[..., object]) -> Callable[..., object]:
+    def called(*args: object, **kwargs: object) -> object:
         return app(*args, **kwargs)
 
     return called

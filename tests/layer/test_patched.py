@@ -136,7 +136,7 @@ def test_what_handles_a_session_that_nobody_uses(
 class CountingParser(werkzeug.formparser.FormDataParser):
     parsed = 0
 
-    def parse(self, *args: Any, **kwargs: Any) -> Any:
+    def parse(self, *args: Any, **kwargs: Any) -> tuple[object, ...]:
         type(self).parsed += 1
         return super().parse(*args, **kwargs)
 

@@ -27,6 +27,7 @@ from flask import (
     redirect,
     render_template_string,
     request,
+    Response,
     session,
     stream_with_context,
     url_for,
@@ -96,7 +97,7 @@ def within_a_request(request: pytest.FixtureRequest, app: Flask) -> Callable[[Lo
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_an_application_context_in_a_request_hides_nothing_of_the_request(
-    within_a_request: Callable[[Look], Any], app: Flask, name: str
+    within_a_request: Callable[[Look], object], app: Flask, name: str
 ) -> None:
     look, expected = LOOKS[name]
 
@@ -139,7 +140,7 @@ def test_functions_for_this_request_can_be_added_there(app: Flask) -> None:
 
 
 #: Methods of an application that are about the current request, and what they give there.
-STAGES: dict[str, tuple[Callable[[Any], Any], Any]] = {
+STAGES: dict[str, tuple[Callable[[Flask], object], object]] = {
     "preprocess_request": (lambda app: app.preprocess_request(), "before /view"),
     "dispatch_request": (lambda app: app.dispatch_request(), "view"),
     "full_dispatch_request": (lambda app: app.full_dispatch_request().data, b"before /view"),
@@ -267,7 +268,7 @@ def test_a_client_that_keeps_a_streams_request(app: Flask, around: str, depth: i
         return text
 
     @app.get("/stream")
-    def stream() -> Any:
+    def stream() -> Response:
         return app.response_class(stream_with_context(request.path for _ in range(2)))
 
     with getattr(app, around)():
@@ -291,7 +292,7 @@ def test_a_copied_request_has_its_own_functions_for_after_it(app: Flask) -> None
         get_flashed_messages()
 
         @copy_current_request_context
-        def work() -> list[Any]:
+        def work() -> list[str]:
             after_this_request(lambda response: pytest.fail("This is of the copy."))
             flash("said there")
             return get_flashed_messages()
@@ -305,7 +306,7 @@ def test_a_copied_request_has_its_own_functions_for_after_it(app: Flask) -> None
 
 
 def test_the_application_contexts_signals_are_sent_without_a_request(
-    within_a_request: Callable[[Look], Any], app: Flask
+    within_a_request: Callable[[Look], object], app: Flask
 ) -> None:
     seen: list[tuple[str, bool, bool]] = []
 
@@ -330,7 +331,7 @@ def test_a_stream_sends_them_in_pairs(app: Flask) -> None:
     seen: list[str] = []
 
     @app.get("/")
-    def view() -> Any:
+    def view() -> Response:
         return app.response_class(stream_with_context(request.path for _ in range(2)))
 
     def pushed(sender: Flask, **values: object) -> None:
@@ -349,7 +350,7 @@ def test_a_stream_sends_them_in_pairs(app: Flask) -> None:
 
 @pytest.mark.parametrize("asked", [has_request_context, quart.has_request_context])
 def test_what_tears_down_an_application_context_sees_no_request(
-    within_a_request: Callable[[Look], Any], app: Flask, asked: Callable[[], bool]
+    within_a_request: Callable[[Look], object], app: Flask, asked: Callable[[], bool]
 ) -> None:
     seen: dict[str, Any] = {}
 

@@ -12,7 +12,7 @@ from ..entries import Entry, VIEW_CLASSES
 from ..findings import Finding
 from ..reaching import all_called, reached, Site
 from ..registering import registrations
-from ..scopes import Function, Scope
+from ..scopes import Function, Scope, without_call
 from ..source import locals_in
 from .callers import Callers
 from .implied import Implied
@@ -327,9 +327,7 @@ def _shown(sites: Sequence[Site]) -> list[str]:
 
 def registered_as(function: Function) -> set[str]:
     """Return the attributes by which *function* is registered, such as `before_request`."""
-    named = [
-        node.func if isinstance(node, ast.Call) else node for node in function.node.decorator_list
-    ]
+    named = [without_call(node) for node in function.node.decorator_list]
     return {node.attr for node in named if isinstance(node, ast.Attribute)}
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..code import CodeBase
-from ..scopes import Function, Scope
+from ..scopes import Function, Scope, without_call
 from .walk import Place, walk
 
 #: What uses these names handles async functions.
@@ -34,7 +34,7 @@ def verdict(code: CodeBase, node: ast.expr, scope: Scope, every: bool = False) -
 
     With *every*, also count calls that only pass on the function's result.
     """
-    name = code.name_of(node.func if isinstance(node, ast.Call) else node, scope)
+    name = code.name_of(without_call(node), scope)
     if (function := code.functions.get(name)) is not None:
         return Verdict(function, False, list(_used(code, function, every)))
     outside = _package(name.partition(".")[0])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ..code import CodeBase
 from ..entries import Entry
 from ..reaching import all_called, reached, Site
-from ..scopes import Function, Scope
+from ..scopes import Function, Scope, without_call
 from .templates import of_templates, renders_template
 from .views import variable_of, View
 
@@ -33,7 +33,7 @@ class Implied:
                     self.callbacks.setdefault(variable, []).append(function)
 
     def _object(self, node: ast.expr, scope: Scope) -> str:
-        named = node.func if isinstance(node, ast.Call) else node
+        named = without_call(node)
         if not isinstance(named, ast.Attribute):
             return ""
         return variable_of(self.code, named.value, scope)
@@ -55,7 +55,7 @@ class Implied:
         function = view.function
         around = function.parent or function
         for node in view.decorators:
-            name = self.code.name_of(node.func if isinstance(node, ast.Call) else node, around)
+            name = self.code.name_of(without_call(node), around)
             if name not in self.code.functions and name.rpartition(".")[2] not in _MARKS:
                 return True
         called = [function, *self._called(function, view.decorators)]
@@ -73,7 +73,7 @@ class Implied:
     def _called(self, function: Function, decorators: Iterable[ast.expr]) -> Iterator[Function]:
         around = function.parent or function
         for node in decorators:
-            named = node.func if isinstance(node, ast.Call) else node
+            named = without_call(node)
             decorator = self.code.functions.get(self.code.name_of(named, around))
             if decorator is not None:
                 yield from self.code.inside(decorator)
@@ -97,9 +97,9 @@ class Implied:
 
 def _is_view_of(callback: Function, function: Function, node: ast.expr) -> bool:
     """Whether *callback* is decorated as *function* is, and so is a view itself."""
-    named = node.func if isinstance(node, ast.Call) else node
+    named = without_call(node)
     attribute = named.attr if isinstance(named, ast.Attribute) else ""
     return callback is function or any(
-        getattr(each.func if isinstance(each, ast.Call) else each, "attr", "") == attribute
+        getattr(without_call(each), "attr", "") == attribute
         for each in callback.node.decorator_list
     )

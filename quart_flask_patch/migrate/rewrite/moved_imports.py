@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..code import CodeBase
 from ..entries import scopes
 from ..findings import Finding
-from ..scopes import Function, Module, Scope
+from ..scopes import Function, Module, Scope, without_call
 from .annotations import annotations_in, in_quotes, of_signature
 from .core_names import core_name
 from .outcome import said
@@ -142,7 +142,7 @@ def _all_nodes(scope: Function | Module) -> Iterator[ast.AST]:
 def _undecorate(code: CodeBase, function: Function, changes: Changes) -> None:
     around = function.parent or function
     for node in function.node.decorator_list:
-        named = node.func if isinstance(node, ast.Call) else node
+        named = without_call(node)
         names = {f"{layer}.{name}" for layer in _LAYER for name in ("runs_in", "awaited")}
         if code.name_of(named, around) in names:
             edits = changes.of(function.module)

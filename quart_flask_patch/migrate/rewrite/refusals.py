@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import cached_property
 
 from ..code import CodeBase
-from ..scopes import Function, FunctionDef, last_name
+from ..scopes import Function, FunctionDef, last_name, without_call
 from .callers import Callers
 from .decorators import Verdict, verdict
 from .dispatching import dispatching
@@ -87,7 +87,7 @@ class Refusals:
             is_known = found.decorator is not None and _decorates(found.decorator)
             of_class = node not in view.function.node.decorator_list
             if not (is_known or of_class or last_name(node) in _KNOWN):
-                return ast.unparse(node.func if isinstance(node, ast.Call) else node)
+                return ast.unparse(without_call(node))
         return None
 
     def verdicts(self, view: View) -> list[Verdict]:
@@ -113,7 +113,7 @@ class Refusals:
         }
 
     def _named(self, node: ast.expr, function: Function) -> Function | None:
-        named = node.func if isinstance(node, ast.Call) else node
+        named = without_call(node)
         return self.code.functions.get(self.code.name_of(named, function.parent or function))
 
 

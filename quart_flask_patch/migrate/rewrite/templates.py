@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..code import CodeBase
 from ..entries import scopes
@@ -67,8 +67,6 @@ def _values(node: ast.expr) -> Iterator[ast.expr]:
             yield from _values(each)
 
 
-def _named(
-    code: CodeBase, values: Iterator[ast.expr] | list[ast.expr], scope: Scope
-) -> list[Function]:
+def _named(code: CodeBase, values: Iterable[ast.expr], scope: Scope) -> list[Function]:
     found = (code.functions.get(code.name_of(value, scope)) for value in values)
     return [each for each in found if each is not None]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from ..code import CodeBase
 from ..entries import entries, Entry, ROUTES, scopes
 from ..registering import registrations, rules_among, view_func
-from ..scopes import Function, Scope
+from ..scopes import Function, Scope, without_call
 
 #: Base classes whose methods Flask awaits; those of extensions only call them.
 OF_FLASK = ("flask.views.", "quart.views.")
@@ -105,7 +105,7 @@ def _registering(code: CodeBase, function: Function) -> Iterator[tuple[str, ast.
     """Yield the variables that *function* is registered on, with the registering calls."""
     around = function.parent or function
     for node in function.node.decorator_list:
-        named = node.func if isinstance(node, ast.Call) else node
+        named = without_call(node)
         if isinstance(named, ast.Attribute) and function.owner is None:
             call = node if isinstance(node, ast.Call) else None
             if _route(node) is not None or call is None:
