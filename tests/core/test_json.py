@@ -7,7 +7,7 @@ import io
 import json as stdlib_json
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import flask.json.provider
@@ -135,6 +135,38 @@ def test_the_provider_obeys_its_attributes_at_any_time() -> None:
     assert json_provider.dumps({"b": "é", "a": 1}) == '{"b": "é", "a": 1}'
     json_provider.default = lambda value: "something"
     assert json_provider.dumps(object()) == '"something"'
+
+
+def test_a_circle_is_an_error_and_a_value_twice_is_none() -> None:
+    json_provider, twice = Quart(__name__).json, [1]
+    assert json_provider.dumps([twice, twice]) == "[[1], [1]]"
+    twice.append(cast(Any, twice))
+    with pytest.raises(ValueError, match="Circular reference"):
+        json_provider.dumps(twice)
+
+
+def test_a_default_may_write_json_itself() -> None:
+    json_provider: Any = Quart(__name__).json
+    inner = {"a": 1}
+    json_provider.default = lambda value: json_provider.dumps(inner)
+    assert json_provider.dumps([inner, object()]) == '[{"a": 1}, "{\\"a\\": 1}"]'
+
+
+def test_what_programs_replace_in_the_standard_library_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    json_provider, encoder = Quart(__name__).json, stdlib_json.encoder
+    monkeypatch.setattr(encoder, "c_make_encoder", None)
+    assert json_provider.dumps({"b": 1, "a": 2.0}) == '{"a": 2.0, "b": 1}'
+    monkeypatch.setattr(stdlib_json.JSONEncoder, "iterencode", lambda *args, **kwargs: ["own"])
+    assert json_provider.dumps([1]) == "own"
+    monkeypatch.setattr(stdlib_json, "dumps", lambda value, **kwargs: "another")
+    assert json_provider.dumps([1]) == "another"
+    monkeypatch.setattr(stdlib_json, "loads", lambda text: text)
+    assert json_provider.loads(b"[1]") == b"[1]"
+    monkeypatch.undo()
+    monkeypatch.setattr(stdlib_json.JSONEncoder, "item_separator", "; ")
+    assert json_provider.dumps([1, 2]) == "[1; 2]"
 
 
 def test_the_classes_are_flasks() -> None:
