@@ -17,6 +17,7 @@ from ._measurements import Measurement, MEASUREMENTS
 from ._report import as_json, as_markdown, as_text, Section, spliced
 from ._scenarios import SCENARIOS
 from ._settings import Settings, Skipped
+from ._summary import summed_up
 
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -108,8 +109,8 @@ def _measured(measurement: Measurement, settings: Settings) -> Section:
 
 
 def _write_docs(name: str, section: Section) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(spliced(page, name, as_markdown(section)), encoding="utf-8")
+    page = spliced(PAGE.read_text(encoding="utf-8"), name, as_markdown(section))
+    PAGE.write_text(summed_up(page, MEASUREMENTS), encoding="utf-8")
     for file, svg in section.plots.items():
         (PAGE.parent / file).write_text(svg, encoding="utf-8")
 

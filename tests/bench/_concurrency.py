@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from ._contenders import CONTENDERS
 from ._driver import Failure
 from ._http import Connection
 from ._report import grid, machine, Section, Table, Target
@@ -51,7 +52,7 @@ def _section(
         setting,
         [Table("Seconds until all are answered", columns, rows)],
         [
-            Target(f"{_ROW}, {name}, seconds", limit, seconds.median(_ROW, name))
+            Target(f"{_ROW}: {CONTENDERS[name].title}, seconds", limit, seconds.median(_ROW, name))
             for name, limit in limits
         ],
         faults=faults,

@@ -12,8 +12,6 @@ from typing import Any
 from ._environments import Environment, OURS, PEERS, UPSTREAM
 
 PLACE = "QUART_SYNC_PLACE"
-# The scenarios that a Flask application of plain views is compared in: no streams, no big bodies.
-PLAIN = tuple("abcdefgk")
 
 
 @dataclass(frozen=True)
@@ -52,27 +50,16 @@ def load(tasks: str, app: str, *, is_patched: bool) -> Any:
     return importlib.import_module(f"{__package__}.apps.{tasks}.{app}")
 
 
-def _layer(
-    name: str,
-    title: str,
-    colour: str,
-    place: str,
-    app: str = "flask_app",
-    only: frozenset[str] = frozenset(),
-) -> Contender:
+def _layer(name: str, title: str, colour: str, place: str, app: str = "flask_app") -> Contender:
     settings = MappingProxyType({PLACE: place})
     title = f"Flask app on the layer, {title}"
-    return Contender(name, title, app, colour, OURS, is_patched=True, settings=settings, only=only)
+    return Contender(name, title, app, colour, OURS, is_patched=True, settings=settings)
 
 
 _ALL = (
     Contender("quart", "Quart (here)", "quart_app", "#0e8a63", OURS),
     _layer("layer-thread", "thread", "#2fb457", "thread"),
     _layer("layer-loop", "loop", "#8ccf6f", "loop"),
-    _layer(
-        *("layer-visit", "loop after a visit to a thread", "#5b7f3a", "loop"),
-        *("flask_visiting_app", frozenset(PLAIN)),
-    ),
     _layer("layer-async", "async views", "#b8b82e", "thread", "flask_async_app"),
     Contender("flask", "Flask (WSGI)", "flask_app", "#d64045", PEERS, "wsgi"),
     Contender("starlette", "Starlette", "starlette_app", "#4a8fc7", PEERS),
@@ -80,3 +67,10 @@ _ALL = (
     Contender("parts", "The part alone", "parts_app", "#8a8f98", PEERS, only=frozenset("fijm")),
 )
 CONTENDERS = {contender.name: contender for contender in _ALL}
+
+
+def versus(what: str, ours: str, theirs: str, on: str = "", theirs_on: str = "") -> str:
+    """Say what is compared, by whom, and on which servers."""
+    both = ((ours, on), (theirs, theirs_on))
+    said = (f"{CONTENDERS[name].title}{place and f' on {place}'}" for name, place in both)
+    return f"{what}: {' / '.join(said)}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ._contenders import Contender, CONTENDERS
+from ._contenders import Contender, versus
 from ._environments import versions
 from ._postgres import ACTORS, CATEGORIES, database, FILMS, ROLES
 from ._report import grid, machine, Section, Table, Target
@@ -71,7 +71,7 @@ def _multiples(loads: Loads, columns: Sequence[Contender]) -> Table:
 
 def _targets(loads: Loads) -> list[Target]:
     def ratio(job: Job, server: str, ours: str, theirs: str, on: str) -> Target:
-        what = f"{job.row(server)}: {CONTENDERS[ours].title} / {CONTENDERS[theirs].title} on {on}"
+        what = versus(job.title, ours, theirs, server, on)
         got = loads.per_second.quotient((job.row(server), ours), (job.row(on), theirs))
         return Target(what, 1.0, got, is_floor=True)
 

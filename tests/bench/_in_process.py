@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import geometric_mean, median
+from dataclasses import replace
 
-from ._contenders import Contender, CONTENDERS, PLAIN
+from ._contenders import Contender, CONTENDERS, versus
 from ._driver import measure, Results
 from ._environments import versions
 from ._plot import dots
 from ._report import grid, machine, Section, Table, Target
-from ._samples import Samples
 from ._scenarios import SCENARIOS
 from ._settings import Settings
 
-CORE = tuple("abcdefghijkl")
-_VISITED = ("layer-thread", "layer-visit", "layer-loop", "flask")
+CORE, FLASK = "abcdefghijkl", "abcdefghijk"
+MAIN_LOOP = "uvloop"
 
 
 def run(settings: Settings) -> Section:
@@ -77,56 +75,33 @@ def _two_digits(value: float | None) -> str:
 
 
 def _targets(results: Results) -> list[Target]:
-    micros, loop = results.micros, results.loop
+    def mean(rows: str, span: str, ours: str, theirs: str, limit: float) -> Target:
+        got = results.micros.geometric(rows, ours, theirs)
+        return Target(what(span, ours, theirs, "geometric mean"), limit, got)
 
-    def mean(rows: Sequence[str], ours: str, theirs: str, limit: float) -> Target:
-        what = f"{_span(rows)}: {CONTENDERS[ours].title} / {CONTENDERS[theirs].title}"
-        got = micros.geometric(rows, ours, theirs)
-        return Target(f"{what}, geometric mean, {loop}", limit, got)
+    def each(rows: str, span: str, ours: str, theirs: str, limit: float) -> Target:
+        found = {row: results.micros.ratio(row, ours, theirs) for row in rows}
+        return Target(what(span, ours, theirs, "each"), limit, None).by_each(found)
 
-    def worst(rows: Sequence[str], ours: str, theirs: str, limit: float) -> Target:
-        what = f"{_span(rows)}: {CONTENDERS[ours].title} / {CONTENDERS[theirs].title}"
-        found = micros.ratios(rows, ours, theirs)
-        row = max(found, key=lambda key: found[key]) if len(found) == len(rows) else ""
-        return Target(f"{what}, each, {loop}", limit, found.get(row), remark=row)
+    def what(span: str, ours: str, theirs: str, how: str) -> str:
+        return f"{versus(span, ours, theirs)}, {how}, {results.loop}"
 
-    return [
-        mean(CORE, "quart", "starlette", 0.75),
-        worst(CORE, "quart", "starlette", 1.5),
-        mean(CORE, "quart", "quart022", 0.2),
-        worst(("l", "n"), "quart", "starlette", 1.0),
-        mean(PLAIN, "layer-loop", "flask", 0.8),
-        worst(PLAIN, "layer-loop", "flask", 0.8),
-        mean(PLAIN, "layer-thread", "flask", 1.0),
-        worst(PLAIN, "layer-thread", "flask", 1.0),
-        Target(
-            f"{_span(PLAIN)}: the same / (0.8 Flask + a visit to a thread), geometric mean, {loop}",
-            1.0,
-            _beside_the_visit(micros),
-        ),
-        worst(("f",), "quart", "parts", 1.15),
-        worst(("i", "m"), "quart", "parts", 1.2),
+    main = [
+        mean(CORE, "a to l", "quart", "starlette", 0.6),
+        each(f"{CORE}m", "a to m", "quart", "starlette", 1.0),
+        mean(FLASK, "a to k", "layer-loop", "flask", 0.5),
+        each(FLASK, "a to k", "layer-loop", "flask", 1.0),
+        mean(FLASK, "a to k", "layer-thread", "flask", 1.0),
+        each("h", "h", "layer-thread", "flask", 1.5),
+        each(FLASK.replace("h", ""), "a to k but h", "layer-thread", "flask", 1.2),
+        mean(CORE, "a to l", "quart", "quart022", 0.2),
     ]
-
-
-def _beside_the_visit(micros: Samples) -> float | None:
-    """The thread's place beside what it is allowed: 0.8 of Flask's and a visit to a thread.
-
-    What the visit adds is measured with the same requests on the loop.
-    """
-    if any((row, name) not in micros for row in PLAIN for name in _VISITED):
-        return None
-    ratios = []
-    for row in PLAIN:
-        rounds = zip(*(micros[row, name] for name in _VISITED), strict=True)
-        ratios.append(
-            median(ours / (0.8 * flask + visit - loop) for ours, visit, loop, flask in rounds)
-        )
-    return geometric_mean(ratios)
-
-
-def _span(rows: Sequence[str]) -> str:
-    return "a to l" if tuple(rows) == CORE else ", ".join(rows)
+    return [
+        *(replace(target, is_main=results.loop == MAIN_LOOP) for target in main),
+        each("n", "n", "quart", "starlette", 1.0),
+        each("f", "f", "quart", "parts", 1.15),
+        each("im", "i, m", "quart", "parts", 1.2),
+    ]
 
 
 def _plot(results: Results) -> str:

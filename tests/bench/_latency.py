@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from statistics import quantiles
 
+from ._contenders import versus
 from ._driver import Failure
 from ._environments import versions
 from ._http import Connection
@@ -67,9 +68,10 @@ def _setting(settings: Settings) -> str:
 def _targets(found: Samples) -> list[Target]:
     return [
         Target(
-            f"p99 of an async view, all threads blocked: {name} / starlette",
+            versus("p99 of an async view, all threads blocked", name, "starlette"),
             1.5,
             found.ratio("p99", name, "starlette"),
+            is_main=True,
         )
         for name in ("quart", "layer-thread")
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from . import (
     _beside_flask,
     _concurrency,
+    _files,
     _films,
     _growth,
     _in_process,
@@ -32,7 +33,8 @@ class Measurement:
 _ALL = (
     Measurement("in-process", "CPU time per request, no server, no socket", _in_process.run),
     Measurement("servers", "requests per second over loopback", _on_servers.run),
-    Measurement("wsgi", "middleware, small files, the test client", _beside_flask.run),
+    Measurement("wsgi", "plain views, middleware, streams, the test client", _beside_flask.run),
+    Measurement("files", "`send_file` on servers", _files.run),
     Measurement("concurrency", "400 views at once that wait for async code", _concurrency.run),
     Measurement("films", "an application on PostgreSQL, on servers", _films.run),
     Measurement("growth", "CPU time per request as the application grows", _growth.run),

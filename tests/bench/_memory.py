@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from itertools import chain, repeat
 
-from ._contenders import CONTENDERS
+from ._contenders import CONTENDERS, versus
 from ._driver import Failure
 from ._environments import versions
 from ._http import Connection
@@ -80,9 +80,16 @@ def _table(settings: Settings, title: str, rows: set[str], found: Samples) -> Ta
 
 
 def _targets(found: Samples) -> list[Target]:
-    idle = f"{_IDLE}: Quart (here) / Quart 0.22"
     return [
-        Target(idle, 1.0, found.ratio(_IDLE, "quart", "quart022")),
+        *(
+            Target(
+                versus(f"{_IDLE}, KiB", "quart", peer),
+                1.0,
+                found.ratio(_IDLE, "quart", peer),
+                is_main=peer == "starlette",
+            )
+            for peer in ("starlette", "quart022")
+        ),
         *(
             Target(f"{title}: {CONTENDERS[name].title}, MiB", _LIMIT, found.median(title, name))
             for title in _PASSING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ._contenders import CONTENDERS
+from ._contenders import CONTENDERS, versus
 from ._environments import versions
 from ._report import machine, Section, Target
 from ._servers import PINNED, running, THREADS
@@ -55,7 +55,7 @@ def _setting(settings: Settings) -> str:
 def _json_targets(loads: Loads) -> list[Target]:
     return [
         Target(
-            f"{JSON.row(server)}: Quart (here) / Starlette",
+            versus(JSON.title, "quart", "starlette", server, server),
             0.8,
             loads.per_second.ratio(JSON.row(server), "quart", "starlette"),
             is_floor=True,
@@ -68,18 +68,18 @@ def _block_targets(loads: Loads) -> list[Target]:
     ideal = THREADS * 1000 / BLOCKED
     found = []
     for how in ("", PINNED):
-        gunicorn = BLOCK.row(f"gunicorn{how}"), "flask"
-        for server, name in (
-            ("uvicorn", "layer-thread"),
-            ("granian", "layer-thread"),
-            ("uvicorn", "quart"),
+        for on, name in (
+            (f"uvicorn{how}", "layer-thread"),
+            (f"granian{how}", "layer-thread"),
+            (f"uvicorn{how}", "quart"),
         ):
-            cell = BLOCK.row(f"{server}{how}"), name
-            title = f"{BLOCK.title}: {CONTENDERS[name].title} on {server}{how}"
-            rate, ratio = loads.per_second.median(*cell), loads.per_second.quotient(cell, gunicorn)
-            share = rate / ideal if rate else None
+            cell, flask_on = (BLOCK.row(on), name), f"gunicorn{how}"
+            rate = loads.per_second.median(*cell)
+            ratio = loads.per_second.quotient(cell, (BLOCK.row(flask_on), "flask"))
+            title = f"{BLOCK.title}: {CONTENDERS[name].title} on {on} / {ideal:.0f} a second"
+            beside = versus(BLOCK.title, name, "flask", on, flask_on)
             found += [
-                Target(f"{title} / {ideal:.0f} a second", 0.9, share, is_floor=True),
-                Target(f"{title} / Flask on gunicorn{how}", 1.0, ratio, is_floor=True),
+                Target(title, 0.9, rate / ideal if rate else None, is_floor=True),
+                Target(beside, 1.0, ratio, is_floor=True),
             ]
     return found

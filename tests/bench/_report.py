@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 Rows = list[list[str]]
@@ -35,20 +35,37 @@ class Table:
 
 @dataclass(frozen=True)
 class Target:
-    """A claim to earn: ``got`` is to be at most ``limit``, or at least."""
+    """A claim to earn: ``got`` is to be at most ``limit``, or at least.
+
+    Those that are ``is_main`` are said again where the page begins.
+    """
 
     what: str
     limit: float
     got: float | None
     is_floor: bool = False
+    is_main: bool = False
     remark: str = ""
 
     @property
     def verdict(self) -> str:
         if self.got is None:
             return "not measured"
-        is_met = self.got >= self.limit if self.is_floor else self.got <= self.limit
-        return "met" if is_met else "missed"
+        return "met" if self.is_met_by(self.got) else "missed"
+
+    def is_met_by(self, got: float) -> bool:
+        return got >= self.limit if self.is_floor else got <= self.limit
+
+    def by_each(self, found: Mapping[str, float | None]) -> Target:
+        """The same of several: the worst of them counts, and those that miss it are named."""
+        known = {key: value for key, value in found.items() if value is not None}
+        if not known or len(known) < len(found):
+            return self
+        # Worst first.
+        order = sorted(known, key=lambda key: known[key], reverse=not self.is_floor)
+        missing = [key for key in order[1:] if not self.is_met_by(known[key])]
+        remark = "; ".join([order[0], *(f"{key} {figure(known[key])}" for key in missing)])
+        return replace(self, got=known[order[0]], remark=remark)
 
     def cells(self) -> list[str]:
         sign = "at least" if self.is_floor else "at most"
@@ -98,14 +115,16 @@ def machine() -> str:
     )
 
 
-_TARGET_HEADER = ["target", "wanted", "measured", ""]
+TARGET_HEADER = ["target", "wanted", "measured", ""]
+# What marks a main target in the page, where the summary finds it.
+MAIN = "**"
 
 
 def as_text(section: Section) -> str:
     """Aligned tables, then the targets, then the faults."""
     parts = [f"{t.title}\n{_aligned([_names(t), *t.rows])}" for t in section.tables]
     if section.targets:
-        parts.append(_aligned([_TARGET_HEADER, *(target.cells() for target in section.targets)]))
+        parts.append(_aligned([TARGET_HEADER, *(target.cells() for target in section.targets)]))
     return "\n\n".join([section.setting, *parts, *section.faults])
 
 
@@ -124,16 +143,20 @@ def as_markdown(section: Section) -> str:
     """What stands between a measurement's two markers in the documentation."""
     parts = [f"{section.setting}."]
     if section.targets:
-        cells = [target.cells() for target in section.targets]
-        parts.append(_markdown(_TARGET_HEADER, cells))
+        parts.append(markdown(TARGET_HEADER, map(_target_cells, section.targets)))
     for table in section.tables:
         header = ["", *(column.title for column in table.columns)]
-        parts.append(f"**{table.title}**\n\n{_markdown(header, table.rows)}")
+        parts.append(f"**{table.title}**\n\n{markdown(header, table.rows)}")
     parts += [f"![{_alternative(svg)}]({name})" for name, svg in section.plots.items()]
     return "\n\n".join(parts)
 
 
-def _markdown(header: list[str], rows: Iterable[list[str]]) -> str:
+def _target_cells(target: Target) -> list[str]:
+    what, *rest = target.cells()
+    return [f"{MAIN}{what}{MAIN}" if target.is_main else what, *rest]
+
+
+def markdown(header: list[str], rows: Iterable[list[str]]) -> str:
     rule = ["---"] + ["--:"] * (len(header) - 1)
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
 

@@ -28,6 +28,7 @@ PATIENCE = 60.0
 PINNED = ", on one CPU"
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _ON_LOOPBACK = ("--host", "127.0.0.1", "--port", "{port}")
+_GRANIAN = ("--log-level", "warning", *_ON_LOOPBACK)
 _GUNICORN = ("--worker-class", "gthread", "--threads", "{threads}", "--log-level", "warning")
 
 # One worker each, on uvloop, without an access log; the rest as it comes, except that nobody
@@ -37,9 +38,9 @@ SERVERS: Mapping[str, Sequence[str]] = {
         *("uvicorn", "--loop", "uvloop", "--http", "httptools", "--ws", "websockets"),
         *("--ws-ping-interval", "600", "--no-access-log", "--log-level", "warning", *_ON_LOOPBACK),
     ),
-    "granian": (
-        *("granian", "--interface", "asgi", "--loop", "uvloop", "--log-level", "warning"),
-        *_ON_LOOPBACK,
+    "granian": ("granian", "--interface", "asgi", "--loop", "uvloop", *_GRANIAN),
+    "granian (WSGI)": (
+        *("granian", "--interface", "wsgi", "--blocking-threads", "{threads}", *_GRANIAN),
     ),
     "hypercorn": (
         *("hypercorn", "--worker-class", "uvloop", "--log-level", "warning"),

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ._contenders import Contender
+from ._contenders import Contender, versus
 from ._driver import Failure
 from ._environments import ROOT, versions
+from ._processors import apart, started_on
 from ._report import grid, machine, Section, Table, Target
 from ._samples import Samples, turns
 from ._servers import free_port, PATIENCE
@@ -23,6 +24,9 @@ _EXAMPLES = ROOT / "docs" / "examples"
 _BARE, _IMPORT = "an interpreter that does nothing", "the same, and the framework is imported"
 _MADE = "the same, and the demo application is made"
 _SERVED = "the demo, from its command to its first answer"
+_ALONE = "the import alone, processor time"
+_TURNS = 15
+_BOTH = "layer-thread", "flask"
 _NAMES = ("quart", "layer-thread", "flask", "starlette", "quart022")
 _IMPORTS = {
     "quart": "import quart",
@@ -32,10 +36,7 @@ _IMPORTS = {
     "quart022": "import quart",
 }
 # The demo is an ordinary Flask application: these two run the same files.
-_MAKES = {
-    name: f"{_IMPORTS[name]}; from notes import create_app; create_app()"
-    for name in ("layer-thread", "flask")
-}
+_MAKES = {name: f"{_IMPORTS[name]}; from notes import create_app; create_app()" for name in _BOTH}
 _DEMO = ("--app", "notes:create_app", "run", "--port", "{port}")
 _COMMANDS = {"layer-thread": ("quart_flask_patch", *_DEMO), "flask": ("flask", *_DEMO)}
 
@@ -53,19 +54,50 @@ def run(settings: Settings) -> Section:
                     found.add(row, contender.name, seconds * 1000)
             except (Failure, OSError, subprocess.SubprocessError) as failure:
                 faults.append(f"{contender.name}: {failure}")
+    alone = _alone(settings, contenders, faults)
     rows = {row: row for row in (_BARE, _IMPORT, _MADE, _SERVED)}
     fastest = Samples({cell: [min(values)] for cell, values in found.items()})
     return Section(
-        f"Wall time, least of {settings.rounds_or(5) + 1} new processes, {machine()}; "
+        f"Wall time, least of {settings.rounds_or(5) + 1} new processes; processor time, median of"
+        f" {settings.rounds_or(_TURNS)}; {machine()}; "
         + versions("flask", "quart-flask-patch", "starlette", "quart", "hypercorn"),
-        [Table("Milliseconds", contenders, grid(rows, contenders, fastest.median))],
         [
-            Target(f"{row}: layer / Flask", 1.5, fastest.ratio(row, "layer-thread", "flask"))
-            for row in (_IMPORT, _MADE, _SERVED)
+            Table(
+                "Milliseconds",
+                contenders,
+                grid(rows, contenders, fastest.median)
+                + grid({_ALONE: _ALONE}, contenders, alone.median),
+            )
+        ],
+        [
+            Target(versus(_ALONE, *_BOTH), 1.3, alone.ratio(_ALONE, *_BOTH), is_main=True),
+            *(
+                Target(versus(row, *_BOTH), 1.5, fastest.ratio(row, *_BOTH))
+                for row in (_MADE, _SERVED)
+            ),
         ],
         faults=faults,
-        data=as_lists(found),
+        data=as_lists(Samples({**found, **alone})),
     )
+
+
+def _alone(settings: Settings, contenders: Sequence[Contender], faults: list[str]) -> Samples:
+    """What the import adds to an interpreter, in turns, since two are compared in each."""
+    found = Samples()
+    for contender in turns(contenders, settings.rounds_or(_TURNS)):
+        try:
+            found.add(_ALONE, contender.name, _processor_seconds(contender) * 1000)
+        except (Failure, OSError, subprocess.SubprocessError) as failure:
+            faults.append(f"{contender.name}: {failure}")
+    return found
+
+
+def _processor_seconds(contender: Contender) -> float:
+    source = f"from time import process_time as now; began = now(); {_IMPORTS[contender.name]}"
+    command = [str(contender.environment.python()), "-c", f"{source}; print(now() - began)"]
+    processor, _ = apart()
+    with started_on(processor):
+        return float(_printed(command, contender.environ()))
 
 
 def _measured(contender: Contender, folder: Path) -> Iterator[tuple[str, float]]:
@@ -81,10 +113,15 @@ def _measured(contender: Contender, folder: Path) -> Iterator[tuple[str, float]]
 
 def _seconds(command: Sequence[str], environ: Mapping[str, str]) -> float:
     started = time.perf_counter()
+    _printed(command, environ)
+    return time.perf_counter() - started
+
+
+def _printed(command: Sequence[str], environ: Mapping[str, str]) -> bytes:
     ran = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, check=False)
     if ran.returncode:
         raise Failure(f"{command[-1]}: {ran.stderr.decode(errors='replace')[-500:]}")
-    return time.perf_counter() - started
+    return ran.stdout
 
 
 def _seconds_to_answer(command: Sequence[str], environ: Mapping[str, str]) -> float:

@@ -1,20 +1,25 @@
-"""Load by ``wrk``: one thread, kept connections, as many requests as the server answers."""
+"""Load by ``wrk``: one thread, kept connections, as many requests as the server answers.
+
+Large answers are asked for by a client of our own, which counts no part of one.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ._driver import Failure
+from ._http import Connection
 from ._plot import dots
 from ._processors import started_on
 from ._report import Column, grid, Section, Table
-from ._samples import Samples, turns
+from ._samples import Cell, Samples, turns
 from ._servers import Running, Service
 from ._settings import Settings, Skipped
 
@@ -29,6 +34,8 @@ class Job:
     method: str = "GET"
     body: str = ""
     connections: int = 64
+    #: Of large answers how many are asked for, one after the other; 0 for as many as there are.
+    count: int = 0
 
     def row(self, server: str) -> str:
         """The row of a table that its figures on a server belong to."""
@@ -54,12 +61,15 @@ class Loads:
     def measure(self, settings: Settings, job: Job, servers: Sequence[Running]) -> None:
         """Let the servers answer in turns; one that fails is a fault and has no figures."""
         settings.say(job.title)
-        fit = [server for server in servers if self._answers(server, job)]
+        fit = [server for server in servers if self._is_right(server, job)]
+        failed: set[Running] = set()
         for server in turns(fit, settings.rounds_or(3)):
-            found = load(server, job, settings.seconds(2.0))
-            cell = job.row(server.service.where), server.service.contender.name
-            self.per_second.add(*cell, found.per_second)
-            self.micros.add(*cell, found.micros)
+            if server not in failed and not self._add(server, job, settings.seconds(2.0)):
+                failed.add(server)
+
+    def efficiency(self, ours: Cell, theirs: Cell) -> float | None:
+        """How many times as many requests the first answers in a second of processor time."""
+        return self.micros.quotient(theirs, ours)
 
     def report(self, name: str, title: str, columns: Sequence[Column]) -> Section:
         """Both tables, and the plot of requests per second."""
@@ -76,14 +86,27 @@ class Loads:
             data={"per_second": as_lists(self.per_second), "micros": as_lists(self.micros)},
         )
 
-    def _answers(self, server: Running, job: Job) -> bool:
+    def _is_right(self, server: Running, job: Job) -> bool:
         try:
             check(server, job)
             # The first requests fill caches, pools and connections.
             load(server, job, 1.0)
-        except Failure as failure:
+        except (Failure, OSError) as failure:
             self.faults.append(f"{server.service.name}: {failure}")
             return False
+        return True
+
+    def _add(self, server: Running, job: Job, seconds: float) -> bool:
+        cell = job.row(server.service.where), server.service.contender.name
+        try:
+            found = load(server, job, seconds)
+        except (Failure, OSError) as failure:
+            self.faults.append(f"{server.service.name}: {failure}")
+            self.per_second.pop(cell, None)
+            self.micros.pop(cell, None)
+            return False
+        self.per_second.add(*cell, found.per_second)
+        self.micros.add(*cell, found.micros)
         return True
 
 
@@ -110,18 +133,35 @@ def check(server: Running, job: Job) -> None:
 
 
 def load(server: Running, job: Job, seconds: float) -> Load:
-    """Ask for so many seconds, at least one; every answer must be a good one."""
+    """Ask for the job's count of answers, or for so many seconds, at least one.
+
+    Every answer must be a good one.
+    """
     before = server.cpu()
+    requests, took = _one_by_one(server, job) if job.count else _by_wrk(server, job, seconds)
+    return Load(requests / took, (server.cpu() - before) / requests * 1e6)
+
+
+def _by_wrk(server: Running, job: Job, seconds: float) -> tuple[int, float]:
     command = _command(server, job, max(1, round(seconds)))
     with started_on(server.others):
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    cpu = server.cpu() - before
     found = json.loads(ran.stdout.splitlines()[-1])
-    requests = found["requests"]
+    requests: int = found["requests"]
     if any(found["errors"].values()) or not requests:
         message = f"{job.method} {job.path}: {requests} answers, {found['errors']}"
         raise Failure(f"{message} {server.output()}".strip())
-    return Load(requests / found["seconds"], cpu / requests * 1e6)
+    return requests, found["seconds"]
+
+
+def _one_by_one(server: Running, job: Job) -> tuple[int, float]:
+    started = time.perf_counter()
+    with closing(Connection(server.port)) as connection:
+        for _ in range(job.count):
+            connection.send(job.path, job.method)
+            for _ in connection.pieces():
+                pass
+    return job.count, time.perf_counter() - started
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ._plot import dots, lines
 from ._report import as_json, as_markdown, as_text, grid, markers, Section, spliced, Table, Target
 from ._samples import Samples, turns
 from ._scenarios import Answer, SCENARIOS
+from ._summary import summary, summed_up
 
 
 async def hello_asgi(scope: Any, receive: _asgi.Receive, send: _asgi.Send) -> None:
@@ -202,6 +203,36 @@ def test_the_page_has_a_place_for_each_measurement(name: str) -> None:
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     assert all(marker in page for marker in markers(name))
     assert f"`{name}`" in page
+
+
+def test_of_each_the_worst_counts_and_those_that_miss_are_named() -> None:
+    target = Target("each", 1.0, None, is_floor=True)
+    assert target.by_each({"a": 2.0, "b": 0.5, "c": 0.75, "d": 1.0}).cells() == [
+        *("each", "at least 1", "0.50 (b; c 0.75)", "missed"),
+    ]
+    assert Target("each", 1.0, None).by_each({"a": 0.5, "b": 0.75}).cells()[2:] == [
+        "0.75 (b)",
+        "met",
+    ]
+    assert target.by_each({"a": 2.0, "b": None}).verdict == "not measured"
+
+
+def test_the_summary_has_the_main_targets_of_every_section() -> None:
+    main, other = Target("fast", 1.0, 2.0, is_main=True), Target("small", 1.0, 0.5)
+    page = "".join(f"\n## {name} it is\n\n{' '.join(markers(name))}\n" for name in "xy")
+    page = f"{' '.join(markers('targets'))}\n{page}"
+    page = spliced(page, "y", as_markdown(Section("Here", [], [other, main])))
+    assert summary(page, "xy") == (
+        "1 of 2 targets are met. The main ones:\n\n"
+        "| target | wanted | measured |  |\n| --- | --: | --: | --: |\n"
+        "| [fast](#y-it-is) | at most 1 | 2.00 | missed |"
+    )
+    assert summed_up(page, "xy").startswith(f"{markers('targets')[0]}\n\n1 of 2")
+
+
+def test_the_page_begins_with_what_its_sections_say() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert summed_up(page, MEASUREMENTS) == page
 
 
 def test_each_cost_is_measured_and_told() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from . import _wrk
 from ._contenders import CONTENDERS
 from ._driver import Failure
 from ._http import Connection
@@ -21,7 +22,7 @@ from ._postgres import ACTORS, CATEGORIES, FILMS, ROLES, statements
 from ._processors import started_on
 from ._servers import running, SERVERS, Service
 from ._settings import Settings
-from ._wrk import check, Job, Loads, services
+from ._wrk import check, Job, Load, Loads, services
 
 if sys.platform != "linux":
     pytest.skip("reads /proc", allow_module_level=True)
@@ -34,7 +35,8 @@ class Files(Service):
     server: str = "http.server"
 
     def command(self, port: int) -> list[str]:
-        return [sys.executable, "-m", "http.server", "-d", "docs", "-b", "127.0.0.1", str(port)]
+        module = ("http.server", "--protocol", "HTTP/1.1", "-d", "docs", "-b", "127.0.0.1")
+        return [sys.executable, "-m", *module, str(port)]
 
 
 FILES = Files(CONTENDERS["flask"])
@@ -75,6 +77,32 @@ def test_a_wrong_answer_is_a_fault() -> None:
     first, second = loads.faults
     assert "wrong answer b'# Perf" in first
     assert "gave 404" in second
+    assert not loads.per_second
+
+
+def test_large_answers_are_counted_one_by_one() -> None:
+    loads, settings = Loads(), Settings(say=lambda line: None, rounds=2)
+    with running([FILES]) as servers:
+        loads.measure(settings, replace(PAGE, count=3), servers)
+    cell = PAGE.row("http.server"), "flask"
+    assert len(loads.micros[cell]) == len(loads.per_second[cell]) == 2
+    assert loads.efficiency(cell, cell) == 1.0
+
+
+def test_who_fails_in_a_later_round_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([Load(1.0, 1.0), Load(2.0, 2.0)])
+
+    def fading(*args: object) -> Load:
+        if (found := next(answers, None)) is None:
+            raise Failure("tired")
+        return found
+
+    monkeypatch.setattr(_wrk, "load", fading)
+    loads = Loads()
+    with running([FILES]) as servers:
+        loads.measure(Settings(say=lambda line: None, rounds=3), PAGE, servers)
+    assert loads.faults == ["flask http.server: tired"]
+    assert not loads.micros
     assert not loads.per_second
 
 

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
 
 MESSAGE = {"message": "Hello, world!", "count": 3, "tags": ["fast", "small", "plain"]}
 
 
-def _file_of(kib: int) -> Any:
-    # Removed with the process that serves it.
-    file = tempfile.NamedTemporaryFile(suffix=".bin")  # noqa: SIM115  # see above
-    file.write(b"x" * kib * 1024)
-    file.flush()
-    return file
-
-
-FILE, LARGER_FILE = _file_of(4), _file_of(100)
+#: Where the measurement has put the files, each named by its size in KiB.
+FILES = os.environ.get("BENCH_FILES", "")
 #: Whether the application is wrapped for a proxy.
 IS_PROXIED = bool(os.environ.get("BENCH_PROXY_FIX"))
 THREADS = int(os.environ.get("BENCH_THREADS", "64"))
@@ -40,3 +31,7 @@ def blocking(milliseconds: int) -> Callable[[], str]:
         return "done"
 
     return block
+
+
+def path_of(kib: int) -> str:
+    return os.path.join(FILES, f"{kib}.bin")

@@ -23,14 +23,9 @@ def message() -> dict[str, Any]:
     return payload.MESSAGE
 
 
-@app.get("/file")
-def file() -> Response:
-    return send_file(payload.FILE.name)
-
-
-@app.get("/file/100")
-def larger_file() -> Response:
-    return send_file(payload.LARGER_FILE.name)
+@app.get("/file/<int:kib>")
+def file(kib: int) -> Response:
+    return send_file(payload.path_of(kib))
 
 
 @app.get("/stream")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from quart import Quart, request, Response, websocket
+from quart import Quart, request, Response, send_file, websocket
 
 from . import _payload as payload
 
@@ -32,6 +32,11 @@ async def message() -> dict[str, Any]:
 @app.get("/async")
 async def async_message() -> dict[str, Any]:
     return payload.MESSAGE
+
+
+@app.get("/file/<int:kib>")
+async def file(kib: int) -> Response:
+    return await send_file(payload.path_of(kib))
 
 
 for each in payload.BLOCKS:

@@ -10,7 +10,13 @@ from contextlib import asynccontextmanager
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -25,6 +31,10 @@ async def widened(app: Starlette) -> AsyncIterator[None]:
 
 async def message(request: Request) -> Response:
     return JSONResponse(payload.MESSAGE)
+
+
+async def file(request: Request) -> Response:
+    return FileResponse(payload.path_of(request.path_params["kib"]))
 
 
 def blocking(milliseconds: int) -> Callable[[Request], Response]:
@@ -70,6 +80,7 @@ app = Starlette(
     routes=[
         Route("/json", message),
         Route("/async", message),
+        Route("/file/{kib:int}", file),
         *(Route(f"/block/{each}", blocking(each)) for each in payload.BLOCKS),
         Route("/wait", wait),
         Route("/count", count, methods=["POST"]),
