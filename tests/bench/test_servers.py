@@ -20,6 +20,7 @@ from ._driver import Failure
 from ._http import Connection
 from ._postgres import ACTORS, CATEGORIES, FILMS, ROLES, statements
 from ._processors import started_on
+from ._samples import Samples
 from ._servers import running, SERVERS, Service
 from ._settings import Settings
 from ._wrk import check, Job, Load, Loads, services
@@ -86,7 +87,12 @@ def test_large_answers_are_counted_one_by_one() -> None:
         loads.measure(settings, replace(PAGE, count=3), servers)
     cell = PAGE.row("http.server"), "flask"
     assert len(loads.micros[cell]) == len(loads.per_second[cell]) == 2
-    assert loads.efficiency(cell, cell) == 1.0
+
+
+def test_less_time_is_more_requests() -> None:
+    cells = ("JSON", "quart"), ("JSON", "flask")
+    loads = Loads(micros=Samples({cells[0]: [50.0], cells[1]: [100.0]}))
+    assert loads.efficiency(*cells) == 2.0
 
 
 def test_who_fails_in_a_later_round_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
