@@ -3,16 +3,18 @@
 Two things that answer the same take turns, a few seconds each, three times; of both the medians are
 compared: requests in a second, and processor time of a request. `--write-docs` puts the table
 into the page. The client runs on the same processors.
+
+``python -m tests.scale --serve RECIPE`` serves one of the examples with all that it needs.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -20,90 +22,50 @@ import pytest
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from _serving import environment, environment_with, Server  # noqa: E402
-from scale._examples import command, example, EXAMPLES, FOLDERS, instance, workers  # noqa: E402
+from scale._bench import Bench, environment_in  # noqa: E402
+from scale._examples import command, FOLDERS, workers  # noqa: E402
 from scale._measuring import Asked, compare, Compared, Heard, page_with  # noqa: E402
-from scale._services import Nginx, PgBouncer, Postgres, Redis  # noqa: E402
+from scale._recipes import RECIPES  # noqa: E402
 
 
-class Bench:
-    """An environment, a folder, and what has been started."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        requirements = str(EXAMPLES / "requirements.txt")
-        self.folder, self.stack = folder, stack
-        self.python = environment_with(folder, "--compile-bytecode", "-r", requirements)
-
-    def new_folder(self, name: str) -> Path:
-        made = self.folder / name
-        made.mkdir()
-        return made
-
-    def serve(self, line: list[str], **variables: str) -> Server:
-        log = Path(tempfile.mkstemp(dir=self.folder)[1])
-        return self.stack.enter_context(example(self.python, log, line, **variables))
-
-    def asked(self, path: str, line: list[str], **variables: str) -> Asked:
-        server = self.serve(line, **variables)
-        return Asked(server.url + path, [server.process.pid])
-
-    def redis(self) -> Redis:
-        service = Redis(self.new_folder("redis"))
-        service.start()
-        self.stack.callback(service.stop)
-        return service
+def asked(bench: Bench, path: str, line: list[str], **variables: str) -> Asked:
+    server = bench.serve(line, **variables)
+    return Asked(server.url + path, [server.process.pid])
 
 
 def processes(bench: Bench) -> Iterator[Compared]:
-    for name in FOLDERS:
-        line = workers(name)
-        one = [part.replace("2", "1") if part == "2" else part for part in line]
-        two_of_them = bench.asked("/count", line)
+    lines = {name: workers(name) for name in FOLDERS}
+    on_asyncio = [part for part in lines["hypercorn"] if part not in ("--worker-class", "uvloop")]
+    lines["hypercorn without uvloop"] = on_asyncio
+    for name, line in lines.items():
+        one = ["1" if part == "2" else part for part in line]
+        two_of_them = asked(bench, "/count", line)
         yield compare(
             f"two processes of {name}, a view that computes",
             "one",
             two_of_them,
-            bench.asked("/count", one),
+            asked(bench, "/count", one),
         )
 
 
 def nginx(bench: Bench) -> Iterator[Compared]:
-    folder = bench.new_folder("nginx")
-    text = (EXAMPLES / "workers/nginx.conf").read_text(encoding="utf-8")
-    text = text.replace("/run/yourapp/", f"{folder}/")
-    service = Nginx(folder, text)
-    service.start()
-    bench.stack.callback(service.stop)
-    pids = []
-    for number in (1, 2):
-        path, log = folder / f"{number}.sock", folder / f"{number}.log"
-        pids.append(bench.stack.enter_context(instance(bench.python, path, log)).pid)
-    behind = Asked(f"http://127.0.0.1:{service.port}/shop/", pids)
-    line = workers("uvicorn")
-    yield compare(
-        "nginx before two processes, a small answer", "without it", behind, bench.asked("/", line)
-    )
+    service, instances = bench.nginx()
+    behind = Asked(f"http://127.0.0.1:{service.port}/shop/", [each.pid for each in instances])
+    without = asked(bench, "/", workers("uvicorn"))
+    yield compare("nginx before two processes, a small answer", "without it", behind, without)
 
 
 def sessions(bench: Bench) -> Iterator[Compared]:
     line = command("--app-dir sessions")
-    with_session = bench.asked("/visits", line, REDIS_URL=bench.redis().url)
+    with_session = asked(bench, "/visits", line, REDIS_URL=bench.redis().url)
     cached = Asked(with_session.url.replace("/visits", "/report"), with_session.pids)
     yield compare("a session of Flask-Session", "a page from Flask-Caching", with_session, cached)
 
 
 def databases(bench: Bench) -> Iterator[Compared]:
-    folder = bench.new_folder("postgres")
-    bench.folder.chmod(0o755)
-    postgres = Postgres(folder)
-    postgres.start()
-    bench.stack.callback(postgres.stop)
-    variables = {"DATABASE_URL": postgres.url, "POOL": "4"}
-    env = environment(**variables) | {"PYTHONWARNINGS": "default"}
-    made = [bench.python, *command("init-db")[1:]]
-    subprocess.run(made, cwd=EXAMPLES, env=env, check=True)
+    postgres = bench.postgres()
     line = command("--app-dir databases")
-    plain = bench.asked("/plain/items", line, **variables)
+    plain = asked(bench, "/plain/items", line, DATABASE_URL=postgres.url, POOL="4")
     for way, title in {
         "sqlalchemy": "SQLAlchemy's asyncio in an async view",
         "asyncpg": "asyncpg",
@@ -111,14 +73,8 @@ def databases(bench: Bench) -> Iterator[Compared]:
     }.items():
         other = Asked(plain.url.replace("plain", way), plain.pids)
         yield compare(title, "Flask-SQLAlchemy in a plain view", other, plain)
-    bouncer_folder = bench.new_folder("pgbouncer")
-    text = (EXAMPLES / "databases/pgbouncer.ini").read_text(encoding="utf-8")
-    bouncer = PgBouncer(bouncer_folder, text, postgres.port)
-    bouncer.start()
-    bench.stack.callback(bouncer.stop)
-    behind = bench.asked(
-        "/psycopg/items", line, DATABASE_URL=bouncer.url, POOL="4", PGBOUNCER="yes"
-    )
+    variables = {"DATABASE_URL": bench.pgbouncer(postgres).url, "PGBOUNCER": "yes"}
+    behind = asked(bench, "/psycopg/items", line, POOL="4", **variables)
     direct = Asked(plain.url.replace("plain", "psycopg"), plain.pids)
     yield compare("psycopg through PgBouncer", "without it", behind, direct)
 
@@ -146,19 +102,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.scale", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--write-docs", action="store_true", help="update docs/scaling.md")
+    parser.add_argument("--serve", choices=RECIPES, help="serve a recipe with all that it needs")
     chosen = parser.parse_args()
+    if chosen.serve:
+        serve(RECIPES[chosen.serve])
+    else:
+        measure(chosen.parts or [*PARTS], is_written=chosen.write_docs)
+
+
+def serve(recipe: Callable[[Bench], list[str]]) -> None:
+    """Until it is told to end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    say("An environment is made for it, and what it needs is started.")
+    try:
+        with suppress(KeyboardInterrupt), fresh_bench() as bench:
+            say("\n".join(["It is served. Ask it, and end it by Ctrl-C:", *recipe(bench)]))
+            signal.pause()
+    except pytest.skip.Exception as skipped:
+        sys.exit(str(skipped))
+
+
+def measure(names: list[str], *, is_written: bool) -> None:
     found: list[Compared] = []
-    for name in chosen.parts or PARTS:
-        with tempfile.TemporaryDirectory(prefix="scale-") as folder, ExitStack() as stack:
-            try:
-                for compared in PARTS[name](Bench(Path(folder), stack)):
+    for name in names:
+        try:
+            with fresh_bench() as bench:
+                for compared in PARTS[name](bench):
                     say(compared.row)
                     found.append(compared)
-            except pytest.skip.Exception as skipped:
-                say(f"{name}: {skipped}")
-    if chosen.write_docs:
+        except pytest.skip.Exception as skipped:
+            say(f"{name}: {skipped}")
+    if is_written:
         page = TESTS.parent / "docs/scaling.md"
         page.write_text(page_with(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+
+
+@contextmanager
+def fresh_bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="scale-") as name, ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL runs as a user of its own
+        yield Bench(environment_in(folder), folder, stack)
 
 
 def say(text: str) -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,7 +83,7 @@ def running(
     env = environment(**variables) | {"PYTHONWARNINGS": "default"}
     with log.open("ab") as file:
         process = Popen(
-            [python, "-m", *line],
+            as_run(python, line),
             cwd=EXAMPLES,
             env=env,
             stdout=file,
@@ -98,6 +99,17 @@ def running(
             process.wait(PATIENCE)
     finally:
         end(process)
+
+
+def as_run(python: str, line: list[str]) -> list[str]:
+    """The command with our Python, whose folder of programs is not on the path."""
+    return [python, *line[1:]] if line[0] == "python" else [python, "-m", *line]
+
+
+def make_tables(python: str, **variables: str) -> None:
+    env = environment(**variables) | {"PYTHONWARNINGS": "default"}
+    line = as_run(python, command("init-db"))
+    subprocess.run(line, cwd=EXAMPLES, env=env, check=True, capture_output=True)
 
 
 def listens(path: Path) -> bool:

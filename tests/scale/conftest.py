@@ -8,18 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from _serving import environment_with
-
-from ._examples import EXAMPLES
+from ._bench import environment_in
 from ._services import Postgres, Redis
 
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Python with all that the examples need."""
-    folder = tmp_path_factory.mktemp("environment")
-    requirements = str(EXAMPLES / "requirements.txt")
-    return environment_with(folder, "--compile-bytecode", "-r", requirements)
+    return environment_in(tmp_path_factory.mktemp("environment"))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from _serving import Server
 
 from ._chat import EventListener, Listener, say, until, WebsocketListener
 from ._examples import command, example, kill, workers_of
-from ._services import Redis
+from ._services import Redis, until as until_now
 
 pytestmark = pytest.mark.timeout(500)
 CLIENTS = 2000
@@ -122,6 +122,32 @@ async def through_two_deaths(in_full: Server, redis: Redis) -> None:
     assert not wrong
     again = sum(each.times_connected > 1 for each in listeners)
     assert again > 0, "nobody was connected to the worker that died"
+
+
+def test_a_process_is_ready_while_it_hears_from_redis(in_full: Server, redis: Redis) -> None:
+    """Though nobody says anything."""
+
+    def is_ready() -> bool:
+        return httpx.get(f"{in_full.url}/ready", trust_env=False, timeout=60).is_success
+
+    assert is_ready()
+    for _ in range(2):
+        redis.kill()
+        until_now(lambda: not is_ready(), "it knows that Redis is away", 60)
+        redis.start()
+        until_now(is_ready, "it hears from Redis", 60)
+
+
+def test_a_key_is_known_for_ten_minutes(in_full: Server, redis: Redis) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            for _ in range(2):
+                await say(client, in_full.url, "one", "once")
+
+    asyncio.run(main())
+    assert redis.ask("XLEN", "chat") == ["1"]
+    (seconds,) = redis.ask("TTL", "{chat}:seen:one")
+    assert 500 < int(seconds) <= 600
 
 
 @stalling
@@ -240,6 +266,46 @@ async def all_hear(opened: Sequence[ClientConnection], texts: list[str]) -> None
 async def next_of(connection: ClientConnection, count: int) -> list[str | bytes]:
     async with asyncio.timeout(60):
         return [await connection.recv() for _ in range(count)]
+
+
+def test_what_is_said_while_redis_is_away_is_lost(at_most_once: Server, redis: Redis) -> None:
+    """Its sender is told, and who only hears stays connected."""
+
+    async def main() -> None:
+        async with open_chat(at_most_once) as hearing, open_chat(at_most_once) as speaking:
+            await all_hear([speaking, hearing], ["first"])
+            redis.kill()
+            await speaking.send("nobody hears this")
+            with pytest.raises(ConnectionClosedError, match=r"1013.*Redis is away"):
+                await speaking.recv()
+            redis.start()
+            await until(lambda: subscribers(redis) == 2, "both have subscribed again", 30)
+            async with open_chat(at_most_once) as later:
+                await all_hear([later, hearing], ["later"])
+
+    asyncio.run(main())
+
+
+def test_what_is_said_while_a_client_is_away_is_lost_for_it(
+    at_most_once: Server, redis: Redis
+) -> None:
+    """Both processes are killed, one after the other, so everybody comes again."""
+
+    async def main() -> None:
+        async with open_chat(at_most_once) as hearing:
+            await all_hear([hearing], ["first"])
+            for pid in workers_of(at_most_once):
+                kill(pid)
+            with pytest.raises(ConnectionClosedError):
+                await hearing.recv()
+            await until(lambda: len(workers_of(at_most_once)) == 2, "both are replaced")
+            await until(lambda: subscribers(redis) == 2, "both have subscribed again")
+            async with open_chat(at_most_once) as speaking:
+                await all_hear([speaking], ["missed"])
+                async with open_chat(at_most_once) as again:
+                    await all_hear([speaking, again], ["heard"])
+
+    asyncio.run(main())
 
 
 @stalling

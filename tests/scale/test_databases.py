@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from _serving import environment, Server
+from _serving import Server
 
-from ._examples import command, example, EXAMPLES
+from ._examples import command, example, EXAMPLES, make_tables
 from ._services import PgBouncer, Postgres
 
 pytestmark = pytest.mark.timeout(300)
@@ -24,9 +23,7 @@ WAYS = ("plain", "sqlalchemy", "asyncpg", "psycopg")
 @contextmanager
 def shop(python: str, tmp_path: Path, url: str, pool: int, **variables: str) -> Iterator[Server]:
     variables |= {"DATABASE_URL": url, "POOL": str(pool)}
-    made = [python, *command("init-db")[1:]]
-    env = environment(**variables) | {"PYTHONWARNINGS": "default"}
-    subprocess.run(made, cwd=EXAMPLES, env=env, check=True, capture_output=True)
+    make_tables(python, **variables)
     with example(python, tmp_path / "log", command("--app-dir databases"), **variables) as server:
         yield server
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
+from subprocess import Popen
 
 import httpx
 import pytest
 
-from _serving import end, environment, Server
+from _serving import end, Server
 
-from ._examples import command, example, EXAMPLES, kill, workers_of
+from ._examples import command, example, kill, running, workers_of
 from ._services import Redis, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,23 +28,15 @@ def server(python: str, redis: Redis, tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def worker(python: str, kind: str, redis: Redis, log: Path) -> Iterator[None]:
+def worker(
+    python: str, kind: str, redis: Redis, log: Path, **variables: str
+) -> AbstractContextManager[Popen[bytes]]:
     """A worker of the page's command, which takes one job at a time."""
     line = command(*WORKERS[kind])
-    line = ["-m", *line, "--concurrency", "1"] if kind == "celery" else line[1:]
-    env = environment(REDIS_URL=redis.url, REPORT_SECONDS="2") | {"PYTHONWARNINGS": "default"}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [python, *line], cwd=EXAMPLES, env=env, stdout=file, stderr=file, start_new_session=True
-        )
-    try:
-        yield
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-    finally:
-        end(process)
+    if kind == "celery":
+        line += ["--concurrency", "1"]
+    variables |= {"REDIS_URL": redis.url, "REPORT_SECONDS": "2"}
+    return running(python, line, lambda: True, log, **variables)
 
 
 @pytest.mark.parametrize("kind", WORKERS)
@@ -61,6 +53,22 @@ def test_a_job_is_done_though_the_process_that_did_it_dies(
         done = ["1", "2"]
         until(lambda: sorted(redis.ask("LRANGE", "reports", "0", "-1")) == done, f"{log}", 120)
         assert len(redis.ask("LRANGE", "begun", "0", "-1")) == 3
+
+
+def test_a_job_is_given_again_though_all_of_celery_s_worker_dies(
+    python: str, server: Server, redis: Redis, tmp_path: Path
+) -> None:
+    def again() -> AbstractContextManager[Popen[bytes]]:
+        return worker(python, "celery", redis, tmp_path / "worker.log", GIVEN_AGAIN_SECONDS="5")
+
+    with again() as first:
+        assert httpx.post(f"{server.url}/celery/1", trust_env=False, timeout=60).status_code == 202
+        until(lambda: redis.ask("LRANGE", "begun", "0", "0"), "it is begun", 60)
+        end(first)
+    assert redis.ask("LRANGE", "reports", "0", "-1") == []
+    with again():  # which looks for such jobs every 100 seconds
+        until(lambda: redis.ask("LRANGE", "reports", "0", "-1") == ["1"], "it is done", 200)
+    assert len(redis.ask("LRANGE", "begun", "0", "-1")) == 2
 
 
 def test_what_happens_at_a_time_happens_in_one_process(server: Server, redis: Redis) -> None:

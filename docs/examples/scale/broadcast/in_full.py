@@ -72,17 +72,18 @@ async def read() -> None:
     """Read for all clients of this process."""
     while True:
         try:
-            found = await redis.xread({STREAM: id_of(feed.last)}, count=500, block=PING * 1000)
+            await redis.ping()
+            reading.set()
+            while True:
+                found = await redis.xread({STREAM: id_of(feed.last)}, count=500, block=PING * 1000)
+                for _, entries in found:
+                    feed.add(messages_of(entries))
+                if not found:
+                    feed.wake()
         except RedisError as error:
             reading.clear()
             logging.getLogger("chat").warning("Redis is away, will read again: %s", error)
             await asyncio.sleep(0.2)
-            continue
-        reading.set()
-        for _, entries in found:
-            feed.add(messages_of(entries))
-        if not found:
-            feed.wake()
 
 
 async def older(place):

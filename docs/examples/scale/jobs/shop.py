@@ -21,6 +21,8 @@ from quart.utils import run_sync
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
 REPORT_SECONDS = float(os.environ.get("REPORT_SECONDS", "1"))  # minutes, in real life
 EVERY = float(os.environ.get("CLEAN_UP_SECONDS", "60"))
+# When a whole worker has died, its job is given to another after this time. No job may take longer.
+GIVEN_AGAIN = int(os.environ.get("GIVEN_AGAIN_SECONDS", "3600"))
 
 
 # Celery: tasks run in the application's context.
@@ -39,7 +41,7 @@ def celery_for(app):
         # A task whose worker died is done again; so it must bear to be done twice.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        broker_transport_options={"visibility_timeout": 3600},
+        broker_transport_options={"visibility_timeout": GIVEN_AGAIN},
         worker_prefetch_multiplier=1,
     )
     celery.set_default()
