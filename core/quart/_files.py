@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta, UTC as UTC
 from io import BytesIO, TextIOBase
 from pathlib import Path
@@ -12,9 +14,12 @@ from unicodedata import normalize
 from urllib.parse import quote
 from zlib import adler32 as adler32
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable
+from werkzeug.http import http_date, quote_etag
 from werkzeug.security import safe_join as safe_join
 
+from ._stock import Stock
 from .globals import app_ctx
 from .utils import file_path_to_path
 from .wrappers import Response
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 DEFAULT_MIMETYPE = "application/octet-stream"
 # Characters besides letters and digits that need no quoting in a header's parameter.
 _RFC_5987_SAFE = "!#$&+-.^_`|~"
+# A tag without a line break, as most are.
+_PLAIN_TAG = re.compile(r"[ -~]*")
 
 
 async def send_from_directory(
@@ -96,20 +103,22 @@ async def send_file(
     if mimetype is None:
         mimetype, encoding = _guess(name)
     response = _response_with(source, app, mimetype)
-    _set_size(response, source.size)
     if as_attachment or download_name is not None:
         _set_disposition(response, "attachment" if as_attachment else "inline", name)
     if encoding is not None and not as_attachment:
         # A browser would undo the encoding of a download, and save other bytes than the name says.
         response.headers["Content-Encoding"] = encoding
-    modified = source.modified if last_modified is None else last_modified
-    if modified is not None:
-        response.last_modified = modified  # type: ignore[assignment]  # its setter takes numbers
     age = cache_timeout if max_age is None else max_age
-    _set_age(response, source.max_age(app) if age is None else age)
-    tag = add_etags if etag is None else etag
-    if tag and (value := tag if isinstance(tag, str) else source.etag()):
-        response.set_etag(value)
+    described = _Described(
+        source.size,
+        source.modified if last_modified is None else last_modified,
+        source.max_age(app) if age is None else age,
+        source.etag(add_etags if etag is None else etag),
+    )
+    if described.is_plain() and _adds_nothing_twice(response):
+        response.headers._list += described.headers()
+    else:
+        described.set_on(response)
     if conditional:
         await _make_conditional(response, source)
     return response
@@ -124,13 +133,79 @@ class _Source(NamedTuple):
     size: int | None
     modified: float | None
 
-    def etag(self) -> str | None:
-        if self.path is None:
+    def etag(self, wanted: bool | str) -> str | None:
+        if isinstance(wanted, str):
+            return wanted or None
+        if not wanted or self.path is None:
             return None
         return f"{self.modified}-{self.size}-{adler32(os.fsencode(self.path))}"
 
     def max_age(self, app: Quart) -> int | None:
         return None if self.path is None else app.get_send_file_max_age(str(self.path))
+
+
+class _Described(NamedTuple):
+    """What headers say of the file: what is not None, or of `age` that caches are to ask."""
+
+    size: int | None
+    modified: datetime | float | None
+    age: int | None
+    etag: str | None
+
+    def is_plain(self) -> bool:
+        """Whether a value that a caller gave needs no check by Werkzeug."""
+        return (self.age is None or type(self.age) is int) and (
+            self.etag is None or _PLAIN_TAG.fullmatch(self.etag) is not None
+        )
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """The headers that `set_on` sets, in its order."""
+        if self.size is not None:
+            yield "Content-Length", str(self.size)
+        if self.modified is not None:
+            yield "Last-Modified", http_date(self.modified)
+        shared = "no-cache" if self.age is None or self.age <= 0 else "public"
+        yield "Cache-Control", shared if self.age is None else f"{shared}, max-age={self.age}"
+        if self.age is not None:
+            yield "Expires", http_date(_after(self.age))
+        if self.etag is not None:
+            yield "ETag", quote_etag(self.etag)
+
+    def set_on(self, response: Response) -> None:
+        """Set the headers by *response*'s own properties."""
+        if self.size is not None:
+            response.content_length = self.size
+        if self.modified is not None:
+            response.last_modified = self.modified  # type: ignore[assignment]  # its setter takes numbers
+        if self.age is None or self.age <= 0:
+            response.cache_control.no_cache = True
+        else:
+            response.cache_control.public = True
+        if self.age is not None:
+            response.cache_control.max_age = self.age
+            response.expires = _after(self.age)
+        if self.etag is not None:
+            response.set_etag(self.etag)
+
+
+def _after(seconds: int) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+#: What `_Described.set_on` asks of a response.
+_DESCRIBING = Stock(
+    Response, "cache_control", "content_length", "expires", "last_modified", "set_etag"
+)
+_DESCRIBED = frozenset({"cache-control", "content-length", "etag", "expires", "last-modified"})
+
+
+def _adds_nothing_twice(response: Response) -> bool:
+    """Whether the headers can be appended, as none is there and no property has been replaced."""
+    return (
+        _DESCRIBING.within(response)
+        and type(headers := response.headers) is Headers
+        and _DESCRIBED.isdisjoint(name.lower() for name, _ in headers._list)
+    )
 
 
 def _open(filename_or_io: FilePath | IO[bytes]) -> _Source:
@@ -179,11 +254,6 @@ def _response_with(source: _Source, app: Quart, mimetype: str) -> Response:
     return kind(kind.file_body_class(source.path), mimetype=mimetype)
 
 
-def _set_size(response: Response, size: int | None) -> None:
-    if size is not None:
-        response.content_length = size
-
-
 def _set_disposition(response: Response, disposition: str, name: str | None) -> None:
     names = {}
     if name is not None:
@@ -192,17 +262,6 @@ def _set_disposition(response: Response, disposition: str, name: str | None) -> 
         if not name.isascii():
             names["filename*"] = f"UTF-8''{quote(name, safe=_RFC_5987_SAFE)}"
     response.headers.set("Content-Disposition", disposition, **names)
-
-
-def _set_age(response: Response, age: int | None) -> None:
-    """Let caches keep the answer for *age* seconds, or ask them to check it each time."""
-    if age is None or age <= 0:
-        response.cache_control.no_cache = True
-    else:
-        response.cache_control.public = True
-    if age is not None:
-        response.cache_control.max_age = age
-        response.expires = datetime.now(UTC) + timedelta(seconds=age)
 
 
 async def _make_conditional(response: Response, source: _Source) -> None:

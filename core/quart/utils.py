@@ -32,6 +32,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _END: Any = object()
+_PATH = type(Path())
 
 
 class MustReloadError(Exception):
@@ -40,6 +41,8 @@ class MustReloadError(Exception):
 
 def file_path_to_path(*paths: FilePath) -> Path:
     """Join *paths*, each of which may be bytes, into one `Path`."""
+    if len(paths) == 1 and type(path := paths[0]) is _PATH:
+        return path
     return Path(*map(os.fsdecode, paths))
 
 

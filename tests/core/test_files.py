@@ -217,6 +217,56 @@ def test_the_date_and_the_tag_can_be_given(file: Path, when: Any) -> None:
         assert "ETag" not in ask(lambda: send_file(file, **option))[0].headers  # noqa: B023
 
 
+class _OwnTag(Response):
+    def set_etag(self, etag: str, weak: bool = False) -> None:
+        super().set_etag(etag, weak)
+
+
+class _OwnHeaders(Response):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers["cache-control"] = "private"
+
+
+@pytest.mark.parametrize("kind", [_OwnTag, _OwnHeaders])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"as_attachment": True},
+        {"max_age": 0},
+        {"max_age": 3600},
+        {"max_age": -1},
+        {"max_age": 2.5},
+        {"etag": False},
+        {"etag": ""},
+        {"etag": "a b"},
+        {"etag": "ü"},
+        {"last_modified": WHEN},
+        {"last_modified": 0},
+        {"mimetype": "text/plain", "conditional": True},
+    ],
+)
+def test_a_response_of_ones_own_gets_the_same_headers_by_its_properties(
+    file: Path, options: Any, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quart._files._after", lambda age: WHEN + timedelta(seconds=age))
+    expected = ask(lambda: send_file(file, **options))[0].headers.to_wsgi_list()
+    monkeypatch.setattr(Quart, "response_class", kind)
+    found = ask(lambda: send_file(file, **options))[0].headers
+    if kind is _OwnHeaders:
+        assert found["Cache-Control"].startswith("private, ")
+        assert len(found) == len(expected)
+    else:
+        assert found.to_wsgi_list() == expected
+
+
+@pytest.mark.parametrize("etag", ['a"b', "a\nb", "a\r\nSet-Cookie: b=c"])
+def test_a_tag_that_is_none_is_refused(file: Path, etag: str) -> None:
+    with pytest.raises(ValueError, match=r"etag|newline"):
+        ask(lambda: send_file(file, etag=etag))
+
+
 def test_the_server_in_front_may_send_it(file: Path) -> None:
     response, body = ask(lambda: send_file(file), config={"USE_X_SENDFILE": True})
     assert response.headers["X-Sendfile"] == str(file)
