@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, UTC as UTC
+from functools import lru_cache
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import Any, IO, NamedTuple, TYPE_CHECKING
@@ -163,11 +164,11 @@ class _Described(NamedTuple):
         if self.size is not None:
             yield "Content-Length", str(self.size)
         if self.modified is not None:
-            yield "Last-Modified", http_date(self.modified)
+            yield "Last-Modified", _date(self.modified)
         shared = "no-cache" if self.age is None or self.age <= 0 else "public"
         yield "Cache-Control", shared if self.age is None else f"{shared}, max-age={self.age}"
         if self.age is not None:
-            yield "Expires", http_date(_after(self.age))
+            yield "Expires", _date(_after(self.age))
         if self.etag is not None:
             yield "ETag", quote_etag(self.etag)
 
@@ -189,7 +190,11 @@ class _Described(NamedTuple):
 
 
 def _after(seconds: int) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+
+
+# Files are asked for again, and many within a second.
+_date = lru_cache(maxsize=256)(http_date)
 
 
 #: What `_Described.set_on` asks of a response.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,44 @@ def test_a_file_wrapper_that_was_patched_is_stepped(
     monkeypatch.setattr(FileWrapper, "__next__", counted)
     assert len(run(fetch(served, f"/{size}")).body) == size
     assert steps
+
+
+def _passing_on(file: Any, size: int) -> Response:
+    length = {"Content-Length": str(size)}
+    body = wrap_file(request.environ, file)
+    return Response(body, headers=length, direct_passthrough=True)
+
+
+@pytest.mark.parametrize("begin", [0, 10, 299_999])
+def test_an_open_file_is_passed_on_from_where_it_stands(
+    app: Flask, place: str, tmp_path: Path, begin: int
+) -> None:
+    content = bytes(range(250)) * 1200
+    (tmp_path / "file.bin").write_bytes(content)
+    opened: list[Any] = []
+
+    @app.get("/")
+    def view() -> Any:
+        opened.append(file := (tmp_path / "file.bin").open("rb"))
+        assert file.read(begin) == content[:begin]
+        return _passing_on(file, len(content) - begin)
+
+    assert run(fetch(app, "/")).body == content[begin:]
+    assert opened[0].closed
+
+
+def test_a_pipe_of_a_known_length_is_read_as_it_comes(app: Flask, place: str) -> None:
+    size = 300_000
+
+    @app.get("/")
+    def view() -> Any:
+        reading, writing = os.pipe()
+
+        def write() -> None:
+            with open(writing, "wb") as pipe:
+                pipe.write(b"x" * size)
+
+        threading.Thread(target=write).start()
+        return _passing_on(open(reading, "rb"), size)
+
+    assert run(fetch(app, "/")).body == b"x" * size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
@@ -17,6 +18,7 @@ from .._loops.mailbox import shielded, time_limit
 from .._loops.turns import Turns
 from .._stock import Stock
 from .._types import Message, Receive, Scope, Send
+from ..wrappers import _reading as reading
 from ..wrappers._bodies import aclose, as_bytes, calling, CHUNK_SIZE
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
@@ -244,6 +246,10 @@ def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
     if length is not None and (file := file_of(response)) is not None:
         # Werkzeug's pieces have 8 KiB, and each would be a message to the server.
         file.buffer_size = max(file.buffer_size, CHUNK_SIZE)
+        opened: Any = file.file
+        if reading.is_on_disk(opened):
+            number, begin = opened.fileno(), opened.tell()
+            return None, aclosing(reading.pieces(number, begin, sys.maxsize, file.buffer_size))
     return response.iter_encoded(), None
 
 

@@ -5,13 +5,25 @@ Most files that are sent are there, and to visit a thread takes longer than to c
 
 from __future__ import annotations
 
+import io
 import os
+import stat
 from collections.abc import AsyncGenerator
 
 from .._threads.lease import call
 
 #: Asks the kernel for what is in memory only; None where it cannot tell.
 NOW: int | None = getattr(os, "RWF_NOWAIT", None)
+
+
+def is_on_disk(file: object) -> bool:
+    """Whether *file* is an open file of the kernel's, so that `pieces` can read it."""
+    return (
+        NOW is not None
+        and type(file) is io.BufferedReader
+        and type(file.raw) is io.FileIO
+        and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    )
 
 
 async def pieces(
