@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "wrappers": "_flask _formats _kind _loops _stock _threads _types datastructures"
         " formparser globals json signals utils",
         "_connection": "_flask _formats _loops _stock _types globals wrappers",
-        "_files": "globals utils wrappers",
+        "_files": "_stock globals utils wrappers",
         "debug": "_frames wrappers",
         "routing": "_formats _kind _stock wrappers",
         "sessions": "_formats _stock wrappers",
