@@ -21,8 +21,8 @@ from werkzeug.routing import MapAdapter, RequestRedirect, Rule
 
 from quart._application.stage_methods import connected_context, current_context
 from quart._flask import flask_context_processor, HAS_ONE_CONTEXT
-from quart._handling.plan import internal_of, stage_of
 from quart._handling.responses import unawaited
+from quart._handling.stage import internal_of, stage_of
 from quart._handling.teardown import do_teardown_appcontext
 from quart._kind import Kind, REQUEST
 from quart._stock import Stock
@@ -39,6 +39,7 @@ from quart.wrappers.request import CLOSES_FILES
 from . import _guards, ctx as _ctx, wrappers
 from ._announcement import announce
 from ._commands import AppGroup
+from ._defaults.answers import in_flask
 from ._defaults.json import DefaultJSONProvider
 from ._defaults.templating import Environment
 from ._entry import CalledByServers, Entry
@@ -348,6 +349,7 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
     def _application_alone(self, core: CoreContext) -> AbstractContextManager[None]:
         return nullcontext() if HAS_ONE_CONTEXT else _ctx.application_alone(core)
 
+    _answering = staticmethod(in_flask)
     _names_subdomains = False  # With Flask, `subdomain_matching` decides.
 
     def _server_error_for(self, error: Exception) -> HTTPException:
@@ -375,7 +377,6 @@ class Flask(OldSignatures, _Core, GenuineFlask, metaclass=_FlaskMeta):
         return self.testing or (self.debug and wanted)
 
     # How functions are called
-
     _ensures_async = False
 
     @property

@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "routing": "_formats _kind _stock wrappers",
         "sessions": "_formats _stock wrappers",
         "_handling": "_connection _flask _formats _frames _kind _loops _stock _threads _types"
-        " globals routing sessions signals wrappers",
+        " globals json routing sessions signals wrappers",
         "asgi": "_connection _formats _kind _loops _stock _types wrappers",
         "helpers": "_files _flask _threads globals signals typing utils wrappers",
         "_serving": "_connection _formats _handling _loops _threads _types globals helpers"

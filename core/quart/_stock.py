@@ -91,11 +91,16 @@ class Stock:
     #: Whether an object's class has them, and the object does not hide one by an attribute.
     within: Callable[[Any], bool]
 
-    def __init__(self, owner: Owner, *names: str, besides: Besides = ()) -> None:
-        """Create it for *names* of *owner*, and *besides* for attributes of other owners."""
+    def __init__(
+        self, owner: Owner, *names: str, besides: Besides = (), lasts: bool = False
+    ) -> None:
+        """Create it for *names* of *owner*, and *besides* for attributes of other owners.
+
+        If an object *lasts*, and many requests ask about it, its `__dict__` is what to ask.
+        """
         self.owner, self.names, self.besides = owner, frozenset(names), besides
         self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
-        self._questions = _questions(owner, names, besides)
+        self._questions = _questions(owner, names, besides, lasts)
         # Compile on first use: many are never used, and compiling all is a tenth of the import's
         # time. A `__getattr__` for that would make each later use slower.
         self.of, self.within = self._of_at_first, self._within_at_first
@@ -128,7 +133,9 @@ class _Questions(NamedTuple):
     values: dict[str, object]
 
 
-def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questions | None:
+def _questions(
+    owner: Owner, names: Sequence[str], besides: Besides, lasts: bool
+) -> _Questions | None:
     """Return the expressions that check all attributes; None if one is not original now."""
     asked: list[str] = []
     values: dict[str, object] = {}
@@ -147,7 +154,7 @@ def _questions(owner: Owner, names: Sequence[str], besides: Besides) -> _Questio
             else:
                 asked.append(f"{found} is {name}_{number}")
             values[f"{name}_{number}"] = value
-    own = [question for name in names if (question := _asked_of_object(values, name))]
+    own = [question for name in names if (question := _asked_of_object(values, name, lasts))]
     return _Questions(asked, own, values)
 
 
@@ -183,14 +190,14 @@ def within(thing):
 """
 
 
-def _asked_of_object(values: dict[str, Any], name: str) -> str | None:
+def _asked_of_object(values: dict[str, Any], name: str, lasts: bool) -> str | None:
     """Return the expression that checks that an object does not hide *name*; None if it cannot.
 
-    It avoids `__dict__` if possible. Python makes a dict for it, and reading the object's
-    attributes is slower from then on. Cost: "dict" in docs/performance.md.
+    It avoids `__dict__` if possible, unless the object *lasts*. Python makes a dict for it, and
+    reading the object's attributes is slower from then on. Cost: "dict" in docs/performance.md.
     """
     value = values[f"{name}_0"]
-    if type(value) is FunctionType:
+    if type(value) is FunctionType and not lasts:
         # Check the type first: wrapt's wrappers have the `__func__` of what they wrap.
         values["MethodType"] = MethodType
         return f"type(it := thing.{name}) is MethodType and it.__func__ is {name}_0"

@@ -24,8 +24,9 @@ from ._application.serving_methods import ServingMethods
 from ._application.stage_methods import connected_context, StageMethods, takes_ctx
 from ._application.url_methods import UrlMethods
 from ._connection import isolation, origins
+from ._connection.outbound import Whole
 from ._flask import has_served
-from ._handling import results
+from ._handling import results, whole
 from ._handling.hooks import HOOK_TABLES, HookTable, keeps_views
 from ._handling.plan import Plans, STAGE_NAMES
 from ._kind import REQUEST
@@ -325,6 +326,8 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     @property
     def _connection_class(self) -> type[Request]:
         return self.request_class
+
+    _answering: ClassVar[staticmethod[[Any, Any], Whole | None]] = staticmethod(whole.in_core)
 
     #: Whether a request may be matched before the object is made that the application sees.
     _makes_requests_late: bool = True

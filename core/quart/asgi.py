@@ -127,6 +127,7 @@ class ASGIHTTPConnection(_Connection):
         app = self.app
         stages = self._stages or app._plans.stages(app, REQUEST)
         ctx, handle = app._context_for(request), stages.handle
+        ctx.answers_whole = self._leaves
         try:
             try:
                 response = await handle(app, ctx, request)

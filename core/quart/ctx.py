@@ -62,6 +62,8 @@ class AppContext:
     given_up = 0  # How many streams kept this and were not sent: each may still pop it.
     #: Whether a program, and no server, has called `handle_request` or `handle_websocket`.
     called_by_hand = False
+    #: Whether its connection can send an answer of which no response was made: see `whole.py`.
+    answers_whole = False
     #: Whether hooks before a websocket's view have modified the session.
     session_touched = False
     #: The context that was current when this was pushed, whatever its application is.

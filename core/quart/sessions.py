@@ -240,7 +240,7 @@ def asked_for_late(cls: type) -> Late:
         besides=[(_FlaskCookies, ["get_signing_serializer", *opening])],
     )
     besides = [] if cls is _FlaskCookies else [(_FlaskCookies, opening)]
-    return Late(every, Stock(cls, *opening, besides=besides))
+    return Late(every, Stock(cls, *opening, besides=besides, lasts=True))
 
 
 SecureCookieSessionInterface.opens_lazily = asked_for_late(SecureCookieSessionInterface)

@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from quart._handling import either
-from quart._handling.plan import internal_of
+from quart._handling.stage import internal_of
 from quart._rendering import plain_face
 from quart._threads import strategy
 from quart._types import Function

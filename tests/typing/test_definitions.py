@@ -35,6 +35,7 @@ APP, ASGI, CTX = "quart/app.py", "quart/asgi.py", "quart/ctx.py"
 PLAN, PIPELINE = "quart/_handling/plan.py", "quart/_handling/pipeline.py"
 STRATEGY, OUTBOUND = "quart/_threads/strategy.py", "quart/_connection/outbound.py"
 DELIVERY = "quart/_connection/delivery.py"
+STRAIGHT = "quart/_handling/straight.py"
 
 BRIDGE, LEASE, WORKER = (f"quart/_threads/{name}.py" for name in ("bridge", "lease", "worker"))
 # Files of the layer are told from the core's folder, too.
@@ -66,10 +67,12 @@ INWARD = [
     Jump(PLAN, "pipeline.handle)", "handle", PIPELINE, "def handle("),
     Jump(PIPELINE, "ctx.match_request()", "match_request", CTX, "def match_request("),
     Jump(CTX, "= match_without_adapter(", "match_without", "quart/routing.py", "def match_without"),
-    Jump(PIPELINE, "= ctx.find_plan().place", "find_plan", CTX, "def find_plan("),
-    Jump(PIPELINE, "= ctx.find_plan().place", "place", PLAN, "self.place = "),
-    Jump(PIPELINE, "return place.enter(ctx, _in", "enter", STRATEGY, "def enter("),
-    Jump(PIPELINE, "return place.enter(ctx, _in", "_in_place", PIPELINE, "def _in_place("),
+    Jump(PIPELINE, "= ctx.find_plan()", "find_plan", CTX, "def find_plan("),
+    Jump(PIPELINE, "= plan.place", "place", PLAN, "self.place = "),
+    Jump(PIPELINE, "return place.enter(ctx, work", "enter", STRATEGY, "def enter("),
+    Jump(PIPELINE, "else _in_place", "_in_place", PIPELINE, "def _in_place("),
+    Jump(PIPELINE, "partial(straight.work", "work", STRAIGHT, "async def work("),
+    Jump(STRAIGHT, "= plan.view", "view", PLAN, "self.view = "),
     Jump(PLAN, "strategy.current().place_for(", "place_for", STRATEGY, "def place_for("),
     Jump(PIPELINE, "= stages.full_dispatch", "full_dispatch", PLAN, "self.full_dispatch = "),
     Jump(PLAN, "self.full_dispatch = ", "full_dispatch)", PIPELINE, "def full_dispatch("),

@@ -17,7 +17,7 @@ from werkzeug.routing import RequestRedirect
 from .. import _stock
 from .._flask import SetUpAtAnyTime
 from .._handling import pipeline, responses, results, teardown
-from .._handling.plan import PREPARED, stage_of
+from .._handling.stage import PREPARED, stage_of
 from .._kind import Kind
 from .._serving import lifespan
 from .._types import CoroutineOf

@@ -13,7 +13,7 @@ from .._types import CoroutineOf, Message, Scope, Send
 from ..wrappers.base import ClientDisconnectedError
 from . import pathsend, rest
 from .inbound import Inbound, undisturbed
-from .outbound import close_response, outgoing, send_chunks
+from .outbound import close_response, outgoing, send_chunks, Whole
 from .servers_headers import for_server
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class Delivery:
         Returns None if a whole response was left for later, or else an awaitable that sends it.
         """
         self.answered = True
+        if type(response) is Whole:
+            self._left = self._messages(ctx, send, response)
+            return None
         try:
             content = content or outgoing(ctx, response)
         except Exception as error:
@@ -89,7 +92,9 @@ class Delivery:
         if (more := self._still_to_come(ctx)) is not None:
             headers = rest.announce(self.scope, headers)
         # Most have a type and a length, in this order. That is told here, as a call costs more.
-        if len(headers) != 2 or headers[1][0] != _LENGTH or headers[0][0] != _TYPE:
+        if type(content) is not Whole and (
+            len(headers) != 2 or headers[1][0] != _LENGTH or headers[0][0] != _TYPE
+        ):
             headers = for_server(headers, send)
         start_type, end_type = self.message_types
         start = {"type": start_type, "status": status, "headers": headers}

@@ -39,6 +39,18 @@ _CALLING = Stock(WSGIResponse, "__call__", "get_app_iter", "get_wsgi_response")
 #: A response's status, headers and body, and whether closing it may do anything. The body is None
 #: if it is not a single piece of bytes.
 Outgoing = tuple[int, list[tuple[bytes, bytes]], bytes | None, bool]
+
+
+class Whole(tuple[int, list[tuple[bytes, bytes]], bytes, bool]):
+    """What to send for an answer of which no response was made, as `Outgoing`."""
+
+    __slots__ = ()
+
+    @property
+    def status_code(self) -> int:
+        return self[0]
+
+
 #: RFC 9110 section 15: a status has three digits.
 SENDABLE = range(100, 1000)
 _NO_BODY = frozenset({204, 304})

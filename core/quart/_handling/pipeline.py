@@ -11,7 +11,8 @@ awaitable that gives it: see `resolve_here`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast, TYPE_CHECKING
 
 from werkzeug.exceptions import BadRequestKeyError, HTTPException
@@ -25,10 +26,10 @@ from .._kind import WEBSOCKET
 from .._loops.mailbox import shielded
 from .._loops.raised import as_raised
 from .._loops.strays import is_stray
-from .._types import Function, Result, Scope
+from .._types import CoroutineOf, Function, Result, Scope
 from ..wrappers.base import only_says_gone
 from ..wrappers.websocket import State
-from . import endings, session
+from . import endings, session, straight
 from .advice import advise
 from .hooks import returned_no_response
 from .overrides import log_exception
@@ -58,41 +59,44 @@ def handle(app: Quart, ctx: AppContext, connection: Any) -> Awaitable[Result]:
                 ctx.match_request()
             except Exception as error:  # A URL converter may raise anything.
                 ctx.failure = error
-        place = ctx.find_plan().place
+        plan = ctx.find_plan()
     except BaseException:
         ctx.exit()
         raise
+    place = plan.place
+    work = _straight if ctx.answers_whole and plan.is_straight else _in_place
     # Spare a coroutine where the work begins with its first step.
-    return place.enter(ctx, _in_place) if place.begins_at_once else _enter(place, ctx)
+    return place.enter(ctx, work) if place.begins_at_once else _enter(place, ctx, work)
 
 
-async def _enter(place: Place, ctx: AppContext) -> Result:
+async def _enter(
+    place: Place, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[Result]]
+) -> Result:
     try:
-        return await place.enter(ctx, _in_place)
+        return await place.enter(ctx, work)
     finally:
         if not ctx.handled:
             # The work has not begun: the client left before a thread was free, for example.
             ctx.exit()
 
 
-async def _in_place(ctx: AppContext) -> Result:
-    """Do all of the work, in the place that was entered for it.
+async def _in_place(ctx: AppContext, begun: straight.Begun | None = None) -> Result:
+    """Do all of the work, in the place that was entered for it, or what is left if it has *begun*.
 
-    The `try` statements are nested because each part must run whatever the part before it raised:
-    first the stages, then the error handlers, then the start of a WSGI response, and last the
-    teardown. Each error is chained to the one before.
+    Each part must run whatever the part before it raised: first the stages, then error handlers,
+    then the start of a WSGI response, and last the teardown. Each error is chained to the last one.
     """
     app, kind, stages = ctx.app, ctx.kind, ctx.plan.stages
-    # A local name, as a method call would look in the class first.
-    full_dispatch = stages.full_dispatch
-    ctx.handled = True
+    full_dispatch, ctx.handled = stages.full_dispatch, True
     raised: BaseException | None = None
     response: Result = None
     try:
         try:
             if ctx.failure is not None:
                 raise ctx.failure
-            if stages.context_pushed.receivers or not stages.opens_late(app.session_interface):
+            if begun is not None:
+                full_dispatch = partial(_conclude, begun)
+            elif stages.context_pushed.receivers or not stages.opens_late(app.session_interface):
                 await open_context(app, ctx)
             response = await full_dispatch(app, ctx)
         except Exception as error:
@@ -121,6 +125,9 @@ async def _in_place(ctx: AppContext) -> Result:
             if (rest := close_context(app, ctx, raised)) is not None:
                 with shielded(None if raised is None else type(raised)):
                     await rest
+
+
+_straight = partial(straight.work, _in_place)
 
 
 def _start(ctx: AppContext, closing: Function, response: object) -> None:
@@ -183,6 +190,18 @@ async def full_dispatch(app: Quart, ctx: AppContext) -> Result:
             result = await stages.handle_user_exception(app, ctx, as_raised(error))
     response = finalize(app, ctx, result)
     return await response if hasattr(response, "__await__") else response
+
+
+async def _conclude(begun: straight.Begun, app: Quart, ctx: AppContext) -> Result:
+    """Do what is left of `full_dispatch` once the view was called."""
+    stages = ctx.plan.stages
+    try:
+        result = begun.result()
+    except Exception as error:
+        result = await stages.handle_user_exception(app, ctx, as_raised(error))
+    if begun.made is not None:
+        raise begun.made
+    return await resolve_here(stages.finalize(app, ctx, result))
 
 
 async def preprocess(app: Quart, ctx: AppContext) -> Result:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from functools import partial, wraps
-from types import FunctionType, MethodType
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from types import MethodType
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from .. import _stock, signals
 from .._flask import split_blueprint_path
@@ -19,10 +19,9 @@ from .._loops.forks import in_child
 from .._threads import strategy
 from .._types import Function, Result
 from ..routing import plain_map_of
-from . import endings, pipeline, responses, session, teardown as _teardown
-from .either import CallableByBoth
+from . import endings, pipeline, responses, session, straight, teardown as _teardown, whole
 from .hooks import hooks_of, in_order, newest_first, on_response, view_of
-from .overrides import wants_context
+from .stage import first_stage, is_ours, stage
 
 if TYPE_CHECKING:
     from blinker import Signal
@@ -85,6 +84,7 @@ class Plan:
         "after",
         "before",
         "blueprints",
+        "is_straight",
         "place",
         "preprocesses",
         "preprocessors",
@@ -134,6 +134,7 @@ class Plan:
         self.teardown = tuple(adapt(func) for _, func in teardown)
         self._adapted: dict[int, tuple[MethodType, Function]] = {}
         self._find_idle_stages()
+        self.is_straight = straight.is_straight(self)
 
     def _adapting(self, app: Quart) -> Callable[[Function], Function]:
         if app._ensuring.within(app):
@@ -161,13 +162,13 @@ class Plan:
         """Note which stages have nothing to do; asking is cheaper than calling them."""
         stages = self.stages
         self.preprocesses = bool(
-            self.before or self.preprocessors or not _is_ours(stages.preprocess)
+            self.before or self.preprocessors or not is_ours(stages.preprocess)
         )
-        self.processes = bool(self.after or not _is_ours(stages.process))
+        self.processes = bool(self.after or not is_ours(stages.process))
         self.tears_down = bool(
             self.teardown
-            or not _is_ours(stages.do_teardown)
-            or not _is_ours(stages.do_teardown_appcontext)
+            or not is_ours(stages.do_teardown)
+            or not is_ours(stages.do_teardown_appcontext)
         )
 
 
@@ -263,31 +264,51 @@ class Stages:
     """
 
     __slots__ = (
-        *("connection_class", "context_popped", "context_pushed", "context_tearing_down"),
+        *(
+            "answering",
+            "connection_class",
+            "context_popped",
+            "context_pushed",
+            "context_tearing_down",
+        ),
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "opens_late", "make_default_options_response"),
-        *("is_watched", "make_response", "plain_map", "preprocess", "process", "request_class"),
+        *(
+            "dispatches",
+            "is_watched",
+            "kind",
+            "make_response",
+            "plain_map",
+            "preprocess",
+            "process",
+            "request_class",
+        ),
         *("started", "tearing_down"),
     )
 
     def __init__(self, app: Quart, kind: Kind) -> None:
         def of_kind(name: str, internal: F) -> F:
-            return _stage(getattr(app, name), internal)
+            return stage(getattr(app, name), internal)
 
-        self.handle = _first_stage(getattr(app, kind.handle), pipeline.handle)
+        self.kind = kind
+        self.handle = first_stage(getattr(app, kind.handle), pipeline.handle)
         self.full_dispatch = of_kind(kind.full_dispatch, pipeline.full_dispatch)
         self.preprocess = of_kind(kind.preprocess, pipeline.preprocess)
         self.dispatch = of_kind(kind.dispatch, pipeline.dispatch)
-        self.make_response = _stage(app.make_response, _make_response)
+        #: Whether a view is called as it always is.
+        self.dispatches = self.dispatch is pipeline.dispatch
+        self.make_response = stage(app.make_response, _make_response)
         self.finalize = of_kind(kind.finalize, pipeline.finalize)
         self.process = of_kind(kind.process, pipeline.process)
-        self.make_default_options_response = _stage(
+        self.make_default_options_response = stage(
             app.make_default_options_response, pipeline.make_default_options_response
         )
         self._find_endings(app, kind)
         self._find_signals(app, kind)
         self.opens_late = session.lazy_if_unused(app)
+        #: Answers without a response, if nobody has overridden a stage that would see it.
+        self.answering: whole.Answering | None = app._answering if self._are_ours() else None
         self.request_class = app._connection_class
         self.plain_map = plain_map_of(app)
         #: The class that handles a server's request, if nobody has put anything in between.
@@ -297,18 +318,23 @@ class Stages:
         #: Whether the loop on which these run is being watched.
         self.is_watched = False
 
+    def _are_ours(self) -> bool:
+        """Whether nobody has overridden a stage that a response goes through."""
+        stages = self.handle, self.full_dispatch, self.finalize, self.process, self.make_response
+        return all(is_ours(each) for each in stages)
+
     def _find_endings(self, app: Quart, kind: Kind) -> None:
-        self.handle_http_exception = _stage(
+        self.handle_http_exception = stage(
             app.handle_http_exception, pipeline.handle_http_exception
         )
-        self.handle_user_exception = _stage(
+        self.handle_user_exception = stage(
             app.handle_user_exception, pipeline.handle_user_exception
         )
-        self.handle_exception = _stage(
+        self.handle_exception = stage(
             getattr(app, kind.handle_exception), pipeline.handle_exception
         )
-        self.do_teardown = _stage(getattr(app, kind.do_teardown), _teardown.do_teardown)
-        self.do_teardown_appcontext = _stage(
+        self.do_teardown = stage(getattr(app, kind.do_teardown), _teardown.do_teardown)
+        self.do_teardown_appcontext = stage(
             app.do_teardown_appcontext, _teardown.do_teardown_appcontext
         )
 
@@ -330,68 +356,3 @@ def _make_response(app: Quart, ctx: AppContext | None, result: Result) -> Result
 
 # A forked child must do again what its parent has done, such as watching its loop.
 in_child(_stock.count_change)
-
-#: For each public method of a stage: the internal function that does its work.
-_internals: dict[FunctionType, Function] = {}
-
-
-def stage_of(internal: Function) -> Callable[[F], F]:
-    """Mark a method as the application's public method for the stage *internal*."""
-
-    def mark(method: F) -> F:
-        _internals[cast(FunctionType, method)] = internal
-        return method
-
-    return mark
-
-
-def internal_of(method: Function) -> Function | None:
-    """Return the stage behind the public *method*, bound or not; None if it was overridden."""
-    function: Any = method.__func__ if type(method) is MethodType else method
-    if type(function) is CallableByBoth:
-        function = function.func
-    # Check the type: a wrapper, such as wrapt's, hashes and compares like what it wraps.
-    return _internals.get(function) if type(function) is FunctionType else None
-
-
-def _is_ours(stage: Function) -> bool:
-    return stage in _internals.values()
-
-
-def _stage(method: Function, internal: F) -> F:
-    """Return *method* as ``stage(app, ctx, *args)``, whose result may be awaitable.
-
-    If nobody overrides the stage, that is *internal*, or the function that a face has in its place.
-    """
-    own = internal_of(method)
-    if own is not None:
-        return cast(F, own)
-    ctx_first, is_async = wants_context(method), strategy.is_async(method)
-
-    async def overridden(app: Quart, ctx: AppContext, *args: object, **named: object) -> Result:
-        place = ctx.plan.place
-        given = (app._context_face_of(ctx), *args) if ctx_first else args
-        call = partial(method, **named) if named else method
-        result = call(*given) if is_async else await place.run(ctx, call, *given)
-        if hasattr(result, "__await__"):
-            result = await place.resolve(result)
-        return result
-
-    return cast(F, overridden)
-
-
-#: The scope's key of the context that was made for the connection, until it is entered.
-PREPARED = "quart.context"
-
-
-def _first_stage(method: Function, internal: F) -> F:
-    """Do the same for the stage that finds the place; before that there is no plan."""
-    if internal_of(method) is not None:
-        return internal
-
-    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> Result:
-        connection.scope[PREPARED] = ctx
-        result = method(connection)
-        return await result if hasattr(result, "__await__") else result
-
-    return cast(F, overridden)

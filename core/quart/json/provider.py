@@ -94,13 +94,24 @@ class DefaultJSONProvider(_Flasks):
         """Return a JSON response of one value, of a list of values, or of a dict of keywords."""
         if kwargs or len(args) != 1 or not _RESPONDING.of(type(self)):
             return super().response(*args, **kwargs)
-        app, compact = self._app, self.compact
-        if app.debug if compact is None else compact is False:
-            text = self.dumps(args[0], indent=2)
-        else:
-            text = self.dumps(args[0], separators=(",", ":"))
-        return self._respond(app.response_class, f"{text}\n", self.mimetype)
+        return self._respond(self._app.response_class, self._text_of(args[0]), self.mimetype)
+
+    def _text_of(self, value: object) -> str:
+        """Return the body of the response for *value*."""
+        compact = self.compact
+        if self._app.debug if compact is None else compact is False:
+            return f"{self.dumps(value, indent=2)}\n"
+        return f"{self.dumps(value, separators=(',', ':'))}\n"
 
     @staticmethod
     def _respond(make: Callable[..., Response], text: str, mimetype: str, /) -> Response:
         return make(text, mimetype=mimetype)
+
+
+#: The methods that are skipped where an answer is made without a response.
+ANSWERING = Stock(
+    DefaultJSONProvider,
+    *("_prepare_response_obj", "response"),
+    besides=[(_Flasks, ["response"])],
+    lasts=True,
+)

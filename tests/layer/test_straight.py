@@ -1,0 +1,273 @@
+"""The straight way beside the usual one, in Flask applications and in Quart's on the layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+import pytest
+from flask import after_this_request, g, request, session, signals
+
+import quart
+from _patches import WAYS
+from _straight import Doing, Events, fail, RESULTS, seen, serve
+from quart.json.provider import DefaultJSONProvider
+from quart_flask_patch.app import Flask
+
+KINDS = {
+    "thread": (Flask, False),
+    "loop": (Flask, False),
+    "async": (Flask, True),
+    "quart": (quart.Quart, True),
+    "quart, plain": (quart.Quart, False),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if request.param == "loop":
+        monkeypatch.setenv("QUART_SYNC_PLACE", "loop")
+    return KINDS[request.param]
+
+
+def making(kind: Any, result: Any, *doing: Doing, **config: Any) -> Any:
+    """Return what makes an application whose view does something, then returns *result*."""
+    cls, is_async = kind
+
+    def make(events: Events) -> Any:
+        app = cls("straight")
+        app.config.update(config)
+
+        def view() -> Any:
+            for each in doing:
+                each(app, events)
+            return result(app)
+
+        async def async_view() -> Any:
+            return view()
+
+        app.add_url_rule("/view", "view", async_view if is_async else view, methods=["GET", "POST"])
+        return app
+
+    return make
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_each_result_is_answered_alike(kind: Any, result: str) -> None:
+    ours, usual = seen(making(kind, RESULTS[result]))
+    assert ours == usual
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "OPTIONS", "PUT"])
+@pytest.mark.parametrize("result", ["text", "dict", "error"])
+def test_each_method_is_answered_alike(kind: Any, result: str, method: str) -> None:
+    ours, usual = seen(making(kind, RESULTS[result]), method)
+    assert ours == usual
+
+
+def test_it_is_taken(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a response was made")
+
+    app = making(kind, RESULTS["text"])([])
+    monkeypatch.setattr("quart._handling.pipeline.finalize", never)
+    assert serve(app, "GET").text == "text"
+
+
+def noting(what: str) -> Any:
+    """Return a receiver or hook that notes *what*, and returns what it was given."""
+
+    def make(events: Events) -> Any:
+        def note(*args: Any, **kwargs: Any) -> Any:
+            events.append(what)
+            return args[0] if args else None
+
+        return note
+
+    return make
+
+
+def marks(app: Any, events: Events) -> None:
+    def mark(response: Any) -> Any:
+        response.headers["X-Mark"] = str(response.status_code)
+        return response
+
+    after = after_this_request if isinstance(app, Flask) else quart.after_this_request
+    after(mark)
+
+
+def own_class(app: Any, events: Events) -> None:
+    class Own(app.response_class):  # type: ignore[misc, name-defined]  # of either kind
+        default_mimetype = "text/x-own"
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            events.append("made")
+            super().__init__(*args, **kwargs)
+
+    app.response_class = Own
+
+
+def own_json(app: Any, events: Events) -> None:
+    class Own(DefaultJSONProvider):
+        mimetype = "application/x-own"
+        compact = False
+        sort_keys = False
+
+        def dumps(self, obj: Any, **kwargs: Any) -> str:
+            events.append(sorted(kwargs))
+            return super().dumps(obj, **kwargs)
+
+    app.json = Own(app)
+
+
+def own_method(name: str, replacement: Any) -> Doing:
+    def replace(app: Any, events: Events) -> None:
+        setattr(app, name, replacement(app, events, getattr(app, name)))
+
+    return replace
+
+
+def _noted(app: Any, events: Events, original: Any) -> Any:
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        events.append("called")
+        return original(*args, **kwargs)
+
+    return noted
+
+
+def opens(app: Any, events: Events) -> None:
+    (session if isinstance(app, Flask) else quart.session)["a"] = 1
+
+
+def looks(app: Any, events: Events) -> None:
+    events.append(dict(session if isinstance(app, Flask) else quart.session))
+
+
+def tears_down(app: Any, events: Events) -> None:
+    app.teardown_appcontext_funcs.append(noting("torn down")(events))
+
+
+def in_hooks(name: str) -> Doing:
+    def put(app: Any, events: Events) -> None:
+        getattr(app, name).setdefault(None, []).append(noting(name)(events))
+
+    return put
+
+
+DOING: dict[str, Doing] = {
+    "marks": marks,
+    "own class": own_class,
+    "own json": own_json,
+    "opens": opens,
+    "looks": looks,
+    "make_response": own_method("make_response", _noted),
+    "process_response": own_method("process_response", _noted),
+    "finalize_request": own_method("finalize_request", _noted),
+    "handle_user_exception": own_method("handle_user_exception", _noted),
+    "tears down": tears_down,
+    "before": in_hooks("before_request_funcs"),
+    "after": in_hooks("after_request_funcs"),
+    "teardown": in_hooks("teardown_request_funcs"),
+    "another view": lambda app, events: app.view_functions.update(view=lambda: "another"),
+    "handler": lambda app, events: app.error_handler_spec[None][None].update(
+        {Exception: lambda error: (f"handled {error!r}", 418)}
+    ),
+    "debug": lambda app, events: setattr(app, "debug", True),
+    "propagates": lambda app, events: app.config.update(PROPAGATE_EXCEPTIONS=True),
+}
+
+
+@pytest.mark.parametrize("result", ["text", "no json", "error"])
+@pytest.mark.parametrize("doing", DOING)
+def test_what_a_view_changes_counts_at_once(kind: Any, doing: str, result: str) -> None:
+    make = making(kind, RESULTS[result], DOING[doing], SECRET_KEY="secret")
+    ours, usual = seen(make)
+    assert ours == usual
+
+
+def test_a_session_s_cookie_is_seen(kind: Any) -> None:
+    for value in (b"session=forged", b"other=1", b"session="):
+        make = making(kind, RESULTS["text"], SECRET_KEY="secret")
+        ours, usual = seen(make, headers=[(b"cookie", value)])
+        assert ours == usual
+
+
+NAMES = [
+    *("request_started", "request_finished", "got_request_exception", "request_tearing_down"),
+    *("appcontext_pushed", "appcontext_popped", "appcontext_tearing_down"),
+]
+
+
+def signal_of(app: Any, name: str) -> Any:
+    modules = signals if isinstance(app, Flask) else quart.signals
+    return getattr(modules, name)
+
+
+@pytest.mark.parametrize("result", ["text", "error"])
+@pytest.mark.parametrize("when", ["before", "in the view"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_receiver_hears_the_same(
+    kind: Any, name: str, when: str, result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[Any] = []
+
+    def connect(app: Any, events: Events) -> None:
+        if not connected:
+            receiver = noting(name)(events)
+            connected.append((signal_of(app, name), receiver))
+            signal_of(app, name).connect(receiver, app)
+
+    def make(events: Events) -> Any:
+        connected.clear()
+        doing = [connect] if when == "in the view" else []
+        app = making(kind, RESULTS[result], *doing)(events)
+        if when == "before":
+            connect(app, events)
+        return app
+
+    ours, usual = seen(make)
+    assert ours == usual
+    assert connected
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["__init__", "set_data", "close", "__call__", "get_wsgi_headers"])
+def test_a_response_class_that_is_patched_later_is_used(
+    name: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    app = making((Flask, False), RESULTS["text"])([])
+    assert serve(app, "GET").text == "text"
+    replacement = WAYS[way](flask.Response, name, lambda: calls.append(name))
+    monkeypatch.setattr(flask.Response, name, replacement)
+    assert serve(app, "GET").text == "text"
+    assert calls, f"{name} was not called"
+
+
+def test_a_nested_call_of_a_stage_gets_a_response(kind: Any) -> None:
+    def nested(app: Any, events: Events) -> None:
+        if not g.get("nested") and isinstance(app, Flask):
+            g.nested = True
+            events.append(app.full_dispatch_request().status_code)
+
+    make = making(kind, RESULTS["text"], nested)
+    ours, usual = seen(make)
+    assert ours == usual
+
+
+def test_a_view_with_an_argument_and_a_proxy() -> None:
+    def make(events: Events) -> Any:
+        app = Flask("straight")
+        app.add_url_rule("/view/<int:n>", "view", lambda n: f"{n} {request.path}")
+        return app
+
+    ours, usual = seen(make, path="/view/7")
+    assert ours == usual
+    ours, usual = seen(make, path="/view/x")
+    assert ours == usual
+
+
+def test_what_is_no_exception_is_torn_down() -> None:
+    fails = making((Flask, True), lambda app: fail(KeyboardInterrupt()), tears_down)
+    ours, usual = seen(fails)
+    assert ours == usual
