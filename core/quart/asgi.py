@@ -236,7 +236,8 @@ class ASGIWebsocketConnection(_Connection):
         await inbound.receive()  # websocket.connect; the handler will accept it.
         websocket = self._create_websocket_from_scope(send)
         websocket.receive_from(inbound.receive)
-        websocket._inbound, inbound.receiving = inbound, None
+        websocket._inbound = inbound
+        inbound.begin_websocket()
         await self.handle_websocket(websocket, send)
 
     async def handle_websocket(self, websocket: Websocket, send: ASGISendCallable) -> None:
@@ -311,7 +312,8 @@ class ASGIWebsocketConnection(_Connection):
         return []
 
     async def send_data(self, send: ASGISendCallable, data: str | bytes) -> None:
-        await sender(send)(data)
+        if (rest := sender(send)(data)) is not None:
+            await rest
 
     async def close_connection(self, send: ASGISendCallable, code: int, reason: str | None) -> None:
         self.answered = True

@@ -30,11 +30,15 @@ class Early(Server):
 
     #: Whether the last message of the body has been received.
     complete = False
+    #: Whether a websocket may take the server's messages `at_once`: nothing was received ahead,
+    #: nobody watches, nobody has left.
+    direct = False
     #: A message, or an awaitable for one; empty once somebody has taken it.
     _begun: list[Any] | None = None
 
     def begin_to_receive(self) -> None:
         """Take the first step of a `receive`. Nobody else may be receiving."""
+        self.direct = False
         # If the server raises, the next caller of `receive` will see that.
         with suppress(Exception):
             begun = start(self.from_server())

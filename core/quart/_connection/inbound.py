@@ -142,6 +142,11 @@ class Inbound(Early):
 
     # Parts of `receive`, for callers that write it out to save a coroutine per message.
 
+    def begin_websocket(self) -> None:
+        """Forget that somebody has received: that was the handshake, before the handler."""
+        # Set what each message asks for. Cost: "attribute" in docs/performance.md.
+        self.receiving, self.late, self.direct = None, False, self._context is not False
+
     def watch_after_all(self) -> None:
         """Start watching for the disconnect, which was put off while somebody received."""
         self.late = False
@@ -157,7 +162,7 @@ class Inbound(Early):
 
     def _leave(self, message: Message, beside: bool) -> None:
         """Note the disconnect; if the handler itself is not receiving (*beside*), cancel it."""
-        self.gone = message
+        self.gone, self.direct = message, False
         if beside:
             self._end_handler()
 
@@ -251,7 +256,7 @@ class Inbound(Early):
             self.watcher = asyncio.get_running_loop().create_task(self._run_until_cancelled())
 
     def _begin_to_watch(self, changed: Any) -> None:
-        self._changed = changed
+        self._changed, self.direct = changed, False
         if self.receiving is not None:
             self._asked = time.monotonic()
 
@@ -342,7 +347,7 @@ class Inbound(Early):
                 while self.gone is None:
                     message: Message = await self.from_server()
                     if message["type"] in DISCONNECTS:
-                        self.gone = message
+                        self.gone, self.direct = message, False
 
     def watched(
         self, serve: Serve, send: Send, context: Context | None = None

@@ -9,22 +9,25 @@ context, so nothing of a request is left there.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar, copy_context
-from types import MethodType
+from types import CoroutineType, GeneratorType, MethodType
 from typing import Any, Literal
 
 from greenlet import getcurrent
 
 from .._flask import flask_cv_app, flask_cv_request
 from .._loops.mailbox import in_trio
-from .._loops.resume import resume, run_in
-from .._types import ASGIApp, CoroutineOf, Message, Receive, Scope, Send
+from .._loops.resume import ENDED, resume, run_in
+from .._types import ASGIApp, CoroutineOf, Message, Receive, Result, Scope, Send, Stepping
 from ..globals import _cv_app
 
 #: The scope's key that says: the connection uses its caller's context, as Flask does over WSGI.
 SHARED = "quart.shares_context"
 _OURS = _cv_app, flask_cv_app, flask_cv_request
+#: The type of what `Server.at_once` returns if the server has to wait.
+WAITS: type[Awaitable[Message]] = GeneratorType  # type: ignore[assignment]  # `types.coroutine`'s
 
 
 class _Claim:
@@ -107,7 +110,10 @@ class Server:
     switches the greenlet's context, as greenlets do themselves.
     """
 
-    __slots__ = ("_context", "_receive", "_send")
+    __slots__ = ("_context", "_message", "_receive", "_send")
+
+    #: A message that `_receiving` has received, until whoever steps that takes it.
+    _message: Message | None
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -139,16 +145,56 @@ class Server:
         """Return the server's next message."""
         if self._context is False:
             return await self._receive()
+        message = self.at_once()
+        return await message if type(message) is WAITS else message
+
+    def at_once(self) -> Result:
+        """Return the server's next message, or an awaitable for it if the server has to wait."""
+        steps = self._receiving()
         this = getcurrent()
-        inside, this.gr_context = this.gr_context, self._context
+        inside, this.gr_context = this.gr_context, self._context  # type: ignore[assignment]
         try:
-            steps = self._receive().__await__()
-            future = next(steps)
-        except StopIteration as stop:
-            return stop.value
+            for future in steps:  # noqa: B007
+                break
+            else:
+                message, self._message = self._message, None
+                return message
         finally:
             this.gr_context = inside
-        return await resume(steps, future, self._outside)
+        return self._received(steps, future)
+
+    @types.coroutine
+    def _receiving(self) -> Stepping[None]:
+        """Receive a message into `_message`. A step that returns anything raises StopIteration."""
+        receiving: Result = self._receive()
+        if type(receiving) is not CoroutineType:
+            receiving = receiving.__await__()  # A coroutine does without one more object.
+        self._message = yield from receiving
+
+    @types.coroutine
+    def _received(self, steps: Stepping[None], future: object) -> Stepping[Message | None]:
+        """Go on with *steps*, which have yielded *future*; return the message."""
+        while future is not ENDED:
+            try:
+                reply = yield future
+            except BaseException as error:
+                try:
+                    future = self._outside(steps.throw, error)  # type: ignore[arg-type]
+                except StopIteration:
+                    break
+                continue
+            # As `_outside`, which this spares each message.
+            this = getcurrent()
+            inside, this.gr_context = this.gr_context, self._context  # type: ignore[assignment]
+            try:
+                # Unlike `send`, it need not raise anything at the end.
+                future = next(steps, ENDED) if reply is None else steps.send(reply)
+            except StopIteration:
+                break
+            finally:
+                this.gr_context = inside
+        message, self._message = self._message, None
+        return message
 
     async def to_server(self, message: Message) -> None:
         """Give *message* to the server."""

@@ -320,13 +320,17 @@ async def cannot_push(path: str, headers: Headers) -> None:
     """Do nothing: this server or its client cannot take push promises."""
 
 
-def sender(send: Callable[..., Awaitable[None]]) -> Callable[[str | bytes], Awaitable[None]]:
-    """Return a function that sends a websocket's message; the caller handles its OSError."""
+def sender(send: Send) -> Callable[[str | bytes], Awaitable[None] | None]:
+    """Return a function that sends a websocket's message, and returns an awaitable if that waits.
 
-    def sending(data: str | bytes) -> Awaitable[None]:
+    The caller handles its OSError.
+    """
+    begin = beginning(send)
+
+    def sending(data: str | bytes) -> Awaitable[None] | None:
         if isinstance(data, str):
-            return send({"type": "websocket.send", "text": data, "bytes": None})
-        return send({"type": "websocket.send", "text": None, "bytes": data})
+            return begin({"type": "websocket.send", "text": data, "bytes": None})
+        return begin({"type": "websocket.send", "text": None, "bytes": data})
 
     return sending
 

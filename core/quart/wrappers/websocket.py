@@ -9,9 +9,10 @@ from typing import Any, ParamSpec, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
+from .._connection.isolation import WAITS
 from .._loops.mailbox import make_lock
 from .._loops.turns import Turns
-from .._types import Receive
+from .._types import Message, Receive
 from ..globals import _cv_app
 from ..signals import websocket_received, websocket_sent
 from ._buffer import Buffer as Buffer, Pulled
@@ -129,7 +130,7 @@ class Websocket(BaseRequestWebsocket):
         root_path: str,
         http_version: str,
         subprotocols: list[str],
-        send: Callable[[str | bytes], Awaitable[None]],
+        send: Callable[[str | bytes], Awaitable[None] | None],
         accept: Callable[[Headers, str | None], Awaitable[None]],
         close: Callable[[int, str], Awaitable[None]],
         scope: WebsocketScope,
@@ -144,7 +145,7 @@ class Websocket(BaseRequestWebsocket):
         self._close = close
         self._send = send
         self._subprotocols = subprotocols
-        self._turns = Turns(_MESSAGES_IN_A_ROW)
+        self._turns, self._until_turn = Turns(), _MESSAGES_IN_A_ROW - 1
 
     @property
     def requested_subprotocols(self) -> list[str]:
@@ -227,41 +228,64 @@ class Websocket(BaseRequestWebsocket):
         Raises:
             ClientDisconnectedError: if the client has gone; it says what the client closed with.
         """
-        if self._turns.due():
-            await self._turns.give()
+        if self._until_turn:
+            self._until_turn -= 1
+        else:
+            await self._take_turn()
         if self.state is not _OPEN:
             await self._be_open_for("receive")
-        data, inbound = None, self._inbound
-        while data is None:
-            if inbound is not None and inbound.watcher is None and inbound.gone is None:
-                # As `Inbound.receive`, written out to save a coroutine for each message.
-                # Its rules are methods there.
+        inbound = self._inbound
+        if inbound is None or not inbound.direct:
+            message = await self._next_message()
+        else:
+            # As `Inbound.receive`, written out to save a coroutine for each message.
+            # Its rules are methods there.
+            message = inbound.at_once()
+            if type(message) is WAITS:
                 inbound.receiving = True
                 try:
-                    message = await inbound.from_server()
+                    message = await message
                 finally:
                     inbound.receiving = False
                     if inbound.late:
                         inbound.watch_after_all()
-                if message["type"] == "websocket.disconnect":
-                    inbound.left(message)
-            elif self._receive is None:
-                # Quart-Trio, for one, sends None for an empty binary message.
-                data = await self._next_pushed()
-                continue
-            else:
-                message = await self._receive()
-            if message["type"] == "websocket.receive":
-                data = message.get("bytes")
-                if data is None:
-                    # Check for None: an empty binary message is a message.
-                    data = message.get("text") or ""
-            elif message["type"] == "websocket.disconnect":
-                self.disconnected(message.get("code"), message.get("reason") or "")
-                self.move("receive")
+            elif inbound.receiving is None:
+                inbound.receiving = False
+            if message["type"] != "websocket.receive":
+                self._end_if_left(message)
+                message = await self._next_message()
+        data: str | bytes | None = message.get("bytes")
+        if data is None:
+            # Check for None: an empty binary message is a message.
+            data = message.get("text") or ""
         if websocket_received.receivers:
             await _emit(websocket_received, data)
         return data
+
+    async def _take_turn(self) -> None:
+        self._until_turn = _MESSAGES_IN_A_ROW - 1
+        if self._turns.due():
+            await self._turns.give()
+
+    async def _next_message(self) -> Message:
+        """Return the client's next message, however it comes here."""
+        while True:
+            if self._receive is None:
+                # Quart-Trio, for one, sends None for an empty binary message.
+                if (data := await self._next_pushed()) is not None:
+                    return {"bytes": data}
+            else:
+                message: Message = await self._receive()
+                if message["type"] == "websocket.receive":
+                    return message
+                self._end_if_left(message)
+
+    def _end_if_left(self, message: Message) -> None:
+        if message["type"] == "websocket.disconnect":
+            if self._inbound is not None and self._inbound.gone is None:
+                self._inbound.left(message)
+            self.disconnected(message.get("code"), message.get("reason") or "")
+            self.move("receive")
 
     async def _be_open_for(self, move: str) -> None:
         if self.state is State.CONNECTING:
@@ -292,12 +316,15 @@ class Websocket(BaseRequestWebsocket):
                     else "For anything that JSON has, use `await websocket.send_json(value)`."
                 )
             )
-        if self._turns.due():
-            await self._turns.give()
+        if self._until_turn:
+            self._until_turn -= 1
+        else:
+            await self._take_turn()
         if self.state is not _OPEN:
             await self._be_open_for("send")
         try:
-            await self._send(data)
+            if (rest := self._send(data)) is not None:
+                await rest
         except ClientDisconnectedError:
             self.disconnected()
             raise
