@@ -88,8 +88,6 @@ class Inbound(Early):
     _changed: Any = None
     #: When the handler last asked for a message, by `time.monotonic`, as far as is known.
     _asked = 0.0
-    #: Whether the whole body has been received.
-    complete = False
     #: Returns how many bytes the body may have; None for websockets.
     body_limit: Callable[[], int | None] | None = None
     #: The task that receives ahead, once there is one. Until then, call the server's `receive`.
@@ -140,11 +138,9 @@ class Inbound(Early):
             self.complete = True
         return message
 
-    # Parts of `receive`, for callers that write it out to save a coroutine per message.
-
     def begin_websocket(self) -> None:
-        """Forget that somebody has received: that was the handshake, before the handler."""
-        # Set what each message asks for. Cost: "attribute" in docs/performance.md.
+        """Forget that the handshake was received, and let the handler take messages `at_once`."""
+        # Set what it asks for at each. Cost: "attribute" in docs/performance.md.
         self.receiving, self.late, self.direct = None, False, self._context is not False
 
     def watch_after_all(self) -> None:

@@ -6,8 +6,8 @@ yields each future to its caller, so to the event loop its task has simply await
 for code that must surround each step, and `told` for code that must know of a cancellation first.
 
 Two places step by themselves. `_threads/bridge.py` steps greenlets: there a future is not yielded
-but switched up, which no generator can do. And `_connection/isolation.py` takes the first step of
-the server's `receive` and `send`, during which another context is the current one.
+but switched up, which no generator can do. And `_connection/isolation.py` steps the server's
+`receive`, and takes the first step of its `send`, while another context is the current one.
 """
 
 from __future__ import annotations
