@@ -12,22 +12,20 @@ from __future__ import annotations
 import types
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar, copy_context
-from types import CoroutineType, GeneratorType, MethodType
+from types import CoroutineType, MethodType
 from typing import Any, Literal
 
 from greenlet import getcurrent
 
 from .._flask import flask_cv_app, flask_cv_request
 from .._loops.mailbox import in_trio
-from .._loops.resume import ENDED, resume, run_in
+from .._loops.resume import ENDED, resume, run_in, WAITS
 from .._types import ASGIApp, CoroutineOf, Message, Receive, Result, Scope, Send, Stepping
 from ..globals import _cv_app
 
 #: The scope's key that says: the connection uses its caller's context, as Flask does over WSGI.
 SHARED = "quart.shares_context"
 _OURS = _cv_app, flask_cv_app, flask_cv_request
-#: The type of what `Server.at_once` returns if the server has to wait.
-WAITS: type[Awaitable[Message]] = GeneratorType  # type: ignore[assignment]  # `types.coroutine`'s
 
 
 class _Claim:

@@ -107,6 +107,10 @@ def told(work: CoroutineOf[T], of_raising: Callable[[], None]) -> Awaitable[T]:
     return stepped(work, through)
 
 
+#: The type of what functions of `types.coroutine` return, where another result needs no waiting.
+WAITS: type[Awaitable[Any]] = types.GeneratorType  # type: ignore[assignment]  # it is awaitable
+
+
 @types.coroutine
 def resume(steps: Any, future: Any, through: Through | None = None) -> Stepping[Any]:
     """Go on with *steps*, which have yielded *future*; *through*, if given, runs each step."""

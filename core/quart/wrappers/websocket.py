@@ -9,8 +9,8 @@ from typing import Any, ParamSpec, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers as Headers
 
-from .._connection.isolation import WAITS
 from .._loops.mailbox import make_lock
+from .._loops.resume import WAITS
 from .._loops.turns import Turns
 from .._types import Message, Receive
 from ..globals import _cv_app
