@@ -144,12 +144,11 @@ class Thread(SyncPlace):
         return await awaitable if work is None else work.wait(awaitable)
 
     def enter(self, ctx: AppContext, work: Callable[[AppContext], CoroutineOf[T]]) -> Awaitable[T]:
-        if ctx._lease is None:
-            ctx.lease = lease_of(ctx.app)
-        assert ctx.lease is not None
+        if (leased := ctx._lease) is None:
+            leased = ctx._lease = lease_of(ctx.app)
         if ctx.kind is REQUEST:
             receive_early(ctx.connection)
-        return ctx.lease.call(wait_for_work, work, ctx)
+        return leased.call(wait_for_work, work, ctx)
 
 
 def lease_of(app: object) -> lease.Lease:

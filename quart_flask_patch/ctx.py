@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .app import Flask
 
-_FACE, _APPLICATION_ADAPTER = "_flask_face", "_application_adapter"
+_APPLICATION_ADAPTER = "_application_adapter"
 _UNSET = cast(BaseException, UNSET)
 
 
@@ -180,7 +180,7 @@ class _Face:
         """
         core = self._core.copy()
         core._g = None
-        core.__dict__.pop(_FACE, None)
+        core._face = None
         return cast("Self", face_of(core))
 
 
@@ -276,7 +276,7 @@ def _core_of_request(app: Flask, environ: Environ, request: object, session: Any
         wrappers.share(request, connection)
     core = CoreContext(_core_app(app), request=connection, session=session)
     if request is not None:
-        core.__dict__[wrappers.FACE] = request
+        core._connection_face = request
     return core
 
 
@@ -299,7 +299,7 @@ def _attach(face: Any, core: CoreContext) -> None:
     # Refer to the face weakly: a reference cycle would leave all of a request to the garbage
     # collector. Code that uses the face keeps it alive; while it is pushed, Flask's context
     # variable does.
-    setattr(core, _FACE, weakref.ref(face))
+    core._face = weakref.ref(face)
 
 
 def core_of(context: Any) -> CoreContext | None:
@@ -311,7 +311,7 @@ def core_of(context: Any) -> CoreContext | None:
 
 def face_of(core: CoreContext) -> Any:
     """Return the face of *core*: Flask's context for it."""
-    known = getattr(core, _FACE, None)
+    known = core._face
     face = None if known is None else known()
     if face is None:
         cls = AppContext if core.connection is None else RequestContext

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from quart.ctx import AppContext as CoreContext
     from quart.wrappers import Request as CoreRequest, Websocket
 
-FACE = "_flask_request"
 _END = object()
 
 
@@ -334,16 +333,15 @@ def share(request: Any, connection: CoreRequest | Websocket) -> None:
 
 def face_of(core: CoreContext) -> Any:
     """Return Flask's request for *core*'s request, or for its websocket's handshake."""
-    face = getattr(core, FACE, None)
+    face = core._connection_face
     if face is None:
-        face = _make_face(core)
-        setattr(core, FACE, face)
+        face = core._connection_face = _make_face(core)
     return face
 
 
 def let_go(core: CoreContext) -> None:
     """Break the reference cycles in a request that has been handled, as Flask does."""
-    face = getattr(core, FACE, None)
+    face = core._connection_face
     if face is None:
         return
     state = face.__dict__

@@ -60,10 +60,8 @@ class AppContext:
     flashes: list[tuple[str, str]] | None = None
     borrows = False
     given_up = 0  # How many streams kept this and were not sent: each may still pop it.
-    #: Whether a program, and no server, has called `handle_request` or `handle_websocket`.
-    called_by_hand = False
-    #: Whether its connection can send an answer of which no response was made: see `whole.py`.
-    answers_whole = False
+    called_by_hand = False  # Whether a program, and no server, has called `handle_request`.
+    answers_whole = False  # Whether its connection takes a `Whole` for a response.
     #: Whether hooks before a websocket's view have modified the session.
     session_touched = False
     #: The context that was current when this was pushed, whatever its application is.
@@ -76,6 +74,8 @@ class AppContext:
     _g: _AppCtxGlobals | None = None
     _url_adapter: MapAdapter | None = None
     _home: strategy.Place | None = None
+    _face: Any = None  # For code of Flask's, as the next; made when first wanted.
+    _connection_face: Any = None
 
     def __init__(
         self,

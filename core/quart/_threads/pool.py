@@ -185,8 +185,11 @@ def _begin_anew() -> None:
 
 def pool_of(app: Any) -> Pool:
     """Return the application's pool; the first call makes it, with ``SYNC_THREADS`` threads."""
+    pool: Pool | None = app.extensions.get(_POOL_KEY)
+    if pool is not None:
+        return pool
     with _pool_lock:
-        pool: Pool | None = app.extensions.get(_POOL_KEY)
+        pool = app.extensions.get(_POOL_KEY)
         if pool is None:
             size = app.config.get("SYNC_THREADS") or DEFAULT_SIZE
             pool = Pool(size, app.config.get("SYNC_SCHEDULING"))
