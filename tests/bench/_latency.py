@@ -20,6 +20,8 @@ BLOCKED = 100
 # Twice as many as there are threads, so that there is always one who waits for a thread.
 _LOAD = Job("blocked", lambda body: body == b"done", f"/block/{BLOCKED}", connections=2 * THREADS)
 _PAUSE = 0.005
+# Of several thousand answers in all, since a percentile of few is noise.
+_ROUNDS, _SECONDS = 5, 4.0
 _ROWS = {
     "idle p50": "nobody else, median",
     "idle p99": "nobody else, p99",
@@ -37,10 +39,10 @@ def run(settings: Settings) -> Section:
     ]
     found, faults = Samples(), list[str]()
     with running(wanted) as servers:
-        for server in turns(servers, settings.rounds_or(3)):
+        for server in turns(servers, settings.rounds_or(_ROUNDS)):
             settings.say(server.service.title)
             try:
-                _measure(server, settings.seconds(2.5), found)
+                _measure(server, settings.seconds(_SECONDS), found)
             except (Failure, OSError) as failure:
                 faults.append(f"{server.service.name}: {failure}")
     columns, unit = [service.contender for service in wanted], "milliseconds"
@@ -60,7 +62,7 @@ def _setting(settings: Settings) -> str:
         f"{_LOAD.connections} connections ask for a plain view that blocks {BLOCKED} ms, "
         f"{THREADS} threads; one more asks for JSON of an `async def` view (Flask: a plain one) "
         f"every {_PAUSE * 1000:.0f} ms; uvicorn (Flask: gunicorn), "
-        f"medians of {settings.rounds_or(3)} rounds, {machine()}; "
+        f"medians of {settings.rounds_or(_ROUNDS)} rounds, {machine()}; "
         + versions("uvicorn", "gunicorn", "uvloop")
     )
 
