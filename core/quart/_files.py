@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import mimetypes
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, UTC as UTC
 from functools import lru_cache
 from io import BytesIO, TextIOBase
 from pathlib import Path
-from typing import Any, IO, NamedTuple, TYPE_CHECKING
+from types import NoneType
+from typing import Any, IO, TYPE_CHECKING
 from unicodedata import normalize
 from urllib.parse import quote
 from zlib import adler32 as adler32
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_MIMETYPE = "application/octet-stream"
 # Characters besides letters and digits that need no quoting in a header's parameter.
 _RFC_5987_SAFE = "!#$&+-.^_`|~"
-# A tag without a line break, as most are.
-_PLAIN_TAG = re.compile(r"[ -~]*")
 
 
 async def send_from_directory(
@@ -125,14 +123,22 @@ async def send_file(
     return response
 
 
-class _Source(NamedTuple):
+class _Source:
     """What is known about the file; some of it is known only for a path."""
 
-    path: Path | None
-    file: IO[bytes] | None
-    name: str | None
-    size: int | None
-    modified: float | None
+    def __init__(
+        self,
+        path: Path | None,
+        file: IO[bytes] | None = None,
+        name: str | None = None,
+        size: int | None = None,
+        modified: float | None = None,
+    ) -> None:
+        self.path = path
+        self.file = file
+        self.name = name
+        self.size = size
+        self.modified = modified
 
     def etag(self, wanted: bool | str) -> str | None:
         if isinstance(wanted, str):
@@ -145,19 +151,25 @@ class _Source(NamedTuple):
         return None if self.path is None else app.get_send_file_max_age(str(self.path))
 
 
-class _Described(NamedTuple):
+class _Described:
     """What headers say of the file: what is not None, or of `age` that caches are to ask."""
 
-    size: int | None
-    modified: datetime | float | None
-    age: int | None
-    etag: str | None
+    def __init__(
+        self,
+        size: int | None,
+        modified: datetime | float | None,
+        age: int | None,
+        etag: str | None,
+    ) -> None:
+        self.size = size
+        self.modified = modified
+        self.age = age
+        self.etag = etag
 
     def is_plain(self) -> bool:
         """Whether a value that a caller gave needs no check by Werkzeug."""
-        return (self.age is None or type(self.age) is int) and (
-            self.etag is None or _PLAIN_TAG.fullmatch(self.etag) is not None
-        )
+        tag = self.etag or ""
+        return type(self.age) in (int, NoneType) and tag.isascii() and tag.isprintable()
 
     def headers(self) -> Iterator[tuple[str, str]]:
         """The headers that `set_on` sets, in its order."""
@@ -225,7 +237,7 @@ def _open(filename_or_io: FilePath | IO[bytes]) -> _Source:
             " or put the encoded text in a BytesIO."
         )
     size = filename_or_io.getbuffer().nbytes if isinstance(filename_or_io, BytesIO) else None
-    return _Source(None, filename_or_io, None, size, None)
+    return _Source(None, filename_or_io, size=size)
 
 
 def _is_file(path: str) -> bool:
