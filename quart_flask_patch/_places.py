@@ -101,9 +101,10 @@ class Loop(SyncPlace):
 def _hand_on(ctx: AppContext, iterable: Iterable[object], take: Take) -> None:
     iterator, raised = iter(iterable), None
     try:
-        for piece in iterator:
-            if (rest := take(piece)) is not None:
-                bridge.wait(rest)
+        rest = take(iterator)
+        while rest is not None:
+            bridge.wait(rest)
+            rest = take(None)
     except BaseException as error:
         raised = type(error)
         raise

@@ -3,7 +3,7 @@
 `quart.typing` has the aliases that applications use; these are for the framework itself.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -16,8 +16,9 @@ OwnScope = dict[str, Any]
 #: Servers and middleware have different types for the same messages.
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
-#: Takes a piece of a body, and returns an awaitable if that has to wait.
-Take = Callable[[object], Awaitable[None] | None]
+#: Sends the pieces of a body that it is given. If it returns an awaitable, await that, then call it
+#: with None, to go on with the same pieces.
+Take = Callable[[Iterable[Any] | None], Awaitable[None] | None]
 ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: The same for WSGI. Hardly anybody uses what `start_response` returns.

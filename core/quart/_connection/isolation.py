@@ -26,6 +26,8 @@ from ..globals import _cv_app
 #: The scope's key that says: the connection uses its caller's context, as Flask does over WSGI.
 SHARED = "quart.shares_context"
 _OURS = _cv_app, flask_cv_app, flask_cv_request
+#: A server's function, the context to call it in, and what goes on with its steps.
+Beneath = tuple[Send, Context | Literal[False] | None, Callable[[Any, object], Awaitable[None]]]
 
 
 class _Claim:
@@ -94,11 +96,26 @@ def beginning(send: Send) -> Callable[[Message], Awaitable[None] | None]:
 
     It spares a coroutine for each message of an application that sends many.
     """
+    server = _server_of(send)
+    return send if server is None or server._context is False else server._begin_to_send
+
+
+def beneath(send: Send) -> Beneath:
+    """Return what a function of many steps calls in the place of *send*, to spare more than that.
+
+    That is a function, the context to call it in (False for the current one), and what goes on with
+    a call that has to wait.
+    """
+    server = _server_of(send)
+    return (
+        (send, False, resume) if server is None else (server._send, server._context, server._go_on)
+    )
+
+
+def _server_of(send: Send) -> Server | None:
     # Check the type: a wrapper around the method has the attributes of what it wraps.
     server: object = send.__self__ if type(send) is MethodType else None
-    if isinstance(server, Server) and send.__name__ == "to_server" and server._context is not False:
-        return server._begin_to_send
-    return send
+    return server if isinstance(server, Server) and send.__name__ == "to_server" else None
 
 
 class Server:
@@ -218,7 +235,7 @@ class Server:
         return self._go_on(steps, future)
 
     async def _go_on(self, steps: object, future: object) -> None:
-        await resume(steps, future, self._outside)
+        await resume(steps, future, self._outside if self._context is not False else None)
 
     def _outside(self, step: Callable[[object], object], value: object) -> object:
         assert self._context is not False

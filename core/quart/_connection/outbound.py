@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
+from time import monotonic
 from typing import Any, NoReturn, TYPE_CHECKING
 
+from greenlet import getcurrent
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as WSGIResponse
 from werkzeug.wsgi import FileWrapper
@@ -23,7 +25,7 @@ from ..wrappers._bodies import aclose, as_bytes, calling, CHUNK_SIZE
 from ..wrappers.base import ClientDisconnectedError
 from ..wrappers.response import DataBody, encoded_headers, IterableBody, Response
 from .inbound import Inbound, undisturbed
-from .isolation import beginning
+from .isolation import beginning, beneath
 
 if TYPE_CHECKING:
     from ..ctx import AppContext
@@ -186,7 +188,9 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
         seconds = ctx.app.config.get("RESPONSE_TIMEOUT")
     timeout = nullcontext() if seconds is None else time_limit(seconds)
     inbound: Inbound | None = ctx.connection._inbound  # type: ignore[union-attr]  # it is answered
-    take = _Pieces(send, inbound, message_type).take
+    sending = _sending(send, inbound, message_type)
+    next(sending)
+    take = sending.send
     plain, body = _source_of(response)
     async with timeout:
         if plain is not None:
@@ -196,47 +200,63 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
             body = aclosing(ctx.home.iterate(ctx, plain))
         async with _Chunks(ctx.connection, body) as chunks:
             async for chunk in chunks:
-                if (rest := take(chunk)) is not None:
+                rest = take((chunk,))
+                while rest is not None:
                     await rest
+                    rest = take(None)
 
 
-class _Pieces:
-    """Sends a body's pieces; a piece that the server takes at once needs no coroutine.
+def _sending(
+    send: Send, inbound: Inbound | None, message_type: str
+) -> Generator[Awaitable[None] | None, Iterable[Any] | None, None]:
+    """Send the pieces that are sent into this; its `send` is a `Take`.
 
-    A class, since Python calls a function that is made anew for each response more slowly.
+    A piece that the server takes at once needs no coroutine, and a generator looks up once what a
+    function would look up for each piece.
     """
+    send, outside, go_on = beneath(send)
+    generation, turns = forks.generation, Turns()
+    if inbound is not None:
+        inbound.gone = inbound.gone  # "attribute" in docs/performance.md
+    message = {"type": message_type, "body": b"", "more_body": True}
+    while True:
+        pieces = yield None
+        this = getcurrent()
+        inside = this.gr_context
+        for piece in pieces or ():
+            if monotonic() >= turns.until:
+                yield turns.give()
+                this = getcurrent()
+                inside = this.gr_context
+            if generation != forks.generation or (inbound is not None and inbound.gone is not None):
+                _stop(generation)
+            data = piece if type(piece) is bytes else as_bytes(piece)
+            if not data:
+                continue  # It could look like the end.
+            message = message.copy()
+            message["body"] = data
+            # The server's function runs in the server's context: see `isolation.py`.
+            this.gr_context = inside if outside is False else outside
+            try:
+                steps = send(message).__await__()
+                # It seldom waits, and a `for` finds that out without an exception.
+                for future in steps:  # noqa: B007
+                    break
+                else:
+                    continue
+            except OSError as error:  # ASGI 2.4: the client is gone.
+                raise ClientDisconnectedError from error
+            finally:
+                this.gr_context = inside
+            yield _sent(go_on(steps, future))
+            this = getcurrent()
+            inside = this.gr_context
 
-    __slots__ = ("_begin", "_generation", "_inbound", "_message_type", "_turns")
 
-    def __init__(self, send: Send, inbound: Inbound | None, message_type: str) -> None:
-        self._begin = beginning(send)
-        self._generation = forks.generation
-        self._inbound = inbound
-        self._message_type = message_type
-        self._turns = Turns()
-
-    def take(self, chunk: Any) -> Awaitable[None] | None:
-        """Send *chunk*; return an awaitable if that has to wait."""
-        if self._turns.due():
-            return self._take_later(chunk)
-        inbound, begin = self._inbound, self._begin
-        if inbound is not None and inbound.gone is not None:
-            raise ClientDisconnectedError  # Though the code that streams goes on.
-        data = chunk if type(chunk) is bytes else as_bytes(chunk)
-        if not data:
-            return None  # It could look like the end.
-        if self._generation != forks.generation:
-            forks.end_if_child(self._generation)
-        try:
-            rest = begin({"type": self._message_type, "body": data, "more_body": True})
-        except OSError as error:  # ASGI 2.4: the client is gone.
-            raise ClientDisconnectedError from error
-        return None if rest is None else _sent(rest)
-
-    async def _take_later(self, chunk: object) -> None:
-        await self._turns.give()
-        if (rest := self.take(chunk)) is not None:
-            await rest
+def _stop(generation: int) -> NoReturn:
+    """End a child that the code that streams has forked; otherwise the client has left."""
+    forks.end_if_child(generation)
+    raise ClientDisconnectedError
 
 
 async def _sent(rest: Awaitable[None]) -> None:

@@ -20,13 +20,14 @@ SLICE = 0.001
 class Turns:
     """Says when a loop must give way. Use it as ``if turns.due(): await turns.give()``."""
 
-    __slots__ = ("_every", "_since", "_steps")
+    __slots__ = ("_every", "_steps", "until")
 
     def __init__(self, every: int = 1) -> None:
         """Create it; it looks at the clock at each step, or only at each step number *every*."""
         self._every = every
         self._steps = 0
-        self._since = monotonic()
+        #: When the next turn is due, by `monotonic`.
+        self.until = monotonic() + SLICE
 
     def due(self) -> bool:
         """Count a step; return whether others should have a turn before the next one."""
@@ -35,12 +36,12 @@ class Turns:
             if self._steps < self._every:
                 return False
             self._steps = 0
-        return monotonic() - self._since >= SLICE
+        return monotonic() >= self.until
 
     async def give(self) -> None:
         """Let others run. A cancellation arrives here, such as when the client has left."""
         await give_way()
-        self._since = monotonic()
+        self.until = monotonic() + SLICE
 
 
 async def give_way() -> None:
