@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 from websockets.asyncio.client import connect
@@ -47,7 +47,7 @@ class Listener:
 class WebsocketListener(Listener):
     async def connect(self) -> None:
         after = f"?after={self.place}" if self.place else ""
-        url = f"ws://127.0.0.1:{self.server.port}/chat{after}"
+        url = f"ws://{self.server.host}:{self.server.port}/chat{after}"
         async with connect(
             url, proxy=None, compression=None, ping_interval=None, open_timeout=30
         ) as connection:
@@ -98,6 +98,22 @@ async def say(client: httpx.AsyncClient, url: str, key: str, text: str) -> None:
         if answer.status_code == 202:
             return
         await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def staying(listeners: Sequence[Listener]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each.stay()) for each in listeners]
+    try:
+        await until(lambda: all(each.is_connected for each in listeners), "all are connected")
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def heard_at_least(listeners: Sequence[Listener], count: int) -> bool:
+    return all(len(each.heard) >= count for each in listeners)
 
 
 async def until(ready: Callable[[], object], what: str, patience: float = 60) -> None:

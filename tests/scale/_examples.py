@@ -8,13 +8,15 @@ import shlex
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 
 from _serving import end, environment, free_port, is_listening, PATIENCE, Server
 
+from ._machines import Machine
 from ._services import until
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples/scale"
@@ -59,6 +61,18 @@ def example(python: str, log: Path, line: list[str], **variables: str) -> Iterat
 
 
 @contextmanager
+def example_on(
+    machine: Machine, python: str, log: Path, line: list[str], **variables: str
+) -> Iterator[Server]:
+    """Serve an example on another machine, by uvicorn."""
+    port, host = free_port(), machine.address
+    line = [*(part.format(port=port) for part in line), "--host", host]
+    ready = partial(is_listening, port, host)
+    with running(python, line, ready, log, prefix=machine.prefix, **variables) as process:
+        yield Server(process, port, log, host=host)
+
+
+@contextmanager
 def instance(python: str, path: Path, log: Path, **variables: str) -> Iterator[Popen[bytes]]:
     """One of the two that stand behind nginx, on a socket of its own."""
     line = [part.replace("/run/yourapp/1.sock", str(path)) for part in command("--uds")]
@@ -77,13 +91,18 @@ def on_socket(
 
 @contextmanager
 def running(
-    python: str, line: list[str], is_there: Callable[[], bool], log: Path, **variables: str
+    python: str,
+    line: list[str],
+    is_there: Callable[[], bool],
+    log: Path,
+    prefix: Sequence[str] = (),
+    **variables: str,
 ) -> Iterator[Popen[bytes]]:
     """Run *line* in the folder of the examples, and end all that it has started."""
     env = environment(**variables) | {"PYTHONWARNINGS": "default"}
     with log.open("ab") as file:
         process = Popen(
-            as_run(python, line),
+            [*prefix, *as_run(python, line)],
             cwd=EXAMPLES,
             env=env,
             stdout=file,

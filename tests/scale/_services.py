@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,14 +16,9 @@ import pytest
 
 from _serving import free_port, is_listening
 
+from ._machines import Machine, program
+
 PATIENCE = 30.0
-
-
-def program(name: str, package: str) -> str:
-    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/sbin:/bin")
-    if found is None:
-        pytest.skip(f"needs {name}; on Debian: apt-get install {package}")
-    return found
 
 
 def until(ready: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
@@ -34,6 +30,8 @@ def until(ready: Callable[[], object], what: str, patience: float = PATIENCE) ->
 
 class Service:
     """A program that listens on a port, whose files stay in a folder."""
+
+    host = "127.0.0.1"
 
     def __init__(self, command: list[str], folder: Path, port: int, user: str | None = None):
         self.command, self.folder, self.port, self.user = command, folder, port, user
@@ -50,7 +48,7 @@ class Service:
     def is_up(self, process: subprocess.Popen[bytes] | None) -> bool:
         assert process
         assert process.poll() is None, self.log.read_text()
-        return is_listening(self.port)
+        return is_listening(self.port, self.host)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process and self.process.poll() is None:
@@ -69,18 +67,20 @@ class Service:
 class Redis(Service):
     """As the page has it: each message is on disk before anybody hears of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, machine: Machine | None = None) -> None:
         port = free_port()
+        self.host = machine.address if machine else self.host
         command = [
+            *(machine.prefix if machine else ()),
             program("redis-server", "redis-server"),
-            *("--bind", "127.0.0.1", "--port", str(port), "--save", ""),
+            *("--bind", self.host, "--port", str(port), "--protected-mode", "no", "--save", ""),
             *("--appendonly", "yes", "--appendfsync", "always"),
         ]
         super().__init__(command, folder, port)
-        self.url = f"redis://127.0.0.1:{port}/0"
+        self.url = f"redis://{self.host}:{port}/0"
 
     def ask(self, *words: str) -> list[str]:
-        asked = [program("redis-cli", "redis-tools"), "-p", str(self.port), *words]
+        asked = [program("redis-cli", "redis-tools"), "-u", self.url, *words]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -103,7 +103,7 @@ class Nginx(Service):
 
 
 class Postgres(Service):
-    def __init__(self, folder: Path, connections: int = 40) -> None:
+    def __init__(self, folder: Path, connections: int = 40, machine: Machine | None = None) -> None:
         port = free_port()
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         if not found:
@@ -114,15 +114,22 @@ class Postgres(Service):
         self.bin, data = found[-1], folder / "data"
         made = [str(self.bin / "initdb"), "--auth=trust", "--username=shop", "--no-sync", str(data)]
         subprocess.run(made, cwd=folder, user=user, check=True, capture_output=True)
+        prefix: list[str] = []
+        if machine and user:  # who enters a machine has to be root
+            self.host = machine.address
+            become = [program("setpriv", "util-linux"), "--reuid", user, "--clear-groups"]
+            prefix, user = [*machine.prefix, *become], None
+            with (data / "pg_hba.conf").open("a") as allowed:
+                allowed.write("host all all samenet trust\n")
         command = [
-            *(str(self.bin / "postgres"), "-D", str(data), "-p", str(port)),
-            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"),
+            *(*prefix, str(self.bin / "postgres"), "-D", str(data), "-p", str(port)),
+            *("-c", f"listen_addresses={self.host}", "-c", f"unix_socket_directories={folder}"),
             *("-c", f"max_connections={connections}"),
         ]
         super().__init__(command, folder, port, user)
         # The folder is the server's now.
         self.log = folder.parent / "postgres.log"
-        self.url = f"postgresql://shop@127.0.0.1:{port}/postgres"
+        self.url = f"postgresql://shop@{self.host}:{port}/postgres"
 
     def start(self) -> None:
         super().start()
@@ -159,3 +166,11 @@ class PgBouncer(Service):
         super().__init__(command, folder, port, user)
         self.log = folder.parent / "pgbouncer.log"
         self.url = f"postgresql://shop@127.0.0.1:{port}/postgres"
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        said = subprocess.run(
+            [self.command[0], "--version"], capture_output=True, text=True, check=True
+        )
+        (found,) = re.findall(r"^PgBouncer (\d+\.\d+)", said.stdout, re.MULTILINE)
+        return tuple(map(int, found.split(".")))

@@ -6,8 +6,8 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, AsyncExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from _serving import Server
 
-from ._chat import EventListener, Listener, say, until, WebsocketListener
+from ._chat import EventListener, heard_at_least, Listener, say, staying, until, WebsocketListener
 from ._examples import command, example, kill, workers_of
 from ._services import Redis, until as until_now
 
@@ -62,22 +62,6 @@ def at_most_once(serve: Callable[[str], AbstractContextManager[Server]]) -> Iter
 def open_chat(server: Server, after: str = "") -> connect:
     url = f"ws://127.0.0.1:{server.port}/chat{after}"
     return connect(url, proxy=None, compression=None, ping_interval=None, open_timeout=30)
-
-
-@asynccontextmanager
-async def staying(listeners: Sequence[Listener]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(each.stay()) for each in listeners]
-    try:
-        await until(lambda: all(each.is_connected for each in listeners), "all are connected")
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def heard_at_least(listeners: Sequence[Listener], count: int) -> bool:
-    return all(len(each.heard) >= count for each in listeners)
 
 
 def test_each_message_reaches_all_in_order_and_once(in_full: Server, redis: Redis) -> None:
@@ -207,6 +191,34 @@ def test_a_place_that_is_kept_no_more_is_refused(in_full: Server) -> None:
                 await open_chat(in_full, f"?after={place}")
             with pytest.raises(InvalidStatus, match="400"):
                 await open_chat(in_full, "?after=yesterday")
+
+    asyncio.run(main())
+
+
+def test_a_copy_that_is_behind_has_not_what_was_taken(
+    in_full: Server, redis: Redis, tmp_path: Path
+) -> None:
+    """Redis does not wait for its replica; the chat goes on with what that has."""
+    (tmp_path / "replica").mkdir()
+    replica = Redis(tmp_path / "replica")
+    replica.command += ["--replicaof", "127.0.0.1", str(redis.port)]
+    replica.start()
+
+    async def main() -> None:
+        listener = WebsocketListener(in_full)
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client, staying([listener]):
+            await say(client, in_full.url, "1", "kept")
+            await until(lambda: replica.ask("XLEN", "chat") == ["1"], "it is copied")
+            replica.kill()
+            await say(client, in_full.url, "2", "lost")
+            await until(lambda: heard_at_least([listener], 2), "both are heard")
+            redis.kill()
+            redis.folder = replica.folder
+            redis.start()
+            await say(client, in_full.url, "3", "after it")
+            await until(lambda: heard_at_least([listener], 3), "it goes on")
+        assert listener.heard == ["kept", "lost", "after it"]
+        assert redis.ask("XLEN", "chat") == ["2"]
 
     asyncio.run(main())
 

@@ -148,12 +148,13 @@ def test_systemd_is_told_how_it_is(python: str, folder: Path) -> None:
             with httpx.Client(
                 transport=transport, base_url="http://localhost", timeout=30
             ) as client:
-                held = json.loads(client.get("/hold/3000").text)
+                held = json.loads(client.get("/hold/15000").text)
                 assert held["process"]
             told = list(everything(systemd))
             # While the loop stood still, nobody said that it turns.
-            assert len(told) < 3 / 0.25
+            assert len(told) < 15 / 0.25
             assert systemd.recv(100) == b"WATCHDOG=1"
+            assert ", in hold\n" in (folder / "log").read_text()
         assert list(everything(systemd))[-1] == b"STOPPING=1"
 
 

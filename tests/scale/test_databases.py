@@ -89,21 +89,42 @@ def test_who_leaves_gives_back_a_connection(
         asyncio.run(ask_all(server, 20))
 
 
-def test_pgbouncer_has_many_clients_on_few_connections(
-    python: str, postgres: Postgres, tmp_path: Path
-) -> None:
+@contextmanager
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    """The example's, with three connections."""
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         Path(name).chmod(0o755)
         folder = Path(name, "pgbouncer")
         folder.mkdir()
         text = (EXAMPLES / "databases/pgbouncer.ini").read_text(encoding="utf-8")
         text = text.replace("default_pool_size = 10", "default_pool_size = 3")
-        bouncer = PgBouncer(folder, text, postgres.port)
-        bouncer.start()
+        service = PgBouncer(folder, text, postgres.port)
+        service.start()
         try:
-            with shop(python, tmp_path, bouncer.url, pool=5, PGBOUNCER="yes") as server:
-                fill(server)
-                asyncio.run(ask_all(server))
-                assert connections(postgres) <= 3
+            yield service
         finally:
-            bouncer.stop()
+            service.stop()
+
+
+def test_pgbouncer_has_many_clients_on_few_connections(
+    python: str, postgres: Postgres, tmp_path: Path
+) -> None:
+    with (
+        pgbouncer(postgres) as bouncer,
+        shop(python, tmp_path, bouncer.url, pool=5, PGBOUNCER="yes") as server,
+    ):
+        fill(server)
+        asyncio.run(ask_all(server))
+        assert connections(postgres) <= 3
+
+
+def test_a_newer_pgbouncer_keeps_prepared_statements(
+    python: str, postgres: Postgres, tmp_path: Path
+) -> None:
+    with pgbouncer(postgres) as bouncer:
+        if bouncer.version < (1, 24):
+            pytest.skip("needs PgBouncer 1.24, which keeps them unless told otherwise")
+        with shop(python, tmp_path, bouncer.url, pool=5) as server:
+            fill(server)
+            asyncio.run(ask_all(server))
+            assert connections(postgres) <= 3

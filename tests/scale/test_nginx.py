@@ -180,6 +180,7 @@ def test_a_process_says_whether_it_should_be_asked(front: Front) -> None:
             await answered_with(client)
             assert (await client.get("/hold/1500")).status_code == 200
             await answered_with(client, "the event loop stood still")
+            await answered_with(client)  # ten seconds later
             front.drain.touch()
             await answered_with(client, "it is to be stopped")
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 
 from feed import Feed, Message, TooSlow
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from quart import Quart, websocket
@@ -20,7 +22,14 @@ SLOW = float(os.environ.get("SLOW_CLIENT_SECONDS", "10"))
 
 app = Quart(__name__)
 app.config["WEBSOCKET_ORIGINS"] = ["same"]
-redis = Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost"), decode_responses=True)
+PING = 5  # seconds of silence, after which Redis is asked whether it is there
+redis = Redis.from_url(
+    os.environ.get("REDIS_URL", "redis://localhost"),
+    decode_responses=True,
+    socket_timeout=PING,
+    socket_connect_timeout=2,
+    retry=Retry(NoBackoff(), 0),  # what is sent again might be heard twice
+)
 feed = Feed()
 listening = asyncio.Event()
 
@@ -32,15 +41,28 @@ async def listen() -> None:
         try:
             async with redis.pubsub() as subscription:
                 await subscription.subscribe(CHANNEL)
-                async for heard in subscription.listen():
-                    listening.set()
-                    if heard["type"] == "message":
-                        count += 1
-                        feed.add([Message((0, count), heard["data"])])
+                async for text in heard_by(subscription):
+                    count += 1
+                    feed.add([Message((0, count), text)])
         except RedisError as error:
             listening.clear()
             logging.getLogger("chat").warning("Redis is away, will subscribe again: %s", error)
             await asyncio.sleep(0.2)
+
+
+async def heard_by(subscription):
+    """What is said, until Redis is away: a machine that is lost does not close its connections."""
+    was_asked = False
+    while True:
+        heard = await subscription.get_message(timeout=PING)
+        if heard is None and was_asked:
+            raise RedisError("it does not answer")
+        if was_asked := heard is None:
+            await subscription.ping()
+            continue
+        listening.set()
+        if heard["type"] == "message":
+            yield heard["data"]
 
 
 @app.while_serving

@@ -16,7 +16,7 @@ from feed import Feed, Message, TooSlow
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as Unreachable, RedisError
 
 from quart import abort, make_response, Quart, request, websocket
 
@@ -37,17 +37,20 @@ end
 app = Quart(__name__)
 app.config["WEBSOCKET_ORIGINS"] = ["same"]
 app.config["MAX_CONTENT_LENGTH"] = LONGEST
+# A Redis that refuses is asked again; of one whose machine is lost nothing is heard, not even that.
+redis_options = {
+    "decode_responses": True,
+    "protocol": 2,
+    "socket_connect_timeout": 2,
+    "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 10, supported_errors=(Unreachable,)),
+}
+REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
 # After a worker died, a thousand clients come at once: they wait here, and not at Redis.
 pool = BlockingConnectionPool.from_url(
-    os.environ.get("REDIS_URL", "redis://localhost"),
-    max_connections=20,
-    timeout=20,
-    decode_responses=True,
-    protocol=2,
-    socket_timeout=PING + 5,
-    retry=Retry(ExponentialBackoff(cap=1, base=0.05), 10),
+    REDIS_URL, max_connections=20, timeout=20, socket_timeout=10, **redis_options
 )
 redis = Redis.from_pool(pool)
+reader = Redis.from_url(REDIS_URL, socket_timeout=PING + 5, **redis_options)
 add_once = redis.register_script(PUBLISH)
 feed = Feed()
 reading = asyncio.Event()
@@ -72,10 +75,10 @@ async def read() -> None:
     """Read for all clients of this process."""
     while True:
         try:
-            await redis.ping()
+            await reader.ping()
             reading.set()
             while True:
-                found = await redis.xread({STREAM: id_of(feed.last)}, count=500, block=PING * 1000)
+                found = await reader.xread({STREAM: id_of(feed.last)}, count=500, block=PING * 1000)
                 for _, entries in found:
                     feed.add(messages_of(entries))
                 if not found:
@@ -119,6 +122,7 @@ async def serving():
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+    await reader.aclose()
     await redis.aclose()
 
 

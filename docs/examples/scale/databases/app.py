@@ -27,6 +27,13 @@ POOL = int(os.environ.get("POOL", "5"))
 # PgBouncer gives each transaction another connection, so none of them may keep prepared statements.
 PGBOUNCER = os.environ.get("PGBOUNCER") == "yes"
 
+# A machine that is lost closes no connections: so long, in seconds, is it waited for an answer.
+LIBPQ = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+ASYNCPG = {"timeout": 5, "command_timeout": 10}
+if PGBOUNCER:
+    LIBPQ["prepare_threshold"] = None
+    ASYNCPG["statement_cache_size"] = 0
+
 app = Flask(__name__)
 app.config["SYNC_THREADS"] = POOL  # as many plain views at a time as there are connections
 app.config["SQLALCHEMY_DATABASE_URI"] = URL.replace("postgresql:", "postgresql+psycopg:")
@@ -34,7 +41,7 @@ app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
     "pool_size": POOL,
     "max_overflow": 0,
     "pool_pre_ping": True,  # a connection that the database has closed is replaced
-    "connect_args": {"prepare_threshold": None} if PGBOUNCER else {},
+    "connect_args": LIBPQ,
 }
 db = SQLAlchemy(app)
 
@@ -70,17 +77,13 @@ def items():
 
 @app.while_serving
 async def engine():
-    unprepared = {
-        "statement_cache_size": 0,
-        "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": lambda: "",
-    }
+    unprepared = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""}
     made = create_async_engine(
         URL.replace("postgresql:", "postgresql+asyncpg:"),
         pool_size=POOL,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args=unprepared if PGBOUNCER else {},
+        connect_args=ASYNCPG | (unprepared if PGBOUNCER else {}),
     )
     app.extensions["sessions"] = async_sessionmaker(made, expire_on_commit=False)
     yield
@@ -122,15 +125,13 @@ async def add_slowly(name):
 @app.while_serving
 async def pools():
     async with (
-        asyncpg.create_pool(
-            URL, min_size=1, max_size=POOL, statement_cache_size=0 if PGBOUNCER else 100
-        ) as first,
+        asyncpg.create_pool(URL, min_size=1, max_size=POOL, **ASYNCPG) as first,
         psycopg_pool.AsyncConnectionPool(
             URL,
             min_size=1,
             max_size=POOL,
             open=False,
-            kwargs={"prepare_threshold": None if PGBOUNCER else 5},
+            kwargs=LIBPQ,
             check=psycopg_pool.AsyncConnectionPool.check_connection,
         ) as second,
     ):

@@ -15,20 +15,24 @@ from flask_limiter.util import get_remote_address
 from flask_session import Session
 from flask_socketio import emit, SocketIO
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://localhost")
+# Requests that wait for Redis hold a thread each; give up rather than hold all of them.
+PATIENCE = {"socket_timeout": 2, "socket_connect_timeout": 2}
 
 app = Flask(__name__)
 app.config.update(
     SESSION_TYPE="redis",
-    SESSION_REDIS=Redis.from_url(REDIS_URL),
+    SESSION_REDIS=Redis.from_url(REDIS_URL, retry=Retry(NoBackoff(), 1), **PATIENCE),
     PERMANENT_SESSION_LIFETIME=timedelta(days=1),
     CACHE_TYPE="RedisCache",
     CACHE_REDIS_URL=REDIS_URL,
+    CACHE_OPTIONS=PATIENCE,
     CACHE_DEFAULT_TIMEOUT=60,
     RATELIMIT_STORAGE_URI=REDIS_URL,
-    # Requests that wait for Redis hold a thread each; give up rather than hold all of them.
-    RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 2, "socket_connect_timeout": 2},
+    RATELIMIT_STORAGE_OPTIONS=PATIENCE,
 )
 Session(app)
 cache = Cache(app)

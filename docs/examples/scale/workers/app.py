@@ -44,7 +44,7 @@ def block(milliseconds):
 
 @app.get("/hold/<int:milliseconds>")
 async def hold(milliseconds):
-    """A mistake: nothing else is done meanwhile, and the log names this view."""
+    """A mistake: nothing else is done meanwhile. After ten seconds the log names this view."""
     time.sleep(milliseconds / 1000)  # noqa: ASYNC251
     return {"process": os.getpid()}
 
