@@ -29,6 +29,7 @@ from quart._stock import Stock
 from quart._types import Result, Scope
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
+from quart.wrappers._args import Args
 from quart.wrappers._bodies import aclose
 from quart.wrappers.response import _type_header, DataBody, IterableBody, ResponseBody
 
@@ -119,6 +120,7 @@ class Request(flask_wrappers.Request):
             environ.setdefault("werkzeug.request", self)
             return environ
 
+        args = Args(flask_wrappers.Request)
         form_data_parser_class = _Instead(FormDataParser)
         _get_file_stream = _Instead(open_file)
         headers = property(headers_of, set_headers)

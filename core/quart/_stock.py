@@ -100,6 +100,7 @@ class Stock:
         """
         self.owner, self.names, self.besides = owner, frozenset(names), besides
         self._came = [getattr(owner, name) for name in names if is_genuine(owner, name)]
+        self._ids = frozenset(map(id, self._came))
         self._questions = _questions(owner, names, besides, lasts)
         # Compile on first use: many are never used, and compiling all is a tenth of the import's
         # time. A `__getattr__` for that would make each later use slower.
@@ -122,7 +123,7 @@ class Stock:
 
     def has(self, value: object) -> bool:
         """Whether *value* is one of the original attributes."""
-        return any(value is part for part in self._came)
+        return id(value) in self._ids
 
 
 class _Questions(NamedTuple):
@@ -213,7 +214,9 @@ def _never(cls: object) -> bool:
 
 
 #: The packages beneath. A class of one package may use a method of another one unchanged.
-_FOUNDATIONS = frozenset({"_json", "flask", "itsdangerous", "jinja2", "quart", "werkzeug"})
+_FOUNDATIONS = frozenset(
+    {"_json", "flask", "itsdangerous", "jinja2", "quart", "urllib", "werkzeug"}
+)
 
 
 def is_genuine(owner: Owner, name: str) -> bool:

@@ -154,7 +154,7 @@ class FormDataParser:
     async def _parse_urlencoded(
         self, body: Body, mimetype: str, content_length: int | None, options: dict[str, str]
     ) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
-        return self.cls(_fields((await body).decode())), self.cls()
+        return self.cls(fields_of((await body).decode())), self.cls()
 
     parse_functions: ClassVar[dict[str, ParserFunc]] = {
         "multipart/form-data": _parse_multipart,
@@ -177,12 +177,13 @@ _PARSING = Stock(FormDataParser, "__init__", "parse", "get_parse_func", "_parse_
 def urlencoded(data: bytes) -> list[tuple[str, str]]:
     """Return the fields of an urlencoded form; an empty list if it is malformed."""
     try:
-        return _fields(data.decode())
+        return fields_of(data.decode())
     except ValueError:
         return []
 
 
-def _fields(text: str) -> list[tuple[str, str]]:
+def fields_of(text: str) -> list[tuple[str, str]]:
+    """Return the fields of an urlencoded text: a form, or a query."""
     # As `urllib.parse.parse_qsl` with blank values. Cost: "form" in docs/performance.md.
     pairs = [pair.partition("=") for pair in text.replace("+", " ").split("&") if pair]
     if "%" not in text:

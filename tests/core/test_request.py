@@ -18,6 +18,7 @@ from werkzeug.datastructures import (
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 from werkzeug.formparser import FormDataParser as WSGIFormDataParser
 from werkzeug.routing import Map
+from werkzeug.sansio import request as sansio_request
 from werkzeug.test import EnvironBuilder
 
 from quart import Quart
@@ -115,6 +116,30 @@ def test_the_handshake() -> None:
     assert request.http_version == "1.1"
     assert request.scope["client"] == ("192.0.2.1", 5000)
     assert request.server == ("server.test", 8000)
+
+
+def test_the_query_is_parsed_once() -> None:
+    request = make_request(query_string=b"a=1")
+    args = request.args
+    assert args == {"a": ["1"]}
+    assert request.args is args
+    # As a subclass asks that overrides it.
+    assert Request.args.__get__(request) is args  # type: ignore[attr-defined]  # a descriptor
+    request.args = ImmutableMultiDict({"b": "2"})
+    assert request.args["b"] == "2"
+    del request.args
+    assert request.args == args
+    with pytest.raises(UnicodeDecodeError):
+        make_request(query_string=b"\xff").args  # noqa: B018  # a property
+
+
+def test_what_is_put_in_place_of_werkzeugs_query_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = make_request(query_string=b"a=1")
+    with monkeypatch.context() as patch:
+        patch.setattr(sansio_request, "parse_qsl", lambda text, **options: [("own", text)])
+        assert request.args == {"own": ["a=1"]}
+    monkeypatch.setattr(sansio_request.Request, "args", property(lambda self: "another"))
+    assert make_request(query_string=b"a=1").args == "another"
 
 
 @pytest.mark.parametrize(

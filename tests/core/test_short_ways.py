@@ -21,7 +21,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as WSGIRequest, Response as WSGIResponse
 
 from _headers import ASKED, LOOKS, RAW, result_of
-from quart import Quart, Response
+from quart import Quart, Request, Response
 from quart._formats.cookies import cookie_of
 from quart._formats.headers import headers_of_request
 from quart._formats.multipart import Decoder
@@ -85,6 +85,19 @@ QUERIES = st.lists(
 def test_an_urlencoded_form_is_what_the_standard_library_finds(text: str) -> None:
     theirs = parse_qsl(text, keep_blank_values=True, errors="werkzeug.url_quote")
     assert urlencoded(text.encode()) == theirs
+
+
+@given(QUERIES | st.just("a=1&a=2"), st.binary(max_size=2))
+def test_a_query_is_what_werkzeug_finds(text: str, end: bytes) -> None:
+    query, scope = text.encode() + end, scope_for("http")
+    arguments: Any = ("GET", "http", "/", query, Headers(), "", "1.1", scope)
+    ours: Any = Request(*arguments, send_push_promise=None)  # type: ignore[arg-type]  # unused
+    theirs = BaseRequestWebsocket(*arguments)
+    found, expected = (
+        result_of(lambda request: (type(request.args), list(request.args.items(multi=True))), one)
+        for one in (ours, theirs)
+    )
+    assert found == expected
 
 
 INTERFACES: list[Any] = [SecureCookieSessionInterface, FlasksInterface]

@@ -7,7 +7,7 @@ from typing import cast, TYPE_CHECKING
 
 from werkzeug.datastructures import Headers
 
-from .._formats.headers import first_value, whole_number
+from .._formats.headers import first_value, Undecoded, whole_number
 from ..globals import _cv_app
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # In Flask's `_max_...` attributes, which both faces of a request share, None means "as configured".
 # So if a view removes a limit, store one that nothing can reach.
 _NO_LIMIT = sys.maxsize
+_FEW = 16
 
 
 class Limits:
@@ -80,5 +81,12 @@ def _limit(own: int | None, key: str) -> int | None:
 
 def announced_length(headers: Headers) -> int | None:
     """Return the length of the body that the client announces; None if it announces none."""
+    if type(headers) is Undecoded:
+        length = headers.first.get(b"content-length")
+        if length is None:
+            return None
+        # Most clients write a few digits. Longer texts, and odd ones, are decoded first.
+        if len(length) < _FEW and length.isdigit():
+            return int(length)
     value = first_value(headers, b"content-length")
     return None if value is None else whole_number(value)

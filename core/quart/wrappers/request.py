@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast, Literal, overload, TYPE_CHECKING
@@ -23,10 +22,11 @@ from werkzeug.exceptions import (
 
 from .._loops.mailbox import in_trio
 from .._stock import Stock
-from .._types import CoroutineOf, Message, Receive
+from .._types import CoroutineOf, Receive
 from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_file, with_each_file
 from ..formparser import FormDataParser as FormDataParser, parses_as_stock, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
+from ._args import Args
 from ._body import Body as Body, receive_now, within
 from ._limits import announced_length, Limits
 from .base import (
@@ -68,6 +68,9 @@ class Request(Limits, BaseRequestWebsocket):
     _whole: bytes | None = None
     _receive: Receive | None = None
     _awaitable_files: tuple[object, MultiDict[str, FileStorage]] | None = None
+
+    if not TYPE_CHECKING:
+        args = Args(BaseRequestWebsocket)
 
     def __init__(
         self,
@@ -167,43 +170,47 @@ class Request(Limits, BaseRequestWebsocket):
         if data is None:
             if parse_form_data:
                 await self._load_form_data()
-            data = await self._read()
+            if (data := self._arrived()) is None:
+                data = cast(bytes, await self._in_time(self.body))
         if cache:
             self._cached_data = data
         else:
             self._forget_body()
         return data.decode(errors="replace") if as_text else data
 
-    async def _read(self) -> bytes:
-        """Return the whole body, within the time limit."""
-        if self._body is None and self._whole is None and self._reads_as_stock():
-            self._receive_at_once()
-            if self._whole is not None:
-                return self._whole
-        return cast(bytes, await self._in_time(self.body))
-
-    def _receive_at_once(self) -> None:
-        """Receive the body if it is one message that has arrived already, as most have.
+    def _arrived(self) -> bytes | None:
+        """Return the body if it is one message that has arrived already, as most have.
 
         For other bodies a `Body` is made, which others can read and wait for. It goes on from where
         this has stopped, so only one place reads bodies. Under Trio each body is a `Body`: the time
         limit would not include what `receive` begins in its first step.
         """
-        if in_trio():
-            return
-        limit = sys.maxsize if self.max_content_length is None else self.max_content_length
-        if self._receive is None or (announced_length(self.headers) or 0) > limit:
-            return
-        message, rest = receive_now(self._receive)
+        receive = self._receive
+        if (
+            receive is None
+            or self._body is not None
+            or self._whole is not None
+            or not self._reads_as_stock()
+            or in_trio()
+        ):
+            return None
+        limit = self.max_content_length
+        if limit is not None and (announced_length(self.headers) or 0) > limit:
+            return None
+        message, rest = receive_now(receive)
         if rest is not None:
             self.body.go_on_with(rest)
-        elif _is_whole(message, limit):
-            self._whole = message.get("body") or b""
-        else:
-            self.body.take_in(message)
+            return None
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            whole: bytes = message.get("body") or b""
+            if limit is None or len(whole) <= limit:
+                self._whole = whole
+                return whole
+        self.body.take_in(message)
+        return None
 
     def _reads_as_stock(self) -> bool:
-        """Whether no subclass has replaced how the body and forms are read."""
+        """Whether no subclass has replaced how the body is read."""
         return self.body_class is Body and _READING.within(self)
 
     def _forget_body(self) -> None:
@@ -293,8 +300,9 @@ class Request(Limits, BaseRequestWebsocket):
         if "form" in self.__dict__:
             return
         if self._parses_as_stock():
-            data = self._cached_data
-            fields = urlencoded(await self._read() if data is None else data)
+            if (data := self._cached_data) is None and (data := self._arrived()) is None:
+                data = await self._in_time(self.body)
+            fields = urlencoded(data)
             # Another task may have parsed the form meanwhile.
             if "form" not in self.__dict__:
                 storage = self.parameter_storage_class
@@ -309,6 +317,7 @@ class Request(Limits, BaseRequestWebsocket):
         return (
             self.mimetype == URLENCODED
             and parses_as_stock(self.form_data_parser_class)
+            and _PARSING.within(self)
             and self._reads_as_stock()
         )
 
@@ -383,17 +392,8 @@ class Request(Limits, BaseRequestWebsocket):
 CLOSES_FILES = Stock(Request, "close")
 
 
-def _is_whole(message: Message, limit: int) -> bool:
-    return (
-        message["type"] == "http.request"
-        and not message.get("more_body", False)
-        and len(message.get("body") or b"") <= limit
-    )
-
-
-_READING = Stock(
-    Request, "body", "make_form_data_parser", "_body_to_parse", "_in_time", "_parse_form"
-)
+_READING = Stock(Request, "body", "_in_time")
+_PARSING = Stock(Request, "make_form_data_parser", "_body_to_parse", "_parse_form")
 
 
 def _is_multipart(request: Request) -> bool:
