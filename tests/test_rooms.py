@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, dict[str, str]] = {
         "_formats": "_flask _stock _types",
         "_kind": "signals",
         "_loops": "_types",
-        "json": "_stock globals",
+        "json": "_formats _stock globals",
         "logging": "_frames",
         "typing": "_types",
         "_threads": "_loops _types globals",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, UTC as UTC
 from typing import Any, cast, ClassVar, NamedTuple, TYPE_CHECKING
 
@@ -95,10 +94,10 @@ def _sha1(string: bytes = b"", *, usedforsecurity: bool = True) -> object:
 
 
 _FlaskCookies = flask_sessions.SecureCookieSessionInterface
-_FLASKS = Stock(
-    _FlaskCookies,
-    *("get_signing_serializer", "open_session", "save_session"),
-    besides=[(flask_sessions, ["URLSafeTimedSerializer"])],
+_FLASKS = "get_signing_serializer", "open_session", "save_session"
+_OPENING = Stock(_FlaskCookies, *_FLASKS)
+_SIGNING = Stock(
+    _FlaskCookies, *_FLASKS, besides=[(flask_sessions, ["URLSafeTimedSerializer"]), *SIGNING]
 )
 _flasks_sha1: object = _FlaskCookies.digest_method
 
@@ -131,7 +130,7 @@ class PreparedCookies:
         key = app.secret_key
         if not key:
             return None
-        if not (_FLASKS.of(_FlaskCookies) and SIGNING.of(URLSafeTimedSerializer)):
+        if not _SIGNING.of(_FlaskCookies):
             return _FlaskCookies.get_signing_serializer(cast(Any, self), app)
         # The last one signs; the others are accepted.
         keys = *(app.config["SECRET_KEY_FALLBACKS"] or ()), key
@@ -142,7 +141,7 @@ class PreparedCookies:
 
     def _open(self, app: Any, request: Any) -> SecureCookieSession | None:
         """Do the work of `open_session`, without a coroutine."""
-        if not _FLASKS.of(_FlaskCookies):
+        if not _OPENING.of(_FlaskCookies):
             return _FlaskCookies.open_session(cast(Any, self), app, request)
         serializer = self.get_signing_serializer(app)
         if serializer is None:
@@ -150,8 +149,11 @@ class PreparedCookies:
         signed = cookie_of(request, self.get_cookie_name(app))
         if signed:
             max_age = int(app.permanent_session_lifetime.total_seconds())
-            with suppress(BadSignature):
+            # No `suppress`, as each session comes here.
+            try:
                 return self.session_class(serializer.loads(signed, max_age=max_age))
+            except BadSignature:
+                pass
         return self.session_class()
 
     def _save(self, app: Any, session: SessionMixin, response: Any) -> None:

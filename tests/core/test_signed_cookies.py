@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import itsdangerous.timed
 import pytest
 from flask.json.tag import JSONTag, TaggedJSONSerializer
-from flask.sessions import SecureCookieSessionInterface as FlaskInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface as FlaskInterface
 from itsdangerous import TimestampSigner
 from itsdangerous.encoding import base64_encode
 from markupsafe import Markup
@@ -30,7 +31,8 @@ Items = list[tuple[str, str]]
 
 @pytest.fixture(autouse=True)
 def _one_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: NOW)
+    # Not the signer's method: a short way would not be taken then.
+    monkeypatch.setattr(itsdangerous.timed, "time", SimpleNamespace(time=lambda: NOW))
 
 
 class Pair:
@@ -342,6 +344,9 @@ def test_a_tag_that_is_registered_later_counts() -> None:
     assert signer.loads(signer.dumps({"a": 1}), max_age=1) == {"a": 101}
 
 
+DIGESTS: list[Any] = [hashlib.sha1, hashlib.sha256, hashlib.sha512, hashlib.md5, hashlib.blake2b]
+
+
 class Plainly(SecureCookieSessionInterface):
     """A subclass that overrides what it signs with."""
 
@@ -366,6 +371,32 @@ class FlasksPlainly(FlaskInterface):
 
     def get_cookie_path(self, app: Any) -> str:
         return "/there"
+
+
+@pytest.mark.parametrize("derivation", ["hmac", "concat", "django-concat", "none"])
+@pytest.mark.parametrize("digest", ["sha256", *map(staticmethod, DIGESTS)])
+@pytest.mark.parametrize("key", ["short", b"as long as a block of the larger hash" * 4])
+def test_the_same_signature_is_made_with(derivation: str, digest: Any, key: str | bytes) -> None:
+    options = {"digest_method": digest, "key_derivation": derivation}
+    keys: Any = SimpleNamespace(secret_key=key, config={"SECRET_KEY_FALLBACKS": None})
+
+    def written(base: Any) -> str:
+        interface: Any = type("Interface", (base,), options)()
+        try:
+            return str(interface.get_signing_serializer(keys).dumps({"a": 1}))
+        except TypeError:  # A name is no function.
+            return "TypeError"
+
+    assert written(SecureCookieSessionInterface) == written(FlaskInterface)
+
+
+def test_a_line_break_in_what_is_configured_is_an_error() -> None:
+    for save in (SecureCookieSessionInterface()._save, FlaskInterface().save_session):
+        pair: Any = Pair(SESSION_COOKIE_DOMAIN="a\nb")
+        session: Any = SecureCookieSession({"a": 1})
+        session.modified = True
+        with pytest.raises(ValueError, match="newline"):
+            save(pair.app, session, Response(""))
 
 
 def test_what_a_subclass_overrides_takes_effect() -> None:

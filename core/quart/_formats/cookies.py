@@ -18,7 +18,11 @@ from .headers import first_value
 _READING = Stock(
     Request, "cookies", "dict_storage_class", besides=[(sansio_request, ["parse_cookie"])]
 )
-_WRITING = Stock(Response, "set_cookie", "vary", besides=[(sansio_response, ["dump_cookie"])])
+_WRITING = Stock(
+    Response,
+    *("set_cookie", "vary"),
+    besides=[(sansio_response, ["dump_cookie"]), (Headers, ["add"])],
+)
 
 
 def cookie_of(connection: Any, name: str) -> str | None:
@@ -60,18 +64,20 @@ def is_ordinary(response: object) -> bool:
 
 
 def vary_by_cookie(response: Any) -> None:
-    """Tell caches that the response depends on cookies."""
+    """Tell caches that *response*, which is ordinary, depends on cookies."""
     # Most responses have no Vary header yet. Cost: "header set" in docs/performance.md.
-    if any(name.lower() == "vary" for name, _ in response.headers):
-        response.vary.add("Cookie")
-    else:
-        response.headers.add("Vary", "Cookie")
+    headers: list[tuple[str, str]] = response.headers._list
+    for name, _ in headers:
+        if name.lower() == "vary":
+            response.vary.add("Cookie")
+            return
+    headers.append(("Vary", "Cookie"))
 
 
 def set_cookie(
     response: Any, name: str, value: str, expires: datetime | str | None, **options: object
 ) -> None:
-    """Set a cookie whose *value* needs no quotes."""
+    """Set a cookie whose *value* needs no quotes, in a *response* that is ordinary."""
     if isinstance(expires, datetime):
         expires = expires.replace(microsecond=0)
     before, after = _around_value(name, expires=expires, **options)
@@ -80,7 +86,7 @@ def set_cookie(
     if limit and len(header) > limit:
         response.set_cookie(name, value, expires=expires, **options)  # This warns.
     else:
-        response.headers.add("Set-Cookie", header)
+        response.headers._list.append(("Set-Cookie", header))
 
 
 # Cached, as it stays the same, except for a permanent session's second of expiry. Typed, as a flag
@@ -89,5 +95,6 @@ def set_cookie(
 def _around_value(name: str, **options: Any) -> tuple[str, str]:
     """Return the parts of a Set-Cookie header before and after the value."""
     header = dump_cookie(name, max_size=0, **options)
+    Headers().add("Set-Cookie", header)  # This looks for line breaks.
     end = len(name.encode()) + 1
     return header[:end], header[end:]

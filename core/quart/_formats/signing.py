@@ -8,8 +8,8 @@ are accepted.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-import json
 import zlib
 from binascii import a2b_base64, b2a_base64
 from functools import cached_property, lru_cache
@@ -20,7 +20,8 @@ from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.encoding import int_to_bytes, want_bytes
 
 from .._flask import json_provider
-from .._stock import Stock
+from .._stock import Besides, Stock
+from . import json_text
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
@@ -41,6 +42,31 @@ def _stamp(timestamp: int) -> bytes:
     return _encode(int_to_bytes(timestamp))
 
 
+# Those that `_begin` knows; a FIPS build may lack one. Others may be a name, or have no block.
+_HASHES = {
+    getattr(hashlib, name)
+    for name in ("sha1", "sha256", "sha384", "sha512")
+    if hasattr(hashlib, name)
+}
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
+
+def _begin(key: bytes, digest: Any) -> tuple[Any, Any]:
+    """Return the two hashes of HMAC, begun with *key*; or an object of `hmac`, and None.
+
+    A copy of each goes on with a message: RFC 2104, in half the time of `hmac`, whose objects are
+    written in Python.
+    """
+    try:
+        size: int = digest().block_size if digest in _HASHES else 0
+    except ValueError:  # It may be allowed for HMAC alone.
+        size = 0
+    if not size:
+        return hmac.new(key, digestmod=digest), None
+    block = (digest(key).digest() if len(key) > size else key).ljust(size, b"\0")
+    return digest(block.translate(_INNER)), digest(block.translate(_OUTER))
+
+
 class _Signer(TimestampSigner):
     """A signer that keeps its keys. Cost: "key" in docs/performance.md."""
 
@@ -49,9 +75,9 @@ class _Signer(TimestampSigner):
         return {}
 
     @cached_property
-    def _mac(self) -> Any:
-        """A hash that has digested the newest key; each signature continues from a copy."""
-        return hmac.new(self.derive_key(), digestmod=self.digest_method)
+    def _begun(self) -> tuple[Any, Any]:
+        """What HMAC digests inside and outside, begun with the newest key."""
+        return _begin(self.derive_key(), self.digest_method)
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
         key = self._derived.get(secret_key)
@@ -60,13 +86,21 @@ class _Signer(TimestampSigner):
         return key
 
     def get_signature(self, value: str | bytes) -> bytes:
-        mac = self._mac.copy()
-        mac.update(want_bytes(value))
-        return _encode(mac.digest())
+        return self._signature_of(want_bytes(value))
+
+    def _signature_of(self, value: bytes) -> bytes:
+        inner, outer = self._begun
+        inner = inner.copy()
+        inner.update(value)
+        if outer is not None:
+            outer = outer.copy()
+            outer.update(inner.digest())
+            inner = outer
+        return _encode(inner.digest())
 
     def sign(self, value: str | bytes) -> bytes:
-        value = b"%b.%b" % (want_bytes(value), _stamp(self.get_timestamp()))
-        return b"%b.%b" % (value, self.get_signature(value))
+        stamped = b"%b.%b" % (want_bytes(value), _stamp(self.get_timestamp()))
+        return b"%b.%b" % (stamped, self._signature_of(stamped))
 
     def newest(self, signed: bytes, max_age: int) -> bytes | None:
         """Return what was signed, if it was signed with the newest key and is not too old.
@@ -74,7 +108,7 @@ class _Signer(TimestampSigner):
         None means that only `unsign` can tell.
         """
         value, _, signature = signed.rpartition(b".")
-        if not hmac.compare_digest(signature, self.get_signature(value)):
+        if not hmac.compare_digest(signature, self._signature_of(value)):
             return None
         payload, separator, stamp = value.rpartition(b".")
         try:
@@ -85,11 +119,13 @@ class _Signer(TimestampSigner):
 
 
 # The methods whose work is done here in a short way, unless somebody has replaced one.
-SIGNING = Stock(
-    URLSafeTimedSerializer,
-    *("dumps", "loads", "make_signer", "dump_payload", "load_payload"),
-    besides=[(TimestampSigner, ["derive_key", "get_signature", "sign", "unsign", "get_timestamp"])],
-)
+SIGNING: Besides = [
+    (
+        URLSafeTimedSerializer,
+        ["dumps", "loads", "make_signer", "dump_payload", "load_payload"],
+    ),
+    (TimestampSigner, ["derive_key", "get_signature", "sign", "unsign", "get_timestamp"]),
+]
 _TAGGING = Stock(tags.TaggedJSONSerializer, "dumps", "loads", "tag")
 _DEFAULT_TAGS = [
     tags.TagDict,
@@ -102,7 +138,6 @@ _DEFAULT_TAGS = [
     tags.TagDateTime,
 ]
 _SCALARS = frozenset({str, int, float, bool, type(None)})
-_encode_json = json.JSONEncoder(separators=(",", ":")).encode
 # Compression saves at most a byte up to this length: zlib makes eleven bytes of twelve equal ones.
 _TINY = 12
 # Texts up to this length can be compressed with a small window. Cookies are shorter.
@@ -145,7 +180,8 @@ class Serializer(URLSafeTimedSerializer):
         salt: str | bytes | None = None,
     ) -> object:
         if salt is None and max_age is not None and not return_timestamp:
-            payload = self._signer.newest(want_bytes(s), max_age)
+            signed = s.encode() if type(s) is str else want_bytes(s)
+            payload = self._signer.newest(signed, max_age)
             if payload is not None:
                 return self.load_payload(payload)
         return super().loads(s, max_age, return_timestamp, salt)
@@ -158,10 +194,15 @@ class Serializer(URLSafeTimedSerializer):
                 # takes no time; walking through all objects takes as long as parsing them.
                 if '" ' not in text and self._has_stock_tags():
                     provider = json_provider()
-                    return json.loads(text) if provider is None else provider.loads(text)
+                    return json_text.loads(text) if provider is None else provider.loads(text)
             except Exception:  # itsdangerous raises the right error.
                 pass
         return super().load_payload(payload, *args, **kwargs)
+
+    def dumps(self, obj: object, salt: str | bytes | None = None) -> str:
+        if salt is not None or not self.is_text_serializer:
+            return super().dumps(obj, salt)
+        return self._signer.sign(self.dump_payload(obj)).decode()
 
     def dump_payload(self, obj: object) -> bytes:
         data = self._json(obj)
@@ -176,7 +217,7 @@ class Serializer(URLSafeTimedSerializer):
         if type(obj) is dict and self._has_stock_tags() and self._needs_no_tag(obj):
             provider = json_provider()
             if provider is None:
-                return _encode_json(obj).encode()
+                return json_text.dumps_compact(obj).encode()
             return want_bytes(provider.dumps(obj, separators=(",", ":")))
         return want_bytes(self.serializer.dumps(obj, **self.serializer_kwargs))
 
