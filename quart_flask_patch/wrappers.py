@@ -37,7 +37,12 @@ from ._environs import translation
 from ._environs.body_stream import STREAM
 from ._requests import matched
 from ._requests.forms import FormDataParser, of_a_quart_application, open_file
-from ._requests.headers import headers_of, let_go as let_go_of_headers, set_headers
+from ._requests.headers import (
+    headers_of,
+    let_go as let_go_of_headers,
+    set_headers,
+    value_that_came,
+)
 from ._waiting import bridge, runner
 
 if TYPE_CHECKING:
@@ -156,7 +161,10 @@ class Request(flask_wrappers.Request):
 
         def _parse_content_type(self) -> None:
             if not hasattr(self, "_parsed_content_type"):
-                mimetype, parameters = _content_type(self.headers.get("content-type", ""))
+                given = value_that_came(self, b"content-type") if _TYPE.of(type(self)) else None
+                if given is None:
+                    given = self.headers.get("content-type", "")
+                mimetype, parameters = _content_type(given)
                 self._parsed_content_type = mimetype, dict(parameters)
 
         @cached_property
@@ -173,12 +181,19 @@ class Request(flask_wrappers.Request):
                 return cast(bool, replaced.__get__(self, type(self)))
             # Werkzeug reads the environ for this; the headers say the same without making one.
             environ = self.__dict__.get("environ")
+            if (
+                _TYPE.of(type(self))
+                and (given := value_that_came(self, b"content-type")) is not None
+            ):
+                return bool(given)
             return bool(self.content_type if environ is None else environ.get("CONTENT_TYPE"))
 
         # A class attribute, as the shared instance dict has none.
         shallow = False
 
 
+#: Whether a request's class leaves the headers alone, and the type among them.
+_TYPE = Stock(Request, "headers", "content_type")
 #: Whether closing a request does nothing but close the files of its form.
 CLOSING = Stock(WerkzeugRequest, "close")
 #: Whether a request's class leaves the parsing of forms alone.

@@ -6,11 +6,15 @@ import io
 from functools import partial
 from typing import Any, cast
 
+from werkzeug.datastructures import Headers
+
 from quart._connection.inbound import Inbound
+from quart._formats.headers import Undecoded
 from quart._loops.mailbox import in_trio
 from quart._threads import strategy
-from quart._types import CoroutineOf
+from quart._types import CoroutineOf, Receive
 from quart.wrappers import Body, Request as CoreRequest
+from quart.wrappers._body import Now, receive_now
 from quart.wrappers._limits import announced_length
 
 from .._waiting import bridge, runner
@@ -28,17 +32,27 @@ class BodyStream(io.RawIOBase):
 
     def __init__(self, request: CoreRequest) -> None:
         self._request: CoreRequest | None = request
+        self._body: Body | None = None
+        #: Whether `readall` has taken the whole body, before there was a `Body`.
+        self._is_taken = False
         self._rest = memoryview(b"")
         self._by_wsgi = bool(request.scope.get(BY_WSGI))
 
     def let_go(self) -> None:
         """Drop the reference to the request, which refers to this stream."""
         if self._request is not None:
-            self._body, self._request = self._request._body or self._request.body, None
+            if not self._is_taken:
+                self._body = self._request._body or self._request.body
+            self._request = None
 
     def _current_body(self) -> Body:
         # Reading `request.body` applies a size limit that was changed meanwhile.
-        return self._body if self._request is None else self._request.body
+        if self._request is not None:
+            return self._request.body
+        if self._body is None:
+            self._body = Body(None, None)
+            self._body.set_complete()
+        return self._body
 
     def _next_of(self, body: Body) -> bytes:
         chunk = body.take()
@@ -60,6 +74,17 @@ class BodyStream(io.RawIOBase):
             return runner.run(reading)
         reading.close()
         return inbound.from_thread(body.read_chunk)
+
+    def _take_whole(self) -> bytes | None:
+        """Take all of a body that has arrived in one message, before anybody has read of it."""
+        request = self._request
+        if request is None or self._by_wsgi:
+            return None
+        whole = request._arrived(receive_now if bridge.is_beneath_task() else _take_begun)
+        if whole is not None:
+            # Nothing is left, whoever reads after this.
+            request._whole, self._is_taken = b"", True
+        return whole
 
     def readable(self) -> bool:
         return True
@@ -93,12 +118,20 @@ class BodyStream(io.RawIOBase):
 
     def readall(self) -> bytes:
         """Return the rest of the body; this is the usual way to read, so it makes no copy."""
+        if (whole := self._take_whole()) is not None:
+            return whole
         chunks = [bytes(self._rest)] if self._rest else []
         self._rest = self._rest[:0]
         body = self._current_body()
         while chunk := self._next_of(body):
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _take_begun(receive: Receive) -> Now:
+    """As `receive_now`, in a worker thread: take a message that was received ahead."""
+    inbound = getattr(receive, "__self__", None)
+    return (inbound.take_begun() if isinstance(inbound, Inbound) else None), None
 
 
 def _inbound_of(body: Body) -> Inbound | None:
@@ -114,8 +147,14 @@ def receive_early(request: Any) -> None:
         return
     length = announced_length(request.headers)
     # Not if the client waits for 100 Continue: receiving would tell it to send the body.
-    if length and length <= SMALL and "expect" not in request.headers and not in_trio():
+    if length and length <= SMALL and not _expects(request.headers) and not in_trio():
         inbound.begin_to_receive()
+
+
+def _expects(headers: Headers) -> bool:
+    if type(headers) is Undecoded and headers.are_in_lower_case():
+        return b"expect" in headers.first
+    return "expect" in headers
 
 
 def stream_of(connection: object) -> BodyStream:

@@ -94,8 +94,8 @@ def body_of(request: Any) -> BodyStream | None:
         environ = request.environ
     if environ is not None and environ.get("wsgi.input") is not stream:
         return None
-    limit, length = request.max_content_length, request.content_length
-    if limit is not None and length is not None and length > limit:
+    limit = request.max_content_length
+    if limit is not None and (length := request.content_length) is not None and length > limit:
         raise RequestEntityTooLarge
     return stream
 

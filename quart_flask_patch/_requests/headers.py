@@ -95,6 +95,19 @@ def headers_of(request: object) -> Headers:
     return known[1]
 
 
+def value_that_came(request: object, name: bytes) -> str | None:
+    """Return the header *name*, "" if there is none; None if only its headers can tell.
+
+    Its headers are as they came, then, and need not be made. *name* is in lower case.
+    """
+    state = request.__dict__
+    received = state["headers"]
+    if type(received) is not Undecoded or "environ" in state or not received.are_plain():
+        return None
+    value = received.first.get(name)
+    return "" if value is None else text_of(value)
+
+
 def set_headers(request: object, headers: Headers) -> None:
     request.__dict__.update({"headers": headers, HEADERS: (headers, headers)})
 

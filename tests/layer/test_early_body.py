@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import Flask, Request, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from quart._connection import inbound
@@ -58,6 +59,57 @@ def test_a_thread_reads_it_without_coming_back(app: Flask, visits: list[object])
     assert answer.json == {"colour": "blue", "size": "4"}
     assert not visits
     assert answer.asked == 1
+
+
+@pytest.mark.parametrize("place", ["thread", "loop"])
+def test_what_was_read_stays_read(app: Flask, place: str) -> None:
+    app.config["SYNC_PLACE"] = place
+    streams: list[Any] = []
+
+    @app.post("/kept")
+    def kept() -> Any:
+        streams.append(request.stream)
+        return [request.stream.read().decode(), request.stream.read().decode()]
+
+    answer = run(fetch(app, "/kept", "POST", BODY, LENGTH))
+    assert answer.json == [BODY.decode(), ""]
+    assert streams[0].read() == streams[0].readline() == b""
+
+
+@pytest.mark.parametrize("place", ["thread", "loop"])
+@pytest.mark.parametrize("limit", [len(BODY) - 1, len(BODY)])
+def test_a_limit_that_a_view_sets_counts(app: Flask, place: str, limit: int) -> None:
+    app.config["SYNC_PLACE"] = place
+
+    @app.post("/limited")
+    def limited() -> str:
+        request.max_content_length = limit
+        return request.get_data(as_text=True)
+
+    # Without its length, only reading it tells.
+    answer = run(fetch(app, "/limited", "POST", BODY))
+    assert answer.status == (413 if limit < len(BODY) else 200)
+
+
+@pytest.mark.parametrize("place", ["thread", "loop"])
+def test_headers_and_a_type_of_a_classs_own_count(app: Flask, place: str) -> None:
+    class Own(Request):
+        headers = property(lambda self: Headers(FORM))
+
+    class Untyped(Request):
+        content_type = ""
+
+    class Renamed(Request):
+        content_type = "of its own"
+
+    app.config["SYNC_PLACE"] = place
+    for cls, headers, expected in (
+        (Own, LENGTH, {"colour": "blue", "size": "4"}),
+        (Untyped, FORM, {}),
+        (Renamed, FORM, {"colour": "blue", "size": "4"}),
+    ):
+        app.request_class = cls
+        assert run(fetch(app, "/form", "POST", BODY, headers)).json == expected, cls
 
 
 @pytest.mark.parametrize("cut", range(len(BODY)))

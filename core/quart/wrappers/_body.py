@@ -24,6 +24,8 @@ from ._changes import Changing
 from .base import ClientDisconnectedError
 
 T = TypeVar("T")
+#: A message that is there, or an awaitable for one that is not.
+Now = tuple[Any, Awaitable[Any] | None]
 
 
 class Body(Changing):
@@ -280,7 +282,7 @@ async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
         return cast(T, await result)
 
 
-def receive_now(receive: Receive) -> tuple[Any, Awaitable[Any] | None]:
+def receive_now(receive: Receive) -> Now:
     """Return the message if *receive* has it at once, or else None and an awaitable for it."""
     message = start(receive())
     return (None, message) if type(message) is Suspended else (message, None)

@@ -27,7 +27,7 @@ from ..datastructures import awaitable_file, FileStorage as FileStorage, plain_f
 from ..formparser import FormDataParser as FormDataParser, parses_as_stock, URLENCODED, urlencoded
 from ..globals import _cv_app, current_app as current_app
 from ._args import Args
-from ._body import Body as Body, receive_now, within
+from ._body import Body as Body, Now, receive_now, within
 from ._limits import announced_length, Limits
 from .base import (
     BaseRequestWebsocket as BaseRequestWebsocket,
@@ -178,12 +178,11 @@ class Request(Limits, BaseRequestWebsocket):
             self._forget_body()
         return data.decode(errors="replace") if as_text else data
 
-    def _arrived(self) -> bytes | None:
+    def _arrived(self, take: Callable[[Receive], Now] = receive_now) -> bytes | None:
         """Return the body if it is one message that has arrived already, as most have.
 
-        For other bodies a `Body` is made, which others can read and wait for. It goes on from where
-        this has stopped, so only one place reads bodies. Under Trio each body is a `Body`: the time
-        limit would not include what `receive` begins in its first step.
+        For other bodies a `Body` is made, which others can wait for; it goes on from where this has
+        stopped. So it is under Trio: a time limit would not include the first step of `receive`.
         """
         receive = self._receive
         if (
@@ -197,9 +196,10 @@ class Request(Limits, BaseRequestWebsocket):
         limit = self.max_content_length
         if limit is not None and (announced_length(self.headers) or 0) > limit:
             return None
-        message, rest = receive_now(receive)
-        if rest is not None:
-            self.body.go_on_with(rest)
+        message, rest = take(receive)
+        if message is None:
+            if rest is not None:
+                self.body.go_on_with(rest)
             return None
         if message["type"] == "http.request" and not message.get("more_body", False):
             whole: bytes = message.get("body") or b""
