@@ -161,8 +161,7 @@ def lease_of(app: object) -> lease.Lease:
 
 
 def wait_for_work(work: Callable[[Any], object], ctx: AppContext) -> Any:
-    response = strategy.wait_for(work(ctx))
-    return wrappers.with_file_read(response, ctx.connection.scope)  # type: ignore[union-attr]  # it has one
+    return wrappers.with_file_read(strategy.wait_for(work(ctx)))
 
 
 PLACES: dict[str, Place] = {"loop": Loop(), "thread": Thread()}

@@ -20,13 +20,12 @@ from werkzeug.sansio.response import Response as SansIOResponse
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request as WerkzeugRequest, request as wsgi_request
 
-from quart._connection import pathsend
 from quart._connection.outbound import file_of
 from quart._flask import flask_cv_app
 from quart._formats.caching import kept
 from quart._handling.responses import from_other_response
 from quart._stock import Stock
-from quart._types import Result, Scope
+from quart._types import Result
 from quart.formparser import URLENCODED, urlencoded
 from quart.wrappers import Response as CoreResponse
 from quart.wrappers._args import Args
@@ -271,12 +270,11 @@ _RESPONDING = Stock(
 FORCING = Stock(Response, "force_type")
 
 #: Up to this many bytes of a file are read at once, in the request's own thread.
+#: For so few, to leave the file to a server that can send it would take longer.
 _AT_ONCE = 256 * 1024
-#: The same if the server can send files itself.
-_AT_ONCE_BESIDE_SERVER = 64 * 1024
 
 
-def with_file_read(response: Any, scope: Scope) -> Any:
+def with_file_read(response: Any) -> Any:
     """Return *response*; if its body is a small file, read it now, which saves visits to a thread.
 
     `send_file` makes such a body. Other bodies are read when they are sent.
@@ -284,8 +282,7 @@ def with_file_read(response: Any, scope: Scope) -> Any:
     if not isinstance(response, Response) or (file := file_of(response)) is None:
         return response
     length: int | None = response.content_length
-    most = _AT_ONCE_BESIDE_SERVER if pathsend.is_offered(scope) else _AT_ONCE
-    if length is None or length > most:
+    if length is None or length > _AT_ONCE:
         return response
     try:
         response.response = [file.file.read(length)]
