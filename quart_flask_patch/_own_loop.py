@@ -17,6 +17,7 @@ from collections.abc import (
     Callable,
     Iterable,
     Iterator,
+    Sequence,
 )
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -183,7 +184,9 @@ class OwnLoop(Thread):
         """Call *func*, a step of the response's body, in the thread of WSGI middleware."""
         return _call_in(_owns[ctx], func, *args)
 
-    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
+    def iterate(
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[Sequence[object], None]:
         return super().iterate(ctx, _stepped(_owns[ctx], iterable))
 
 

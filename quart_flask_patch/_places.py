@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
@@ -85,7 +85,9 @@ class Loop(SyncPlace):
     async def call(self, ctx: AppContext, func: Callable[..., T], *args: object) -> T:
         return await bridge.call_bridged(func, *args)
 
-    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
+    def iterate(
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[Sequence[object], None]:
         return self.step_through(ctx, iterable)
 
     def hand_on(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from types import MethodType
 from typing import Any, cast, TYPE_CHECKING, TypeVar
 
@@ -131,7 +131,9 @@ class InThread(Thread):
             return func(*args)
         return bridge.wait(ctx._lease.call(func, *args), strategy.wait_for)
 
-    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
+    def iterate(
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[Sequence[object], None]:
         assert ctx.lease is not None
         # The middleware has ended, and its thread is free for the body.
         return stream.iterate(ctx.lease, iterable)

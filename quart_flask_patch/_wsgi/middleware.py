@@ -341,7 +341,7 @@ async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _S
     """Send the pieces of the middleware's body as it makes them."""
     place, as_context = place_of_middleware(call), cast(Any, pending)
     pieces = start.pieces(call, environ, pending)
-    chunks = place.iterate(as_context, pieces)
+    portions = place.iterate(as_context, pieces)
     try:
         if place is PLACES["loop"]:
             # If the middleware returns the answer unchanged, this step is the only one.
@@ -350,13 +350,14 @@ async def _send_pieces(call: Call, pending: Pending, environ: Environ, start: _S
                 return
             await start.send(piece)
         turns = Turns()
-        async for chunk in chunks:
-            if turns.due():
-                await turns.give()
-            await start.send(chunk)
+        async for chunks in portions:
+            for chunk in chunks:
+                if turns.due():
+                    await turns.give()
+                await start.send(chunk)
     finally:
         # If the client has left, the body has not ended; close it now.
         with shielded(), undisturbed(pending):
-            await chunks.aclose()
+            await portions.aclose()
             if cast(Any, pieces).gi_frame is not None:
                 await place.call(as_context, cast(Any, pieces).close)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -13,10 +14,18 @@ import pytest
 from quart._threads import stream
 from quart._threads.lease import Lease
 from quart._threads.pool import Pool
-from quart._threads.stream import AHEAD, iterate
+from quart._threads.stream import AHEAD
 from quart._threads.worker import current_work
 
 from .driver import run, until
+
+
+async def iterate(lease: Lease, iterable: Any) -> AsyncGenerator[Any, None]:
+    """Yield one piece after another."""
+    async with aclosing(stream.iterate(lease, iterable)) as portions:
+        async for portion in portions:
+            for piece in portion:
+                yield piece
 
 
 async def taken(iterable: Any, count: int | None = None) -> list[Any]:
@@ -140,6 +149,53 @@ def test_closing_ends_what_it_waits_for() -> None:
     # It may not have come to its wait; or it was ended there, and this does nothing.
     iterator.close()
     assert log == ["closed"]
+
+
+def test_what_was_made_before_a_wait_comes_first() -> None:
+    async def main() -> None:
+        taken = asyncio.Event()
+
+        def waiting() -> Iterator[bytes]:
+            work = current_work()
+            assert work is not None
+            yield b"1"
+            yield b"2"
+            work.wait(taken.wait())
+            yield b"3"
+
+        with Lease(Pool(1)) as lease:
+            chunks = iterate(lease, waiting())
+            assert [await anext(chunks), await anext(chunks)] == [b"1", b"2"]
+            taken.set()
+            assert [chunk async for chunk in chunks] == [b"3"]
+
+    run(main())
+
+
+def test_closing_ends_a_wait_that_came_with_what_was_made_before_it() -> None:
+    log: list[str] = []
+
+    def waiting() -> Iterator[bytes]:
+        work = current_work()
+        assert work is not None
+        try:
+            yield b"1"
+            work.wait(asyncio.Event().wait())
+        except GeneratorExit:
+            log.append("ended")
+            raise
+
+    async def main() -> None:
+        with Lease(Pool(1)) as lease:
+            portions = stream.iterate(lease, waiting())
+            step = asyncio.ensure_future(anext(portions))
+            await asyncio.sleep(0)
+            time.sleep(0.05)  # noqa: ASYNC251  # Until the thread waits, as a rule.
+            assert await step == [b"1"]
+            await portions.aclose()
+
+    run(main())
+    assert log == ["ended"]
 
 
 @pytest.mark.parametrize("waits", [False, True])

@@ -200,7 +200,8 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
             body = aclosing(ctx.home.iterate(ctx, plain))
         async with _Chunks(ctx.connection, body) as chunks:
             async for chunk in chunks:
-                rest = take((chunk,))
+                # Of a plain iterable these are several, as many as are there.
+                rest = take((chunk,) if plain is None else chunk)  # type: ignore[arg-type]
                 while rest is not None:
                     await rest
                     rest = take(None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Any, TYPE_CHECKING, TypeVar
 
@@ -103,8 +103,10 @@ class Place:
         """
         return None
 
-    def iterate(self, ctx: AppContext, iterable: Iterable[object]) -> AsyncGenerator[Any, None]:
-        """Iterate over the plain iterable that a view has returned."""
+    def iterate(
+        self, ctx: AppContext, iterable: Iterable[object]
+    ) -> AsyncGenerator[Sequence[Any], None]:
+        """Iterate over the plain iterable that a view has returned; yield pieces that are there."""
         if ctx.lease is not None and not ctx.borrows:
             return stream.iterate(ctx.lease, iterable)
         # The thread belongs to another request, so it must not run ahead.
@@ -112,12 +114,12 @@ class Place:
 
     async def step_through(
         self, ctx: AppContext, iterable: Iterable[object]
-    ) -> AsyncGenerator[Any, None]:
+    ) -> AsyncGenerator[Sequence[Any], None]:
         """Iterate with one call for each step."""
         iterator = await self.call(ctx, iter, iterable)
         try:
             while (chunk := await self.call(ctx, next, iterator, _END)) is not _END:
-                yield chunk
+                yield (chunk,)
         finally:
             if (close := stream.closing(iterator, iterable)) is not None:
                 await self.call(ctx, close)

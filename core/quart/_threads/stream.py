@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .worker import WorkerThread
 
-#: How many bytes a run makes before it waits for the reader. The first run makes this many, and so
-#: does each run after a slow one (longer than `QUICK` seconds). Other runs make twice as many as
-#: the run before, up to `MOST`.
+#: How many bytes the first run makes before it waits for the reader. Each other run makes as many
+#: as the reader would take in `QUICK` seconds, by the run before; at least `AHEAD`, at most `MOST`.
 AHEAD, MOST = 128 * 1024, 1024 * 1024
 QUICK = 0.01
 # Count this many bytes for each chunk, so that empty ones are bounded too.
@@ -37,28 +36,55 @@ class _Source:
         #: The iterator; None once it is exhausted.
         self.iterator: Iterator[Any] | None = None
         self.mailbox: Mailbox
+        #: What was made and has not been taken. Whoever adds a piece looks whether it is wanted;
+        #: whoever wants one says so, then looks again whether there is one.
+        self.pieces: list[object] = []
+        self.is_wanted = False
         self.stopped = False
         self.ahead = AHEAD
+        #: How many bytes the last run has made.
+        self.size = 0
         #: Whether the step that waits has been given up.
         self.has_given_up = False
 
     def run(self) -> bool:
-        """Pass on some chunks; return whether there may be more."""
-        mailbox = self.mailbox
+        """Pass on some pieces; return whether there may be more."""
+        mailbox, pieces, ahead = self.mailbox, self.pieces, self.ahead
         if self.iterator is None:
             self.iterator = iter(self._iterable)
-        size = 0
-        while size < self.ahead and not self.stopped:
-            chunk = next(self.iterator, _END)
-            if chunk is _END:
+        iterator, self.size = self.iterator, 0
+        while self.size < ahead and not self.stopped:
+            piece = next(iterator, _END)
+            if piece is _END:
                 self.iterator = None
                 return False
-            mailbox.put((self, chunk))
+            pieces.append(piece)
+            if self.is_wanted:
+                self.is_wanted = False
+                mailbox.put((self, None))
             try:
-                size += _CHUNK_COST + len(chunk)
+                self.size += _CHUNK_COST + len(piece)
             except TypeError:
                 return True  # Neither str nor bytes: the code that sends it raises the error.
         return True
+
+    def take(self) -> list[object]:
+        """Take what there is; the thread may add to it meanwhile."""
+        taken = self.pieces[:]
+        del self.pieces[: len(taken)]
+        return taken
+
+    async def next_message(self) -> Any:
+        """Wait for a message, or for a piece; return None, or a message of this, for a piece."""
+        self.is_wanted = True
+        message = None if self.pieces else await self.mailbox.get()
+        self.is_wanted = False
+        return message
+
+    def adapt(self, seconds: float) -> None:
+        """Choose the size of the next run, when the reader has taken the last one in *seconds*."""
+        size = int(self.size * QUICK / seconds) if seconds else MOST
+        self.ahead = min(max(size, AHEAD), MOST)
 
     def give_up(
         self, sender: WorkGreenlet | _Source | None, payload: Any, worker: WorkerThread
@@ -70,15 +96,15 @@ class _Source:
             worker.give(sender.reply(payload, None, GeneratorExit()))
 
 
-async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[object, None]:
-    """Yield the items of *iterable*; what its code waits for is awaited here.
+async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[list[object], None]:
+    """Yield lists of those items of *iterable* that are there; await what its code waits for.
 
     Closing this early waits until the thread has finished its step, then closes the iterator in the
     thread. If that step waits for something, it gets GeneratorExit, as a closed generator does. It
     may wait again then, to clean up.
     """
     source = _Source(iterable)
-    more, running = True, False
+    more, running, message = True, False, None
     try:
         while more:
             # Each run has its own mailbox: what arrives after its outcome is not for the next run.
@@ -86,8 +112,15 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
             worker = await lease.start(source.run, mailbox)
             running, began = True, monotonic()
             while running:
-                # Most messages have come already, and need no coroutine.
-                sender, payload = mailbox.take() or await mailbox.get()
+                message = mailbox.take()
+                if message is None and not source.pieces:
+                    message = await source.next_message()
+                # All pieces that were made before the message are here now.
+                if source.pieces and mailbox.cancelled is None:
+                    yield source.take()
+                if message is None:
+                    continue
+                (sender, payload), message = message, None
                 if sender is None:
                     running = False
                     more = outcome_of(payload, mailbox.cancelled)
@@ -95,17 +128,14 @@ async def iterate(lease: Lease, iterable: Iterable[object]) -> AsyncGenerator[ob
                     source.give_up(sender, payload, worker)
                     cancelled, mailbox.cancelled = mailbox.cancelled, None
                     raise cancelled
-                elif sender is source:
-                    yield payload
-                else:
+                elif sender is not source:
                     worker.give(await reply(sender, payload, mailbox, lease.awaiting))
-            is_quick = monotonic() - began < QUICK
-            source.ahead = min(2 * source.ahead, MOST) if is_quick else AHEAD
+            source.adapt(monotonic() - began)
     finally:
         source.stopped = True
         while running:
-            sender, payload = await mailbox.get()
-            running = sender is not None
+            sender, payload = message or await mailbox.get()
+            running, message = sender is not None, None
             if source.has_given_up and isinstance(sender, WorkGreenlet):
                 worker.give(await reply(sender, payload, mailbox, lease.awaiting))
             else:
