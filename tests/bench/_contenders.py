@@ -12,6 +12,8 @@ from typing import Any
 from ._environments import Environment, OURS, PEERS, UPSTREAM
 
 PLACE = "QUART_SYNC_PLACE"
+# Without the last, our own modules would be compiled at each start, and installed ones not.
+_LEAKING = frozenset({PLACE, "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Contender:
 
     def environ(self) -> dict[str, str]:
         """Our environment variables, less what would leak a setting into the contender."""
-        kept = {key: value for key, value in os.environ.items() if key not in {PLACE, "PYTHONPATH"}}
+        kept = {key: value for key, value in os.environ.items() if key not in _LEAKING}
         return kept | dict(self.settings)
 
 

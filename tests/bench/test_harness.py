@@ -122,6 +122,15 @@ def test_flask_is_not_asked_for_websockets() -> None:
     assert asked == {"quart", "quart022", "starlette"}
 
 
+def test_no_setting_of_the_caller_reaches_a_contender(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QUART_SYNC_PLACE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):
+        monkeypatch.setenv(name, "loop")
+    told = CONTENDERS["layer-thread"].environ()
+    assert told["QUART_SYNC_PLACE"] == "thread"
+    assert "PYTHONPATH" not in told
+    assert "PYTHONDONTWRITEBYTECODE" not in told
+
+
 def test_a_failing_worker_is_a_fault(results: Results) -> None:
     assert results.faults() == ["a flask: wrong answer"]
     assert results.as_json()["micros"]["a"]["flask"] == "wrong answer"
