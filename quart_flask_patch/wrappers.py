@@ -241,8 +241,9 @@ def whole_response(cls: Any, body: str | bytes, mimetype: str | None = None) -> 
     if (
         cls is not Response
         or not _RESPONDING.of(cls)
-        or not cls.automatically_set_content_length
-        or (kind := cls.default_mimetype if mimetype is None else mimetype) is None
+        # Anybody may put a property in the place of a value.
+        or cls.automatically_set_content_length is not True
+        or type(kind := cls.default_mimetype if mimetype is None else mimetype) is not str
     ):
         if mimetype is None:
             return cls(body, status=None, headers=None)  # Flask calls your own class this way.

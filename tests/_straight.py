@@ -6,6 +6,7 @@ the straight way. Both must look alike to a client, to the log, and to whoever h
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import decimal
 import logging
@@ -14,12 +15,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+import flask.signals
+from blinker import Signal
 from markupsafe import Markup
 from werkzeug.exceptions import ImATeapot
+from werkzeug.local import LocalProxy
 
+import quart.signals
 from _asgi import run, scope_of, Sent
 from quart._handling import plan
 
+SIGNALS = [
+    each
+    for module in (flask.signals, quart.signals)
+    for each in vars(module).values()
+    if isinstance(each, Signal)
+]
 Events = list[Any]
 #: Makes an application; the second argument says what shall be noted.
 Making = Callable[[Events], Any]
@@ -32,10 +43,27 @@ def fail(error: BaseException) -> Any:
 
 
 class Shouting(str):
-    """A str with an `encode` of its own."""
+    """A str with an `encode` of its own, which may return anything."""
 
-    def encode(self, *args: Any, **kwargs: Any) -> bytes:
-        return super().encode(*args, **kwargs).upper()
+    encoded: Any = None
+
+    def encode(self, *args: Any, **kwargs: Any) -> Any:
+        return self.encoded or super().encode(*args, **kwargs).upper()
+
+
+class Listed(Shouting):
+    encoded = bytearray(b"listed")
+
+
+class Acting:
+    """Acts while it is written as JSON, such as a lazy text that asks for the session."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def __html__(self) -> str:
+        self._act()
+        return "acted"
 
 
 def pieces() -> Iterator[str]:
@@ -50,11 +78,18 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
     "umlaut": lambda app: "ä€",
     "surrogate": lambda app: "\ud800",
     "own text": lambda app: Shouting("text"),
+    "own text, listed": lambda app: Listed("text"),
     "bytes": lambda app: b"\x00\xff",
+    "proxied bytes": lambda app: LocalProxy(lambda: b"bytes"),
+    "proxied dict": lambda app: LocalProxy(lambda: {"a": 1}),
     "bytearray": lambda app: bytearray(b"ab"),
     "dict": lambda app: {"b": 1, "a": [None, "ä", 1.5]},
     "list": lambda app: [1, {"x": datetime.date(2026, 1, 1)}, decimal.Decimal("1.5")],
     "no json": lambda app: {"x": object()},
+    "interrupted json": lambda app: {"x": Acting(lambda: fail(KeyboardInterrupt()))},
+    "cancelled json": lambda app: {"x": Acting(lambda: fail(asyncio.CancelledError()))},
+    "stopped json": lambda app: {"x": Acting(lambda: fail(StopIteration()))},
+    "both": lambda app: type("Both", (app.response_class, dict), {})("body"),
     "keys of two types": lambda app: {1: 1, "a": 2},
     "none": lambda app: None,
     "number": lambda app: 7,
@@ -116,6 +151,7 @@ def trace(
     """Return all that is seen of the same request, made several times on one connection."""
     events: Events = []
     app = make(events)
+    app.teardown_appcontext(lambda error: events.append(("torn down", error.__class__)))
     handler = _Records(events)
     app.logger.addHandler(handler)
 
@@ -129,6 +165,8 @@ def trace(
         run(ask())
     finally:
         app.logger.removeHandler(handler)
+        for signal in SIGNALS:  # A receiver of another application would keep all from this way.
+            signal.receivers.clear()
     return events
 
 
@@ -137,6 +175,7 @@ _SIGNED = re.compile(r"session=[^;]+")
 
 def seen(make: Making, method: str = "GET", **asked: Any) -> tuple[Events, Events]:
     """Return what is seen of a request, by whichever way it goes and by the usual one."""
+    assert not any(signal.receivers for signal in SIGNALS)
     straight = trace(make, method, **asked)
     with mock.patch.object(plan.straight, "is_straight", return_value=False):
         return straight, trace(make, method, **asked)

@@ -29,6 +29,7 @@ from ._flask import has_served
 from ._handling import results, whole
 from ._handling.hooks import HOOK_TABLES, HookTable, keeps_views
 from ._handling.plan import Plans, STAGE_NAMES
+from ._handling.straight import Begun
 from ._kind import REQUEST
 from ._stock import Stock
 from ._threads import strategy
@@ -327,7 +328,9 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     def _connection_class(self) -> type[Request]:
         return self.request_class
 
-    _answering: ClassVar[staticmethod[[Any, Any], Whole | None]] = staticmethod(whole.in_core)
+    _answering: ClassVar[staticmethod[[Any, Any, Any], Whole | Begun | None]] = staticmethod(
+        whole.in_core
+    )
 
     #: Whether a request may be matched before the object is made that the application sees.
     _makes_requests_late: bool = True

@@ -12,6 +12,7 @@ from _patches import patched, WAYS
 from _straight import Events, RESULTS, seen, serve
 from quart import Quart, Response
 from quart._handling import plan
+from quart.wrappers.response import DataBody
 
 from .driver import Client, request, run
 
@@ -39,19 +40,22 @@ def test_each_result_is_answered_alike(result: str, is_async: bool) -> None:
     assert ours == usual
 
 
+PATCHED = [(Response, "__init__"), (Response, "close"), (Response, "set_data")]
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["__init__", "close", "set_data"])
-def test_a_response_class_that_is_patched_later_is_used(name: str, way: str) -> None:
+@pytest.mark.parametrize(("owner", "name"), [*PATCHED, (DataBody, "__init__")])
+def test_a_response_class_that_is_patched_later_is_used(owner: Any, name: str, way: str) -> None:
     app = making(RESULTS["text"], is_async=True)([])
     assert serve(app).text == "text"
     with (
-        patched(Response, name, way) as calls,
+        patched(owner, name, way) as calls,
         mock.patch.object(plan.straight, "is_straight", return_value=False),
     ):
         usual_app = making(RESULTS["text"], is_async=True)([])
         assert serve(usual_app).text == "text"
         usual = list(calls)
-    with patched(Response, name, way) as calls:
+    with patched(owner, name, way) as calls:
         assert serve(app).text == "text"
     assert calls == usual
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import flask
@@ -10,7 +11,7 @@ from flask import after_this_request, g, request, session, signals
 
 import quart
 from _patches import WAYS
-from _straight import Doing, Events, fail, RESULTS, seen, serve
+from _straight import Acting, Doing, Events, fail, RESULTS, seen, serve
 from quart.json.provider import DefaultJSONProvider
 from quart_flask_patch.app import Flask
 
@@ -30,17 +31,25 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any
     return KINDS[request.param]
 
 
-def making(kind: Any, result: Any, *doing: Doing, **config: Any) -> Any:
-    """Return what makes an application whose view does something, then returns *result*."""
+def making(kind: Any, result: Any, *doing: Doing, acts: bool = False, **config: Any) -> Any:
+    """Return what makes an application whose view does something, then returns *result*.
+
+    If what it returns *acts*, it does something while that is written as JSON.
+    """
     cls, is_async = kind
 
     def make(events: Events) -> Any:
         app = cls("straight")
         app.config.update(config)
 
-        def view() -> Any:
+        def act() -> None:
             for each in doing:
                 each(app, events)
+
+        def view() -> Any:
+            if acts:
+                return {"a": Acting(act)}
+            act()
             return result(app)
 
         async def async_view() -> Any:
@@ -120,6 +129,29 @@ def own_json(app: Any, events: Events) -> None:
     app.json = Own(app)
 
 
+def own_type(app: Any, events: Events) -> None:
+    app.json.mimetype = "text/x-own"
+
+
+def json_of_another(app: Any, events: Events) -> None:
+    other = type(app)("other")
+    own_class(other, events)
+    app.json, app.other = other.json, other
+
+
+def json_of_nobody(app: Any, events: Events) -> None:
+    json_of_another(app, events)
+    app.json.compact = True
+    del app.other
+    gc.collect()
+
+
+def hears_later(app: Any, events: Events) -> None:
+    receiver = noting("finished")(events)
+    app.receiver = receiver  # A signal keeps no receiver alive.
+    signal_of(app, "request_finished").connect(receiver, app)
+
+
 def own_method(name: str, replacement: Any) -> Doing:
     def replace(app: Any, events: Events) -> None:
         setattr(app, name, replacement(app, events, getattr(app, name)))
@@ -158,6 +190,10 @@ DOING: dict[str, Doing] = {
     "marks": marks,
     "own class": own_class,
     "own json": own_json,
+    "own type": own_type,
+    "json of another": json_of_another,
+    "json of nobody": json_of_nobody,
+    "hears later": hears_later,
     "opens": opens,
     "looks": looks,
     "make_response": own_method("make_response", _noted),
@@ -177,19 +213,27 @@ DOING: dict[str, Doing] = {
 }
 
 
-@pytest.mark.parametrize("result", ["text", "no json", "error"])
 @pytest.mark.parametrize("doing", DOING)
-def test_what_a_view_changes_counts_at_once(kind: Any, doing: str, result: str) -> None:
-    make = making(kind, RESULTS[result], DOING[doing], SECRET_KEY="secret")
-    ours, usual = seen(make)
+def test_what_a_view_changes_counts_at_once(kind: Any, doing: str) -> None:
+    for result in ("text", "dict", "no json", "error"):
+        make = making(kind, RESULTS[result], DOING[doing], SECRET_KEY="secret")
+        ours, usual = seen(make)
+        assert ours == usual, result
+    # Or not the view does it, but what it returns.
+    ours, usual = seen(making(kind, None, DOING[doing], acts=True, SECRET_KEY="secret"))
     assert ours == usual
 
 
 def test_a_session_s_cookie_is_seen(kind: Any) -> None:
     for value in (b"session=forged", b"other=1", b"session="):
-        make = making(kind, RESULTS["text"], SECRET_KEY="secret")
-        ours, usual = seen(make, headers=[(b"cookie", value)])
-        assert ours == usual
+        for doing in ([], [without_name]):
+            make = making(kind, RESULTS["text"], *doing, SECRET_KEY="secret")
+            ours, usual = seen(make, headers=[(b"cookie", value)])
+            assert ours == usual
+
+
+def without_name(app: Any, events: Events) -> None:
+    app.config.pop("SESSION_COOKIE_NAME", None)
 
 
 NAMES = [
@@ -242,6 +286,20 @@ def test_a_response_class_that_is_patched_later_is_used(
     monkeypatch.setattr(flask.Response, name, replacement)
     assert serve(app, "GET").text == "text"
     assert calls, f"{name} was not called"
+
+
+@pytest.mark.parametrize("cls", [flask.Response, quart.Response])
+@pytest.mark.parametrize("name", ["default_mimetype", "automatically_set_content_length"])
+def test_a_property_in_a_value_s_place_is_asked(
+    cls: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"default_mimetype": "text/x-own", "automatically_set_content_length": False}
+    monkeypatch.setattr(cls, name, property(lambda response: values[name]))
+    kind = KINDS["thread" if cls is flask.Response else "quart"]
+    ours, usual = seen(making(kind, RESULTS["text"]))
+    assert ours == usual
+    assert ("x-own" in str(ours)) is (name == "default_mimetype")
+    assert "Exception" not in str(ours)
 
 
 def test_a_nested_call_of_a_stage_gets_a_response(kind: Any) -> None:

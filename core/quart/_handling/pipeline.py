@@ -199,8 +199,7 @@ async def _conclude(begun: straight.Begun, app: Quart, ctx: AppContext) -> Resul
         result = begun.result()
     except Exception as error:
         result = await stages.handle_user_exception(app, ctx, as_raised(error))
-    if begun.made is not None:
-        raise begun.made
+    begun.check()
     return await resolve_here(stages.finalize(app, ctx, result))
 
 

@@ -30,7 +30,7 @@ _OTHERWISE = frozenset({"HEAD", "OPTIONS"})
 class Begun:
     """What has become of a view that was called already."""
 
-    __slots__ = ("_raised", "_result", "made")
+    __slots__ = ("_made", "_raised", "_result")
 
     def __init__(
         self,
@@ -38,9 +38,7 @@ class Begun:
         raised: BaseException | None = None,
         made: Exception | None = None,
     ) -> None:
-        self._result, self._raised = result, raised
-        #: What was raised when an answer was made of the result.
-        self.made = made
+        self._result, self._raised, self._made = result, raised, made
 
     def result(self) -> Result:
         """Return what the view has returned, or raise what it has raised."""
@@ -50,6 +48,15 @@ class Begun:
             raise self._raised
         finally:
             self._raised = None  # The error's traceback refers to this frame: break the cycle.
+
+    def check(self) -> None:
+        """Raise what was raised when an answer was made of the result, if anything was."""
+        if self._made is None:
+            return
+        try:
+            raise self._made
+        finally:
+            self._made = None  # As above.
 
 
 def is_straight(plan: Plan) -> bool:
@@ -90,10 +97,9 @@ async def work(
         result = view(**connection.view_args)
         if hasattr(result, "__await__"):
             result = await plan.place.resolve(result)
+        answer: Whole | Begun = _answer(app, ctx, plan, result)
     except BaseException as error:
-        answer: Whole | Begun = Begun(None, raised=error)
-    else:
-        answer = _answer(app, ctx, plan, result)
+        answer = Begun(None, raised=error)
     if type(answer) is Begun:
         return await otherwise(ctx, answer)
     if (rest := close_context(app, ctx, None)) is not None:
@@ -103,17 +109,23 @@ async def work(
 
 
 def _answer(app: Quart, ctx: AppContext, plan: Plan, result: Result) -> Whole | Begun:
-    """Return the answer, or how far this has come if somebody may see the response."""
+    """Return the answer, or how far this has come if somebody may see the response.
+
+    What is raised here is not the view's, unless it is no Exception: no handler gets that.
+    """
     stages = plan.stages
-    if (
-        not plan.stands
-        or ctx._after is not None
-        or stages.finished.receivers
-        or session.is_concerned(app, ctx)
-    ):
-        return Begun(result)
+    try:
+        if (
+            not plan.stands
+            or ctx._after is not None
+            or stages.finished.receivers
+            or session.is_concerned(app, ctx)
+        ):
+            return Begun(result)
+    except Exception:
+        return Begun(result)  # The pipeline makes the response, then asks again.
     answering: Any = stages.answering
     try:
-        return answering(app, result) or Begun(result)
+        return answering(app, ctx, result) or Begun(result)
     except Exception as error:
         return Begun(result, made=error)

@@ -7,17 +7,22 @@ than to match a URL. Where there are none of these, what has to be sent follows 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from werkzeug.sansio.response import Response as SansIOResponse
 
 from .._connection.outbound import Whole
 from .._stock import Stock
 from ..json.provider import ANSWERING
-from ..wrappers.response import _type_header, Response
+from ..wrappers.response import _type_header, DataBody, Response
+from .straight import Begun
+
+if TYPE_CHECKING:
+    from ..ctx import AppContext
 
 #: Returns the answer for a view's result, or None if an application has to make a response of it.
-Answering = Callable[[Any, Any], Whole | None]
+#: If writing JSON was seen by somebody who also sees responses, returns the response so far.
+Answering = Callable[[Any, Any, Any], Whole | Begun | None]
 
 
 def answering(cls: Any, making: Stock) -> Answering:
@@ -27,24 +32,40 @@ def answering(cls: Any, making: Stock) -> Answering:
     """
     is_stock, serializes = making.compiled().of, ANSWERING.compiled().within
 
-    def answer(app: Any, result: Any) -> Whole | None:
-        if app.response_class is not cls or not is_stock(cls):
+    def answer(app: Any, ctx: AppContext, result: Any) -> Whole | Begun | None:
+        kind, of = cls.default_mimetype, type(result)
+        # Check the values, as anybody may put a property in the place of one.
+        if (
+            app.response_class is not cls
+            or type(kind) is not str
+            or cls.automatically_set_content_length is not True
+            or not is_stock(cls)
+        ):
             return None
-        kind: str | None = cls.default_mimetype
-        if isinstance(result, (dict, list)):
+        # Subclasses may do anything when they are encoded, and proxies only pretend to be these.
+        if of is str:
+            body = result.encode()
+        elif of is bytes:
+            body = result
+        elif of is dict or of is list:
             provider = app.json
-            if not serializes(provider):
+            # Another application's provider makes responses of that one's class.
+            if not serializes(provider) or provider._app.response_class is not cls:
                 return None
-            kind = kind if provider.mimetype is None else provider.mimetype
-        elif not isinstance(result, (str, bytes)):
+            text, mimetype = provider._text_of(result), provider.mimetype
+            # To write JSON may run code of the application, which a response then matters to.
+            if (
+                ctx._session is not None
+                or ctx._after is not None
+                or ctx.plan.stages.finished.receivers
+            ):
+                return Begun(provider._respond(cls, text, mimetype))
+            body, kind = text.encode(), kind if mimetype is None else mimetype
+        else:
             return None
-        if kind is None or not cls.automatically_set_content_length:
-            return None
-        if isinstance(result, (dict, list)):
-            result = provider._text_of(result)
-        body = result.encode() if isinstance(result, str) else result
-        headers = [_type_header(kind)[1], (b"content-length", b"%d" % len(body))]
-        return Whole((200, headers, body, False))
+        return Whole(
+            (200, [_type_header(kind)[1], (b"content-length", b"%d" % len(body))], body, False)
+        )
 
     return answer
 
@@ -54,7 +75,7 @@ _MAKING = Stock(
     Response,
     *("__init__", "__new__", "close", "data_body_class", "default_status", "headers"),
     *("response", "set_data", "status", "status_code"),
-    besides=[(SansIOResponse, ["__init__"])],
+    besides=[(SansIOResponse, ["__init__"]), (DataBody, ["__init__"])],
 )
 #: For applications with the core's response class.
 in_core = answering(Response, _MAKING)
