@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from functools import partial
+from operator import attrgetter
 from typing import Any, Generic, TYPE_CHECKING, TypeVar
 
 from werkzeug.local import LocalProxy
@@ -94,25 +94,18 @@ def spell_out(proxy: object, kind: Kind, names: Iterable[str]) -> None:
     """
     for name in names:
         if not name.startswith("_") and not hasattr(_LocalProxy, name):
-            setattr(type(proxy), name, property(partial(_read_first, kind, name)))
-
-
-def _read_first(kind: Kind, name: str, proxy: Any) -> object:
-    """Read an attribute for the first time; most are never read."""
-    setattr(type(proxy), name, property(_reader(kind, name)))
-    return getattr(proxy, name)
+            setattr(type(proxy), name, property(_reader(kind, name)))
 
 
 def _reader(kind: Kind, name: str) -> Callable[[Any], object]:
-    def read(proxy: Any) -> object:
-        ctx: Any = _cv_app.get(None)
-        if ctx is not None and ctx.kind is kind and not ctx._hides_connection:
-            return ctx.connection.attribute
-        return proxy._get_current_object().attribute
+    value_of = attrgetter(name)
 
-    # Name the attribute in the code, as Python reads it faster so than by `getattr`.
-    names = (name if each == "attribute" else each for each in read.__code__.co_names)
-    read.__code__ = read.__code__.replace(co_names=tuple(names))
+    def read(proxy: Any) -> object:
+        ctx = _cv_app.get(None)
+        if ctx is not None and ctx.kind is kind and not ctx._hides_connection:
+            return value_of(ctx.connection)
+        return value_of(proxy._get_current_object())
+
     return read
 
 
