@@ -209,6 +209,7 @@ def test_a_copy_that_is_behind_has_not_what_was_taken(
         async with httpx.AsyncClient(timeout=60, trust_env=False) as client, staying([listener]):
             await say(client, in_full.url, "1", "kept")
             await until(lambda: replica.ask("XLEN", "chat") == ["1"], "it is copied")
+            await until(lambda: is_written(replica), "it has that in its own file")
             replica.kill()
             await say(client, in_full.url, "2", "lost")
             await until(lambda: heard_at_least([listener], 2), "both are heard")
@@ -221,6 +222,12 @@ def test_a_copy_that_is_behind_has_not_what_was_taken(
         assert redis.ask("XLEN", "chat") == ["2"]
 
     asyncio.run(main())
+
+
+def is_written(replica: Redis) -> bool:
+    """Redis writes its file anew after it has copied another one."""
+    told = replica.ask("INFO", "persistence")
+    return {"aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"} <= {*told}
 
 
 @pytest.mark.parametrize("said", ["no JSON", "[]", '{"key": "", "text": ""}', '{"key": "a"}'])
