@@ -167,6 +167,17 @@ def _noted(app: Any, events: Events, original: Any) -> Any:
     return noted
 
 
+def patched_class(app: Any, events: Events) -> None:
+    cls, original = app.response_class, app.response_class.set_data
+
+    def set_data(response: Any, data: Any) -> None:
+        events.append("set")
+        cls.set_data = original
+        original(response, data)
+
+    cls.set_data = set_data
+
+
 def opens(app: Any, events: Events) -> None:
     (session if isinstance(app, Flask) else quart.session)["a"] = 1
 
@@ -194,6 +205,7 @@ DOING: dict[str, Doing] = {
     "json of another": json_of_another,
     "json of nobody": json_of_nobody,
     "hears later": hears_later,
+    "patched class": patched_class,
     "opens": opens,
     "looks": looks,
     "make_response": own_method("make_response", _noted),
@@ -300,6 +312,18 @@ def test_a_property_in_a_value_s_place_is_asked(
     assert ours == usual
     assert ("x-own" in str(ours)) is (name == "default_mimetype")
     assert "Exception" not in str(ours)
+
+
+def test_a_response_that_makes_its_own_pieces_gets_no_type() -> None:
+    class Own(flask.Response):
+        default_mimetype = None
+
+        def get_app_iter(self, environ: Any) -> Any:
+            return super().get_app_iter(environ)
+
+    app = making(KINDS["async"], RESULTS["text"])([])
+    app.response_class = Own
+    assert serve(app).messages[0]["headers"] == [(b"content-length", b"4")]
 
 
 def test_a_nested_call_of_a_stage_gets_a_response(kind: Any) -> None:

@@ -98,10 +98,17 @@ def is_called(response: object) -> bool:
     return isinstance(response, WSGIResponse) and not _CALLING.within(response)
 
 
+class _Called(WSGIResponse):
+    """What calling a response has given: it has the headers that it has, and no others."""
+
+    default_mimetype = None
+    automatically_set_content_length = False
+
+
 async def called(ctx: AppContext, response: WSGIResponse) -> WSGIResponse:
     """Return the response that calling *response* as WSGI gives; Flask calls every response."""
     environ = ctx.app._face_of(ctx).environ
-    made: Any = ctx.plan.place.adapt(WSGIResponse.from_app)(response, environ)
+    made: Any = ctx.plan.place.adapt(_Called.from_app)(response, environ)
     return await made if hasattr(made, "__await__") else made  # type: ignore[no-any-return]  # as above
 
 

@@ -39,14 +39,13 @@ def answering(cls: Any, making: Stock) -> Answering:
             app.response_class is not cls
             or type(kind) is not str
             or cls.automatically_set_content_length is not True
-            or not is_stock(cls)
         ):
             return None
         # Subclasses may do anything when they are encoded, and proxies only pretend to be these.
-        if of is str:
-            body = result.encode()
-        elif of is bytes:
-            body = result
+        if of is str or of is bytes:
+            if not is_stock(cls):
+                return None
+            body = result if of is bytes else result.encode()
         elif of is dict or of is list:
             provider = app.json
             # Another application's provider makes responses of that one's class.
@@ -58,6 +57,7 @@ def answering(cls: Any, making: Stock) -> Answering:
                 ctx._session is not None
                 or ctx._after is not None
                 or ctx.plan.stages.finished.receivers
+                or not is_stock(cls)
             ):
                 return Begun(provider._respond(cls, text, mimetype))
             body, kind = text.encode(), kind if mimetype is None else mimetype
