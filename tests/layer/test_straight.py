@@ -178,12 +178,16 @@ def patched_class(app: Any, events: Events) -> None:
     cls.set_data = set_data
 
 
+def session_of(app: Any) -> Any:
+    return session if isinstance(app, Flask) else quart.session
+
+
 def opens(app: Any, events: Events) -> None:
-    (session if isinstance(app, Flask) else quart.session)["a"] = 1
+    session_of(app)["a"] = 1
 
 
 def looks(app: Any, events: Events) -> None:
-    events.append(dict(session if isinstance(app, Flask) else quart.session))
+    events.append(dict(session_of(app)))
 
 
 def tears_down(app: Any, events: Events) -> None:
@@ -234,6 +238,20 @@ def test_what_a_view_changes_counts_at_once(kind: Any, doing: str) -> None:
     # Or not the view does it, but what it returns.
     ours, usual = seen(making(kind, None, DOING[doing], acts=True, SECRET_KEY="secret"))
     assert ours == usual
+
+
+@pytest.mark.parametrize("name", ["after_request_funcs", "process_response", "make_response"])
+def test_a_hook_that_is_added_while_json_is_written_runs_as_in_flask(kind: Any, name: str) -> None:
+    def add(app: Any, events: Events) -> None:
+        session_of(app)["a"] = 1
+        adding = in_hooks(name) if name.endswith("funcs") else own_method(name, _noted)
+        adding(app, events)
+
+    make = making(kind, None, add, acts=True, SECRET_KEY="secret")
+    ours, usual = seen(make, times=1)
+    assert ours == usual
+    # By then, Flask has called `make_response`.
+    assert ("called" in ours or name in ours) is (name != "make_response")
 
 
 def test_a_session_s_cookie_is_seen(kind: Any) -> None:

@@ -200,6 +200,8 @@ async def _conclude(begun: straight.Begun, app: Quart, ctx: AppContext) -> Resul
     except Exception as error:
         result = await stages.handle_user_exception(app, ctx, as_raised(error))
     begun.check()
+    if begun.response is not None:
+        return await resolve_here(finalize(app, ctx, None, made=begun.response))
     return await resolve_here(stages.finalize(app, ctx, result))
 
 
@@ -249,15 +251,20 @@ def dispatch(app: Quart, ctx: AppContext) -> Result:
 
 
 def finalize(
-    app: Quart, ctx: AppContext, result: Result, from_error_handler: bool = False
+    app: Quart,
+    ctx: AppContext,
+    result: Result,
+    from_error_handler: bool = False,
+    made: Result = None,
 ) -> Result:
-    plan, response = ctx.plan, None
+    plan, response = ctx.plan, made
     if not plan.stands:
         plan = ctx.find_plan(plan.place)
+    if made is None and (result is not None or ctx.kind.must_answer):  # type: ignore[union-attr]  # as above
+        response = plan.stages.make_response(app, ctx, result)
+        if not plan.stands:  # To write JSON may run code of the application, which adds a hook.
+            plan = ctx.find_plan(plan.place)
     stages = plan.stages
-    make_response = stages.make_response
-    if result is not None or ctx.kind.must_answer:  # type: ignore[union-attr]  # as above
-        response = make_response(app, ctx, result)
     if (
         plan.processes
         or ctx._after is not None

@@ -30,15 +30,18 @@ _OTHERWISE = frozenset({"HEAD", "OPTIONS"})
 class Begun:
     """What has become of a view that was called already."""
 
-    __slots__ = ("_made", "_raised", "_result")
+    __slots__ = ("_made", "_raised", "_result", "response")
 
     def __init__(
         self,
         result: Result,
         raised: BaseException | None = None,
         made: Exception | None = None,
+        response: Result = None,
     ) -> None:
         self._result, self._raised, self._made = result, raised, made
+        #: The response, if it was made already.
+        self.response = response
 
     def result(self) -> Result:
         """Return what the view has returned, or raise what it has raised."""

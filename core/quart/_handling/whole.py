@@ -56,10 +56,11 @@ def answering(cls: Any, making: Stock) -> Answering:
             if (
                 ctx._session is not None
                 or ctx._after is not None
-                or ctx.plan.stages.finished.receivers
+                or not (plan := ctx.plan).stands
+                or plan.stages.finished.receivers
                 or not is_stock(cls)
             ):
-                return Begun(provider._respond(cls, text, mimetype))
+                return Begun(result, response=provider._respond(cls, text, mimetype))
             body, kind = text.encode(), kind if mimetype is None else mimetype
         else:
             return None
