@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 
 from ._connection import rest
 from ._connection.delivery import Delivery
-from ._connection.inbound import Inbound, inbound_class
+from ._connection.inbound import Inbound
 from ._connection.lifespan import ASGILifespan as ASGILifespan, see_to_loop
 from ._connection.outbound import (
     _convert_os_error as _convert_os_error,
@@ -27,6 +27,7 @@ from ._formats.headers import encode_headers, headers_of_request
 from ._formats.target import http_scheme, NOWHERE, path_within_root, websocket_scheme
 from ._kind import REQUEST, WEBSOCKET
 from ._loops import forks
+from ._loops.mailbox import in_trio
 from ._loops.strays import in_place_of, may_leave
 from ._stock import Stock
 from ._types import CoroutineOf, Scope, Send
@@ -40,6 +41,15 @@ if TYPE_CHECKING:
     from .ctx import AppContext
     from .typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
     from .wrappers import Request, Websocket
+
+
+def inbound_class() -> type[Inbound]:
+    """Return the class for the library whose event loop runs here, asyncio or Trio."""
+    if "trio" not in sys.modules or not in_trio():
+        return Inbound
+    from ._connection.inbound_trio import TrioInbound
+
+    return TrioInbound
 
 
 class _Connection(Delivery):

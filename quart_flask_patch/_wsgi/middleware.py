@@ -19,7 +19,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from quart._connection import rest
-from quart._connection.inbound import Inbound, inbound_class, undisturbed
+from quart._connection.inbound import Inbound, undisturbed
 from quart._connection.lifespan import see_to_loop
 from quart._connection.outbound import (
     _convert_os_error,
@@ -36,7 +36,7 @@ from quart._loops.mailbox import shielded
 from quart._loops.turns import Turns
 from quart._threads import lease as _lease
 from quart._types import CoroutineOf, Environ, Message, Receive, Scope, Send, StartResponse
-from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
+from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection, inbound_class
 from quart.wrappers.base import ClientDisconnectedError
 
 from .._entry import wsgi_entry

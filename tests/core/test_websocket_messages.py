@@ -20,6 +20,8 @@ from quart._connection.inbound import Inbound
 from quart._loops import turns
 from quart.wrappers import ClientDisconnectedError
 
+from .driver import Client, connect, in_background, run, scope_for, until
+
 MINE: ContextVar[str] = ContextVar("mine", default="nobody's")
 MESSAGES: list[dict[str, Any]] = [
     {"type": "websocket.receive", "text": "text", "bytes": None},
@@ -196,3 +198,35 @@ def test_programs_do_the_same_on_the_longer_way(
 
     monkeypatch.setattr(Inbound, "begin_websocket", begin_on_the_longer_way)
     assert [outcome(seed) for seed in seeds] == expected
+
+
+def test_one_that_goes_on_receiving_is_not_watched_until_it_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbound, "WATCH_AFTER", 0.05)
+    app, watched, ended = Quart(__name__), [], asyncio.Event()
+
+    @app.websocket("/")
+    async def view() -> None:
+        ahead: Any = websocket._inbound
+        for _ in range(20):
+            await websocket.receive()
+            await asyncio.sleep(0.02)  # The timer strikes now and then, outside of `receive`.
+            watched.append(ahead.watcher is not None)
+        try:
+            await asyncio.sleep(60)  # For longer than the test: the client's leaving ends it.
+        finally:
+            ended.set()
+
+    async def main() -> None:
+        client = Client({"type": "websocket.connect"})
+        serving = in_background(connect(app, scope_for("websocket"), client))
+        for _ in range(20):
+            client.say({"type": "websocket.receive", "text": "a"})
+        await until(lambda: len(watched) == 20)
+        client.say({"type": "websocket.disconnect", "code": 1001})
+        await ended.wait()
+        await serving
+
+    run(main())
+    assert not any(watched)

@@ -19,13 +19,13 @@ A connection is in one of four states, and each attribute of `Inbound` belongs t
 It only moves down this list. In any state somebody may be inside `receive` (`receiving`). Two must
 not receive at once. So if the timer fires meanwhile, `late` says to start watching as soon as that
 `receive` has returned. The next `receive` raises what the server has raised to the watcher
-(`_failure`). Each request has an `Inbound`: so there are defaults on the class, and no enum.
+(`_failure`). For a websocket that has received since the timer was set, it is set once more: then
+the next `receive` will most likely see the disconnect, without a task that takes each message.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -36,7 +36,7 @@ from typing import Any, cast, TypeVar
 
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from .._loops.mailbox import in_trio, time_limit
+from .._loops.mailbox import time_limit
 from .._loops.resume import ENDED, resume, start_call
 from .._loops.timer import alarm_of_loop
 from .._loops.turns import Turns
@@ -63,14 +63,12 @@ AT_ONCE = 0.005
 # Seconds after which a loop that does not answer another thread counts as held up.
 HELD_UP = 5.0
 _HELD_UP = """\
-A thread that is none of this request's asks for its body, and the event loop on which that
-arrives has not run for {seconds:g} seconds. Plain code holds it up; if that code waits for this
-thread, neither can go on. Read the body before the thread is started, or let the view run in a
-worker thread (SYNC_PLACE).
+A thread that is none of this request's asks for its body, and the event loop on which that arrives
+has not run for {seconds:g} seconds. Plain code holds it up; if that waits for this thread, neither
+can go on. Read the body before the thread starts, or let the view run in a thread (SYNC_PLACE).
 """
-_TOO_MUCH = "Messages that nobody receives."
-#: RFC 6455, 7.4.1: the close code for a violation of a policy.
-_POLICY = 1008
+#: RFC 6455, 7.4.1: a violation of a policy.
+_TOO_MUCH = {"code": 1008, "reason": "Messages that nobody receives."}
 
 
 def undisturbed(connection: Any) -> AbstractContextManager[None]:
@@ -102,7 +100,7 @@ class Inbound(Early):
     late = False
     #: The error that the server raised to the watcher; there is no such attribute before that.
     _failure: Exception
-    #: Whether somebody is inside `receive`; None before the first call.
+    #: Whether somebody is inside `receive`; None before the first call since the timer was set.
     receiving: bool | None = None
     #: The disconnect message, once it came.
     gone: Message | None = None
@@ -243,13 +241,21 @@ class Inbound(Early):
             self._alarm.add(self._watch, WATCH_AFTER)
 
     def _watch(self) -> None:
-        self._alarm = None
-        if self.receiving:
-            # Whoever receives will see a disconnect. Start watching when that has returned.
-            self.late = True
-        else:
+        if not self._puts_off():
             self._begin_to_watch(asyncio.Event())
             self.watcher = asyncio.get_running_loop().create_task(self._run_until_cancelled())
+
+    def _puts_off(self) -> bool:
+        """Whether somebody receives, or a websocket has received since the timer was set."""
+        self._alarm = None
+        if self.receiving:
+            self.late = True  # Whoever receives will see a disconnect. Watch when it has returned.
+        elif self.body_limit is None and self.receiving is not None:
+            self.receiving, self._asked = None, time.monotonic()
+            self._watch_later()
+        else:
+            return False
+        return True
 
     def _begin_to_watch(self, changed: Any) -> None:
         self._changed, self.direct = changed, False
@@ -315,10 +321,9 @@ class Inbound(Early):
 
     async def _close_websocket(self) -> bool:
         """Close a websocket whose client has sent too much that nobody reads."""
-        await self.to_server({"type": "websocket.close", "code": _POLICY, "reason": _TOO_MUCH})
+        await self.to_server({"type": "websocket.close", **_TOO_MUCH})
         self.closed = True
-        message = {"type": "websocket.disconnect", "code": _POLICY, "reason": _TOO_MUCH}
-        self._leave(message, beside=not self.receiving)
+        self._leave({"type": "websocket.disconnect", **_TOO_MUCH}, beside=not self.receiving)
         return self._forget()
 
     # The end
@@ -389,12 +394,3 @@ class Inbound(Early):
         if self.watcher is not None:
             self.watcher = None
             self._ahead.close()
-
-
-def inbound_class() -> type[Inbound]:
-    """Return the class for the library whose event loop runs here, asyncio or Trio."""
-    if "trio" not in sys.modules or not in_trio():
-        return Inbound
-    from .inbound_trio import TrioInbound
-
-    return TrioInbound

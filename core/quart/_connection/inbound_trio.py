@@ -73,10 +73,7 @@ class TrioInbound(Inbound):
 
     async def _watch_in_time(self) -> None:
         await trio.sleep(inbound.WATCH_AFTER)
-        self._alarm = None
-        if self.receiving:
-            self.late = True
-        else:
+        if not self._puts_off():
             self._begin_to_watch(_Event())
             self.watcher = trio.lowlevel.current_task()
             await self._run_ahead()
