@@ -33,7 +33,7 @@ from ._handling.straight import Begun
 from ._kind import REQUEST
 from ._stock import Stock
 from ._threads import strategy
-from ._types import CoroutineOf, Function, Receive, Scope, Send
+from ._types import CoroutineOf, Function, Receive, Result, Scope, Send
 from .asgi import ASGIHTTPConnection, ASGILifespan, ASGIWebsocketConnection
 from .config import Config, DEFAULTS
 from .ctx import _AppCtxGlobals, AppContext
@@ -328,8 +328,8 @@ class Quart(UrlMethods, StageMethods, ServingMethods):
     def _connection_class(self) -> type[Request]:
         return self.request_class
 
-    _answering: ClassVar[staticmethod[[Any, Any, Any], Whole | Begun | None]] = staticmethod(
-        whole.in_core
+    _answering: ClassVar[staticmethod[[Quart, AppContext, Result], Whole | Begun | None]] = (
+        staticmethod(whole.in_core)
     )
 
     #: Whether a request may be matched before the object is made that the application sees.

@@ -32,7 +32,7 @@ def dumps_compact(value: object) -> str:
     )
 
 
-def loads(text: str) -> Any:
+def loads(text: str) -> object:
     """Return what *text* means."""
     return (
         read(text) if text.startswith("{") and _READING.of(json.JSONDecoder) else json.loads(text)
@@ -67,7 +67,7 @@ def write(
     return "".join(encode(value, 0))
 
 
-def read(text: str) -> Any:
+def read(text: str) -> object:
     """Return what *text* means, which begins with a bracket."""
     value, end = _decoder.raw_decode(text)
     return value if end == len(text) else json.loads(text)

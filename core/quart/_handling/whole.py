@@ -18,11 +18,13 @@ from ..wrappers.response import _type_header, DataBody, Response
 from .straight import Begun
 
 if TYPE_CHECKING:
+    from .._types import Result
+    from ..app import Quart
     from ..ctx import AppContext
 
 #: Returns the answer for a view's result, or None if an application has to make a response of it.
 #: If writing JSON was seen by somebody who also sees responses, returns the response so far.
-Answering = Callable[[Any, Any, Any], Whole | Begun | None]
+Answering = Callable[["Quart", "AppContext", "Result"], Whole | Begun | None]
 
 
 def answering(cls: Any, making: Stock) -> Answering:
@@ -32,7 +34,7 @@ def answering(cls: Any, making: Stock) -> Answering:
     """
     is_stock, serializes = making.compiled().of, ANSWERING.compiled().within
 
-    def answer(app: Any, ctx: AppContext, result: Any) -> Whole | Begun | None:
+    def answer(app: Quart, ctx: AppContext, result: Result) -> Whole | Begun | None:
         kind, of = cls.default_mimetype, type(result)
         # Check the values, as anybody may put a property in the place of one.
         if (
@@ -47,7 +49,7 @@ def answering(cls: Any, making: Stock) -> Answering:
                 return None
             body = result if of is bytes else result.encode()
         elif of is dict or of is list:
-            provider = app.json
+            provider: Any = app.json
             # Another application's provider makes responses of that one's class.
             if not serializes(provider) or provider._app.response_class is not cls:
                 return None
