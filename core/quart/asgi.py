@@ -137,7 +137,8 @@ class ASGIHTTPConnection(_Connection):
         app = self.app
         stages = self._stages or app._plans.stages(app, REQUEST)
         ctx, handle = app._context_for(request), stages.handle
-        ctx.answers_whole = self._leaves
+        # Code that is called at the end expects a response.
+        ctx.answers_whole = self._leaves and "quart.closing" not in self.scope
         try:
             try:
                 response = await handle(app, ctx, request)

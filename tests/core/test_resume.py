@@ -176,6 +176,7 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 #: The files beside `_loops/resume.py` that step what is awaited, and why they have to.
 STEPPED_ELSEWHERE = {
     "core/quart/_connection/isolation.py": "the server's context is current for one step alone",
+    "core/quart/_connection/outbound.py": "the same, for each piece of a stream",
     "core/quart/_threads/bridge.py": "a future is switched up to a greenlet, and not yielded",
     "quart_flask_patch/_faces/both.py": "it is a coroutine itself, to whatever steps it",
 }

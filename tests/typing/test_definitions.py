@@ -94,8 +94,8 @@ WAITING_FOR_IT = [
         PLACES, "bridge.call_bridged(bridge.drive_here", "call_bridged", BRIDGE, "def call_bridged"
     ),
     Jump(PLACES, "bridge.call_bridged(bridge.drive_here", "drive_here", BRIDGE, "def drive_here("),
-    Jump(PLACES, "return ctx.lease.call(wait_for_work", "call", LEASE, "async def call("),
-    Jump(PLACES, "return ctx.lease.call(wait_for_work", "wait_for_work", PLACES, "def wait_for_"),
+    Jump(PLACES, "return leased.call(wait_for_work", "call", LEASE, "async def call("),
+    Jump(PLACES, "return leased.call(wait_for_work", "wait_for_work", PLACES, "def wait_for_"),
     Jump(LEASE, "worker.give(_first_job(func, args", "give", WORKER, "def give("),
     Jump(LEASE, "return Call(run_call, func, args", "run_call", WORKER, "def run_call("),
     Jump(WAITING, "return _core.wait(awaitable", "wait", BRIDGE, "def wait("),
@@ -107,7 +107,7 @@ WAITING_FOR_IT = [
 BACK = [
     Jump(PIPELINE, "= stages.dispatch, stages.finalize", "finalize", PLAN, "self.finalize = "),
     Jump(PLAN, "self.finalize = ", "finalize)", PIPELINE, "def finalize("),
-    Jump(PIPELINE, "= stages.make_response", "make_response", PLAN, "self.make_response = "),
+    Jump(PIPELINE, "= plan.stages.make_response", "make_response", PLAN, "self.make_response = "),
     Jump(PLAN, "self.make_response = ", "_make_response)", PLAN, "def _make_response("),
     Jump(PLAN, "return responses.make", "make_r", "quart/_handling/responses.py", "def make_r"),
     Jump(PIPELINE, "await stages.process(", "process", PLAN, "self.process = "),

@@ -5,9 +5,10 @@ and `start_call` take the first step, wherever they are called. `resume` goes on
 yields each future to its caller, so to the event loop its task has simply awaited. Use `stepped`
 for code that must surround each step, and `told` for code that must know of a cancellation first.
 
-Two places step by themselves. `_threads/bridge.py` steps greenlets: there a future is not yielded
+Three places step by themselves. `_threads/bridge.py` steps greenlets: there a future is not yielded
 but switched up, which no generator can do. And `_connection/isolation.py` steps the server's
-`receive`, and takes the first step of its `send`, while another context is the current one.
+`receive`, and takes the first step of its `send`, while another context is the current one; so does
+`_connection/outbound.py` for the pieces of a stream.
 """
 
 from __future__ import annotations
