@@ -9,12 +9,17 @@ from unittest import mock
 import pytest
 
 from _patches import patched, WAYS
-from _straight import Events, RESULTS, seen, serve
+from _straight import Events, forget_receivers, RESULTS, seen, serve
 from quart import Quart, Response
 from quart._handling import plan
 from quart.wrappers.response import DataBody
 
 from .driver import Client, request, run
+
+
+@pytest.fixture(autouse=True)
+def no_receivers() -> None:
+    forget_receivers()
 
 
 def making(result: Any, is_async: bool) -> Any:

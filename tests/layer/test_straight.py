@@ -11,7 +11,7 @@ from flask import after_this_request, g, request, session, signals
 
 import quart
 from _patches import WAYS
-from _straight import Acting, Doing, Events, fail, RESULTS, seen, serve
+from _straight import Acting, Doing, Events, fail, forget_receivers, RESULTS, seen, serve
 from quart.json.provider import DefaultJSONProvider
 from quart_flask_patch.app import Flask
 
@@ -29,6 +29,11 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any
     if request.param == "loop":
         monkeypatch.setenv("QUART_SYNC_PLACE", "loop")
     return KINDS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def no_receivers() -> None:
+    forget_receivers()
 
 
 def making(kind: Any, result: Any, *doing: Doing, acts: bool = False, **config: Any) -> Any:
