@@ -160,8 +160,7 @@ class Request(flask_wrappers.Request):
 
         def _parse_content_type(self) -> None:
             if not hasattr(self, "_parsed_content_type"):
-                given = value_that_came(self, b"content-type") if _TYPE.of(type(self)) else None
-                if given is None:
+                if (given := _type_that_came(self)) is None:
                     given = self.headers.get("content-type", "")
                 mimetype, parameters = _content_type(given)
                 self._parsed_content_type = mimetype, dict(parameters)
@@ -180,10 +179,7 @@ class Request(flask_wrappers.Request):
                 return cast(bool, replaced.__get__(self, type(self)))
             # Werkzeug reads the environ for this; the headers say the same without making one.
             environ = self.__dict__.get("environ")
-            if (
-                _TYPE.of(type(self))
-                and (given := value_that_came(self, b"content-type")) is not None
-            ):
+            if (given := _type_that_came(self)) is not None:
                 return bool(given)
             return bool(self.content_type if environ is None else environ.get("CONTENT_TYPE"))
 
@@ -193,6 +189,13 @@ class Request(flask_wrappers.Request):
 
 #: Whether a request's class leaves the headers alone, and the type among them.
 _TYPE = Stock(Request, "headers", "content_type")
+
+
+def _type_that_came(request: Request) -> str | None:
+    """Return the content type that the client sent, or None if only the request itself can tell."""
+    return value_that_came(request, b"content-type") if _TYPE.of(type(request)) else None
+
+
 #: Whether closing a request does nothing but close the files of its form.
 CLOSING = Stock(WerkzeugRequest, "close")
 #: Whether a request's class leaves the parsing of forms alone.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from types import NoneType
-from typing import Any, IO, TYPE_CHECKING
+from typing import Any, IO, NamedTuple, TYPE_CHECKING
 from unicodedata import normalize
 from urllib.parse import quote
 from zlib import adler32 as adler32
@@ -123,22 +123,14 @@ async def send_file(
     return response
 
 
-class _Source:
+class _Source(NamedTuple):
     """What is known about the file; some of it is known only for a path."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        file: IO[bytes] | None = None,
-        name: str | None = None,
-        size: int | None = None,
-        modified: float | None = None,
-    ) -> None:
-        self.path = path
-        self.file = file
-        self.name = name
-        self.size = size
-        self.modified = modified
+    path: Path | None
+    file: IO[bytes] | None = None
+    name: str | None = None
+    size: int | None = None
+    modified: float | None = None
 
     def etag(self, wanted: bool | str) -> str | None:
         if isinstance(wanted, str):
@@ -151,20 +143,13 @@ class _Source:
         return None if self.path is None else app.get_send_file_max_age(str(self.path))
 
 
-class _Described:
+class _Described(NamedTuple):
     """What headers say of the file: what is not None, or of `age` that caches are to ask."""
 
-    def __init__(
-        self,
-        size: int | None,
-        modified: datetime | float | None,
-        age: int | None,
-        etag: str | None,
-    ) -> None:
-        self.size = size
-        self.modified = modified
-        self.age = age
-        self.etag = etag
+    size: int | None
+    modified: datetime | float | None
+    age: int | None
+    etag: str | None
 
     def is_plain(self) -> bool:
         """Whether a value that a caller gave needs no check by Werkzeug."""

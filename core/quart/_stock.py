@@ -156,6 +156,8 @@ def _questions(
                 asked.append(f"{found} is {name}_{number}")
             values[f"{name}_{number}"] = value
     own = [question for name in names if (question := _asked_of_object(values, name, lasts))]
+    if lasts and own:  # Most have no attributes of their own.
+        own = [f"(not thing.__dict__ or ({' and '.join(own)}))"]
     return _Questions(asked, own, values)
 
 

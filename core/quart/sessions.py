@@ -240,6 +240,7 @@ def asked_for_late(cls: type) -> Late:
         *("get_cookie_name", "get_signing_serializer", "is_null_session", *opening),
         *("session_class", "should_set_cookie"),
         besides=[(_FlaskCookies, ["get_signing_serializer", *opening])],
+        lasts=True,
     )
     besides = [] if cls is _FlaskCookies else [(_FlaskCookies, opening)]
     return Late(every, Stock(cls, *opening, besides=besides, lasts=True))

@@ -6,10 +6,7 @@ import io
 from functools import partial
 from typing import Any, cast
 
-from werkzeug.datastructures import Headers
-
 from quart._connection.inbound import Inbound
-from quart._formats.headers import Undecoded
 from quart._loops.mailbox import in_trio
 from quart._threads import strategy
 from quart._types import CoroutineOf, Receive
@@ -60,7 +57,9 @@ class BodyStream(io.RawIOBase):
             return chunk
         if self._by_wsgi:
             return cast(bytes, strategy.wait_for(body.read_chunk()))
-        if (inbound := _inbound_of(body)) is not None and (message := inbound.take_begun()):
+        if (inbound := _inbound_behind(body._receive)) is not None and (
+            message := inbound.take_begun()
+        ):
             body.take_in(message)
             return self._next_of(body)
         if bridge.is_beneath_task() and (chunk := body.take_at_once()) is not None:
@@ -69,7 +68,7 @@ class BodyStream(io.RawIOBase):
 
     def _wait_without_task(self, body: Body, reading: CoroutineOf[bytes]) -> bytes:
         """Wait for *reading* in a thread of the application's own, where no task is above."""
-        inbound = _inbound_of(body)
+        inbound = _inbound_behind(body._receive)
         if inbound is None or runner.loop_runs():
             return runner.run(reading)
         reading.close()
@@ -130,13 +129,13 @@ class BodyStream(io.RawIOBase):
 
 def _take_begun(receive: Receive) -> Now:
     """As `receive_now`, in a worker thread: take a message that was received ahead."""
+    inbound = _inbound_behind(receive)
+    return (None if inbound is None else inbound.take_begun()), None
+
+
+def _inbound_behind(receive: object) -> Inbound | None:
+    """Return our `Inbound` whose method *receive* is, or None."""
     inbound = getattr(receive, "__self__", None)
-    return (inbound.take_begun() if isinstance(inbound, Inbound) else None), None
-
-
-def _inbound_of(body: Body) -> Inbound | None:
-    """Return our `Inbound` that receives *body*, or None."""
-    inbound = getattr(body._receive, "__self__", None)
     return inbound if isinstance(inbound, Inbound) else None
 
 
@@ -147,14 +146,8 @@ def receive_early(request: Any) -> None:
         return
     length = announced_length(request.headers)
     # Not if the client waits for 100 Continue: receiving would tell it to send the body.
-    if length and length <= SMALL and not _expects(request.headers) and not in_trio():
+    if length and length <= SMALL and "expect" not in request.headers and not in_trio():
         inbound.begin_to_receive()
-
-
-def _expects(headers: Headers) -> bool:
-    if type(headers) is Undecoded and headers.are_in_lower_case():
-        return b"expect" in headers.first
-    return "expect" in headers
 
 
 def stream_of(connection: object) -> BodyStream:

@@ -174,10 +174,14 @@ def _noted(app: Any, events: Events, original: Any) -> Any:
 
 def patched_class(app: Any, events: Events) -> None:
     cls, original = app.response_class, app.response_class.set_data
+    own = dict(vars(cls))  # A class of Flask's has Werkzeug's method, and no other one afterwards.
 
     def set_data(response: Any, data: Any) -> None:
         events.append("set")
-        cls.set_data = original
+        if "set_data" in own:
+            cls.set_data = original
+        else:
+            del cls.set_data
         original(response, data)
 
     cls.set_data = set_data

@@ -1,6 +1,6 @@
 """JSON as the standard library writes and reads it, without the objects that it makes each time.
 
-Whoever calls these functions has to ask in a `Stock` for their parts.
+Whoever calls `write` or `read` has to ask in a `Stock` for their parts. The other two do it.
 """
 
 from __future__ import annotations

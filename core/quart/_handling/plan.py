@@ -264,26 +264,12 @@ class Stages:
     """
 
     __slots__ = (
-        *(
-            "answering",
-            "connection_class",
-            "context_popped",
-            "context_pushed",
-            "context_tearing_down",
-        ),
+        *("answering", "connection_class", "context_popped", "context_pushed"),
+        *("context_tearing_down", "is_watched"),
         *("dispatch", "do_teardown", "do_teardown_appcontext", "failed", "finalize", "finished"),
         *("full_dispatch", "handle", "handle_exception", "handle_http_exception"),
         *("handle_user_exception", "opens_late", "make_default_options_response"),
-        *(
-            "dispatches",
-            "is_watched",
-            "kind",
-            "make_response",
-            "plain_map",
-            "preprocess",
-            "process",
-            "request_class",
-        ),
+        *("make_response", "plain_map", "preprocess", "process", "request_class"),
         *("started", "tearing_down"),
     )
 
@@ -291,13 +277,10 @@ class Stages:
         def of_kind(name: str, internal: F) -> F:
             return stage(getattr(app, name), internal)
 
-        self.kind = kind
         self.handle = first_stage(getattr(app, kind.handle), pipeline.handle)
         self.full_dispatch = of_kind(kind.full_dispatch, pipeline.full_dispatch)
         self.preprocess = of_kind(kind.preprocess, pipeline.preprocess)
         self.dispatch = of_kind(kind.dispatch, pipeline.dispatch)
-        #: Whether a view is called as it always is.
-        self.dispatches = self.dispatch is pipeline.dispatch
         self.make_response = stage(app.make_response, _make_response)
         self.finalize = of_kind(kind.finalize, pipeline.finalize)
         self.process = of_kind(kind.process, pipeline.process)
@@ -307,8 +290,10 @@ class Stages:
         self._find_endings(app, kind)
         self._find_signals(app, kind)
         self.opens_late = session.lazy_if_unused(app)
-        #: Answers without a response, if nobody has overridden a stage that would see it.
-        self.answering: whole.Answering | None = app._answering if self._are_ours() else None
+        #: Answers a request without a response, if nobody has overridden a stage around that.
+        self.answering: whole.Answering | None = None
+        if kind is REQUEST and self.dispatch is pipeline.dispatch and self._are_ours():
+            self.answering = app._answering
         self.request_class = app._connection_class
         self.plain_map = plain_map_of(app)
         #: The class that handles a server's request, if nobody has put anything in between.

@@ -36,11 +36,7 @@ def is_lazy(app: Quart) -> bool:
     replaced its methods.
     """
     late = _late(app)
-    interface = app.session_interface
-    if late is None:
-        return False
-    # Most have no attributes of their own, so their class alone is asked, in half the time.
-    return late.all.within(interface) if interface.__dict__ else late.all.of(type(interface))
+    return late is not None and late.all.within(app.session_interface)
 
 
 def lazy_if_unused(app: Quart) -> Callable[[object], bool]:

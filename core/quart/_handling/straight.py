@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
 from .._flask import has_served, mark_served
-from .._kind import REQUEST
 from .._loops.mailbox import shielded
 from .._types import CoroutineOf, Result
 from . import session
@@ -64,15 +63,12 @@ class Begun:
 
 def is_straight(plan: Plan) -> bool:
     """Whether requests of this *plan* may go straight, as far as that is known before they come."""
-    stages = plan.stages
     return not (
-        stages.answering is None
+        plan.stages.answering is None
         or plan.view is None
         or plan.preprocesses
         or plan.processes
         or plan.tears_down
-        or not stages.dispatches
-        or stages.kind is not REQUEST
     )
 
 

@@ -20,22 +20,14 @@ SLICE = 0.001
 class Turns:
     """Says when a loop must give way. Use it as ``if turns.due(): await turns.give()``."""
 
-    __slots__ = ("_every", "_steps", "until")
+    __slots__ = ("until",)
 
-    def __init__(self, every: int = 1) -> None:
-        """Create it; it looks at the clock at each step, or only at each step number *every*."""
-        self._every = every
-        self._steps = 0
+    def __init__(self) -> None:
         #: When the next turn is due, by `monotonic`.
         self.until = monotonic() + SLICE
 
     def due(self) -> bool:
-        """Count a step; return whether others should have a turn before the next one."""
-        if self._every > 1:
-            self._steps += 1
-            if self._steps < self._every:
-                return False
-            self._steps = 0
+        """Return whether others should have a turn before the next step."""
         return monotonic() >= self.until
 
     async def give(self) -> None:

@@ -39,9 +39,9 @@ def dump(object_: object, fp: IO[str], **kwargs: Any) -> None:
 
 def loads(object_: str | bytes, **kwargs: Any) -> Any:
     """Return what the JSON text *object_* means."""
-    # Each body of JSON comes here, so `_provider` is written out.
-    ctx = _cv_app.get(None)
-    return (json if ctx is None else ctx.app.json).loads(object_, **kwargs)
+    if (provider := _provider()) is not None:
+        return provider.loads(object_, **kwargs)
+    return json.loads(object_, **kwargs)
 
 
 def load(fp: IO[Any], **kwargs: Any) -> Any:
