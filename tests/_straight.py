@@ -11,18 +11,19 @@ import datetime
 import decimal
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from unittest import mock
 
 import flask.signals
 from blinker import Signal
+from flask.sansio.app import App
 from markupsafe import Markup
 from werkzeug.exceptions import ImATeapot
 from werkzeug.local import LocalProxy
 
 import quart.signals
-from _asgi import run, scope_of, Sent
+from _asgi import Message, run, scope_of, Sent
 from quart._handling import plan
 
 SIGNALS = [
@@ -31,11 +32,12 @@ SIGNALS = [
     for each in vars(module).values()
     if isinstance(each, Signal)
 ]
-Events = list[Any]
+Events = list[object]
+Headers = Iterable[tuple[bytes, bytes]]
 #: Makes an application; the second argument says what shall be noted.
-Making = Callable[[Events], Any]
+Making = Callable[[Events], App]
 #: What a view may do before it returns; it is called with the application and the events.
-Doing = Callable[[Any, Events], object]
+Doing = Callable[[App, Events], object]
 
 
 def fail(error: BaseException) -> Any:
@@ -71,7 +73,7 @@ def pieces() -> Iterator[str]:
     yield "b"
 
 
-RESULTS: dict[str, Callable[[Any], Any]] = {
+RESULTS: dict[str, Callable[[App], object]] = {
     "text": lambda app: "text",
     "empty": lambda app: "",
     "markup": lambda app: Markup("<b>"),
@@ -107,13 +109,13 @@ RESULTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-async def _served(app: Any, method: str, path: str, headers: Any) -> Sent:
-    messages: list[Any] = []
+async def _served(app: Any, method: str, path: str, headers: Headers) -> Sent:
+    messages: list[Message] = []
 
-    async def receive() -> Any:
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(message: Any) -> None:
+    async def send(message: Message) -> None:
         messages.append(message)
 
     scope = scope_of("http", path, [(b"host", b"localhost"), *headers], method)
@@ -126,7 +128,7 @@ async def _served(app: Any, method: str, path: str, headers: Any) -> Sent:
     return Sent(messages)
 
 
-def serve(app: Any, method: str = "GET", path: str = "/view", headers: Any = ()) -> Sent:
+def serve(app: Any, method: str = "GET", path: str = "/view", headers: Headers = ()) -> Sent:
     """Make a request as a server does."""
     return run(_served(app, method, path, headers))
 
@@ -146,7 +148,12 @@ class _Records(logging.Handler):
 
 
 def trace(
-    make: Making, method: str = "GET", *, path: str = "/view", headers: Any = (), times: int = 2
+    make: Making,
+    method: str = "GET",
+    *,
+    path: str = "/view",
+    headers: Headers = (),
+    times: int = 2,
 ) -> Events:
     """Return all that is seen of the same request, made several times on one connection."""
     events: Events = []

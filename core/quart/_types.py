@@ -18,7 +18,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 #: Sends the pieces of a body that it is given. If it returns an awaitable, await that, then call it
 #: with None, to go on with the same pieces.
-Take = Callable[[Iterable[Any] | None], Awaitable[None] | None]
+Take = Callable[[Iterable[object] | None], Awaitable[None] | None]
 ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: The same for WSGI. Hardly anybody uses what `start_response` returns.

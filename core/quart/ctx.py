@@ -74,8 +74,8 @@ class AppContext:
     _g: _AppCtxGlobals | None = None
     _url_adapter: MapAdapter | None = None
     _home: strategy.Place | None = None
-    _face: Any = None  # For code of Flask's, as the next; made when first wanted.
-    _connection_face: Any = None
+    _face: Callable[[], object] | None = None  # For code of Flask's, as the next; a weak one.
+    _connection_face: object = None
 
     def __init__(
         self,

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import flask
 import pytest
+from blinker import Signal
 from flask import after_this_request, g, request, session, signals
+from flask.sansio.app import App
+from flask.sessions import SessionMixin
 
 import quart
 from _patches import WAYS
-from _straight import Acting, Doing, Events, fail, forget_receivers, RESULTS, seen, serve
+from _straight import (
+    Acting,
+    Doing,
+    Events,
+    fail,
+    forget_receivers,
+    Making,
+    RESULTS,
+    seen,
+    serve,
+)
 from quart.json.provider import DefaultJSONProvider
 from quart_flask_patch.app import Flask
 
-KINDS = {
+#: An application's class, and whether its view is async.
+Kind = tuple[type[Flask] | type[quart.Quart], bool]
+KINDS: dict[str, Kind] = {
     "thread": (Flask, False),
     "loop": (Flask, False),
     "async": (Flask, True),
@@ -25,7 +41,7 @@ KINDS = {
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
     if request.param == "loop":
         monkeypatch.setenv("QUART_SYNC_PLACE", "loop")
     return KINDS[request.param]
@@ -36,14 +52,16 @@ def no_receivers() -> None:
     forget_receivers()
 
 
-def making(kind: Any, result: Any, *doing: Doing, acts: bool = False, **config: Any) -> Any:
+def making(
+    kind: Kind, result: Callable[[App], object], *doing: Doing, acts: bool = False, **config: object
+) -> Making:
     """Return what makes an application whose view does something, then returns *result*.
 
     If what it returns *acts*, it does something while that is written as JSON.
     """
     cls, is_async = kind
 
-    def make(events: Events) -> Any:
+    def make(events: Events) -> App:
         app = cls("straight")
         app.config.update(config)
 
@@ -67,19 +85,19 @@ def making(kind: Any, result: Any, *doing: Doing, acts: bool = False, **config: 
 
 
 @pytest.mark.parametrize("result", RESULTS)
-def test_each_result_is_answered_alike(kind: Any, result: str) -> None:
+def test_each_result_is_answered_alike(kind: Kind, result: str) -> None:
     ours, usual = seen(making(kind, RESULTS[result]))
     assert ours == usual
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "OPTIONS", "PUT"])
 @pytest.mark.parametrize("result", ["text", "dict", "error"])
-def test_each_method_is_answered_alike(kind: Any, result: str, method: str) -> None:
+def test_each_method_is_answered_alike(kind: Kind, result: str, method: str) -> None:
     ours, usual = seen(making(kind, RESULTS[result]), method)
     assert ours == usual
 
 
-def test_it_is_taken(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_taken(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*args: object, **kwargs: object) -> None:
         raise AssertionError("a response was made")
 
@@ -101,7 +119,7 @@ def noting(what: str) -> Any:
     return make
 
 
-def marks(app: Any, events: Events) -> None:
+def marks(app: App, events: Events) -> None:
     def mark(response: Any) -> Any:
         response.headers["X-Mark"] = str(response.status_code)
         return response
@@ -110,7 +128,7 @@ def marks(app: Any, events: Events) -> None:
     after(mark)
 
 
-def own_class(app: Any, events: Events) -> None:
+def own_class(app: App, events: Events) -> None:
     class Own(app.response_class):  # type: ignore[misc, name-defined]  # of either kind
         default_mimetype = "text/x-own"
 
@@ -121,7 +139,7 @@ def own_class(app: Any, events: Events) -> None:
     app.response_class = Own
 
 
-def own_json(app: Any, events: Events) -> None:
+def own_json(app: App, events: Events) -> None:
     class Own(DefaultJSONProvider):
         mimetype = "application/x-own"
         compact = False
@@ -134,45 +152,45 @@ def own_json(app: Any, events: Events) -> None:
     app.json = Own(app)
 
 
-def own_type(app: Any, events: Events) -> None:
+def own_type(app: App, events: Events) -> None:
     app.json.mimetype = "text/x-own"
 
 
-def json_of_another(app: Any, events: Events) -> None:
+def json_of_another(app: App, events: Events) -> None:
     other = type(app)("other")
     own_class(other, events)
     app.json, app.other = other.json, other
 
 
-def json_of_nobody(app: Any, events: Events) -> None:
+def json_of_nobody(app: App, events: Events) -> None:
     json_of_another(app, events)
     app.json.compact = True
     del app.other
     gc.collect()
 
 
-def hears_later(app: Any, events: Events) -> None:
+def hears_later(app: App, events: Events) -> None:
     receiver = noting("finished")(events)
     app.receiver = receiver  # A signal keeps no receiver alive.
     signal_of(app, "request_finished").connect(receiver, app)
 
 
 def own_method(name: str, replacement: Any) -> Doing:
-    def replace(app: Any, events: Events) -> None:
+    def replace(app: App, events: Events) -> None:
         setattr(app, name, replacement(app, events, getattr(app, name)))
 
     return replace
 
 
-def _noted(app: Any, events: Events, original: Any) -> Any:
-    def noted(*args: Any, **kwargs: Any) -> Any:
+def _noted(app: App, events: Events, original: Callable[..., object]) -> Callable[..., object]:
+    def noted(*args: object, **kwargs: object) -> object:
         events.append("called")
         return original(*args, **kwargs)
 
     return noted
 
 
-def patched_class(app: Any, events: Events) -> None:
+def patched_class(app: App, events: Events) -> None:
     cls, original = app.response_class, app.response_class.set_data
     own = dict(vars(cls))  # A class of Flask's has Werkzeug's method, and no other one afterwards.
 
@@ -187,24 +205,24 @@ def patched_class(app: Any, events: Events) -> None:
     cls.set_data = set_data
 
 
-def session_of(app: Any) -> Any:
+def session_of(app: App) -> SessionMixin:
     return session if isinstance(app, Flask) else quart.session
 
 
-def opens(app: Any, events: Events) -> None:
+def opens(app: App, events: Events) -> None:
     session_of(app)["a"] = 1
 
 
-def looks(app: Any, events: Events) -> None:
+def looks(app: App, events: Events) -> None:
     events.append(dict(session_of(app)))
 
 
-def tears_down(app: Any, events: Events) -> None:
+def tears_down(app: App, events: Events) -> None:
     app.teardown_appcontext_funcs.append(noting("torn down")(events))
 
 
 def in_hooks(name: str) -> Doing:
-    def put(app: Any, events: Events) -> None:
+    def put(app: App, events: Events) -> None:
         getattr(app, name).setdefault(None, []).append(noting(name)(events))
 
     return put
@@ -239,7 +257,7 @@ DOING: dict[str, Doing] = {
 
 
 @pytest.mark.parametrize("doing", DOING)
-def test_what_a_view_changes_counts_at_once(kind: Any, doing: str) -> None:
+def test_what_a_view_changes_counts_at_once(kind: Kind, doing: str) -> None:
     for result in ("text", "dict", "no json", "error"):
         make = making(kind, RESULTS[result], DOING[doing], SECRET_KEY="secret")
         ours, usual = seen(make)
@@ -250,8 +268,8 @@ def test_what_a_view_changes_counts_at_once(kind: Any, doing: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["after_request_funcs", "process_response", "make_response"])
-def test_a_hook_that_is_added_while_json_is_written_runs_as_in_flask(kind: Any, name: str) -> None:
-    def add(app: Any, events: Events) -> None:
+def test_a_hook_that_is_added_while_json_is_written_runs_as_in_flask(kind: Kind, name: str) -> None:
+    def add(app: App, events: Events) -> None:
         session_of(app)["a"] = 1
         adding = in_hooks(name) if name.endswith("funcs") else own_method(name, _noted)
         adding(app, events)
@@ -263,7 +281,7 @@ def test_a_hook_that_is_added_while_json_is_written_runs_as_in_flask(kind: Any, 
     assert ("called" in ours or name in ours) is (name != "make_response")
 
 
-def test_a_session_s_cookie_is_seen(kind: Any) -> None:
+def test_a_session_s_cookie_is_seen(kind: Kind) -> None:
     for value in (b"session=forged", b"other=1", b"session="):
         for doing in ([], [without_name]):
             make = making(kind, RESULTS["text"], *doing, SECRET_KEY="secret")
@@ -271,7 +289,7 @@ def test_a_session_s_cookie_is_seen(kind: Any) -> None:
             assert ours == usual
 
 
-def without_name(app: Any, events: Events) -> None:
+def without_name(app: App, events: Events) -> None:
     app.config.pop("SESSION_COOKIE_NAME", None)
 
 
@@ -281,7 +299,7 @@ NAMES = [
 ]
 
 
-def signal_of(app: Any, name: str) -> Any:
+def signal_of(app: App, name: str) -> Signal:
     modules = signals if isinstance(app, Flask) else quart.signals
     return getattr(modules, name)
 
@@ -290,11 +308,11 @@ def signal_of(app: Any, name: str) -> Any:
 @pytest.mark.parametrize("when", ["before", "in the view"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_receiver_hears_the_same(
-    kind: Any, name: str, when: str, result: str, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, name: str, when: str, result: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connected: list[Any] = []
+    connected: list[object] = []
 
-    def connect(app: Any, events: Events) -> None:
+    def connect(app: App, events: Events) -> None:
         if not connected:
             receiver = noting(name)(events)
             connected.append((signal_of(app, name), receiver))
@@ -353,8 +371,8 @@ def test_a_response_that_makes_its_own_pieces_gets_no_type() -> None:
     assert serve(app).messages[0]["headers"] == [(b"content-length", b"4")]
 
 
-def test_a_nested_call_of_a_stage_gets_a_response(kind: Any) -> None:
-    def nested(app: Any, events: Events) -> None:
+def test_a_nested_call_of_a_stage_gets_a_response(kind: Kind) -> None:
+    def nested(app: App, events: Events) -> None:
         if not g.get("nested") and isinstance(app, Flask):
             g.nested = True
             events.append(app.full_dispatch_request().status_code)
@@ -365,7 +383,7 @@ def test_a_nested_call_of_a_stage_gets_a_response(kind: Any) -> None:
 
 
 def test_a_view_with_an_argument_and_a_proxy() -> None:
-    def make(events: Events) -> Any:
+    def make(events: Events) -> App:
         app = Flask("straight")
         app.add_url_rule("/view/<int:n>", "view", lambda n: f"{n} {request.path}")
         return app

@@ -27,7 +27,7 @@ from ..globals import _cv_app
 SHARED = "quart.shares_context"
 _OURS = _cv_app, flask_cv_app, flask_cv_request
 #: A server's function, the context to call it in, and what goes on with its steps.
-Beneath = tuple[Send, Context | Literal[False] | None, Callable[[Any, object], Awaitable[None]]]
+Beneath = tuple[Send, Context | Literal[False] | None, Callable[[object, object], Awaitable[None]]]
 
 
 class _Claim:

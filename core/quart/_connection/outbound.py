@@ -216,7 +216,7 @@ async def send_chunks(ctx: AppContext, send: Send, response: object, message_typ
 
 def _sending(
     send: Send, inbound: Inbound | None, message_type: str
-) -> Generator[Awaitable[None] | None, Iterable[Any] | None, None]:
+) -> Generator[Awaitable[None] | None, Iterable[object] | None, None]:
     """Send the pieces that are sent into this; its `send` is a `Take`.
 
     A piece that the server takes at once needs no coroutine, and a generator looks up once what a
@@ -286,7 +286,7 @@ def _source_of(response: Any) -> tuple[Iterable[object] | None, Any]:
     if length is not None and (file := file_of(response)) is not None:
         # Werkzeug's pieces have 8 KiB, and each would be a message to the server.
         file.buffer_size = max(file.buffer_size, CHUNK_SIZE)
-        opened: Any = file.file
+        opened = file.file
         if reading.is_on_disk(opened):
             number, begin = opened.fileno(), opened.tell()
             return None, aclosing(reading.pieces(number, begin, sys.maxsize, file.buffer_size))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from json import encoder
-from typing import Any
 
 from .._stock import Besides, Stock
 
@@ -45,7 +44,7 @@ def _refuse(value: object) -> object:
 
 def write(
     value: object,
-    default: Callable[[Any], object] = _refuse,
+    default: Callable[..., object] = _refuse,
     *,
     ensure_ascii: bool = True,
     sort_keys: bool = False,
@@ -56,8 +55,13 @@ def write(
     between = (",", ":") if is_compact else (cls.item_separator, cls.key_separator)
     make_encoder = encoder.c_make_encoder  # type: ignore[attr-defined]  # not in the stubs
     if make_encoder is None:  # The interpreter has none, or somebody has taken it away.
-        options: dict[str, Any] = {"ensure_ascii": ensure_ascii, "sort_keys": sort_keys}
-        return json.dumps(value, default=default, separators=between, **options)
+        return json.dumps(
+            value,
+            default=default,
+            separators=between,
+            ensure_ascii=ensure_ascii,
+            sort_keys=sort_keys,
+        )
     text_encoder = encoder.encode_basestring_ascii if ensure_ascii else encoder.encode_basestring
     # The dict is for the containers around a value, to find a circle. The last two say that odd
     # keys are an error, and that NaN is none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any, cast, TYPE_CHECKING, TypeVar
+from typing import cast, TYPE_CHECKING, TypeVar
 
 from .._threads import strategy
 from .._types import Function, Result
@@ -15,6 +15,7 @@ from .overrides import wants_context
 if TYPE_CHECKING:
     from ..app import Quart
     from ..ctx import AppContext
+    from ..wrappers import Request, Websocket
 
 F = TypeVar("F", bound=Function)
 
@@ -34,7 +35,7 @@ def stage_of(internal: Function) -> Callable[[F], F]:
 
 def internal_of(method: Function) -> Function | None:
     """Return the stage behind the public *method*, bound or not; None if it was overridden."""
-    function: Any = method.__func__ if type(method) is MethodType else method
+    function: Function = method.__func__ if type(method) is MethodType else method
     if type(function) is CallableByBoth:
         function = function.func
     # Check the type: a wrapper, such as wrapt's, hashes and compares like what it wraps.
@@ -76,8 +77,8 @@ def first_stage(method: Function, internal: F) -> F:
     if internal_of(method) is not None:
         return internal
 
-    async def overridden(app: Quart, ctx: AppContext, connection: Any) -> Result:
-        connection.scope[PREPARED] = ctx
+    async def overridden(app: Quart, ctx: AppContext, connection: Request | Websocket) -> Result:
+        connection.scope[PREPARED] = ctx  # type: ignore[literal-required]  # a key of ours
         result = method(connection)
         return await result if hasattr(result, "__await__") else result
 

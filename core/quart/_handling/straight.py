@@ -8,11 +8,11 @@ from there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .._flask import has_served, mark_served
 from .._loops.mailbox import shielded
-from .._types import CoroutineOf, Result
+from .._types import CoroutineOf, Function, Result
 from . import session
 from .teardown import close_context
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .._connection.outbound import Whole
     from ..app import Quart
     from ..ctx import AppContext
+    from ..wrappers import Request
     from .plan import Plan
 
 #: The methods that are answered in another way.
@@ -77,7 +78,7 @@ async def work(
 ) -> Result:
     """Do the work of a request in its place; *otherwise* does it, or the rest, in the usual way."""
     app, plan = ctx.app, ctx.plan
-    connection: Any = ctx.connection
+    connection: Request = ctx.connection  # type: ignore[assignment]  # as its plan says
     stages = plan.stages
     if (
         ctx.failure is not None
@@ -91,9 +92,9 @@ async def work(
     ctx.handled = True
     if not has_served(app):
         mark_served(app)
-    view: Any = plan.view
+    view: Function = plan.view  # type: ignore[assignment]  # a straight plan has one
     try:
-        result = view(**connection.view_args)
+        result = view(**connection.view_args)  # type: ignore[arg-type]  # set by match_request
         if hasattr(result, "__await__"):
             result = await plan.place.resolve(result)
         answer: Whole | Begun = _answer(app, ctx, plan, result)

@@ -7,13 +7,14 @@ than to match a URL. Where there are none of these, what has to be sent follows 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from werkzeug.sansio.response import Response as SansIOResponse
+from werkzeug.wrappers import Response as WSGIResponse
 
 from .._connection.outbound import Whole
 from .._stock import Stock
-from ..json.provider import ANSWERING
+from ..json.provider import ANSWERING, DefaultJSONProvider
 from ..wrappers.response import _type_header, DataBody, Response
 from .straight import Begun
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 Answering = Callable[["Quart", "AppContext", "Result"], Whole | Begun | None]
 
 
-def answering(cls: Any, making: Stock) -> Answering:
+def answering(cls: type[Response] | type[WSGIResponse], making: Stock) -> Answering:
     """Return what answers without a response of *cls*, the default class of an application.
 
     *making* asks about the methods that such a response would go through.
@@ -49,11 +50,12 @@ def answering(cls: Any, making: Stock) -> Answering:
                 return None
             body = result if of is bytes else result.encode()
         elif of is dict or of is list:
-            provider: Any = app.json
+            provider: DefaultJSONProvider = app.json  # type: ignore[assignment]  # as asked next
             # Another application's provider makes responses of that one's class.
             if not serializes(provider) or provider._app.response_class is not cls:
                 return None
-            text, mimetype = provider._text_of(result), provider.mimetype
+            text = provider._text_of(result)
+            mimetype: str | None = provider.mimetype
             # To write JSON may run code of the application, which a response then matters to.
             if (
                 ctx._session is not None
@@ -66,9 +68,8 @@ def answering(cls: Any, making: Stock) -> Answering:
             body, kind = text.encode(), kind if mimetype is None else mimetype
         else:
             return None
-        return Whole(
-            (200, [_type_header(kind)[1], (b"content-length", b"%d" % len(body))], body, False)
-        )
+        length = b"content-length", b"%d" % len(body)
+        return Whole((200, [_type_header(kind)[1], length], body, False))
 
     return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from flask.json import provider as flask_provider
 from flask.json.provider import JSONProvider as JSONProvider
@@ -27,9 +27,9 @@ _RESPONDING = Stock(_Flasks, "_prepare_response_obj", besides=[(_Flasks, ["respo
 class DefaultJSONProvider(_Flasks):
     """Flask's default provider; what it writes, reads and answers with equals Flask's."""
 
-    def dumps(self, obj: object, **kwargs: Any) -> str:
+    def dumps(self, obj: object, **kwargs: object) -> str:
         """Return *obj* as JSON; the keywords are those of `json.dumps`."""
-        default: Callable[[Any], object] | None = self.default
+        default: Callable[..., object] | None = self.default
         if (kwargs and kwargs != _COMPACT) or default is None or not _WRITING.of(_Flasks):
             return super().dumps(obj, **kwargs)
         return write(
@@ -40,7 +40,7 @@ class DefaultJSONProvider(_Flasks):
             is_compact=bool(kwargs),
         )
 
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+    def loads(self, s: str | bytes, **kwargs: object) -> object:
         """Return what the JSON text *s* means; the keywords are those of `json.loads`."""
         if kwargs or not _READING.of(_Flasks):
             return super().loads(s, **kwargs)
@@ -65,7 +65,7 @@ class DefaultJSONProvider(_Flasks):
         return f"{self.dumps(value, separators=(',', ':'))}\n"
 
     @staticmethod
-    def _respond(make: Callable[..., Response], text: str, mimetype: str, /) -> Response:
+    def _respond(make: Callable[..., Response], text: str, mimetype: str | None, /) -> Response:
         return make(text, mimetype=mimetype)
 
 

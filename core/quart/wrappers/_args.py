@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from werkzeug.sansio import request as sansio_request
+from werkzeug.sansio.request import Request
 
 from .._stock import Stock
 from ..formparser import fields_of
@@ -20,18 +19,17 @@ class Args:
         self._base = base
         self._parsing = Stock(base, "args", besides=[(sansio_request, ["parse_qsl"])])
 
-    def __set_name__(self, owner: type[Any], name: str) -> None:
+    def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
 
-    def __get__(self, request: Any, owner: type | None = None) -> Any:
+    def __get__(self, request: Request | None, owner: type | None = None) -> object:
         if request is None:
             return self
         state = request.__dict__
         if "args" in state:  # As a subclass may ask by `super().args`.
             return state["args"]
         if not self._parsing.of(self._base):
-            theirs: Any = super(self._owner, request)
-            return theirs.args
+            return super(self._owner, request).args  # type: ignore[arg-type]  # it is a class
         args = request.parameter_storage_class(fields_of(request.query_string.decode()))
         state["args"] = args
         return args
